@@ -1,0 +1,1 @@
+//! The agent's daemon: the link, the tasks, the probes.

@@ -1,0 +1,1 @@
+//! The wire: messages, services, and the one door from wire to model.

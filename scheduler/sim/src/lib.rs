@@ -1,0 +1,1 @@
+//! The simulator: the shipping core under a virtual clock.

@@ -1,0 +1,1 @@
+//! The journal, its projections and the output of tasks: bytes on disk.
