@@ -1,1 +1,25 @@
-//! The nouns of Repower, and its quantities.
+//! The nouns of Repower: ids, quantities, time, jobs, tasks, nodes, classes, outcomes.
+//!
+//! Everything here is plain data. Nothing decides, nothing touches the world. All types
+//! serialise with serde, in the form that snapshots use; the form on the wire and in the journal
+//! is the business of `repower-proto`.
+
+mod array;
+mod id;
+mod indices;
+mod job;
+mod node;
+mod outcome;
+mod quantity;
+mod resources;
+mod time;
+
+pub use array::{Array, ArrayError, IndexRange};
+pub use id::{AttemptId, Hash, Instance, JobId, Key, NodeId, TaskId, TokenId};
+pub use indices::Indices;
+pub use job::{Dependency, DependencyKind, JobSpec, JobState, Retries, TaskState, Variable};
+pub use node::{Inventory, NodePhase, TokenKind};
+pub use outcome::{Fault, Outcome, Sequel, StopReason, Usage};
+pub use quantity::{Bytes, Cpus};
+pub use resources::{Dimension, Resources, Shortage};
+pub use time::{Span, Timestamp};

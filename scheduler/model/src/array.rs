@@ -1,0 +1,242 @@
+//! Arrays: which indices a job has.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// The indices of an array: ascending ranges that do not overlap.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Array {
+    ranges: Vec<IndexRange>,
+    /// How many tasks may run at once; `None`: no limit.
+    pub limit: Option<u32>,
+}
+
+/// `first, first + step, ..` up to `last`, both ends included.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IndexRange {
+    /// The first index.
+    pub first: u32,
+    /// No index is higher.
+    pub last: u32,
+    /// At least 1.
+    pub step: u32,
+}
+
+/// Ranges that make no array.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ArrayError {
+    /// There is no range at all.
+    #[error("an array needs at least one index")]
+    Empty,
+    /// A range ends before it begins.
+    #[error("the range {first}-{last} is backwards")]
+    Backwards {
+        /// Where it begins.
+        first: u32,
+        /// Where it ends.
+        last: u32,
+    },
+    /// A step of zero.
+    #[error("the range {first}-{last} has a step of 0")]
+    NoStep {
+        /// Where it begins.
+        first: u32,
+        /// Where it ends.
+        last: u32,
+    },
+    /// Two ranges overlap or are out of order.
+    #[error("the range {range} does not come after the one before it, which ends at {end}")]
+    Overlap {
+        /// The later range.
+        range: IndexRange,
+        /// The last index of the earlier one.
+        end: u32,
+    },
+    /// More indices than one array may have.
+    #[error("the array has {asked} tasks, but a job may have at most {most}")]
+    TooMany {
+        /// How many it has.
+        asked: u64,
+        /// How many it may have.
+        most: u64,
+    },
+}
+
+impl IndexRange {
+    /// How many indices.
+    pub fn count(self) -> u64 {
+        u64::from((self.last - self.first) / self.step) + 1
+    }
+
+    fn end(self) -> u32 {
+        self.last - (self.last - self.first) % self.step
+    }
+}
+
+impl fmt::Display for IndexRange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self { first, last, .. } if first == last => write!(f, "{first}"),
+            Self {
+                first,
+                last,
+                step: 1,
+            } => write!(f, "{first}-{last}"),
+            Self { first, last, step } => write!(f, "{first}-{last}:{step}"),
+        }
+    }
+}
+
+impl Array {
+    /// The most tasks that one job may have.
+    pub const MOST: u64 = 10_000_000;
+
+    /// An array of ascending ranges.
+    pub fn new(ranges: Vec<IndexRange>, limit: Option<u32>) -> Result<Self, ArrayError> {
+        let mut before: Option<u32> = None;
+        for range in &ranges {
+            let IndexRange { first, last, step } = *range;
+            if last < first {
+                return Err(ArrayError::Backwards { first, last });
+            }
+            if step == 0 {
+                return Err(ArrayError::NoStep { first, last });
+            }
+            if let Some(end) = before.filter(|end| *end >= first) {
+                return Err(ArrayError::Overlap { range: *range, end });
+            }
+            before = Some(range.end());
+        }
+        let array = Self { ranges, limit };
+        match array.count() {
+            0 => Err(ArrayError::Empty),
+            asked if asked > Self::MOST => Err(ArrayError::TooMany {
+                asked,
+                most: Self::MOST,
+            }),
+            _ => Ok(array),
+        }
+    }
+
+    /// Index 0 alone: what a job without an array has.
+    pub fn single() -> Self {
+        Self {
+            ranges: vec![IndexRange {
+                first: 0,
+                last: 0,
+                step: 1,
+            }],
+            limit: None,
+        }
+    }
+
+    /// The ranges, ascending.
+    pub fn ranges(&self) -> &[IndexRange] {
+        &self.ranges
+    }
+
+    /// How many indices.
+    pub fn count(&self) -> u64 {
+        self.ranges.iter().map(|range| range.count()).sum()
+    }
+
+    /// The index at a place; places count from 0 without gaps. `None` past the end.
+    pub fn index(&self, place: u32) -> Option<u32> {
+        let mut left = u64::from(place);
+        for range in &self.ranges {
+            if left < range.count() {
+                return Some(range.first + u32::try_from(left).ok()? * range.step);
+            }
+            left -= range.count();
+        }
+        None
+    }
+
+    /// The place of an index; `None` if the array does not have it.
+    pub fn place(&self, index: u32) -> Option<u32> {
+        let mut before = 0;
+        for range in &self.ranges {
+            if index < range.first {
+                return None;
+            }
+            if index <= range.last {
+                let offset = index - range.first;
+                let place = before + u64::from(offset / range.step);
+                return offset
+                    .is_multiple_of(range.step)
+                    .then_some(u32::try_from(place).ok()?);
+            }
+            before += range.count();
+        }
+        None
+    }
+}
+
+impl fmt::Display for Array {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, range) in self.ranges.iter().enumerate() {
+            write!(f, "{}{range}", if at == 0 { "" } else { "," })?;
+        }
+        self.limit.map_or(Ok(()), |limit| write!(f, "%{limit}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn array(ranges: &[(u32, u32, u32)]) -> Result<Array, ArrayError> {
+        let ranges = ranges
+            .iter()
+            .map(|&(first, last, step)| IndexRange { first, last, step })
+            .collect();
+        Array::new(ranges, None)
+    }
+
+    #[test]
+    fn places_and_indices_are_each_others_inverse() {
+        let array = array(&[(1, 9, 2), (20, 22, 1), (30, 30, 5)]).unwrap();
+
+        let indices: Vec<_> = (0..9).map(|place| array.index(place).unwrap()).collect();
+
+        assert_eq!(indices, [1, 3, 5, 7, 9, 20, 21, 22, 30]);
+        assert!(
+            indices
+                .iter()
+                .enumerate()
+                .all(|(at, index)| array.place(*index) == u32::try_from(at).ok())
+        );
+        assert_eq!(
+            (
+                array.index(9),
+                array.place(2),
+                array.place(10),
+                array.place(31)
+            ),
+            (None, None, None, None)
+        );
+    }
+
+    #[test]
+    fn ranges_that_make_no_array_are_refused_by_name() {
+        assert_eq!(array(&[]), Err(ArrayError::Empty));
+        assert_eq!(
+            array(&[(5, 4, 1)]),
+            Err(ArrayError::Backwards { first: 5, last: 4 })
+        );
+        assert_eq!(
+            array(&[(0, 4, 0)]),
+            Err(ArrayError::NoStep { first: 0, last: 4 })
+        );
+        assert!(matches!(
+            array(&[(0, 4, 1), (4, 5, 1)]),
+            Err(ArrayError::Overlap { end: 4, .. })
+        ));
+        assert!(array(&[(0, 5, 2), (5, 6, 1)]).is_ok());
+        assert!(matches!(
+            array(&[(0, u32::MAX, 1)]),
+            Err(ArrayError::TooMany { .. })
+        ));
+    }
+}

@@ -1,0 +1,162 @@
+//! Sets of indices, held as intervals.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// A set of `u32`, held as disjoint intervals: its size in memory follows the gaps, not the members.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Indices {
+    /// First member to last member of each interval; intervals neither touch nor overlap.
+    intervals: BTreeMap<u32, u32>,
+    count: u64,
+}
+
+impl Indices {
+    /// The set of `0..count`.
+    pub fn up_to(count: u32) -> Self {
+        let mut set = Self::default();
+        if let Some(last) = count.checked_sub(1) {
+            set.intervals.insert(0, last);
+            set.count = u64::from(count);
+        }
+        set
+    }
+
+    /// How many members.
+    pub fn len(&self) -> u64 {
+        self.count
+    }
+
+    /// Whether there is no member.
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// The lowest member.
+    pub fn first(&self) -> Option<u32> {
+        self.intervals.first_key_value().map(|(first, _)| *first)
+    }
+
+    /// Whether `index` is a member.
+    pub fn contains(&self, index: u32) -> bool {
+        self.around(index).is_some()
+    }
+
+    /// The intervals, ascending, both ends included.
+    pub fn intervals(&self) -> impl Iterator<Item = (u32, u32)> + '_ {
+        self.intervals.iter().map(|(first, last)| (*first, *last))
+    }
+
+    /// The members, ascending.
+    pub fn iter(&self) -> impl Iterator<Item = u32> + '_ {
+        self.intervals().flat_map(|(first, last)| first..=last)
+    }
+
+    /// Adds a member. Returns whether it is new.
+    pub fn insert(&mut self, index: u32) -> bool {
+        if self.contains(index) {
+            return false;
+        }
+        let below = self
+            .intervals
+            .range(..index)
+            .next_back()
+            .map(|(first, last)| (*first, *last));
+        let above = index
+            .checked_add(1)
+            .and_then(|next| self.intervals.remove(&next));
+        let last = above.unwrap_or(index);
+        let first = match below {
+            Some((first, end)) if end + 1 == index => first,
+            _ => index,
+        };
+        self.intervals.insert(first, last);
+        self.count += 1;
+        true
+    }
+
+    /// Takes a member out. Returns whether it was one.
+    pub fn remove(&mut self, index: u32) -> bool {
+        let Some((first, last)) = self.around(index) else {
+            return false;
+        };
+        self.intervals.remove(&first);
+        if first < index {
+            self.intervals.insert(first, index - 1);
+        }
+        if index < last {
+            self.intervals.insert(index + 1, last);
+        }
+        self.count -= 1;
+        true
+    }
+
+    /// Takes the lowest member out.
+    pub fn take_first(&mut self) -> Option<u32> {
+        let first = self.first()?;
+        self.remove(first);
+        Some(first)
+    }
+
+    fn around(&self, index: u32) -> Option<(u32, u32)> {
+        let (first, last) = self.intervals.range(..=index).next_back()?;
+        (*last >= index).then_some((*first, *last))
+    }
+}
+
+impl FromIterator<u32> for Indices {
+    fn from_iter<T: IntoIterator<Item = u32>>(members: T) -> Self {
+        let mut set = Self::default();
+        for member in members {
+            set.insert(member);
+        }
+        set
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn it_holds_what_a_plain_set_holds_and_never_adjacent_intervals() {
+        let (mut set, mut plain, mut state) = (Indices::default(), BTreeSet::new(), 7_u32);
+
+        for _ in 0..20_000 {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            let index = (state >> 8) % 100;
+            if state >> 31 == 0 {
+                assert_eq!(set.insert(index), plain.insert(index));
+            } else {
+                assert_eq!(set.remove(index), plain.remove(&index));
+            }
+            assert_eq!(set.len(), plain.len() as u64);
+        }
+
+        assert!(set.iter().eq(plain.iter().copied()));
+        let intervals: Vec<_> = set.intervals().collect();
+        assert!(intervals.windows(2).all(|pair| pair[0].1 + 1 < pair[1].0));
+    }
+
+    #[test]
+    fn a_million_members_in_a_row_are_one_interval() {
+        let mut set = Indices::up_to(1_000_000);
+
+        set.take_first();
+
+        assert_eq!(set.intervals().collect::<Vec<_>>(), [(1, 999_999)]);
+        assert_eq!(set.len(), 999_999);
+    }
+
+    #[test]
+    fn the_highest_index_can_be_a_member() {
+        let mut set = Indices::default();
+
+        assert!(set.insert(u32::MAX) && set.insert(u32::MAX - 1) && set.remove(u32::MAX));
+
+        assert_eq!(set.iter().collect::<Vec<_>>(), [u32::MAX - 1]);
+    }
+}

@@ -1,0 +1,177 @@
+//! What a user asks for.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Array, JobId, Resources, Span, Timestamp};
+
+/// What a user asks for. Nothing here has been checked against a policy or a cluster yet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JobSpec {
+    /// 1 to 128 bytes.
+    pub name: String,
+    /// The declared class; empty: undeclared.
+    pub class: String,
+    /// Who pays.
+    pub project: String,
+    /// The program and its arguments, or only the arguments if there is a script.
+    pub command: Vec<String>,
+    /// The text of a script; empty: none.
+    pub script: Vec<u8>,
+    /// Variables of the task, besides those that Repower sets.
+    pub environment: Vec<Variable>,
+    /// A folder of the node; empty: a fresh one for each attempt, removed after it.
+    pub working_folder: String,
+    /// The tasks.
+    pub array: Array,
+    /// What one task needs.
+    pub resources: Resources,
+    /// Of one attempt.
+    pub time_limit: Option<Span>,
+    /// Between SIGTERM and SIGKILL.
+    pub grace: Span,
+    /// Higher goes first.
+    pub priority: i32,
+    /// Not before this.
+    pub start_after: Option<Timestamp>,
+    /// How often a failed task is tried again.
+    pub retries: Retries,
+    /// Jobs that must end first.
+    pub dependencies: Vec<Dependency>,
+}
+
+impl JobSpec {
+    /// The lowest and the highest priority.
+    pub const PRIORITIES: (i32, i32) = (-1000, 1000);
+    /// The grace of a job that names none.
+    pub const GRACE: Span = Span::from_secs(10);
+    /// The project of a job that names none.
+    pub const PROJECT: &str = "default";
+}
+
+/// A variable of the environment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Variable {
+    /// Without `=` and NUL.
+    pub name: String,
+    /// Without NUL.
+    pub value: String,
+}
+
+/// How often a failed task is tried again, by whose fault it was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Retries {
+    /// The program failed, was killed or ran out of time.
+    pub user: u32,
+    /// The node was lost, or could not start it.
+    pub system: u32,
+}
+
+impl Retries {
+    /// System retries of a job that names none: enough to outlive a bad day, not enough to loop forever.
+    pub const SYSTEM: u32 = 20;
+}
+
+/// A job that must end first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Dependency {
+    /// Which.
+    pub job: JobId,
+    /// How it must end.
+    pub kind: DependencyKind,
+}
+
+/// How the other job must end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum DependencyKind {
+    /// All its tasks succeeded.
+    Ok,
+    /// It failed or was cancelled.
+    NotOk,
+    /// In any way.
+    Any,
+}
+
+impl DependencyKind {
+    /// Whether a job that ended as `state` meets it. A job that has not ended meets nothing.
+    pub fn is_met_by(self, state: JobState) -> bool {
+        match (self, state) {
+            (_, JobState::Held | JobState::Pending | JobState::Running) => false,
+            (Self::Any, _) => true,
+            (Self::Ok, state) => state == JobState::Succeeded,
+            (Self::NotOk, state) => state != JobState::Succeeded,
+        }
+    }
+}
+
+impl fmt::Display for DependencyKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Ok => "ok",
+            Self::NotOk => "not-ok",
+            Self::Any => "any",
+        })
+    }
+}
+
+/// Where a job is. The last three are ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum JobState {
+    /// Waits for somebody or for another job.
+    Held,
+    /// No task has started, or none is running and some wait.
+    Pending,
+    /// At least one task is on a node.
+    Running,
+    /// All tasks succeeded.
+    Succeeded,
+    /// At least one task failed.
+    Failed,
+    /// Cancelled before all tasks ended; none failed.
+    Cancelled,
+}
+
+impl JobState {
+    /// Whether the job has ended.
+    pub fn is_end(self) -> bool {
+        matches!(self, Self::Succeeded | Self::Failed | Self::Cancelled)
+    }
+
+    /// The name, as tables and JSON show it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Held => "held",
+            Self::Pending => "pending",
+            Self::Running => "running",
+            Self::Succeeded => "succeeded",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
+impl fmt::Display for JobState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Where a task is. The last three are ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum TaskState {
+    /// Waits for a node.
+    Pending,
+    /// On a node, and not started yet.
+    Placed,
+    /// Its process runs.
+    Running,
+    /// It was told to end.
+    Stopping,
+    /// Exit code 0.
+    Succeeded,
+    /// Ended otherwise, and is not tried again.
+    Failed,
+    /// Cancelled.
+    Cancelled,
+}

@@ -1,0 +1,123 @@
+//! How attempts end.
+
+use serde::{Deserialize, Serialize};
+
+/// How an attempt ended, as the agent or the scheduler saw it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Outcome {
+    /// The program ended by itself; 0 is success.
+    Exited {
+        /// The exit status.
+        code: i32,
+    },
+    /// A signal ended it that Repower did not send.
+    Signalled {
+        /// The signal's number.
+        signal: i32,
+    },
+    /// Stopped at its time limit.
+    TimedOut,
+    /// Stopped because somebody cancelled it.
+    Cancelled,
+    /// It could not be started.
+    NotStarted {
+        /// What the system said.
+        detail: String,
+    },
+    /// The node was lost, or its agent died with the task.
+    Lost {
+        /// What happened.
+        detail: String,
+    },
+    /// Taken back from the node before it started.
+    Recalled,
+    /// Killed by the kernel for want of memory.
+    OutOfMemory,
+}
+
+impl Outcome {
+    /// The stable code, as tables and JSON show it.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Exited { .. } => "exited",
+            Self::Signalled { .. } => "signalled",
+            Self::TimedOut => "timed-out",
+            Self::Cancelled => "cancelled",
+            Self::NotStarted { .. } => "not-started",
+            Self::Lost { .. } => "lost",
+            Self::Recalled => "recalled",
+            Self::OutOfMemory => "out-of-memory",
+        }
+    }
+
+    /// Whether the task has done what it should.
+    pub fn is_success(&self) -> bool {
+        matches!(self, Self::Exited { code: 0 })
+    }
+
+    /// What `repower wait` exits with for a task that ended like this: the exit code itself,
+    /// 128 + the signal as shells do, 124 at a time limit as timeout(1) does, 126 if it could not start.
+    pub fn exit_code(&self) -> i32 {
+        match self {
+            Self::Exited { code } => *code,
+            Self::Signalled { signal } => 128_i32.saturating_add(*signal),
+            Self::TimedOut => 124,
+            Self::Cancelled => 130,
+            Self::NotStarted { .. } => 126,
+            Self::Lost { .. } | Self::Recalled => 125,
+            Self::OutOfMemory => 137,
+        }
+    }
+}
+
+/// Whose fault an end was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Fault {
+    /// No failure, or nobody's.
+    None,
+    /// The program's: counts against the job's retries.
+    User,
+    /// The system's: does not.
+    System,
+}
+
+/// What becomes of a task when one of its attempts has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Sequel {
+    /// The task has succeeded.
+    Succeeded,
+    /// It has failed for good.
+    Failed,
+    /// It was cancelled.
+    Cancelled,
+    /// It goes back to pending.
+    Again,
+}
+
+/// What an attempt used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Usage {
+    /// Between start and end of its first process, in microseconds.
+    pub wall_us: u64,
+    /// User and system time, in microseconds.
+    pub cpu_us: u64,
+    /// Largest resident set of any of its processes.
+    pub peak_memory_bytes: u64,
+    /// As written by the task, also what was cut.
+    pub stdout_bytes: u64,
+    /// As written by the task, also what was cut.
+    pub stderr_bytes: u64,
+    /// Whether a stream passed its bound and was cut.
+    pub truncated: bool,
+}
+
+/// Why an agent is told to stop an attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum StopReason {
+    /// Somebody cancelled it.
+    Cancelled,
+    /// Give it back if it has not started.
+    Recalled,
+    /// The scheduler has given it up; no report is needed.
+    Stale,
+}

@@ -1,0 +1,109 @@
+//! One type a dimension, integers inside.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// Processors, in thousandths.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
+)]
+pub struct Cpus {
+    milli: u64,
+}
+
+impl Cpus {
+    /// `milli` thousandths of a processor.
+    pub const fn from_milli(milli: u64) -> Self {
+        Self { milli }
+    }
+
+    /// Whole processors.
+    pub const fn from_whole(count: u64) -> Self {
+        Self {
+            milli: count.saturating_mul(1000),
+        }
+    }
+
+    /// In thousandths of a processor.
+    pub const fn as_milli(self) -> u64 {
+        self.milli
+    }
+}
+
+impl fmt::Display for Cpus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (whole, milli) = (self.milli / 1000, self.milli % 1000);
+        if milli == 0 {
+            return write!(f, "{whole}");
+        }
+        let digits = format!("{milli:03}");
+        write!(f, "{whole}.{}", digits.trim_end_matches('0'))
+    }
+}
+
+/// An amount of memory or disk.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
+)]
+pub struct Bytes {
+    bytes: u64,
+}
+
+impl Bytes {
+    /// `bytes` bytes.
+    pub const fn new(bytes: u64) -> Self {
+        Self { bytes }
+    }
+
+    /// `mib` times 2^20 bytes.
+    pub const fn from_mib(mib: u64) -> Self {
+        Self {
+            bytes: mib.saturating_mul(1 << 20),
+        }
+    }
+
+    /// `gib` times 2^30 bytes.
+    pub const fn from_gib(gib: u64) -> Self {
+        Self {
+            bytes: gib.saturating_mul(1 << 30),
+        }
+    }
+
+    /// In bytes.
+    pub const fn as_u64(self) -> u64 {
+        self.bytes
+    }
+}
+
+impl fmt::Display for Bytes {
+    /// With the largest binary unit that leaves at least 1, and one decimal if it is not whole.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let units = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
+        let mut unit = 0;
+        while unit + 1 < units.len() && self.bytes >> (10 * (unit + 1)) > 0 {
+            unit += 1;
+        }
+        let (size, name) = (1_u128 << (10 * unit), units[unit]);
+        let tenths = u128::from(self.bytes) * 10 / size;
+        match tenths % 10 {
+            0 => write!(f, "{} {name}", tenths / 10),
+            tenth => write!(f, "{}.{tenth} {name}", tenths / 10),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quantities_show_the_unit_that_a_person_would_use() {
+        assert_eq!(Cpus::from_milli(500).to_string(), "0.5");
+        assert_eq!(Cpus::from_whole(16).to_string(), "16");
+        assert_eq!(Bytes::from_gib(4).to_string(), "4 GiB");
+        assert_eq!(Bytes::from_mib(1536).to_string(), "1.5 GiB");
+        assert_eq!(Bytes::new(999).to_string(), "999 B");
+        assert_eq!(Bytes::new(u64::MAX).to_string(), "16383.9 PiB");
+    }
+}

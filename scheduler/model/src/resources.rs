@@ -1,0 +1,205 @@
+//! What a task asks for and what a node has: amounts in several dimensions.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Bytes, Cpus};
+
+/// Amounts in every dimension.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
+pub struct Resources {
+    /// Processors.
+    pub cpus: Cpus,
+    /// Main memory.
+    pub memory: Bytes,
+    /// Space on the disk that holds the folders of tasks.
+    pub disk: Bytes,
+    /// Countable things that an operator has named, by name: ascending, no name twice, no zero.
+    pub extras: Vec<(String, u64)>,
+}
+
+/// One dimension of [`Resources`].
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Dimension {
+    /// Processors, in thousandths.
+    Cpus,
+    /// Main memory, in bytes.
+    Memory,
+    /// Disk, in bytes.
+    Disk,
+    /// A countable thing, in units.
+    Extra(String),
+}
+
+impl Dimension {
+    /// Writes an amount of this dimension as a person would.
+    pub fn show(&self, amount: u64) -> String {
+        match self {
+            Self::Cpus => Cpus::from_milli(amount).to_string(),
+            Self::Memory | Self::Disk => Bytes::new(amount).to_string(),
+            Self::Extra(_) => amount.to_string(),
+        }
+    }
+}
+
+impl fmt::Display for Dimension {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Cpus => f.write_str("cpus"),
+            Self::Memory => f.write_str("memory"),
+            Self::Disk => f.write_str("disk"),
+            Self::Extra(name) => f.write_str(name),
+        }
+    }
+}
+
+/// A dimension in which more is asked than given. Amounts are in the dimension's own unit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shortage {
+    /// Where.
+    pub dimension: Dimension,
+    /// How much is asked for.
+    pub asked: u64,
+    /// How much there is.
+    pub given: u64,
+}
+
+impl Resources {
+    /// How much of a countable thing; 0 if it is not named.
+    pub fn extra(&self, name: &str) -> u64 {
+        self.extras
+            .binary_search_by(|(known, _)| known.as_str().cmp(name))
+            .map_or(0, |at| self.extras[at].1)
+    }
+
+    /// Whether `asked` can be taken from this.
+    pub fn holds(&self, asked: &Self) -> bool {
+        self.cpus >= asked.cpus
+            && self.memory >= asked.memory
+            && self.disk >= asked.disk
+            && asked
+                .extras
+                .iter()
+                .all(|(name, amount)| self.extra(name) >= *amount)
+    }
+
+    /// The dimensions in which `asked` is more than this has, in fixed order.
+    pub fn shortages(&self, asked: &Self) -> Vec<Shortage> {
+        let fixed = Dimension::fixed().map(|dimension| {
+            let (wanted, given) = (asked.amount(&dimension), self.amount(&dimension));
+            Shortage {
+                dimension,
+                asked: wanted,
+                given,
+            }
+        });
+        let extras = asked.extras.iter().map(|(name, amount)| Shortage {
+            dimension: Dimension::Extra(name.clone()),
+            asked: *amount,
+            given: self.extra(name),
+        });
+        fixed
+            .into_iter()
+            .chain(extras)
+            .filter(|one| one.asked > one.given)
+            .collect()
+    }
+
+    /// The amount in one dimension, in the dimension's own unit.
+    pub fn amount(&self, dimension: &Dimension) -> u64 {
+        match dimension {
+            Dimension::Cpus => self.cpus.as_milli(),
+            Dimension::Memory => self.memory.as_u64(),
+            Dimension::Disk => self.disk.as_u64(),
+            Dimension::Extra(name) => self.extra(name),
+        }
+    }
+
+    /// The sum.
+    #[must_use]
+    pub fn plus(&self, other: &Self) -> Self {
+        self.combine(other, u64::saturating_add)
+    }
+
+    /// What is left after `other` is taken; zero where it is more.
+    #[must_use]
+    pub fn less(&self, other: &Self) -> Self {
+        self.combine(other, u64::saturating_sub)
+    }
+
+    fn combine(&self, other: &Self, with: fn(u64, u64) -> u64) -> Self {
+        let mut extras = self.extras.clone();
+        for (name, amount) in &other.extras {
+            match extras.binary_search_by(|(known, _)| known.cmp(name)) {
+                Ok(at) => extras[at].1 = with(extras[at].1, *amount),
+                Err(at) => extras.insert(at, (name.clone(), with(0, *amount))),
+            }
+        }
+        extras.retain(|(_, amount)| *amount > 0);
+        Self {
+            cpus: Cpus::from_milli(with(self.cpus.as_milli(), other.cpus.as_milli())),
+            memory: Bytes::new(with(self.memory.as_u64(), other.memory.as_u64())),
+            disk: Bytes::new(with(self.disk.as_u64(), other.disk.as_u64())),
+            extras,
+        }
+    }
+}
+
+impl Dimension {
+    fn fixed() -> [Self; 3] {
+        [Self::Cpus, Self::Memory, Self::Disk]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn node() -> Resources {
+        Resources {
+            cpus: Cpus::from_whole(4),
+            memory: Bytes::from_gib(8),
+            disk: Bytes::from_gib(100),
+            extras: vec![("licence".into(), 2)],
+        }
+    }
+
+    #[test]
+    fn a_shortage_names_the_dimension_with_both_amounts() {
+        let asked = Resources {
+            cpus: Cpus::from_whole(2),
+            memory: Bytes::from_gib(16),
+            extras: vec![("licence".into(), 3)],
+            ..Resources::default()
+        };
+
+        let short = node().shortages(&asked);
+
+        assert!(!node().holds(&asked));
+        assert_eq!(short.len(), 2);
+        assert_eq!(short[0].dimension, Dimension::Memory);
+        assert_eq!(
+            short[1],
+            Shortage {
+                dimension: Dimension::Extra("licence".into()),
+                asked: 3,
+                given: 2
+            }
+        );
+    }
+
+    #[test]
+    fn taking_and_giving_back_leaves_what_was() {
+        let asked = Resources {
+            cpus: Cpus::from_milli(500),
+            extras: vec![("licence".into(), 2)],
+            ..Resources::default()
+        };
+
+        let left = node().less(&asked);
+
+        assert_eq!(left.extra("licence"), 0);
+        assert_eq!(left.plus(&asked), node());
+    }
+}
