@@ -1,1 +1,12 @@
 //! The pure core of the scheduler: decides, and touches nothing.
+//!
+//! [`Engine::turn`](engine::Engine::turn) is the only way in. There is no clock, no I/O, no thread
+//! and no log here: time and everything else is handed in, so that the daemon, the simulator and
+//! the tests drive the very same code.
+
+pub mod effect;
+pub mod fact;
+pub mod input;
+pub mod policy;
+pub mod reason;
+pub mod refusal;

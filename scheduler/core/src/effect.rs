@@ -1,0 +1,75 @@
+//! What is owed to the world once the facts of a turn are durable.
+
+use repower_model::{AttemptId, JobId, NodeId, StopReason, TokenId};
+
+use crate::fact::Fact;
+use crate::reason::Reason;
+use crate::refusal::Refusal;
+
+/// What is owed. Doing it twice does no harm.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Effect {
+    /// Tell a node to start an attempt.
+    Start {
+        /// Where.
+        node: NodeId,
+        /// What.
+        attempt: AttemptId,
+    },
+    /// Tell a node to stop an attempt.
+    Stop {
+        /// Where.
+        node: NodeId,
+        /// What.
+        attempt: AttemptId,
+        /// Why.
+        why: StopReason,
+    },
+    /// A job has left memory: links may forget it.
+    Forget {
+        /// Which.
+        job: JobId,
+    },
+}
+
+/// What one input came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Turn {
+    /// What is now true, in order. Already applied; must be durable before anything below.
+    pub facts: Vec<Fact>,
+    /// What is owed to nodes.
+    pub effects: Vec<Effect>,
+    /// What the one who asked is told.
+    pub answer: Answer,
+}
+
+/// What the one who asked is told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// That it is done.
+    Done,
+    /// That the policy forbids it; this is in the journal.
+    Refused(Refusal),
+    /// The job that they submitted.
+    Job {
+        /// Its id.
+        job: JobId,
+        /// False if the key was known already.
+        created: bool,
+        /// How many tasks it has.
+        tasks: u64,
+        /// Why it waits for somebody.
+        hold: Option<Reason>,
+    },
+    /// What a cancellation reached.
+    Cancelled {
+        /// Tasks that never start.
+        pending: u64,
+        /// Attempts that are being stopped.
+        stopping: u64,
+    },
+    /// The token that they made.
+    Token(TokenId),
+    /// The node that was enrolled.
+    Node(NodeId),
+}

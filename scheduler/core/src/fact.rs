@@ -1,0 +1,275 @@
+//! What is now true. Facts are the only thing that changes the state, at run time and at replay.
+
+use std::sync::Arc;
+
+use repower_model::{
+    AttemptId, Dependency, Fault, Hash, IndexRange, Instance, Inventory, JobId, JobSpec, JobState,
+    Key, NodeId, Outcome, Sequel, StopReason, TaskId, Timestamp, TokenId, TokenKind, Usage,
+};
+
+use crate::policy::Tier;
+
+/// One fact, with its place in the journal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// Its place, from 0.
+    pub seq: u64,
+    /// When it was decided.
+    pub at: Timestamp,
+    /// What is now true.
+    pub fact: Fact,
+}
+
+/// What is now true.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fact {
+    /// The first fact of every journal.
+    CellFounded {
+        /// The cell's name, as in the origin of its signed heads.
+        cell: String,
+        /// Version of Repower that founded it.
+        version: String,
+    },
+    /// A policy is in force from here on.
+    PolicyAdopted {
+        /// The policy's own version.
+        version: String,
+        /// SHA-256 of its text.
+        hash: Hash,
+        /// Its TOML text.
+        text: String,
+    },
+    /// A job was accepted.
+    JobSubmitted(Box<JobSubmitted>),
+    /// A submission that the policy forbids.
+    SubmissionRefused(Box<SubmissionRefused>),
+    /// Somebody approved or denied a job that waited for review.
+    JobReviewed {
+        /// Which.
+        job: JobId,
+        /// Whether it may run.
+        approved: bool,
+        /// Who decided.
+        by: String,
+        /// Why.
+        reason: String,
+        /// The policy in force then.
+        policy: Hash,
+    },
+    /// A job that another waits for has ended.
+    DependencySettled {
+        /// The one that waits.
+        job: JobId,
+        /// The one that ended.
+        on: JobId,
+        /// Whether it ended as asked.
+        met: bool,
+    },
+    /// Tasks that were pending never start.
+    TasksCancelled {
+        /// Of which job.
+        job: JobId,
+        /// Indices, ascending.
+        tasks: Vec<IndexRange>,
+        /// Who cancelled them.
+        by: String,
+        /// Why.
+        reason: String,
+    },
+    /// All tasks of a job have ended.
+    JobEnded {
+        /// Which.
+        job: JobId,
+        /// How; always an end.
+        state: JobState,
+        /// How many tasks succeeded.
+        succeeded: u64,
+        /// How many failed.
+        failed: u64,
+        /// How many were cancelled.
+        cancelled: u64,
+        /// What `wait` exits with: 0, or that of the first task that failed.
+        exit_code: i32,
+    },
+    /// A task was given to a node.
+    AttemptPlaced {
+        /// The attempt.
+        attempt: AttemptId,
+        /// Where.
+        node: NodeId,
+        /// Whether it waits there for a slot, beyond what is free now.
+        runway: bool,
+    },
+    /// Its process runs.
+    AttemptStarted {
+        /// The attempt.
+        attempt: AttemptId,
+        /// Since when, by the clock of the node.
+        started: Timestamp,
+    },
+    /// The node was told to end it.
+    AttemptStopping {
+        /// The attempt.
+        attempt: AttemptId,
+        /// What kind of stop.
+        why: StopReason,
+        /// Who wanted it.
+        by: String,
+        /// Their words.
+        reason: String,
+    },
+    /// It has ended.
+    AttemptEnded(Box<AttemptEnded>),
+    /// A failed task goes back to pending, because its node turned out to be a black hole.
+    TaskReturned {
+        /// Which.
+        task: TaskId,
+        /// Where it had failed.
+        node: NodeId,
+    },
+    /// A node has a certificate.
+    NodeEnrolled {
+        /// Its id; one that is known gets a new certificate.
+        node: NodeId,
+        /// Its name.
+        name: String,
+        /// SHA-256 of the certificate.
+        fingerprint: Hash,
+        /// The token that allowed it.
+        token: TokenId,
+    },
+    /// A node's agent holds its lease, or said something new about its machine.
+    NodeConnected {
+        /// Which.
+        node: NodeId,
+        /// The agent's process.
+        instance: Instance,
+        /// What it found.
+        inventory: Box<Inventory>,
+    },
+    /// A node's lease ran out.
+    NodeLost {
+        /// Which.
+        node: NodeId,
+        /// What was seen.
+        reason: String,
+    },
+    /// A node's agent ended in order.
+    NodeLeft {
+        /// Which.
+        node: NodeId,
+        /// What it said.
+        reason: String,
+    },
+    /// An operator gives a node no new work.
+    NodeDrained {
+        /// Which.
+        node: NodeId,
+        /// Who.
+        by: String,
+        /// Why.
+        reason: String,
+    },
+    /// An operator gives a node work again.
+    NodeResumed {
+        /// Which.
+        node: NodeId,
+        /// Who.
+        by: String,
+    },
+    /// Tasks fail fast on a node that pass elsewhere: it gets no new work.
+    NodeHeldBack {
+        /// Which.
+        node: NodeId,
+        /// The evidence.
+        reason: String,
+    },
+    /// A token was made.
+    TokenIssued {
+        /// Which.
+        id: TokenId,
+        /// What it allows.
+        kind: TokenKind,
+        /// The person's name, or the node's; empty: any node.
+        name: String,
+        /// SHA-256 of the secret.
+        hash: Hash,
+        /// Until when it is good; `None`: without end.
+        expires: Option<Timestamp>,
+        /// Who made it.
+        by: String,
+    },
+    /// A join token has done its work.
+    TokenUsed {
+        /// Which.
+        id: TokenId,
+    },
+    /// A token is no longer good.
+    TokenRevoked {
+        /// Which.
+        id: TokenId,
+        /// Who said so.
+        by: String,
+    },
+}
+
+/// A job was accepted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JobSubmitted {
+    /// Its id.
+    pub job: JobId,
+    /// The client's key.
+    pub key: Key,
+    /// Who asked.
+    pub submitter: String,
+    /// What for.
+    pub spec: Arc<JobSpec>,
+    /// How the policy treats its class.
+    pub tier: Tier,
+    /// The policy that says so.
+    pub policy: Hash,
+    /// Whether it waits for a review.
+    pub review: bool,
+    /// Dependencies that have not been settled yet.
+    pub waits_for: Vec<Dependency>,
+}
+
+/// A submission that the policy forbids. Nothing of it was kept but this.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SubmissionRefused {
+    /// Who asked.
+    pub submitter: String,
+    /// The job's name.
+    pub name: String,
+    /// The class that it declared; empty: none.
+    pub class: String,
+    /// Stable code of the refusal.
+    pub code: String,
+    /// What the submitter was told.
+    pub text: String,
+    /// The policy that says so.
+    pub policy: Hash,
+    /// SHA-256 of the specification as it came.
+    pub spec_hash: Hash,
+}
+
+/// An attempt has ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AttemptEnded {
+    /// The attempt.
+    pub attempt: AttemptId,
+    /// How.
+    pub outcome: Outcome,
+    /// What it used.
+    pub usage: Usage,
+    /// Since when it ran; `None`: it never did.
+    pub started: Option<Timestamp>,
+    /// By the clock of the node, or of the scheduler if the node said nothing.
+    pub ended: Timestamp,
+    /// What becomes of the task.
+    pub sequel: Sequel,
+    /// With [`Sequel::Again`]: not before this.
+    pub again_after: Option<Timestamp>,
+    /// Whose fault it was.
+    pub fault: Fault,
+}

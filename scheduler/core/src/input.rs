@@ -1,0 +1,167 @@
+//! What may happen to the engine.
+
+use repower_model::{
+    AttemptId, Hash, IndexRange, Instance, Inventory, JobId, JobSpec, JobState, Key, NodeId,
+    Outcome, Timestamp, TokenId, TokenKind, Usage,
+};
+
+/// What may happen. Inputs of one batch are turned in the order: reports, submissions and
+/// commands, signals, ticks, then one [`Input::Schedule`]; ties by id.
+#[derive(Debug, Clone)]
+pub enum Input {
+    /// The journal is empty: found the cell.
+    Found {
+        /// Its name.
+        cell: String,
+        /// Version of the program.
+        version: String,
+    },
+    /// An operator brings a policy. The same text again changes nothing.
+    Adopt {
+        /// TOML.
+        text: String,
+    },
+    /// Somebody submits a job.
+    Submit(Box<Submit>),
+    /// Somebody cancels a job or some of its tasks.
+    Cancel {
+        /// Which job.
+        job: JobId,
+        /// Which indices; `None`: all.
+        tasks: Option<Vec<IndexRange>>,
+        /// Who.
+        by: String,
+        /// Why.
+        reason: String,
+    },
+    /// Somebody approves or denies a job that waits for review.
+    Review {
+        /// Which.
+        job: JobId,
+        /// Whether it may run.
+        approve: bool,
+        /// Who.
+        by: String,
+        /// Why; not empty.
+        reason: String,
+    },
+    /// Somebody makes a token.
+    Issue {
+        /// What it allows.
+        kind: TokenKind,
+        /// The person's name, or the node's; empty: any node.
+        name: String,
+        /// SHA-256 of the secret.
+        hash: Hash,
+        /// Until when.
+        expires: Option<Timestamp>,
+        /// Who makes it.
+        by: String,
+    },
+    /// Somebody takes a token back.
+    Revoke {
+        /// Which.
+        id: TokenId,
+        /// Who.
+        by: String,
+    },
+    /// An agent trades a join token for a certificate.
+    Enrol {
+        /// SHA-256 of the secret that it showed.
+        secret: Hash,
+        /// The name that it wants.
+        name: String,
+        /// SHA-256 of the certificate that it will get.
+        fingerprint: Hash,
+    },
+    /// An agent opened its link.
+    Hello {
+        /// Which node, by its certificate.
+        node: NodeId,
+        /// The agent's process.
+        instance: Instance,
+        /// What it found.
+        inventory: Box<Inventory>,
+        /// Every attempt that it still knows.
+        held: Vec<AttemptId>,
+    },
+    /// An agent reports.
+    Report {
+        /// Which node.
+        node: NodeId,
+        /// What.
+        report: Report,
+    },
+    /// A node's lease ran out.
+    Silent {
+        /// Which.
+        node: NodeId,
+        /// What was seen.
+        reason: String,
+    },
+    /// A node's agent ended in order.
+    Goodbye {
+        /// Which.
+        node: NodeId,
+        /// What it said.
+        reason: String,
+    },
+    /// An operator gives a node no new work.
+    Drain {
+        /// Which.
+        node: NodeId,
+        /// Who.
+        by: String,
+        /// Why.
+        reason: String,
+    },
+    /// An operator gives a node work again.
+    Resume {
+        /// Which.
+        node: NodeId,
+        /// Who.
+        by: String,
+    },
+    /// Look for places for what waits.
+    Schedule,
+}
+
+/// A submission.
+#[derive(Debug, Clone)]
+pub struct Submit {
+    /// Made by the client; the same key again gives the same job.
+    pub key: Key,
+    /// Who.
+    pub submitter: String,
+    /// What.
+    pub spec: JobSpec,
+    /// SHA-256 of the specification as it came.
+    pub spec_hash: Hash,
+    /// How jobs that it depends on ended, of those that have left memory.
+    pub past: Vec<(JobId, JobState)>,
+}
+
+/// What an agent reports of an attempt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Report {
+    /// Its process runs.
+    Started {
+        /// Which.
+        attempt: AttemptId,
+        /// Since when.
+        started: Timestamp,
+    },
+    /// It has ended, and all of its output is durable.
+    Ended {
+        /// Which.
+        attempt: AttemptId,
+        /// How.
+        outcome: Outcome,
+        /// What it used.
+        usage: Usage,
+        /// Since when it ran; `None`: it never did.
+        started: Option<Timestamp>,
+        /// When it ended.
+        ended: Timestamp,
+    },
+}

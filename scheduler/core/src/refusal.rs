@@ -1,0 +1,266 @@
+//! Commands that the scheduler will not carry out.
+
+use repower_model::{ArrayError, Bytes, JobId, JobState, NodeId, TokenId};
+
+/// A command that the scheduler will not carry out. Nothing was changed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// No class was declared.
+    #[error("the job declares no class, and undeclared work is not run")]
+    ClassUndeclared {
+        /// The classes of the policy that may run.
+        known: Vec<String>,
+    },
+    /// The class is not in the policy.
+    #[error("the policy knows no class `{class}`")]
+    ClassUnknown {
+        /// As declared.
+        class: String,
+        /// The known class that looks most like it.
+        nearest: Option<String>,
+        /// The classes of the policy that may run.
+        known: Vec<String>,
+    },
+    /// The class is prohibited.
+    #[error("class `{class}` is prohibited by policy {version}: {entry}")]
+    ClassProhibited {
+        /// As declared.
+        class: String,
+        /// Version of the policy.
+        version: String,
+        /// The entry of the catalogue that says so.
+        entry: String,
+    },
+    /// There is neither a command nor a script.
+    #[error("the job has neither a command nor a script")]
+    NothingToRun,
+    /// A text is empty, too long, or has a character that it must not have.
+    #[error("{what} {problem}")]
+    BadText {
+        /// Which field.
+        what: &'static str,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// The array is not one.
+    #[error("the array is not valid")]
+    BadArray(#[source] ArrayError),
+    /// An amount is out of bounds.
+    #[error("{what} is {asked}, but must be {allowed}")]
+    OutOfBounds {
+        /// Which field.
+        what: &'static str,
+        /// What was asked, as a person would write it.
+        asked: String,
+        /// What is allowed.
+        allowed: String,
+    },
+    /// No node that has ever enrolled could hold one task, even when empty.
+    #[error("a task asks for {asked} of {dimension}, but the largest node, {node}, has {most}")]
+    TaskTooLarge {
+        /// In which dimension.
+        dimension: String,
+        /// How much is asked.
+        asked: String,
+        /// The most that any node has.
+        most: String,
+        /// Which one.
+        node: String,
+    },
+    /// The whole specification is too large.
+    #[error(
+        "the job is {asked} with its script, arguments and environment, but at most {most} are kept"
+    )]
+    JobTooLarge {
+        /// How large it is.
+        asked: Bytes,
+        /// How large it may be.
+        most: Bytes,
+    },
+    /// It depends on a job that never was.
+    #[error("the job depends on job {job}, which does not exist")]
+    DependencyUnknown {
+        /// The one that never was.
+        job: JobId,
+    },
+    /// It depends on a job that ended otherwise.
+    #[error("the job depends on job {job} ending {wanted}, but it has {state} already")]
+    DependencyFailed {
+        /// The one that ended.
+        job: JobId,
+        /// As asked.
+        wanted: String,
+        /// How it ended.
+        state: JobState,
+    },
+    /// No such job in memory.
+    #[error("there is no job {job}")]
+    JobUnknown {
+        /// As asked.
+        job: JobId,
+    },
+    /// The job has ended already.
+    #[error("job {job} has ended already")]
+    JobHasEnded {
+        /// Which.
+        job: JobId,
+    },
+    /// The job does not wait for a review.
+    #[error("job {job} does not wait for a review")]
+    NotUnderReview {
+        /// Which.
+        job: JobId,
+    },
+    /// A decision without a reason.
+    #[error("a review needs a reason")]
+    ReasonMissing,
+    /// The job has none of these tasks.
+    #[error("job {job} has no task {index}")]
+    TaskUnknown {
+        /// Which job.
+        job: JobId,
+        /// The index that it does not have.
+        index: u32,
+    },
+    /// No such node.
+    #[error("there is no node with the id {node}")]
+    NodeUnknown {
+        /// As asked.
+        node: NodeId,
+    },
+    /// Another agent has this name, and it is up.
+    #[error("another agent is enrolled as `{name}`, and it is {phase}")]
+    NodeNameTaken {
+        /// The name.
+        name: String,
+        /// Where that node is.
+        phase: &'static str,
+    },
+    /// The join token is not one of ours, was revoked, or is for something else.
+    #[error("the join token is not valid here")]
+    TokenWrong,
+    /// The join token was used.
+    #[error("join token {id} has been used already")]
+    TokenUsed {
+        /// Which.
+        id: TokenId,
+    },
+    /// The join token is too old.
+    #[error("join token {id} has expired")]
+    TokenExpired {
+        /// Which.
+        id: TokenId,
+    },
+    /// The join token is for another node.
+    #[error("join token {id} is for the node `{wanted}`, not `{name}`")]
+    TokenForAnother {
+        /// Which.
+        id: TokenId,
+        /// The name that it is for.
+        wanted: String,
+        /// The name that asked.
+        name: String,
+    },
+    /// No such token.
+    #[error("there is no token {id}")]
+    TokenUnknown {
+        /// As asked.
+        id: TokenId,
+    },
+    /// The policy is not valid.
+    #[error("the policy is not valid: {problem}")]
+    BadPolicy {
+        /// With line and column where known.
+        problem: String,
+    },
+}
+
+impl Refusal {
+    /// The stable code, documented in `docs/reasons.md`.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::ClassUndeclared { .. } => "class.undeclared",
+            Self::ClassUnknown { .. } => "class.unknown",
+            Self::ClassProhibited { .. } => "class.prohibited",
+            Self::NothingToRun => "job.nothing-to-run",
+            Self::BadText { .. } => "job.bad-text",
+            Self::BadArray(_) => "job.bad-array",
+            Self::OutOfBounds { .. } => "job.out-of-bounds",
+            Self::TaskTooLarge { .. } => "job.task-too-large",
+            Self::JobTooLarge { .. } => "job.too-large",
+            Self::DependencyUnknown { .. } => "dependency.unknown",
+            Self::DependencyFailed { .. } => "dependency.failed",
+            Self::JobUnknown { .. } => "job.unknown",
+            Self::JobHasEnded { .. } => "job.ended",
+            Self::NotUnderReview { .. } => "review.not-needed",
+            Self::ReasonMissing => "review.reason-missing",
+            Self::TaskUnknown { .. } => "task.unknown",
+            Self::NodeUnknown { .. } => "node.unknown",
+            Self::NodeNameTaken { .. } => "node.name-taken",
+            Self::TokenWrong => "token.wrong",
+            Self::TokenUsed { .. } => "token.used",
+            Self::TokenExpired { .. } => "token.expired",
+            Self::TokenForAnother { .. } => "token.for-another",
+            Self::TokenUnknown { .. } => "token.unknown",
+            Self::BadPolicy { .. } => "policy.bad",
+        }
+    }
+
+    /// What to do about it; a sentence in the imperative, or nothing.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::ClassUndeclared { known } => {
+                Some(format!("declare one with --class: {}", known.join(", ")))
+            }
+            Self::ClassUnknown {
+                nearest: Some(nearest),
+                ..
+            } => Some(format!(
+                "did you mean `{nearest}`? `repower policy show` lists all classes"
+            )),
+            Self::ClassUnknown {
+                nearest: None,
+                known,
+                ..
+            } => Some(format!("use one of: {}", known.join(", "))),
+            Self::ClassProhibited { .. } => Some(
+                "this work is not run here under any name; `repower policy show` has the rule"
+                    .into(),
+            ),
+            Self::NothingToRun => Some("give a command after `--`, or a script".into()),
+            Self::BadText { .. } | Self::BadArray(_) | Self::OutOfBounds { .. } => None,
+            Self::TaskTooLarge {
+                dimension, most, ..
+            } => Some(format!(
+                "ask for {most} of {dimension} or less, or add a larger node"
+            )),
+            Self::JobTooLarge { .. } => {
+                Some("keep large input in files that the task reads".into())
+            }
+            Self::DependencyUnknown { .. } | Self::JobUnknown { .. } => {
+                Some("`repower jobs --all` lists the jobs that there are".into())
+            }
+            Self::DependencyFailed { .. } => {
+                Some("use --after-any to run it however the other one ends".into())
+            }
+            Self::JobHasEnded { .. } => Some("`repower resubmit` runs its tasks again".into()),
+            Self::NotUnderReview { .. } => Some("`repower why` says what it waits for".into()),
+            Self::ReasonMissing => Some("say why with --reason; it is kept in the ledger".into()),
+            Self::TaskUnknown { .. } => Some("`repower show` has the array of the job".into()),
+            Self::NodeUnknown { .. } => Some("`repower nodes` lists the nodes".into()),
+            Self::NodeNameTaken { .. } => {
+                Some("give the new agent another name, or stop the other one first".into())
+            }
+            Self::TokenWrong
+            | Self::TokenUsed { .. }
+            | Self::TokenExpired { .. }
+            | Self::TokenForAnother { .. } => {
+                Some("make a new one with `repower token join`".into())
+            }
+            Self::TokenUnknown { .. } => Some("`repower token list` has the tokens".into()),
+            Self::BadPolicy { .. } => {
+                Some("`repower policy check FILE` tells all that is wrong".into())
+            }
+        }
+    }
+}
