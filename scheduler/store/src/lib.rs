@@ -1,1 +1,25 @@
 //! The journal, its projections and the output of tasks: bytes on disk.
+//!
+//! The crate knows what a fact is only as bytes, and what people look up only as [`rows`]; the driver makes both.
+//! It is synchronous, has no clock, and starts no thread.
+//!
+//! - [`journal`]: the two traits, and [`sqlite`] and [`memory`] that implement them;
+//! - [`merkle`], [`note`], [`checkpoint`]: the tree over the facts, and its signed heads;
+//! - [`output`]: what tasks print.
+
+pub mod checkpoint;
+mod database;
+mod fault;
+pub mod journal;
+pub mod memory;
+pub mod merkle;
+pub mod note;
+pub mod output;
+mod pool;
+pub mod rows;
+pub mod snapshot;
+mod sql;
+pub mod sqlite;
+
+pub use database::FileError;
+pub use fault::Fault;

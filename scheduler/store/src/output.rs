@@ -1,0 +1,50 @@
+//! What tasks print, in `output.db` beside the ledger.
+//!
+//! Output is bytes in order, by attempt and stream. It arrives in chunks that may be sent again after a lost
+//! connection: a chunk says where it starts, what is there already is passed over, and a gap is refused. So every
+//! byte is kept exactly once. It is not part of the ledger: it may be pruned.
+
+mod append;
+mod read;
+mod schema;
+#[cfg(test)]
+mod tests;
+
+pub use append::{Output, Refused};
+pub use read::Reader;
+
+use crate::rows::AttemptId;
+
+/// The most bytes of one chunk.
+pub const CHUNK_LIMIT: usize = 256 * 1024;
+
+/// One of the two streams that a task prints to; stored as its file descriptor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Stream {
+    /// Standard output.
+    Stdout,
+    /// Standard error.
+    Stderr,
+}
+
+impl Stream {
+    fn number(self) -> i64 {
+        match self {
+            Self::Stdout => 1,
+            Self::Stderr => 2,
+        }
+    }
+}
+
+/// Some bytes that an attempt printed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Chunk {
+    /// Which attempt.
+    pub attempt: AttemptId,
+    /// To which stream.
+    pub stream: Stream,
+    /// How many bytes of the stream come before.
+    pub start: u64,
+    /// The bytes: at most [`CHUNK_LIMIT`].
+    pub bytes: Vec<u8>,
+}

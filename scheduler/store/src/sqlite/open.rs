@@ -1,0 +1,234 @@
+//! Opening the ledger of a data folder.
+
+use std::path::{Path, PathBuf};
+
+use rusqlite::{Connection, OptionalExtension as _};
+
+use super::lock::{Lock, LockError};
+use super::reader::Reader;
+use super::schema::LEDGER;
+use super::{Journal, ledger};
+use crate::checkpoint::{Checkpoint, CheckpointError};
+use crate::database::{FileError, make_folder, open_writer};
+use crate::fault::{At as _, Fault};
+use crate::journal::Head;
+use crate::merkle::{Frontier, FrontierError};
+use crate::note::{self, KeyFileError, SignerKey};
+
+/// A ledger that cannot be opened for writing. The data folder is as it was.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Another process writes this ledger.
+    #[error("the data folder {} is in use by {}", folder.display(), describe(*process))]
+    InUse {
+        /// Which folder.
+        folder: PathBuf,
+        /// The number of the process, if it could be read.
+        process: Option<u32>,
+    },
+    /// The folder or the file cannot be used.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// The key cannot be used.
+    #[error(transparent)]
+    Key(#[from] KeyFileError),
+    /// The ledger was made by another cell.
+    #[error("the ledger in {} is that of {found}, not of {expected}", folder.display())]
+    OtherOrigin {
+        /// Which folder.
+        folder: PathBuf,
+        /// The origin of the ledger.
+        found: String,
+        /// The origin that was asked for.
+        expected: String,
+    },
+    /// There is a ledger, but not the key that signs its heads.
+    #[error("the ledger in {} is signed by {verifier_key}, but {} is missing or another key", folder.display(), path.display())]
+    OtherKey {
+        /// Which folder.
+        folder: PathBuf,
+        /// The key file.
+        path: PathBuf,
+        /// The public key in the ledger.
+        verifier_key: String,
+    },
+    /// The newest head does not fit the facts: the file was changed from outside.
+    #[error("the newest head of {} covers {size} facts, but the newest fact is {newest}", path.display())]
+    HeadAndFacts {
+        /// Which file.
+        path: PathBuf,
+        /// The size in the newest head.
+        size: u64,
+        /// The number of the newest fact.
+        newest: u64,
+    },
+    /// The newest head does not verify: the file was changed from outside.
+    #[error("the newest head of {} does not verify", path.display())]
+    Head {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong with it.
+        #[source]
+        source: HeadError,
+    },
+}
+
+/// What can be wrong with the newest head.
+#[derive(Debug, thiserror::Error)]
+pub enum HeadError {
+    /// Its note.
+    #[error(transparent)]
+    Note(#[from] CheckpointError),
+    /// Its frontier.
+    #[error(transparent)]
+    Frontier(#[from] FrontierError),
+    /// Its parts say different things.
+    #[error("its note, its columns and its frontier differ")]
+    Parts,
+}
+
+impl OpenError {
+    /// What the operator can do about it.
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::InUse { .. } => "stop the other scheduler, or name another data folder",
+            Self::File(error) => error.hint(),
+            Self::Key(error) => error.hint(),
+            Self::OtherOrigin { .. } => "start with the cell name that the ledger was made with",
+            Self::OtherKey { .. } => "restore ledger.key from a backup",
+            Self::HeadAndFacts { .. } | Self::Head { .. } => {
+                "run `repower ledger verify` to see what was changed, and restore the data folder from a backup"
+            }
+        }
+    }
+}
+
+impl From<Fault> for OpenError {
+    fn from(fault: Fault) -> Self {
+        Self::File(FileError::Fault(fault))
+    }
+}
+
+fn describe(process: Option<u32>) -> String {
+    process.map_or_else(
+        || "another process".to_owned(),
+        |process| format!("process {process}"),
+    )
+}
+
+pub(super) fn open(folder: &Path, origin: &str) -> Result<Journal, OpenError> {
+    make_folder(folder)?;
+    let lock = take_lock(folder)?;
+    let path = folder.join(LEDGER.name);
+    let connection = open_writer(folder, LEDGER)?;
+    let key = identify(&connection, folder, origin)?;
+    let (head, frontier) = newest(&connection, &path, &key)?;
+    let last_kept = ledger::last_kept(&connection).at(&path)?;
+    let reader = Reader::open(folder)?;
+    let folder = folder.to_owned();
+    Ok(Journal {
+        connection,
+        folder,
+        path,
+        key,
+        frontier,
+        head,
+        last_kept,
+        reader,
+        _lock: lock,
+    })
+}
+
+fn take_lock(folder: &Path) -> Result<Lock, OpenError> {
+    let path = folder.join("ledger.lock");
+    Lock::take(&path).map_err(|error| match error {
+        LockError::Held(process) => OpenError::InUse {
+            folder: folder.to_owned(),
+            process,
+        },
+        LockError::Io(source) => OpenError::File(FileError::Io { path, source }),
+    })
+}
+
+/// Compares the ledger with the origin and the key in the folder; a new ledger takes them on.
+fn identify(connection: &Connection, folder: &Path, origin: &str) -> Result<SignerKey, OpenError> {
+    let path = folder.join("ledger.key");
+    let at = folder.join(LEDGER.name);
+    let stored: Option<(String, String)> = connection
+        .query_row("SELECT origin, verifier_key FROM ledger", [], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })
+        .optional()
+        .at(&at)?;
+    let Some((found, verifier_key)) = stored else {
+        let key = note::load_or_make(&path, origin)?;
+        note::publish(&folder.join("ledger.vkey"), key.verifier())?;
+        let row = (origin, key.verifier().to_string());
+        connection
+            .execute(
+                "INSERT INTO ledger (id, origin, verifier_key) VALUES (1, ?1, ?2)",
+                row,
+            )
+            .at(&at)?;
+        return Ok(key);
+    };
+    if found != origin {
+        let (folder, expected) = (folder.to_owned(), origin.to_owned());
+        return Err(OpenError::OtherOrigin {
+            folder,
+            found,
+            expected,
+        });
+    }
+    match note::load(&path, origin)? {
+        Some(key) if key.verifier().to_string() == verifier_key => Ok(key),
+        _ => Err(OpenError::OtherKey {
+            folder: folder.to_owned(),
+            path,
+            verifier_key,
+        }),
+    }
+}
+
+/// Reads the newest head and checks it against the key, the frontier and the newest fact.
+fn newest(
+    connection: &Connection,
+    path: &Path,
+    key: &SignerKey,
+) -> Result<(Head, Frontier), OpenError> {
+    let newest = ledger::newest_seq(connection).at(path)?;
+    let size_is = |size| {
+        if size == newest {
+            Ok(())
+        } else {
+            Err((size, newest))
+        }
+    };
+    let differs = |(size, newest)| OpenError::HeadAndFacts {
+        path: path.to_owned(),
+        size,
+        newest,
+    };
+    let Some((signed, frontier)) = ledger::head_and_frontier(connection).at(path)? else {
+        size_is(0).map_err(differs)?;
+        return Ok((Head::empty(), Frontier::new()));
+    };
+    let head = signed.head;
+    size_is(head.size).map_err(differs)?;
+    let check = || -> Result<Frontier, HeadError> {
+        let note = Checkpoint::open(&signed.note, key.verifier())?;
+        let frontier = Frontier::from_bytes(&frontier)?;
+        let same = note.size == head.size && frontier.size() == head.size;
+        let same = same && note.root == head.root && frontier.root() == head.root;
+        if same {
+            Ok(frontier)
+        } else {
+            Err(HeadError::Parts)
+        }
+    };
+    let frontier = check().map_err(|source| OpenError::Head {
+        path: path.to_owned(),
+        source,
+    })?;
+    Ok((head, frontier))
+}

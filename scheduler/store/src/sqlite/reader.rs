@@ -1,0 +1,123 @@
+//! Queries from any thread, while the journal goes on.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use rusqlite::OptionalExtension as _;
+
+use super::history::{self, AttemptFilter, JobFilter};
+use super::ledger;
+use super::schema::LEDGER;
+use crate::database::FileError;
+use crate::journal::{Ledger, ReadError, SignedHead, StoredEntry};
+use crate::merkle::Hash;
+use crate::pool::Pool;
+use crate::rows::{AttemptRow, JobRow, NodeRow};
+
+/// A handle for queries on a ledger; cheap to clone, and to share between threads.
+///
+/// It has connections of its own, so it neither waits for the writer nor holds it up.
+#[derive(Debug, Clone)]
+pub struct Reader {
+    pool: Arc<Pool>,
+}
+
+impl Reader {
+    /// Opens the ledger of a data folder for reading, with or without a scheduler that writes it.
+    pub fn open(folder: &Path) -> Result<Self, FileError> {
+        Ok(Self {
+            pool: Arc::new(Pool::open(folder, LEDGER)?),
+        })
+    }
+
+    /// The file that is read.
+    pub fn path(&self) -> &Path {
+        self.pool.path()
+    }
+
+    /// The public key that the ledger says its heads verify with. An auditor brings their own copy.
+    pub fn verifier_key(&self) -> Result<Option<String>, ReadError> {
+        let query = "SELECT verifier_key FROM ledger";
+        Ok(self
+            .pool
+            .with(|connection| connection.query_row(query, [], |row| row.get(0)).optional())?)
+    }
+
+    /// The job of this number.
+    pub fn job(&self, id: u64) -> Result<Option<JobRow>, ReadError> {
+        Ok(self.pool.with(|connection| history::job(connection, id))?)
+    }
+
+    /// The job that was submitted with this UUID.
+    pub fn job_by_key(&self, key: &[u8; 16]) -> Result<Option<JobRow>, ReadError> {
+        Ok(self
+            .pool
+            .with(|connection| history::job_by_key(connection, key))?)
+    }
+
+    /// The jobs that pass the filter, newest first.
+    pub fn jobs(&self, filter: &JobFilter) -> Result<Vec<JobRow>, ReadError> {
+        Ok(self
+            .pool
+            .with(|connection| history::jobs(connection, filter))?)
+    }
+
+    /// The attempts of a job that pass the filter, by task and number.
+    pub fn attempts(&self, job: u64, filter: &AttemptFilter) -> Result<Vec<AttemptRow>, ReadError> {
+        Ok(self
+            .pool
+            .with(|connection| history::attempts(connection, job, filter))?)
+    }
+
+    /// The tasks of a job whose newest attempt failed, as ranges `first..=last` in order.
+    ///
+    /// While the job goes on, a task that failed and will be tried again counts too.
+    pub fn failed_tasks(&self, job: u64) -> Result<Vec<(u64, u64)>, ReadError> {
+        Ok(self
+            .pool
+            .with(|connection| history::failed_tasks(connection, job))?)
+    }
+
+    /// The node of this name.
+    pub fn node(&self, name: &str) -> Result<Option<NodeRow>, ReadError> {
+        Ok(self
+            .pool
+            .with(|connection| history::node(connection, name))?)
+    }
+
+    /// All nodes, by name.
+    pub fn nodes(&self) -> Result<Vec<NodeRow>, ReadError> {
+        Ok(self.pool.with(history::nodes)?)
+    }
+
+    /// The stored leaf hash of a fact.
+    pub fn leaf(&self, seq: u64) -> Result<Option<Hash>, ReadError> {
+        Ok(self.pool.with(|connection| ledger::leaf(connection, seq))?)
+    }
+}
+
+impl Ledger for Reader {
+    fn latest_head(&self) -> Result<Option<SignedHead>, ReadError> {
+        Ok(self.pool.with(ledger::latest_head)?)
+    }
+
+    fn heads(&self, limit: usize, before: Option<u64>) -> Result<Vec<SignedHead>, ReadError> {
+        Ok(self
+            .pool
+            .with(|connection| ledger::heads(connection, limit, before))?)
+    }
+
+    fn entries(&self, from_seq: u64, limit: usize) -> Result<Vec<StoredEntry>, ReadError> {
+        Ok(self
+            .pool
+            .with(|connection| ledger::entries(connection, from_seq, limit))?)
+    }
+
+    fn leaf_hashes(&self, size: u64) -> Result<Vec<Hash>, ReadError> {
+        ledger::complete(
+            self.pool
+                .with(|connection| ledger::leaf_hashes(connection, size))?,
+            size,
+        )
+    }
+}

@@ -1,0 +1,11 @@
+//! The tables of `ledger.db`, made to be read by people with `sqlite3` too.
+
+use crate::database::Kind;
+
+/// `ledger.db`; its application id reads `RPWL`.
+pub(super) const LEDGER: Kind = Kind {
+    name: "ledger.db",
+    application_id: 0x5250_574C,
+    version: 1,
+    schema: include_str!("schema.sql"),
+};

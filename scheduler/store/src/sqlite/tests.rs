@@ -1,0 +1,4 @@
+//! The journal on disk, and what it makes of faults.
+
+mod common;
+mod journal;

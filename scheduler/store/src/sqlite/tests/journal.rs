@@ -1,0 +1,276 @@
+//! Appending, reading back, and who may.
+
+use super::common::{ORIGIN, entries, folder, job, open};
+use crate::checkpoint::Checkpoint;
+use crate::journal::{AppendError, Head, Journal as _, Ledger as _};
+use crate::rows::Row;
+use crate::sqlite::{Journal, OpenError, Reader};
+use crate::{FileError, merkle, note};
+
+#[test]
+fn facts_and_head_are_there_after_a_restart() {
+    let folder = folder();
+    let mut journal = open(&folder);
+    let head = journal.append(&entries(1..=5), &[], 1000).unwrap();
+    drop(journal);
+
+    let journal = open(&folder);
+
+    assert_eq!(journal.head(), head);
+    let stored = journal.entries(1, 100).unwrap();
+    assert_eq!(
+        stored
+            .iter()
+            .map(|e| (e.seq, e.body.clone()))
+            .collect::<Vec<_>>(),
+        entries(1..=5)
+            .into_iter()
+            .map(|e| (e.seq, e.body))
+            .collect::<Vec<_>>()
+    );
+    assert!(stored.iter().all(|e| e.leaf == merkle::leaf(&e.body)));
+    let signed = journal.latest_head().unwrap().unwrap();
+    let checkpoint = Checkpoint::open(&signed.note, journal.verifier()).unwrap();
+    assert_eq!(
+        (checkpoint.size, checkpoint.root),
+        (5, merkle::root(&journal.leaf_hashes(5).unwrap()))
+    );
+}
+
+#[test]
+fn the_tree_goes_on_where_it_was_after_a_restart() {
+    let (one, two) = (folder(), folder());
+    let mut through = open(&one);
+    through.append(&entries(1..=10), &[], 0).unwrap();
+
+    let mut broken = open(&two);
+    broken.append(&entries(1..=3), &[], 0).unwrap();
+    drop(broken);
+    let mut broken = open(&two);
+    broken.append(&entries(4..=10), &[], 0).unwrap();
+
+    assert_eq!(through.head().root, broken.head().root);
+}
+
+#[test]
+fn facts_that_do_not_continue_the_journal_are_refused_and_change_nothing() {
+    let folder = folder();
+    let mut journal = open(&folder);
+    journal.append(&entries(1..=3), &[], 0).unwrap();
+    let before = journal.head();
+
+    for wrong in [
+        entries(3..=5),
+        entries(5..=6),
+        [entries(4..=4), entries(6..=6)].concat(),
+    ] {
+        let error = journal.append(&wrong, &[], 0).unwrap_err();
+        assert!(matches!(error, AppendError::OutOfOrder { .. }), "{error}");
+    }
+
+    assert_eq!(journal.head(), before);
+    assert_eq!(journal.entries(1, 10).unwrap().len(), 3);
+    journal.append(&entries(4..=4), &[], 0).unwrap();
+}
+
+#[test]
+fn a_refused_row_takes_the_facts_of_its_batch_with_it() {
+    let folder = folder();
+    let mut journal = open(&folder);
+    let twin = crate::rows::JobRow {
+        key: job(1).key,
+        ..job(2)
+    };
+    let rows = [
+        Row::JobSubmitted(Box::new(job(1))),
+        Row::JobSubmitted(Box::new(twin)),
+    ];
+
+    let error = journal.append(&entries(1..=2), &rows, 0).unwrap_err();
+
+    assert!(
+        matches!(error, AppendError::Fault(crate::Fault::Refused { .. })),
+        "{error}"
+    );
+    assert_eq!(journal.head(), Head::empty());
+    assert_eq!(journal.reader().job(1).unwrap(), None);
+    journal.append(&entries(1..=2), &rows[..1], 0).unwrap();
+}
+
+#[test]
+fn a_second_writer_of_a_data_folder_is_refused_and_told_who_has_it() {
+    let folder = folder();
+    let first = open(&folder);
+
+    let error = Journal::open(folder.path(), ORIGIN).unwrap_err();
+
+    let expected = format!("is in use by process {}", std::process::id());
+    assert!(error.to_string().contains(&expected), "{error}");
+    drop(first);
+    open(&folder);
+}
+
+#[test]
+fn an_empty_append_does_nothing() {
+    let folder = folder();
+    let mut journal = open(&folder);
+
+    assert_eq!(journal.append(&[], &[], 5).unwrap(), Head::empty());
+    assert_eq!(journal.latest_head().unwrap(), None);
+    assert_eq!(journal.heads(10, None).unwrap(), []);
+}
+
+#[test]
+fn a_ledger_of_a_newer_version_and_a_foreign_database_are_refused() {
+    let newer = folder();
+    drop(open(&newer));
+    let connection = rusqlite::Connection::open(newer.path().join("ledger.db")).unwrap();
+    connection.pragma_update(None, "user_version", 99).unwrap();
+    drop(connection);
+    let foreign = folder();
+    let connection = rusqlite::Connection::open(foreign.path().join("ledger.db")).unwrap();
+    connection.execute_batch("CREATE TABLE t (x)").unwrap();
+    drop(connection);
+
+    let error = Journal::open(newer.path(), ORIGIN).unwrap_err();
+    assert!(
+        matches!(
+            error,
+            OpenError::File(FileError::Newer {
+                found: 99,
+                known: 1,
+                ..
+            })
+        ),
+        "{error}"
+    );
+    assert!(matches!(
+        Reader::open(newer.path()),
+        Err(FileError::Newer { .. })
+    ));
+    let error = Journal::open(foreign.path(), ORIGIN).unwrap_err();
+    assert!(
+        matches!(error, OpenError::File(FileError::Foreign { .. })),
+        "{error}"
+    );
+    let mode: String = rusqlite::Connection::open(foreign.path().join("ledger.db"))
+        .unwrap()
+        .pragma_query_value(None, "journal_mode", |row| row.get(0))
+        .unwrap();
+    assert_eq!(mode, "delete", "a file that is not ours is left as it is");
+}
+
+#[test]
+fn a_ledger_keeps_its_name_and_its_key() {
+    let folder = folder();
+    drop(open(&folder));
+
+    let error = Journal::open(folder.path(), "repower.example/other").unwrap_err();
+    assert!(matches!(error, OpenError::OtherOrigin { .. }), "{error}");
+
+    let key = folder.path().join("ledger.key");
+    std::fs::remove_file(&key).unwrap();
+    let error = Journal::open(folder.path(), ORIGIN).unwrap_err();
+    assert!(matches!(error, OpenError::OtherKey { .. }), "{error}");
+    assert!(!key.exists(), "no new key is made for an old ledger");
+
+    note::load_or_make(&key, ORIGIN).unwrap();
+    let error = Journal::open(folder.path(), ORIGIN).unwrap_err();
+    assert!(matches!(error, OpenError::OtherKey { .. }), "{error}");
+}
+
+#[test]
+fn a_data_folder_that_cannot_be_made_is_named() {
+    let folder = folder();
+    let file = folder.path().join("file");
+    std::fs::write(&file, "").unwrap();
+
+    let error = Journal::open(&file.join("data"), ORIGIN).unwrap_err();
+
+    assert!(
+        matches!(error, OpenError::File(FileError::Io { .. })),
+        "{error}"
+    );
+    assert!(error.to_string().contains("file/data"), "{error}");
+    assert!(matches!(
+        Reader::open(folder.path()),
+        Err(FileError::Absent { .. })
+    ));
+}
+
+#[test]
+fn the_files_of_the_ledger_are_for_their_owner_only() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = folder();
+    let mut journal = open(&folder);
+    journal.append(&entries(1..=1), &[], 0).unwrap();
+
+    for name in ["ledger.db", "ledger.db-wal", "ledger.key", "ledger.lock"] {
+        let mode = std::fs::metadata(folder.path().join(name))
+            .unwrap()
+            .permissions()
+            .mode();
+        assert_eq!(mode & 0o077, 0, "{name}");
+    }
+}
+
+#[test]
+fn heads_are_kept_by_count_and_by_hour_and_the_newest_always() {
+    let folder = folder();
+    let mut journal = open(&folder);
+    for (facts, at_ms) in [
+        (1..=10, 0),
+        (11..=20, 1000),
+        (21..=30, 3_600_000),
+        (31..=4095, 3_600_001),
+        (4096..=4100, 3_600_002),
+        (4101..=4200, 3_600_003),
+    ] {
+        journal.append(&entries(facts), &[], at_ms).unwrap();
+    }
+
+    let sizes = |heads: Vec<crate::journal::SignedHead>| {
+        heads.iter().map(|h| h.head.size).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        sizes(journal.heads(10, None).unwrap()),
+        [4200, 4100, 30, 10]
+    );
+    assert_eq!(
+        sizes(journal.reader().heads(2, Some(4200)).unwrap()),
+        [4100, 30]
+    );
+    drop(journal);
+    let mut journal = open(&folder);
+    journal
+        .append(&entries(4201..=4300), &[], 3_600_004)
+        .unwrap();
+    assert_eq!(
+        sizes(journal.heads(10, None).unwrap()),
+        [4300, 4100, 30, 10]
+    );
+}
+
+#[test]
+fn proofs_from_a_reader_hold_against_signed_heads() {
+    let folder = folder();
+    let mut journal = open(&folder);
+    let old = journal.append(&entries(1..=70), &[], 0).unwrap();
+    let new = journal.append(&entries(71..=200), &[], 0).unwrap();
+    let reader = journal.reader();
+
+    let path = reader.consistency(70, 200).unwrap();
+    merkle::verify_consistency((70, &old.root), (200, &new.root), &path).unwrap();
+    let leaf = merkle::leaf(&entries(42..=42)[0].body);
+    merkle::verify_inclusion(
+        &leaf,
+        41,
+        200,
+        &reader.inclusion(42, 200).unwrap(),
+        &new.root,
+    )
+    .unwrap();
+    assert!(reader.inclusion(201, 200).is_err());
+    assert!(reader.inclusion(0, 200).is_err());
+    assert!(reader.inclusion(1, 201).is_err());
+}
