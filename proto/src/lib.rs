@@ -1,5 +1,7 @@
 //! The wire: messages and services of `repower/v1`, and the one door from wire to model.
 
+pub mod convert;
+
 /// The messages and services as generated from the `.proto` files.
 pub mod v1 {
     #![allow(

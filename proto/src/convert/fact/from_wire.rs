@@ -1,0 +1,167 @@
+//! From messages to facts.
+
+use std::sync::Arc;
+
+use repower_core::fact::{AttemptEnded, Fact, JobSubmitted, SubmissionRefused};
+use repower_core::policy::Tier;
+use repower_model::{
+    AttemptId, Dependency, JobId, JobSpec, NodeId, Outcome, StopReason, TaskId, Timestamp, TokenId,
+};
+
+use super::to_wire::code_of;
+use crate::convert::{
+    ConvertError, Problem, hash, instance, inventory, key, known, moment, present,
+};
+use crate::v1;
+use crate::v1::entry::Fact as Wire;
+
+impl TryFrom<Wire> for Fact {
+    type Error = ConvertError;
+
+    #[expect(clippy::too_many_lines, reason = "one arm a fact, nothing but names")]
+    fn try_from(fact: Wire) -> Result<Self, ConvertError> {
+        Ok(match fact {
+            Wire::CellFounded(fact) => Self::CellFounded { cell: fact.cell, version: fact.version },
+            Wire::PolicyAdopted(fact) => Self::PolicyAdopted {
+                version: fact.version,
+                hash: hash("hash", &fact.hash)?,
+                text: fact.text,
+            },
+            Wire::JobSubmitted(fact) => Self::JobSubmitted(Box::new(submitted(fact)?)),
+            Wire::SubmissionRefused(fact) => Self::SubmissionRefused(Box::new(refused(fact)?)),
+            Wire::JobReviewed(fact) => Self::JobReviewed {
+                job: JobId(fact.job),
+                approved: fact.approved,
+                by: fact.by,
+                reason: fact.reason,
+                policy: hash("policy_hash", &fact.policy_hash)?,
+            },
+            Wire::DependencySettled(fact) => {
+                Self::DependencySettled { job: JobId(fact.job), on: JobId(fact.on), met: fact.met }
+            }
+            Wire::TasksCancelled(fact) => Self::TasksCancelled {
+                job: JobId(fact.job),
+                tasks: fact.tasks.into_iter().map(Into::into).collect(),
+                by: fact.by,
+                reason: fact.reason,
+            },
+            Wire::JobEnded(fact) => Self::JobEnded {
+                job: JobId(fact.job),
+                state: known::<v1::JobState>("state", fact.state)?.try_into()?,
+                succeeded: fact.succeeded,
+                failed: fact.failed,
+                cancelled: fact.cancelled,
+                exit_code: fact.exit_code,
+            },
+            Wire::AttemptPlaced(fact) => Self::AttemptPlaced {
+                attempt: attempt(fact.job, fact.index, fact.number),
+                node: NodeId(fact.node),
+                runway: fact.runway,
+            },
+            Wire::AttemptStarted(fact) => Self::AttemptStarted {
+                attempt: attempt(fact.job, fact.index, fact.number),
+                started: Timestamp::from_millis(fact.started_ms),
+            },
+            Wire::AttemptStopping(fact) => Self::AttemptStopping {
+                attempt: attempt(fact.job, fact.index, fact.number),
+                why: why(fact.code)?,
+                by: fact.by,
+                reason: fact.reason,
+            },
+            Wire::AttemptEnded(fact) => Self::AttemptEnded(Box::new(ended(fact)?)),
+            Wire::TaskReturned(fact) => Self::TaskReturned {
+                task: TaskId { job: JobId(fact.job), index: fact.index },
+                node: NodeId(fact.node),
+            },
+            Wire::NodeEnrolled(fact) => Self::NodeEnrolled {
+                node: NodeId(fact.node),
+                name: fact.name,
+                fingerprint: hash("fingerprint", &fact.fingerprint)?,
+                token: TokenId(fact.token),
+            },
+            Wire::NodeConnected(fact) => Self::NodeConnected {
+                node: NodeId(fact.node),
+                instance: instance("instance", &fact.instance)?,
+                inventory: Box::new(inventory(fact.inventory)?),
+            },
+            Wire::NodeLost(fact) => Self::NodeLost { node: NodeId(fact.node), reason: fact.reason },
+            Wire::NodeLeft(fact) => Self::NodeLeft { node: NodeId(fact.node), reason: fact.reason },
+            Wire::NodeDrained(fact) => {
+                Self::NodeDrained { node: NodeId(fact.node), by: fact.by, reason: fact.reason }
+            }
+            Wire::NodeResumed(fact) => Self::NodeResumed { node: NodeId(fact.node), by: fact.by },
+            Wire::NodeHeldBack(fact) => {
+                Self::NodeHeldBack { node: NodeId(fact.node), reason: fact.reason }
+            }
+            Wire::TokenIssued(fact) => Self::TokenIssued {
+                id: TokenId(fact.id),
+                kind: known::<v1::TokenKind>("kind", fact.kind)?.try_into()?,
+                name: fact.name,
+                hash: hash("hash", &fact.hash)?,
+                expires: moment(fact.expires_ms),
+                by: fact.by,
+            },
+            Wire::TokenUsed(fact) => Self::TokenUsed { id: TokenId(fact.id) },
+            Wire::TokenRevoked(fact) => Self::TokenRevoked { id: TokenId(fact.id), by: fact.by },
+        })
+    }
+}
+
+fn attempt(job: u64, index: u32, number: u32) -> AttemptId {
+    AttemptId { task: TaskId { job: JobId(job), index }, number }
+}
+
+fn why(word: String) -> Result<StopReason, ConvertError> {
+    let all = [StopReason::Cancelled, StopReason::Recalled, StopReason::Stale];
+    let found = all.into_iter().find(|why| code_of(*why) == word);
+    found.ok_or_else(|| ConvertError::new("code", Problem::UnknownWord { word }))
+}
+
+fn tier(word: String) -> Result<Tier, ConvertError> {
+    let all = [Tier::Encouraged, Tier::Permitted, Tier::Review, Tier::Prohibited];
+    let found = all.into_iter().find(|tier| tier.as_str() == word);
+    found.ok_or_else(|| ConvertError::new("tier", Problem::UnknownWord { word }))
+}
+
+fn submitted(fact: v1::JobSubmitted) -> Result<JobSubmitted, ConvertError> {
+    let spec = present("spec", fact.spec)?;
+    let waits_for = fact.waits_for.into_iter().map(Dependency::try_from);
+    Ok(JobSubmitted {
+        job: JobId(fact.job),
+        key: key("key", &fact.key)?,
+        submitter: fact.submitter,
+        spec: Arc::new(JobSpec::try_from(spec).map_err(|error| error.within("spec"))?),
+        tier: tier(fact.tier)?,
+        policy: hash("policy_hash", &fact.policy_hash)?,
+        review: fact.review,
+        waits_for: waits_for
+            .collect::<Result<_, _>>()
+            .map_err(|error| error.within("waits_for"))?,
+    })
+}
+
+fn refused(fact: v1::SubmissionRefused) -> Result<SubmissionRefused, ConvertError> {
+    Ok(SubmissionRefused {
+        submitter: fact.submitter,
+        name: fact.name,
+        class: fact.job_class,
+        code: fact.code,
+        text: fact.text,
+        policy: hash("policy_hash", &fact.policy_hash)?,
+        spec_hash: hash("spec_hash", &fact.spec_hash)?,
+    })
+}
+
+fn ended(fact: v1::AttemptEnded) -> Result<AttemptEnded, ConvertError> {
+    let outcome = present("outcome", fact.outcome)?;
+    Ok(AttemptEnded {
+        attempt: attempt(fact.job, fact.index, fact.number),
+        outcome: Outcome::try_from(outcome).map_err(|error| error.within("outcome"))?,
+        usage: present("usage", fact.usage)?.into(),
+        started: moment(fact.started_ms),
+        ended: Timestamp::from_millis(fact.ended_ms),
+        sequel: known::<v1::Sequel>("sequel", fact.sequel)?.try_into()?,
+        again_after: moment(fact.again_after_ms),
+        fault: known::<v1::Fault>("fault", fact.fault)?.try_into()?,
+    })
+}

@@ -1,0 +1,178 @@
+//! From facts to messages.
+
+use repower_core::fact::{AttemptEnded, Fact, JobSubmitted, SubmissionRefused};
+use repower_model::{AttemptId, StopReason};
+
+use crate::convert::moment_ms;
+use crate::v1;
+use crate::v1::entry::Fact as Wire;
+
+impl From<&Fact> for Wire {
+    #[expect(clippy::too_many_lines, reason = "one arm a fact, nothing but names")]
+    fn from(fact: &Fact) -> Self {
+        match fact {
+            Fact::CellFounded { cell, version } => {
+                Self::CellFounded(v1::CellFounded { cell: cell.clone(), version: version.clone() })
+            }
+            Fact::PolicyAdopted { version, hash, text } => Self::PolicyAdopted(v1::PolicyAdopted {
+                version: version.clone(),
+                hash: hash.0.to_vec(),
+                text: text.clone(),
+            }),
+            Fact::JobSubmitted(fact) => Self::JobSubmitted(submitted(fact)),
+            Fact::SubmissionRefused(fact) => Self::SubmissionRefused(refused(fact)),
+            Fact::JobReviewed { job, approved, by, reason, policy } => {
+                Self::JobReviewed(v1::JobReviewed {
+                    job: job.0,
+                    approved: *approved,
+                    by: by.clone(),
+                    reason: reason.clone(),
+                    policy_hash: policy.0.to_vec(),
+                })
+            }
+            Fact::DependencySettled { job, on, met } => {
+                Self::DependencySettled(v1::DependencySettled { job: job.0, on: on.0, met: *met })
+            }
+            Fact::TasksCancelled { job, tasks, by, reason } => {
+                Self::TasksCancelled(v1::TasksCancelled {
+                    job: job.0,
+                    tasks: tasks.iter().map(|range| (*range).into()).collect(),
+                    by: by.clone(),
+                    reason: reason.clone(),
+                })
+            }
+            Fact::JobEnded { job, state, succeeded, failed, cancelled, exit_code } => {
+                Self::JobEnded(v1::JobEnded {
+                    job: job.0,
+                    state: v1::JobState::from(*state).into(),
+                    succeeded: *succeeded,
+                    failed: *failed,
+                    cancelled: *cancelled,
+                    exit_code: *exit_code,
+                })
+            }
+            Fact::AttemptPlaced { attempt, node, runway } => {
+                let (job, index, number) = parts(*attempt);
+                let (node, runway) = (node.0, *runway);
+                Self::AttemptPlaced(v1::AttemptPlaced { job, index, number, node, runway })
+            }
+            Fact::AttemptStarted { attempt, started } => {
+                let (job, index, number) = parts(*attempt);
+                let started_ms = started.as_millis();
+                Self::AttemptStarted(v1::AttemptStarted { job, index, number, started_ms })
+            }
+            Fact::AttemptStopping { attempt, why, by, reason } => {
+                let (job, index, number) = parts(*attempt);
+                let code = code_of(*why).to_owned();
+                let (by, reason) = (by.clone(), reason.clone());
+                Self::AttemptStopping(v1::AttemptStopping { job, index, number, code, by, reason })
+            }
+            Fact::AttemptEnded(fact) => Self::AttemptEnded(ended(fact)),
+            Fact::TaskReturned { task, node } => Self::TaskReturned(v1::TaskReturned {
+                job: task.job.0,
+                index: task.index,
+                node: node.0,
+            }),
+            Fact::NodeEnrolled { node, name, fingerprint, token } => {
+                Self::NodeEnrolled(v1::NodeEnrolled {
+                    node: node.0,
+                    name: name.clone(),
+                    fingerprint: fingerprint.0.to_vec(),
+                    token: token.0,
+                })
+            }
+            Fact::NodeConnected { node, instance, inventory } => {
+                Self::NodeConnected(v1::NodeConnected {
+                    node: node.0,
+                    instance: instance.0.to_vec(),
+                    inventory: Some((&**inventory).into()),
+                })
+            }
+            Fact::NodeLost { node, reason } => {
+                Self::NodeLost(v1::NodeLost { node: node.0, reason: reason.clone() })
+            }
+            Fact::NodeLeft { node, reason } => {
+                Self::NodeLeft(v1::NodeLeft { node: node.0, reason: reason.clone() })
+            }
+            Fact::NodeDrained { node, by, reason } => Self::NodeDrained(v1::NodeDrained {
+                node: node.0,
+                by: by.clone(),
+                reason: reason.clone(),
+            }),
+            Fact::NodeResumed { node, by } => {
+                Self::NodeResumed(v1::NodeResumed { node: node.0, by: by.clone() })
+            }
+            Fact::NodeHeldBack { node, reason } => {
+                Self::NodeHeldBack(v1::NodeHeldBack { node: node.0, reason: reason.clone() })
+            }
+            Fact::TokenIssued { id, kind, name, hash, expires, by } => {
+                Self::TokenIssued(v1::TokenIssued {
+                    id: id.0,
+                    kind: v1::TokenKind::from(*kind).into(),
+                    name: name.clone(),
+                    hash: hash.0.to_vec(),
+                    expires_ms: moment_ms(*expires),
+                    by: by.clone(),
+                })
+            }
+            Fact::TokenUsed { id } => Self::TokenUsed(v1::TokenUsed { id: id.0 }),
+            Fact::TokenRevoked { id, by } => {
+                Self::TokenRevoked(v1::TokenRevoked { id: id.0, by: by.clone() })
+            }
+        }
+    }
+}
+
+/// The word for a kind of stop, in the journal.
+pub(super) fn code_of(why: StopReason) -> &'static str {
+    match why {
+        StopReason::Cancelled => "cancelled",
+        StopReason::Recalled => "recalled",
+        StopReason::Stale => "stale",
+    }
+}
+
+fn parts(attempt: AttemptId) -> (u64, u32, u32) {
+    (attempt.task.job.0, attempt.task.index, attempt.number)
+}
+
+fn submitted(fact: &JobSubmitted) -> v1::JobSubmitted {
+    v1::JobSubmitted {
+        job: fact.job.0,
+        key: fact.key.0.to_vec(),
+        submitter: fact.submitter.clone(),
+        spec: Some((&*fact.spec).into()),
+        tier: fact.tier.as_str().to_owned(),
+        policy_hash: fact.policy.0.to_vec(),
+        review: fact.review,
+        waits_for: fact.waits_for.iter().map(|one| (*one).into()).collect(),
+    }
+}
+
+fn refused(fact: &SubmissionRefused) -> v1::SubmissionRefused {
+    v1::SubmissionRefused {
+        submitter: fact.submitter.clone(),
+        name: fact.name.clone(),
+        job_class: fact.class.clone(),
+        code: fact.code.clone(),
+        text: fact.text.clone(),
+        policy_hash: fact.policy.0.to_vec(),
+        spec_hash: fact.spec_hash.0.to_vec(),
+    }
+}
+
+fn ended(fact: &AttemptEnded) -> v1::AttemptEnded {
+    let (job, index, number) = parts(fact.attempt);
+    v1::AttemptEnded {
+        job,
+        index,
+        number,
+        outcome: Some((&fact.outcome).into()),
+        usage: Some(fact.usage.into()),
+        started_ms: moment_ms(fact.started),
+        ended_ms: fact.ended.as_millis(),
+        sequel: v1::Sequel::from(fact.sequel).into(),
+        again_after_ms: moment_ms(fact.again_after),
+        fault: v1::Fault::from(fact.fault).into(),
+    }
+}

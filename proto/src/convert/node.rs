@@ -1,0 +1,92 @@
+//! Nodes and tokens.
+
+use repower_model::{Inventory, NodePhase, TokenKind};
+
+use super::{ConvertError, Problem, amounts, present};
+use crate::v1;
+
+impl From<&Inventory> for v1::Inventory {
+    fn from(inventory: &Inventory) -> Self {
+        Self {
+            capacity: Some((&inventory.capacity).into()),
+            hostname: inventory.hostname.clone(),
+            kernel: inventory.kernel.clone(),
+            cpu_model: inventory.cpu_model.clone(),
+            isa_level: inventory.isa_level.clone(),
+            sockets: inventory.sockets,
+            version: inventory.version.clone(),
+        }
+    }
+}
+
+impl TryFrom<v1::Inventory> for Inventory {
+    type Error = ConvertError;
+
+    fn try_from(inventory: v1::Inventory) -> Result<Self, ConvertError> {
+        Ok(Self {
+            capacity: amounts(present("capacity", inventory.capacity)?),
+            hostname: inventory.hostname,
+            kernel: inventory.kernel,
+            cpu_model: inventory.cpu_model,
+            isa_level: inventory.isa_level,
+            sockets: inventory.sockets,
+            version: inventory.version,
+        })
+    }
+}
+
+/// The field `inventory` of a message, which must be there.
+pub fn inventory(inventory: Option<v1::Inventory>) -> Result<Inventory, ConvertError> {
+    let inventory = present("inventory", inventory)?;
+    Inventory::try_from(inventory).map_err(|error| error.within("inventory"))
+}
+
+impl From<NodePhase> for v1::NodePhase {
+    fn from(phase: NodePhase) -> Self {
+        match phase {
+            NodePhase::Enrolled => Self::Enrolled,
+            NodePhase::Up => Self::Up,
+            NodePhase::Lost => Self::Lost,
+            NodePhase::Left => Self::Left,
+        }
+    }
+}
+
+impl TryFrom<v1::NodePhase> for NodePhase {
+    type Error = ConvertError;
+
+    fn try_from(phase: v1::NodePhase) -> Result<Self, ConvertError> {
+        match phase {
+            v1::NodePhase::Unspecified => {
+                Err(ConvertError::new("phase", Problem::Unknown { value: 0 }))
+            }
+            v1::NodePhase::Enrolled => Ok(Self::Enrolled),
+            v1::NodePhase::Up => Ok(Self::Up),
+            v1::NodePhase::Lost => Ok(Self::Lost),
+            v1::NodePhase::Left => Ok(Self::Left),
+        }
+    }
+}
+
+impl From<TokenKind> for v1::TokenKind {
+    fn from(kind: TokenKind) -> Self {
+        match kind {
+            TokenKind::Join => Self::Join,
+            TokenKind::Person => Self::Person,
+        }
+    }
+}
+
+impl TryFrom<v1::TokenKind> for TokenKind {
+    type Error = ConvertError;
+
+    fn try_from(kind: v1::TokenKind) -> Result<Self, ConvertError> {
+        match kind {
+            v1::TokenKind::Unspecified => {
+                Err(ConvertError::new("kind", Problem::Unknown { value: 0 }))
+            }
+            v1::TokenKind::Join => Ok(Self::Join),
+            v1::TokenKind::Person => Ok(Self::Person),
+        }
+    }
+}

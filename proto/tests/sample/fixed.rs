@@ -1,0 +1,194 @@
+//! One fact of every variant, with every field set.
+
+use std::sync::Arc;
+
+use repower_core::fact::{AttemptEnded, Entry, Fact, JobSubmitted, SubmissionRefused};
+use repower_core::policy::Tier;
+use repower_model::{
+    Array, AttemptId, Bytes, Cpus, Dependency, DependencyKind, Fault, Hash, IndexRange, Instance,
+    Inventory, JobId, JobSpec, JobState, Key, NodeId, Outcome, Resources, Retries, Sequel, Span,
+    StopReason, TaskId, Timestamp, TokenId, TokenKind, Usage, Variable,
+};
+
+const AT: Timestamp = Timestamp::from_millis(1_700_000_000_000);
+const ATTEMPT: AttemptId = AttemptId { task: TaskId { job: JobId(12), index: 3 }, number: 2 };
+const NODE: NodeId = NodeId(4);
+
+fn range(first: u32, last: u32, step: u32) -> IndexRange {
+    IndexRange { first, last, step }
+}
+
+fn resources() -> Resources {
+    Resources {
+        cpus: Cpus::from_milli(1500),
+        memory: Bytes::from_gib(2),
+        disk: Bytes::from_mib(5),
+        extras: vec![("licence".into(), 1), ("scratch".into(), 300)],
+    }
+}
+
+fn spec() -> JobSpec {
+    JobSpec {
+        name: "sweep".into(),
+        class: "ai-training".into(),
+        project: "vision".into(),
+        command: vec!["train".into(), "--rate=0.1".into()],
+        script: b"#!/bin/sh\n".into(),
+        environment: vec![Variable { name: "LANG".into(), value: "C".into() }],
+        working_folder: "/srv/data".into(),
+        array: Array::new(vec![range(0, 9, 1), range(20, 30, 5)], Some(4)).unwrap(),
+        resources: resources(),
+        time_limit: Some(Span::from_secs(3600)),
+        grace: Span::from_secs(5),
+        priority: -7,
+        start_after: Some(AT),
+        retries: Retries { user: 1, system: 2 },
+        dependencies: vec![Dependency { job: JobId(11), kind: DependencyKind::Any }],
+    }
+}
+
+fn inventory() -> Inventory {
+    Inventory {
+        capacity: resources(),
+        hostname: "rack-7".into(),
+        kernel: "6.1.0".into(),
+        cpu_model: "Xeon E5-2680 v3".into(),
+        isa_level: "x86-64-v3".into(),
+        sockets: 2,
+        version: "0.1.0".into(),
+    }
+}
+
+fn submitted() -> JobSubmitted {
+    JobSubmitted {
+        job: JobId(12),
+        key: Key([7; 16]),
+        submitter: "ada".into(),
+        spec: Arc::new(spec()),
+        tier: Tier::Review,
+        policy: Hash([8; 32]),
+        review: true,
+        waits_for: vec![Dependency { job: JobId(11), kind: DependencyKind::NotOk }],
+    }
+}
+
+fn refused() -> SubmissionRefused {
+    SubmissionRefused {
+        submitter: "eve".into(),
+        name: "xmr".into(),
+        class: "pow-mining".into(),
+        code: "class.prohibited".into(),
+        text: "class `pow-mining` is prohibited".into(),
+        policy: Hash([8; 32]),
+        spec_hash: Hash([9; 32]),
+    }
+}
+
+fn ended() -> AttemptEnded {
+    AttemptEnded {
+        attempt: ATTEMPT,
+        outcome: Outcome::Exited { code: 3 },
+        usage: Usage {
+            wall_us: 1_000_000,
+            cpu_us: 900_000,
+            peak_memory_bytes: 1 << 20,
+            stdout_bytes: 12,
+            stderr_bytes: 13,
+            truncated: true,
+        },
+        started: Some(AT),
+        ended: AT + Span::from_secs(1),
+        sequel: Sequel::Again,
+        again_after: Some(AT + Span::from_secs(2)),
+        fault: Fault::User,
+    }
+}
+
+fn of_jobs() -> Vec<Fact> {
+    let (by, reason) = ("op".to_owned(), "asked for".to_owned());
+    vec![
+        Fact::JobSubmitted(Box::new(submitted())),
+        Fact::SubmissionRefused(Box::new(refused())),
+        Fact::JobReviewed {
+            job: JobId(12),
+            approved: true,
+            by: by.clone(),
+            reason: reason.clone(),
+            policy: Hash([8; 32]),
+        },
+        Fact::DependencySettled { job: JobId(12), on: JobId(11), met: true },
+        Fact::TasksCancelled { job: JobId(12), tasks: vec![range(4, 8, 2)], by, reason },
+        Fact::JobEnded {
+            job: JobId(12),
+            state: JobState::Failed,
+            succeeded: 10,
+            failed: 2,
+            cancelled: 1,
+            exit_code: 3,
+        },
+    ]
+}
+
+fn of_attempts() -> Vec<Fact> {
+    vec![
+        Fact::AttemptPlaced { attempt: ATTEMPT, node: NODE, runway: true },
+        Fact::AttemptStarted { attempt: ATTEMPT, started: AT },
+        Fact::AttemptStopping {
+            attempt: ATTEMPT,
+            why: StopReason::Recalled,
+            by: "scheduler".into(),
+            reason: "n5 is free".into(),
+        },
+        Fact::AttemptEnded(Box::new(ended())),
+        Fact::TaskReturned { task: ATTEMPT.task, node: NODE },
+    ]
+}
+
+fn of_nodes() -> Vec<Fact> {
+    let reason = || "it smokes".to_owned();
+    vec![
+        Fact::NodeEnrolled {
+            node: NODE,
+            name: "n4".into(),
+            fingerprint: Hash([5; 32]),
+            token: TokenId(2),
+        },
+        Fact::NodeConnected {
+            node: NODE,
+            instance: Instance([6; 16]),
+            inventory: Box::new(inventory()),
+        },
+        Fact::NodeLost { node: NODE, reason: reason() },
+        Fact::NodeLeft { node: NODE, reason: reason() },
+        Fact::NodeDrained { node: NODE, by: "op".into(), reason: reason() },
+        Fact::NodeResumed { node: NODE, by: "op".into() },
+        Fact::NodeHeldBack { node: NODE, reason: reason() },
+    ]
+}
+
+fn of_the_cell() -> Vec<Fact> {
+    vec![
+        Fact::CellFounded { cell: "cell-a".into(), version: "0.1.0".into() },
+        Fact::PolicyAdopted {
+            version: "1".into(),
+            hash: Hash([8; 32]),
+            text: "policy-version = \"1\"".into(),
+        },
+        Fact::TokenIssued {
+            id: TokenId(2),
+            kind: TokenKind::Join,
+            name: "n4".into(),
+            hash: Hash([4; 32]),
+            expires: Some(AT),
+            by: "admin".into(),
+        },
+        Fact::TokenUsed { id: TokenId(2) },
+        Fact::TokenRevoked { id: TokenId(2), by: "admin".into() },
+    ]
+}
+
+/// One fact of every variant.
+pub fn fixed() -> Vec<Entry> {
+    let facts = [of_the_cell(), of_jobs(), of_attempts(), of_nodes()].into_iter().flatten();
+    facts.zip(1..).map(|(fact, seq)| Entry { seq, at: AT, fact }).collect()
+}

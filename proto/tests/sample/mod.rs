@@ -1,0 +1,285 @@
+//! Facts at random, and one fixed one of every variant.
+
+mod fixed;
+
+pub use fixed::fixed;
+
+use std::sync::Arc;
+
+use proptest::collection::{btree_map, vec};
+use proptest::option;
+use proptest::prelude::*;
+use repower_core::fact::{AttemptEnded, Entry, Fact, JobSubmitted, SubmissionRefused};
+use repower_core::policy::Tier;
+use repower_model::{
+    Array, AttemptId, Bytes, Cpus, Dependency, DependencyKind, Fault, Hash, IndexRange, Instance,
+    Inventory, JobId, JobSpec, JobState, Key, NodeId, Outcome, Resources, Retries, Sequel, Span,
+    StopReason, TaskId, Timestamp, TokenId, TokenKind, Usage, Variable,
+};
+
+fn text() -> impl Strategy<Value = String> {
+    "[a-zA-Z0-9 äß/.-]{1,12}"
+}
+
+fn hash() -> impl Strategy<Value = Hash> {
+    any::<[u8; 32]>().prop_map(Hash)
+}
+
+fn job() -> impl Strategy<Value = JobId> {
+    any::<u64>().prop_map(JobId)
+}
+
+fn node() -> impl Strategy<Value = NodeId> {
+    any::<u32>().prop_map(NodeId)
+}
+
+fn moment() -> impl Strategy<Value = Timestamp> {
+    (1..i64::MAX).prop_map(Timestamp::from_millis)
+}
+
+fn attempt() -> impl Strategy<Value = AttemptId> {
+    let parts = (job(), any::<u32>(), any::<u32>());
+    parts.prop_map(|(job, index, number)| AttemptId { task: TaskId { job, index }, number })
+}
+
+fn range() -> impl Strategy<Value = IndexRange> {
+    let parts = (0..1000_u32, 0..1000_u32, 1..9_u32);
+    parts.prop_map(|(first, more, step)| IndexRange { first, last: first + more, step })
+}
+
+fn resources() -> impl Strategy<Value = Resources> {
+    let parts = (1..u64::MAX, any::<u64>(), any::<u64>(), btree_map(text(), 1..9_u64, 0..3));
+    parts.prop_map(|(cpus, memory, disk, extras)| Resources {
+        cpus: Cpus::from_milli(cpus),
+        memory: Bytes::new(memory),
+        disk: Bytes::new(disk),
+        extras: extras.into_iter().collect(),
+    })
+}
+
+fn dependency() -> impl Strategy<Value = Dependency> {
+    let kinds = [DependencyKind::Ok, DependencyKind::NotOk, DependencyKind::Any];
+    (job(), prop::sample::select(kinds.to_vec())).prop_map(|(job, kind)| Dependency { job, kind })
+}
+
+fn variable() -> impl Strategy<Value = Variable> {
+    (text(), text()).prop_map(|(name, value)| Variable { name, value })
+}
+
+/// Any specification that came through the door.
+pub fn spec() -> impl Strategy<Value = JobSpec> {
+    let words = (text(), "[a-z-]{0,9}", text(), vec(text(), 0..4), vec(any::<u8>(), 0..20));
+    let place = (vec(variable(), 0..3), "[/a-z]{0,9}", range(), option::of(1..u32::MAX));
+    let when =
+        (resources(), option::of(1..u64::MAX), 1..u64::MAX, any::<i32>(), option::of(moment()));
+    let rest = (any::<u32>(), any::<u32>(), vec(dependency(), 0..3));
+    (words, place, when, rest).prop_map(|(words, place, when, rest)| JobSpec {
+        name: words.0,
+        class: words.1,
+        project: words.2,
+        command: words.3,
+        script: words.4,
+        environment: place.0,
+        working_folder: place.1,
+        array: Array::new(vec![place.2], place.3).unwrap(),
+        resources: when.0,
+        time_limit: when.1.map(Span::from_millis),
+        grace: Span::from_millis(when.2),
+        priority: when.3,
+        start_after: when.4,
+        retries: Retries { user: rest.0, system: rest.1 },
+        dependencies: rest.2,
+    })
+}
+
+fn inventory() -> impl Strategy<Value = Inventory> {
+    (resources(), text(), text(), any::<u32>()).prop_map(|(capacity, one, other, sockets)| {
+        Inventory {
+            capacity,
+            hostname: one.clone(),
+            kernel: other.clone(),
+            cpu_model: one.clone(),
+            isa_level: other,
+            sockets,
+            version: one,
+        }
+    })
+}
+
+fn outcome() -> impl Strategy<Value = Outcome> {
+    prop_oneof![
+        any::<i32>().prop_map(|code| Outcome::Exited { code }),
+        any::<i32>().prop_map(|signal| Outcome::Signalled { signal }),
+        Just(Outcome::TimedOut),
+        Just(Outcome::Cancelled),
+        text().prop_map(|detail| Outcome::NotStarted { detail }),
+        text().prop_map(|detail| Outcome::Lost { detail }),
+        Just(Outcome::Recalled),
+        Just(Outcome::OutOfMemory),
+    ]
+}
+
+fn usage() -> impl Strategy<Value = Usage> {
+    (any::<[u64; 5]>(), any::<bool>()).prop_map(|(amounts, truncated)| Usage {
+        wall_us: amounts[0],
+        cpu_us: amounts[1],
+        peak_memory_bytes: amounts[2],
+        stdout_bytes: amounts[3],
+        stderr_bytes: amounts[4],
+        truncated,
+    })
+}
+
+fn submitted() -> impl Strategy<Value = Fact> {
+    let tiers = vec![Tier::Encouraged, Tier::Permitted, Tier::Review, Tier::Prohibited];
+    let parts = (job(), any::<[u8; 16]>(), text(), spec(), prop::sample::select(tiers), hash());
+    (parts, any::<bool>(), vec(dependency(), 0..3)).prop_map(|(parts, review, waits_for)| {
+        Fact::JobSubmitted(Box::new(JobSubmitted {
+            job: parts.0,
+            key: Key(parts.1),
+            submitter: parts.2,
+            spec: Arc::new(parts.3),
+            tier: parts.4,
+            policy: parts.5,
+            review,
+            waits_for,
+        }))
+    })
+}
+
+fn refused() -> impl Strategy<Value = Fact> {
+    (text(), text(), "[a-z]{0,4}", text(), text(), hash(), hash()).prop_map(|parts| {
+        Fact::SubmissionRefused(Box::new(SubmissionRefused {
+            submitter: parts.0,
+            name: parts.1,
+            class: parts.2,
+            code: parts.3,
+            text: parts.4,
+            policy: parts.5,
+            spec_hash: parts.6,
+        }))
+    })
+}
+
+fn ended() -> impl Strategy<Value = Fact> {
+    let sequels = vec![Sequel::Succeeded, Sequel::Failed, Sequel::Cancelled, Sequel::Again];
+    let faults = vec![Fault::None, Fault::User, Fault::System];
+    let times = (option::of(moment()), moment(), option::of(moment()));
+    let verdict = (prop::sample::select(sequels), prop::sample::select(faults));
+    (attempt(), outcome(), usage(), times, verdict).prop_map(
+        |(attempt, outcome, usage, times, verdict)| {
+            Fact::AttemptEnded(Box::new(AttemptEnded {
+                attempt,
+                outcome,
+                usage,
+                started: times.0,
+                ended: times.1,
+                sequel: verdict.0,
+                again_after: times.2,
+                fault: verdict.1,
+            }))
+        },
+    )
+}
+
+fn of_jobs() -> impl Strategy<Value = Fact> {
+    let ends = vec![JobState::Succeeded, JobState::Failed, JobState::Cancelled];
+    prop_oneof![
+        (job(), any::<bool>(), text(), text(), hash()).prop_map(
+            |(job, approved, by, reason, policy)| {
+                Fact::JobReviewed { job, approved, by, reason, policy }
+            }
+        ),
+        (job(), job(), any::<bool>()).prop_map(|(job, on, met)| Fact::DependencySettled {
+            job,
+            on,
+            met
+        }),
+        (job(), vec(range(), 0..4), text(), text())
+            .prop_map(|(job, tasks, by, reason)| Fact::TasksCancelled { job, tasks, by, reason }),
+        (job(), prop::sample::select(ends), any::<[u64; 3]>(), any::<i32>()).prop_map(
+            |(job, state, [succeeded, failed, cancelled], exit_code)| Fact::JobEnded {
+                job,
+                state,
+                succeeded,
+                failed,
+                cancelled,
+                exit_code
+            }
+        ),
+    ]
+}
+
+fn of_attempts() -> impl Strategy<Value = Fact> {
+    let stops = vec![StopReason::Cancelled, StopReason::Recalled, StopReason::Stale];
+    prop_oneof![
+        (attempt(), node(), any::<bool>())
+            .prop_map(|(attempt, node, runway)| Fact::AttemptPlaced { attempt, node, runway }),
+        (attempt(), moment())
+            .prop_map(|(attempt, started)| Fact::AttemptStarted { attempt, started }),
+        (attempt(), prop::sample::select(stops), text(), text()).prop_map(
+            |(attempt, why, by, reason)| Fact::AttemptStopping { attempt, why, by, reason }
+        ),
+        (job(), any::<u32>(), node()).prop_map(|(job, index, node)| Fact::TaskReturned {
+            task: TaskId { job, index },
+            node
+        }),
+    ]
+}
+
+fn of_nodes() -> impl Strategy<Value = Fact> {
+    prop_oneof![
+        (node(), text(), hash(), any::<u64>()).prop_map(|(node, name, fingerprint, token)| {
+            Fact::NodeEnrolled { node, name, fingerprint, token: TokenId(token) }
+        }),
+        (node(), any::<[u8; 16]>(), inventory()).prop_map(|(node, bytes, inventory)| {
+            Fact::NodeConnected { node, instance: Instance(bytes), inventory: Box::new(inventory) }
+        }),
+        (node(), text()).prop_map(|(node, reason)| Fact::NodeLost { node, reason }),
+        (node(), text()).prop_map(|(node, reason)| Fact::NodeLeft { node, reason }),
+        (node(), text(), text()).prop_map(|(node, by, reason)| Fact::NodeDrained {
+            node,
+            by,
+            reason
+        }),
+        (node(), text()).prop_map(|(node, by)| Fact::NodeResumed { node, by }),
+        (node(), text()).prop_map(|(node, reason)| Fact::NodeHeldBack { node, reason }),
+    ]
+}
+
+fn of_the_cell() -> impl Strategy<Value = Fact> {
+    let kinds = vec![TokenKind::Join, TokenKind::Person];
+    let issue =
+        (any::<u64>(), prop::sample::select(kinds), text(), hash(), option::of(moment()), text());
+    prop_oneof![
+        (text(), text()).prop_map(|(cell, version)| Fact::CellFounded { cell, version }),
+        (text(), hash(), text()).prop_map(|(version, hash, text)| Fact::PolicyAdopted {
+            version,
+            hash,
+            text
+        }),
+        issue.prop_map(|(id, kind, name, hash, expires, by)| {
+            Fact::TokenIssued { id: TokenId(id), kind, name, hash, expires, by }
+        }),
+        any::<u64>().prop_map(|id| Fact::TokenUsed { id: TokenId(id) }),
+        (any::<u64>(), text()).prop_map(|(id, by)| Fact::TokenRevoked { id: TokenId(id), by }),
+    ]
+}
+
+/// Any fact.
+pub fn entry() -> impl Strategy<Value = Entry> {
+    let fact = prop_oneof![
+        submitted(),
+        refused(),
+        ended(),
+        of_jobs(),
+        of_attempts(),
+        of_nodes(),
+        of_the_cell()
+    ];
+    (any::<u64>(), any::<i64>(), fact).prop_map(|(seq, at, fact)| Entry {
+        seq,
+        at: Timestamp::from_millis(at),
+        fact,
+    })
+}
