@@ -1,0 +1,103 @@
+//! Cancelling jobs and tasks.
+
+use repower_model::{AttemptId, IndexRange, Indices, JobId, StopReason, TaskId};
+
+use super::settle::settle;
+use crate::draft::Draft;
+use crate::effect::Answer;
+use crate::fact::Fact;
+use crate::life::attempt::{self, Event};
+use crate::refusal::Refusal;
+use crate::state::Job;
+
+pub(crate) fn cancel(
+    draft: &mut Draft<'_>,
+    id: JobId,
+    tasks: Option<&[IndexRange]>,
+    by: &str,
+    reason: &str,
+) -> Result<Answer, Refusal> {
+    let Some(job) = draft.state().job(id) else {
+        let was = draft.state().was_submitted(id);
+        return Err(if was {
+            Refusal::JobHasEnded { job: id }
+        } else {
+            Refusal::JobUnknown { job: id }
+        });
+    };
+    let pending = match tasks {
+        None => job.pending.clone(),
+        Some(ranges) => pending_of(job, ranges)?,
+    };
+    let stopping = running_of(draft, id, tasks);
+    let count = pending.len();
+    if count > 0 {
+        let tasks = job.indices_of(&pending);
+        let (by, reason) = (by.to_owned(), reason.to_owned());
+        draft.push(Fact::TasksCancelled {
+            job: id,
+            tasks,
+            by,
+            reason,
+        });
+    }
+    for attempt in &stopping {
+        let (by, reason) = (by.to_owned(), reason.to_owned());
+        draft.push(Fact::AttemptStopping {
+            attempt: *attempt,
+            why: StopReason::Cancelled,
+            by,
+            reason,
+        });
+    }
+    settle(draft, id);
+    Ok(Answer::Cancelled {
+        pending: count,
+        stopping: stopping.len() as u64,
+    })
+}
+
+/// Which of the named tasks are pending.
+fn pending_of(job: &Job, ranges: &[IndexRange]) -> Result<Indices, Refusal> {
+    let mut found = Indices::default();
+    for range in ranges {
+        let mut index = Some(range.first);
+        while let Some(at) = index.filter(|at| *at <= range.last) {
+            let place = job.spec.array.place(at);
+            let place = place.ok_or(Refusal::TaskUnknown {
+                job: job.id,
+                index: at,
+            })?;
+            if job.pending.contains(place) {
+                found.insert(place);
+            }
+            index = at.checked_add(range.step.max(1));
+        }
+    }
+    Ok(found)
+}
+
+/// The attempts of the named tasks that are on nodes and were not told to end yet.
+fn running_of(draft: &Draft<'_>, job: JobId, tasks: Option<&[IndexRange]>) -> Vec<AttemptId> {
+    let named = |index: u32| {
+        tasks.is_none_or(|ranges| {
+            ranges.iter().any(|range| {
+                (range.first..=range.last).contains(&index)
+                    && (index - range.first).is_multiple_of(range.step.max(1))
+            })
+        })
+    };
+    let all = TaskId { job, index: 0 }..=TaskId {
+        job,
+        index: u32::MAX,
+    };
+    let live = draft.state().attempts.range(all);
+    live.filter(|(task, one)| {
+        named(task.index) && attempt::after(one.phase, Event::Cancel).is_some()
+    })
+    .map(|(task, one)| AttemptId {
+        task: *task,
+        number: one.number,
+    })
+    .collect()
+}

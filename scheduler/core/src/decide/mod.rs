@@ -1,0 +1,11 @@
+//! What comes of each kind of input: one family a file.
+
+pub(crate) mod cancel;
+pub(crate) mod cell;
+pub(crate) mod link;
+pub(crate) mod node;
+pub(crate) mod report;
+pub(crate) mod review;
+pub(crate) mod settle;
+pub(crate) mod submit;
+pub(crate) mod token;

@@ -1,0 +1,57 @@
+//! Reviews: a named person lets a job run, or not, with a reason.
+
+use repower_model::JobId;
+
+use super::settle::settle;
+use crate::draft::Draft;
+use crate::effect::Answer;
+use crate::fact::Fact;
+use crate::refusal::Refusal;
+
+pub(crate) fn review(
+    draft: &mut Draft<'_>,
+    id: JobId,
+    approved: bool,
+    by: &str,
+    reason: &str,
+) -> Result<Answer, Refusal> {
+    let Some(job) = draft.state().job(id) else {
+        let was = draft.state().was_submitted(id);
+        return Err(if was {
+            Refusal::JobHasEnded { job: id }
+        } else {
+            Refusal::JobUnknown { job: id }
+        });
+    };
+    if !job.review {
+        return Err(Refusal::NotUnderReview { job: id });
+    }
+    if reason.trim().is_empty() {
+        return Err(Refusal::ReasonMissing);
+    }
+    let tasks = job.indices_of(&job.pending);
+    let policy = draft
+        .state()
+        .policy
+        .as_ref()
+        .map_or(job.policy, |(policy, _)| policy.hash);
+    let (who, why) = (by.to_owned(), reason.to_owned());
+    draft.push(Fact::JobReviewed {
+        job: id,
+        approved,
+        by: who,
+        reason: why,
+        policy,
+    });
+    if !approved {
+        let reason = format!("denied: {reason}");
+        draft.push(Fact::TasksCancelled {
+            job: id,
+            tasks,
+            by: by.to_owned(),
+            reason,
+        });
+        settle(draft, id);
+    }
+    Ok(Answer::Done)
+}

@@ -1,0 +1,135 @@
+//! Submissions: what is accepted, what is held, what is refused.
+
+mod bounds;
+
+use std::sync::Arc;
+
+use repower_model::{Dependency, JobId, JobState};
+
+use crate::draft::Draft;
+use crate::effect::Answer;
+use crate::fact::{Fact, JobSubmitted, SubmissionRefused};
+use crate::input::Submit;
+use crate::policy::{Policy, Tier};
+use crate::reason::Reason;
+use crate::refusal::Refusal;
+use crate::state::State;
+
+pub(crate) fn submit(draft: &mut Draft<'_>, submit: &Submit) -> Result<Answer, Refusal> {
+    if let Some(known) = draft.state().job_by_key(&submit.key) {
+        let (job, tasks, hold) = (
+            known.id,
+            known.count(),
+            hold_of(known.review, &known.spec.class),
+        );
+        return Ok(Answer::Job {
+            job,
+            created: false,
+            tasks,
+            hold,
+        });
+    }
+    bounds::check(&submit.spec)?;
+    let (policy, _) = draft
+        .state()
+        .policy
+        .as_ref()
+        .ok_or_else(|| Refusal::BadPolicy {
+            problem: "none has been adopted".into(),
+        })?;
+    let tier = match tier_of(policy, &submit.spec.class) {
+        Ok(tier) => tier,
+        Err(refusal) => return Ok(refuse(draft, submit, refusal)),
+    };
+    let hash = policy.hash;
+    bounds::fits_somewhere(draft.state(), &submit.spec)?;
+    let waits_for = open_dependencies(draft.state(), submit)?;
+    let job = JobId(draft.state().last_job + 1);
+    let tasks = submit.spec.array.count();
+    let review = tier == Tier::Review;
+    draft.push(Fact::JobSubmitted(Box::new(JobSubmitted {
+        job,
+        key: submit.key,
+        submitter: submit.submitter.clone(),
+        spec: Arc::new(submit.spec.clone()),
+        tier,
+        policy: hash,
+        review,
+        waits_for,
+    })));
+    Ok(Answer::Job {
+        job,
+        created: true,
+        tasks,
+        hold: hold_of(review, &submit.spec.class),
+    })
+}
+
+fn hold_of(review: bool, class: &str) -> Option<Reason> {
+    review.then(|| Reason::Review {
+        class: class.to_owned(),
+    })
+}
+
+fn tier_of(policy: &Policy, class: &str) -> Result<Tier, Refusal> {
+    if class.is_empty() {
+        return Err(Refusal::ClassUndeclared {
+            known: policy.runnable(),
+        });
+    }
+    let Some(known) = policy.classes.get(class) else {
+        let nearest = policy.nearest(class);
+        return Err(Refusal::ClassUnknown {
+            class: class.to_owned(),
+            nearest,
+            known: policy.runnable(),
+        });
+    };
+    if known.tier == Tier::Prohibited {
+        return Err(Refusal::ClassProhibited {
+            class: class.to_owned(),
+            version: policy.version.clone(),
+            entry: known.entry.clone(),
+        });
+    }
+    Ok(known.tier)
+}
+
+/// What the policy forbids is refused, and the refusal is a fact.
+fn refuse(draft: &mut Draft<'_>, submit: &Submit, refusal: Refusal) -> Answer {
+    let policy = draft.state().policy.as_ref().map(|(policy, _)| policy.hash);
+    draft.push(Fact::SubmissionRefused(Box::new(SubmissionRefused {
+        submitter: submit.submitter.clone(),
+        name: submit.spec.name.clone(),
+        class: submit.spec.class.clone(),
+        code: refusal.code().to_owned(),
+        text: refusal.to_string(),
+        policy: policy.expect("a policy has just refused it"),
+        spec_hash: submit.spec_hash,
+    })));
+    Answer::Refused(refusal)
+}
+
+/// The dependencies that must still be waited for.
+fn open_dependencies(state: &State, submit: &Submit) -> Result<Vec<Dependency>, Refusal> {
+    let mut open = Vec::new();
+    for dependency in &submit.spec.dependencies {
+        if state.jobs.contains_key(&dependency.job) {
+            open.push(*dependency);
+            continue;
+        }
+        let ended = submit.past.iter().find(|(job, _)| *job == dependency.job);
+        let Some((job, ended)) = ended.copied() else {
+            return Err(Refusal::DependencyUnknown {
+                job: dependency.job,
+            });
+        };
+        if !dependency.kind.is_met_by(ended) {
+            let (wanted, state): (_, JobState) = (dependency.kind.to_string(), ended);
+            return Err(Refusal::DependencyFailed { job, wanted, state });
+        }
+    }
+    open.sort_unstable();
+    open.dedup();
+    Ok(open)
+}

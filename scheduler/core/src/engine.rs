@@ -1,0 +1,129 @@
+//! The engine: the only way in.
+
+use repower_model::{Span, Timestamp};
+
+use crate::decide;
+use crate::draft::Draft;
+use crate::effect::{Answer, Turn};
+use crate::fact::Entry;
+use crate::input::Input;
+use crate::plan::{Pass, RECALL_AFTER};
+use crate::refusal::Refusal;
+use crate::state::State;
+
+/// Decides what happens. Everything it knows is [`State`], and that comes from the facts.
+#[derive(Debug, Clone, Default)]
+pub struct Engine {
+    state: State,
+}
+
+impl Engine {
+    /// The most facts that one pass makes; more are left for the next, which is due at once.
+    pub const PASS: usize = 8192;
+
+    /// An engine of no cell yet: give it [`Input::Found`], or the entries of a journal.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Goes on from a snapshot.
+    pub fn from_state(state: State) -> Self {
+        Self { state }
+    }
+
+    /// What is true now.
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// Decides what comes of an input, and makes it true here. The facts get the sequence numbers
+    /// from `state().seq`, as it was before, and the time `now`; the driver makes them durable,
+    /// then gives the answer and performs the effects.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal`] if the input asks for what is not done; then nothing was changed.
+    pub fn turn(&mut self, input: &Input, now: Timestamp) -> Result<Turn, Refusal> {
+        let now = now.max(self.state.now);
+        self.state.advance(now);
+        let mut draft = Draft::new(&mut self.state, now);
+        let answer = decide(&mut draft, input)?;
+        Ok(draft.finish(answer))
+    }
+
+    /// Makes an entry of the journal true: replay.
+    pub fn apply(&mut self, entry: &Entry) {
+        self.state.apply(entry);
+    }
+
+    /// When the next pass is due though nothing comes in; `None` if it never is.
+    pub fn next_wake(&self, now: Timestamp) -> Option<Timestamp> {
+        let sleeper = self.state.queue.next_wake();
+        let waiting = self
+            .state
+            .offers
+            .runways()
+            .next_back()
+            .is_some_and(|(waiting, _)| waiting > 0);
+        let recall = waiting.then(|| now + RECALL_AFTER.max(Span::from_millis(1)));
+        [sleeper, recall].into_iter().flatten().min()
+    }
+}
+
+fn decide(draft: &mut Draft<'_>, input: &Input) -> Result<Answer, Refusal> {
+    match input {
+        Input::Found { cell, version } => Ok(decide::cell::found(draft, cell, version)),
+        Input::Adopt { text } => decide::cell::adopt(draft, text),
+        Input::Submit(submit) => decide::submit::submit(draft, submit),
+        Input::Cancel {
+            job,
+            tasks,
+            by,
+            reason,
+        } => decide::cancel::cancel(draft, *job, tasks.as_deref(), by, reason),
+        Input::Review {
+            job,
+            approve,
+            by,
+            reason,
+        } => decide::review::review(draft, *job, *approve, by, reason),
+        Input::Issue {
+            kind,
+            name,
+            hash,
+            expires,
+            by,
+        } => Ok(decide::token::issue(
+            draft, *kind, name, *hash, *expires, by,
+        )),
+        Input::Revoke { id, by } => decide::token::revoke(draft, *id, by),
+        Input::Enrol {
+            secret,
+            name,
+            fingerprint,
+        } => decide::token::enrol(draft, secret, name, *fingerprint),
+        Input::Hello {
+            node,
+            instance,
+            inventory,
+            held,
+        } => decide::link::hello(draft, *node, *instance, inventory, held),
+        Input::Report { node, report } => Ok(decide::report::report(draft, *node, report)),
+        Input::Silent { node, reason } => decide::link::silent(draft, *node, reason),
+        Input::Goodbye { node, reason } => decide::link::goodbye(draft, *node, reason),
+        Input::Drain { node, by, reason } => decide::node::drain(draft, *node, by, reason),
+        Input::Resume { node, by } => decide::node::resume(draft, *node, by),
+        Input::Schedule => Ok(schedule(draft)),
+    }
+}
+
+fn schedule(draft: &mut Draft<'_>) -> Answer {
+    let mut pass = Pass::new(draft.state());
+    for _ in 0..Engine::PASS {
+        match pass.next(draft.state()) {
+            Some(fact) => draft.push(fact),
+            None => break,
+        }
+    }
+    Answer::Done
+}

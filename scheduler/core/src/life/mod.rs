@@ -1,0 +1,5 @@
+//! Phases and how they follow on each other. Each changes through one door: a total match.
+
+pub mod attempt;
+pub mod lease;
+pub mod node;

@@ -1,0 +1,456 @@
+//! How each fact changes the state. This is the only writer, at run time and at replay.
+
+use repower_model::{
+    AttemptId, Dependency, Fault, IndexRange, Indices, JobId, NodeId, NodePhase, Outcome,
+    Resources, Sequel, StopReason, TaskId, Timestamp,
+};
+
+use super::{Attempt, Failure, Job, Node, State, Token};
+use crate::fact::{AttemptEnded, Entry, Fact, JobSubmitted};
+use crate::life::attempt::{self, Phase};
+use crate::life::node as node_life;
+use crate::plan::pace;
+use crate::policy::Policy;
+
+/// A task that fails by the user's fault within this long of its start has failed fast.
+const FAST_US: u64 = 10_000_000;
+
+impl State {
+    /// Makes an entry true.
+    ///
+    /// # Panics
+    ///
+    /// If the entry does not follow on the ones before: the journal is checked before it is replayed.
+    pub fn apply(&mut self, entry: &Entry) {
+        assert_eq!(entry.seq, self.seq, "entries are applied in order");
+        self.seq += 1;
+        self.advance(entry.at);
+        self.change(&entry.fact, entry.at);
+    }
+
+    /// Lets time pass: jobs whose time has come get ready.
+    pub fn advance(&mut self, now: Timestamp) {
+        self.now = self.now.max(now);
+        for job in self.queue.due(self.now) {
+            self.requeue(job);
+        }
+    }
+
+    fn change(&mut self, fact: &Fact, at: Timestamp) {
+        match fact {
+            Fact::CellFounded { cell, .. } => self.cell.clone_from(cell),
+            Fact::PolicyAdopted { text, .. } => {
+                let policy = Policy::parse(text).expect("only a policy that was read is adopted");
+                self.policy = Some((policy, at));
+            }
+            Fact::JobSubmitted(submitted) => self.submitted(submitted, at),
+            Fact::SubmissionRefused(_) => {}
+            Fact::JobReviewed { job, approved, .. } => self.reviewed(*job, *approved),
+            Fact::DependencySettled { job, on, .. } => self.settled(*job, *on),
+            Fact::TasksCancelled { job, tasks, .. } => self.cancelled(*job, tasks),
+            Fact::JobEnded { job, .. } => self.ended(*job),
+            Fact::AttemptPlaced {
+                attempt,
+                node,
+                runway,
+            } => {
+                self.placed(*attempt, *node, *runway, at);
+            }
+            Fact::AttemptStarted { attempt, started } => self.started(*attempt, *started),
+            Fact::AttemptStopping { attempt, why, .. } => self.stopping(*attempt, *why),
+            Fact::AttemptEnded(ended) => self.attempt_ended(ended),
+            Fact::TaskReturned { task, node } => self.returned(*task, *node),
+            Fact::NodeEnrolled {
+                node,
+                name,
+                fingerprint,
+                ..
+            } => {
+                self.enrolled(*node, name, *fingerprint, at);
+            }
+            Fact::NodeConnected {
+                node,
+                instance,
+                inventory,
+            } => {
+                let known = self.known_node(*node);
+                known.instance = Some(*instance);
+                known.inventory.clone_from(inventory);
+                self.move_node(*node, node_life::Event::Connected, at);
+            }
+            Fact::NodeLost { node, .. } => self.move_node(*node, node_life::Event::Lost, at),
+            Fact::NodeLeft { node, .. } => self.move_node(*node, node_life::Event::Left, at),
+            Fact::NodeDrained { node, by, reason } => {
+                self.known_node(*node).drained = Some((by.clone(), reason.clone()));
+                self.reoffer(*node);
+            }
+            Fact::NodeResumed { node, .. } => {
+                let known = self.known_node(*node);
+                known.drained = None;
+                known.held_back = None;
+                known.failures.clear();
+                self.reoffer(*node);
+            }
+            Fact::NodeHeldBack { node, reason } => {
+                self.known_node(*node).held_back = Some(reason.clone());
+                self.reoffer(*node);
+            }
+            Fact::TokenIssued {
+                id,
+                kind,
+                name,
+                hash,
+                expires,
+                ..
+            } => {
+                let (name, used) = (name.clone(), false);
+                let token = Token {
+                    id: *id,
+                    kind: *kind,
+                    name,
+                    hash: *hash,
+                    issued: at,
+                    expires: *expires,
+                    used,
+                };
+                self.last_token = self.last_token.max(id.0);
+                self.secrets.insert(*hash, *id);
+                self.tokens.insert(*id, token);
+            }
+            Fact::TokenUsed { id } => {
+                if let Some(token) = self.tokens.get_mut(id) {
+                    token.used = true;
+                }
+            }
+            Fact::TokenRevoked { id, .. } => {
+                if let Some(token) = self.tokens.remove(id) {
+                    self.secrets.remove(&token.hash);
+                }
+            }
+        }
+    }
+
+    fn submitted(&mut self, submitted: &JobSubmitted, at: Timestamp) {
+        let JobSubmitted {
+            job: id,
+            key,
+            submitter,
+            spec,
+            tier,
+            policy,
+            review,
+            waits_for,
+        } = submitted;
+        let count = u32::try_from(spec.array.count()).expect("an array is bounded");
+        let job = Job {
+            id: *id,
+            key: *key,
+            submitter: submitter.clone(),
+            spec: spec.clone(),
+            tier: *tier,
+            policy: *policy,
+            submitted: at,
+            started: None,
+            review: *review,
+            waits_for: waits_for.clone(),
+            pending: Indices::up_to(count),
+            delayed: std::collections::BTreeSet::new(),
+            live: 0,
+            succeeded: 0,
+            failed: Indices::default(),
+            cancelled: 0,
+            tries: std::collections::BTreeMap::new(),
+            exit_code: 0,
+            pace_us: None,
+            passed_on: Vec::new(),
+        };
+        self.last_job = self.last_job.max(id.0);
+        self.keys.insert(*key, *id);
+        self.dependents.add(*id, waits_for);
+        self.jobs.insert(*id, job);
+        self.requeue(*id);
+    }
+
+    fn reviewed(&mut self, job: JobId, approved: bool) {
+        // A denial leaves the mark: the tasks are cancelled by the facts that follow.
+        self.known_job(job).review = !approved;
+        self.requeue(job);
+    }
+
+    fn settled(&mut self, job: JobId, on: JobId) {
+        self.known_job(job)
+            .waits_for
+            .retain(|Dependency { job, .. }| *job != on);
+        self.dependents.remove(job, on);
+        self.requeue(job);
+    }
+
+    fn cancelled(&mut self, id: JobId, tasks: &[IndexRange]) {
+        let job = self.known_job(id);
+        for range in tasks {
+            let mut index = Some(range.first);
+            while let Some(at) = index.filter(|at| *at <= range.last) {
+                if let Some(place) = job.spec.array.place(at)
+                    && job.pending.remove(place)
+                {
+                    job.cancelled += 1;
+                    job.delayed.retain(|(_, waiting)| *waiting != place);
+                    job.tries.remove(&place);
+                }
+                index = at.checked_add(range.step);
+            }
+        }
+        self.requeue(id);
+    }
+
+    fn ended(&mut self, id: JobId) {
+        if let Some(job) = self.jobs.remove(&id) {
+            self.queue.remove(&job);
+            self.keys.remove(&job.key);
+            for dependency in &job.waits_for {
+                self.dependents.remove(id, dependency.job);
+            }
+        }
+    }
+
+    fn placed(&mut self, attempt: AttemptId, node: NodeId, runway: bool, at: Timestamp) {
+        let AttemptId { task, number } = attempt;
+        let job = self.known_job(task.job);
+        let place = job.place(task).expect("a placed task is in its array");
+        job.pending.remove(place);
+        job.delayed.retain(|(_, waiting)| *waiting != place);
+        job.live += 1;
+        job.started.get_or_insert(at);
+        if number > 1 {
+            job.tries.entry(place).or_default().number = number;
+        }
+        let asked = job.spec.clone();
+        let known = self.known_node(node);
+        if runway {
+            known.runway.push_back(task);
+        } else {
+            known.holding.insert(task);
+            known.used = known.used.plus(&asked.resources);
+        }
+        let phase = Phase::Placed;
+        self.attempts.insert(
+            task,
+            Attempt {
+                number,
+                node,
+                phase,
+                runway,
+                placed: at,
+                started: None,
+            },
+        );
+        self.reoffer(node);
+        self.requeue(task.job);
+    }
+
+    fn started(&mut self, id: AttemptId, started: Timestamp) {
+        let Some(attempt) = self.attempts.get_mut(&id.task) else {
+            return;
+        };
+        attempt.started = Some(started);
+        if let Some(phase) = attempt::after(attempt.phase, attempt::Event::Started) {
+            attempt.phase = phase;
+        }
+    }
+
+    fn stopping(&mut self, id: AttemptId, why: StopReason) {
+        let event = match why {
+            StopReason::Recalled => attempt::Event::Recall,
+            StopReason::Cancelled | StopReason::Stale => attempt::Event::Cancel,
+        };
+        let Some(attempt) = self.attempts.get_mut(&id.task) else {
+            return;
+        };
+        if let Some(phase) = attempt::after(attempt.phase, event) {
+            attempt.phase = phase;
+        }
+    }
+
+    fn attempt_ended(&mut self, ended: &AttemptEnded) {
+        let AttemptId { task, number } = ended.attempt;
+        let attempt = self
+            .attempts
+            .remove(&task)
+            .expect("only a live attempt ends");
+        let job = self.known_job(task.job);
+        let place = job.place(task).expect("an attempt's task is in its array");
+        let asked = job.spec.clone();
+        job.live -= 1;
+        let tries = job.tries.entry(place).or_default();
+        tries.number = number;
+        match ended.fault {
+            Fault::None => {}
+            Fault::User => tries.user += 1,
+            Fault::System => tries.system += 1,
+        }
+        if matches!(ended.outcome, Outcome::NotStarted { .. }) {
+            tries.avoid.push(attempt.node);
+        }
+        if ended.outcome.is_success() {
+            job.pace_us = Some(pace::after(job.pace_us, ended.usage.wall_us));
+        }
+        match ended.sequel {
+            Sequel::Succeeded => {
+                job.succeeded += 1;
+                job.tries.remove(&place);
+                if job.passed_on.len() < 2 && !job.passed_on.contains(&attempt.node) {
+                    job.passed_on.push(attempt.node);
+                }
+            }
+            Sequel::Failed => {
+                if job.failed.is_empty() {
+                    job.exit_code = ended.outcome.exit_code();
+                }
+                job.failed.insert(place);
+            }
+            Sequel::Cancelled => {
+                job.cancelled += 1;
+                job.tries.remove(&place);
+            }
+            Sequel::Again => {
+                job.pending.insert(place);
+                if let Some(at) = ended.again_after {
+                    job.delayed.insert((at, place));
+                }
+            }
+        }
+        self.note_failure(ended, attempt.node);
+        self.release(attempt.node, task, &asked.resources);
+        self.requeue(task.job);
+    }
+
+    /// Remembers what failed fast on a node; something that passes there clears it.
+    fn note_failure(&mut self, ended: &AttemptEnded, node: NodeId) {
+        let failures = &mut self.known_node(node).failures;
+        let not_started = matches!(ended.outcome, Outcome::NotStarted { .. });
+        let fast = not_started || (ended.fault == Fault::User && ended.usage.wall_us < FAST_US);
+        if ended.sequel == Sequel::Succeeded {
+            failures.clear();
+        } else if fast && failures.len() < Node::FAILURES {
+            let for_good = ended.sequel == Sequel::Failed;
+            failures.push(Failure {
+                task: ended.attempt.task,
+                for_good,
+            });
+        }
+    }
+
+    /// Takes a task off its node and gives what it held to those that wait there.
+    fn release(&mut self, id: NodeId, task: TaskId, asked: &Resources) {
+        let Self {
+            nodes,
+            jobs,
+            attempts,
+            ..
+        } = self;
+        let node = nodes.get_mut(&id).expect("an attempt is on a known node");
+        if node.holding.remove(&task) {
+            node.used = node.used.less(asked);
+        } else {
+            node.runway.retain(|waiting| *waiting != task);
+        }
+        while let Some(front) = node.runway.front().copied() {
+            let wanted = &jobs[&front.job].spec.resources;
+            if !node.free().holds(wanted) {
+                break;
+            }
+            node.used = node.used.plus(wanted);
+            node.runway.pop_front();
+            node.holding.insert(front);
+            if let Some(attempt) = attempts.get_mut(&front) {
+                attempt.runway = false;
+            }
+        }
+        self.reoffer(id);
+    }
+
+    fn returned(&mut self, task: TaskId, node: NodeId) {
+        if let Some(job) = self.jobs.get_mut(&task.job)
+            && let Some(place) = job.place(task)
+            && job.failed.remove(place)
+        {
+            job.pending.insert(place);
+            if job.failed.is_empty() {
+                job.exit_code = 0;
+            }
+            let tries = job.tries.entry(place).or_default();
+            tries.user = tries.user.saturating_sub(1);
+            self.requeue(task.job);
+        }
+        self.known_node(node)
+            .failures
+            .retain(|failure| failure.task != task);
+    }
+
+    fn enrolled(
+        &mut self,
+        id: NodeId,
+        name: &str,
+        fingerprint: repower_model::Hash,
+        at: Timestamp,
+    ) {
+        if let Some(known) = self.nodes.get_mut(&id) {
+            self.fingerprints.remove(&known.fingerprint);
+            known.fingerprint = fingerprint;
+            self.move_node(id, node_life::Event::Enrolled, at);
+        } else {
+            let node = Node {
+                id,
+                name: name.to_owned(),
+                fingerprint,
+                phase: NodePhase::Enrolled,
+                instance: None,
+                inventory: repower_model::Inventory::default(),
+                drained: None,
+                held_back: None,
+                since: at,
+                used: Resources::default(),
+                holding: std::collections::BTreeSet::new(),
+                runway: std::collections::VecDeque::new(),
+                failures: Vec::new(),
+            };
+            self.last_node = self.last_node.max(id.0);
+            self.names.insert(name.to_owned(), id);
+            self.nodes.insert(id, node);
+        }
+        self.fingerprints.insert(fingerprint, id);
+        self.reoffer(id);
+    }
+
+    fn move_node(&mut self, id: NodeId, event: node_life::Event, at: Timestamp) {
+        let node = self.known_node(id);
+        if let Some(phase) = node_life::after(node.phase, event)
+            && phase != node.phase
+        {
+            node.phase = phase;
+            node.since = at;
+        }
+        self.reoffer(id);
+    }
+
+    fn reoffer(&mut self, id: NodeId) {
+        let node = &self.nodes[&id];
+        self.offers.update(node, &node.free());
+    }
+
+    fn requeue(&mut self, id: JobId) {
+        if let Some(job) = self.jobs.get(&id) {
+            self.queue.update(job, self.now);
+        }
+    }
+
+    fn known_job(&mut self, id: JobId) -> &mut Job {
+        self.jobs.get_mut(&id).expect("facts are about live jobs")
+    }
+
+    fn known_node(&mut self, id: NodeId) -> &mut Node {
+        self.nodes
+            .get_mut(&id)
+            .expect("facts are about enrolled nodes")
+    }
+}

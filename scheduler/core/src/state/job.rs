@@ -1,0 +1,231 @@
+//! A job that has not ended.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use repower_model::{
+    Array, Dependency, Hash, Indices, JobId, JobSpec, JobState, Key, NodeId, TaskId, Timestamp,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::policy::Tier;
+
+/// A job that has not ended. Sets of tasks are sets of *places* in its array, so that they stay
+/// intervals whatever the steps of the array are.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Job {
+    /// Its id.
+    pub id: JobId,
+    /// The client's key.
+    pub key: Key,
+    /// Who asked.
+    pub submitter: String,
+    /// What for.
+    pub spec: Arc<JobSpec>,
+    /// How the policy treats its class.
+    pub tier: Tier,
+    /// The policy that says so.
+    pub policy: Hash,
+    /// When it was accepted.
+    pub submitted: Timestamp,
+    /// When its first task was placed.
+    pub started: Option<Timestamp>,
+    /// Whether it waits for a review.
+    pub review: bool,
+    /// Dependencies that have not been settled.
+    pub waits_for: Vec<Dependency>,
+    /// Places that wait for a node.
+    pub pending: Indices,
+    /// Of these, the ones that must wait until a time.
+    pub delayed: BTreeSet<(Timestamp, u32)>,
+    /// How many tasks are on nodes.
+    pub live: u64,
+    /// How many succeeded.
+    pub succeeded: u64,
+    /// Places that failed for good.
+    pub failed: Indices,
+    /// How many were cancelled.
+    pub cancelled: u64,
+    /// Places that were tried and have not ended, or may be given back.
+    pub tries: BTreeMap<u32, Tries>,
+    /// What the first task that failed exits with.
+    pub exit_code: i32,
+    /// Mean running time of its latest tasks, in microseconds; `None` until one has ended.
+    pub pace_us: Option<u64>,
+    /// The first nodes, at most two, on which its tasks passed.
+    pub passed_on: Vec<NodeId>,
+}
+
+/// What a task has been through.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tries {
+    /// Number of the latest attempt.
+    pub number: u32,
+    /// Failures by the user's fault.
+    pub user: u32,
+    /// Failures by the system's fault.
+    pub system: u32,
+    /// Nodes that could not start it.
+    pub avoid: Vec<NodeId>,
+}
+
+impl Job {
+    /// The id of the task at a place of the array.
+    ///
+    /// # Panics
+    ///
+    /// If the array has no such place: the sets of this job hold none.
+    pub fn task(&self, place: u32) -> TaskId {
+        let index = self
+            .spec
+            .array
+            .index(place)
+            .expect("sets hold only places of the array");
+        TaskId {
+            job: self.id,
+            index,
+        }
+    }
+
+    /// The place of a task in the array.
+    pub fn place(&self, task: TaskId) -> Option<u32> {
+        self.spec.array.place(task.index)
+    }
+
+    /// How many tasks it has.
+    pub fn count(&self) -> u64 {
+        self.spec.array.count()
+    }
+
+    /// Where it is. A job in memory has not ended, but for the moment between its last task's end
+    /// and the fact that says so.
+    pub fn state(&self) -> JobState {
+        if self.live > 0 {
+            JobState::Running
+        } else if !self.pending.is_empty() {
+            let held = self.review || !self.waits_for.is_empty();
+            if held {
+                JobState::Held
+            } else {
+                JobState::Pending
+            }
+        } else if !self.failed.is_empty() {
+            JobState::Failed
+        } else if self.cancelled > 0 {
+            JobState::Cancelled
+        } else {
+            JobState::Succeeded
+        }
+    }
+
+    /// Whether nothing is left to do.
+    pub fn is_done(&self) -> bool {
+        self.pending.is_empty() && self.live == 0
+    }
+
+    /// When a task of it could go: `None` if nobody knows, or a time that may have passed.
+    pub fn ready_at(&self) -> Option<Timestamp> {
+        let held = self.review || !self.waits_for.is_empty();
+        let full = self
+            .limit()
+            .is_some_and(|limit| self.live >= u64::from(limit));
+        if held || full || self.pending.is_empty() {
+            return None;
+        }
+        let earliest = self.spec.start_after.unwrap_or_default();
+        let all_delayed = self.delayed.len() as u64 >= self.pending.len();
+        match self.delayed.first() {
+            Some((at, _)) if all_delayed => Some(earliest.max(*at)),
+            _ => Some(earliest),
+        }
+    }
+
+    /// The first place that may go now.
+    pub fn next_place(&self, now: Timestamp) -> Option<u32> {
+        if self.delayed.is_empty() {
+            return self.pending.first();
+        }
+        let waiting: BTreeSet<u32> = self
+            .delayed
+            .iter()
+            .filter(|(at, _)| *at > now)
+            .map(|(_, place)| *place)
+            .collect();
+        self.pending.iter().find(|place| !waiting.contains(place))
+    }
+
+    /// How many tasks may run at once.
+    pub fn limit(&self) -> Option<u32> {
+        self.spec.array.limit
+    }
+
+    /// Number of the attempt that comes next for a place.
+    pub fn next_number(&self, place: u32) -> u32 {
+        self.tries.get(&place).map_or(1, |tries| tries.number + 1)
+    }
+
+    /// Indices of places, as ranges of the array.
+    pub fn indices_of(&self, places: &Indices) -> Vec<repower_model::IndexRange> {
+        ranges_of(&self.spec.array, places)
+    }
+}
+
+/// The indices at some places, as few ranges as their intervals and the array's ranges allow.
+fn ranges_of(array: &Array, places: &Indices) -> Vec<repower_model::IndexRange> {
+    let mut found = Vec::new();
+    let mut before = 0_u64;
+    let mut intervals = places.intervals().peekable();
+    for range in array.ranges() {
+        let (start, end) = (before, before + range.count());
+        while let Some(&(first, last)) = intervals.peek() {
+            let (first, last) = (u64::from(first).max(start), u64::from(last).min(end - 1));
+            if first >= end {
+                break;
+            }
+            let index = |place: u64| {
+                let offset =
+                    u32::try_from(place - start).expect("places of an array fit in 32 bits");
+                range.first + offset * range.step
+            };
+            found.push(repower_model::IndexRange {
+                first: index(first),
+                last: index(last),
+                step: range.step,
+            });
+            if last + 1 < end
+                || intervals
+                    .peek()
+                    .is_some_and(|&(_, all)| u64::from(all) == last)
+            {
+                intervals.next();
+            } else {
+                break;
+            }
+        }
+        before = end;
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use repower_model::IndexRange;
+
+    use super::*;
+
+    #[test]
+    fn places_become_ranges_of_the_array_again() {
+        let range = |first, last, step| IndexRange { first, last, step };
+        let array = Array::new(
+            vec![range(0, 9, 1), range(20, 28, 2), range(40, 40, 1)],
+            None,
+        )
+        .unwrap();
+        let places: Indices = [1, 2, 3, 8, 9, 10, 11, 13, 15].into_iter().collect();
+
+        let ranges = ranges_of(&array, &places);
+
+        let shown: Vec<_> = ranges.iter().map(ToString::to_string).collect();
+        assert_eq!(shown, ["1-3", "8-9", "20-22:2", "26", "40"]);
+    }
+}

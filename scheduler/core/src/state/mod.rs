@@ -1,0 +1,98 @@
+//! What is true now: derived from the facts alone, and changed by [`State::apply`](State) alone.
+
+mod apply;
+mod attempt;
+mod dependents;
+mod job;
+mod node;
+mod offers;
+mod queue;
+mod token;
+
+use std::collections::BTreeMap;
+
+use repower_model::{Hash, JobId, Key, NodeId, TaskId, Timestamp, TokenId};
+use serde::{Deserialize, Serialize};
+
+use crate::policy::Policy;
+
+pub use attempt::Attempt;
+pub use job::{Job, Tries};
+pub use node::{Failure, Node};
+pub use offers::Offers;
+pub use queue::{Queue, Turnstile};
+pub use token::Token;
+
+pub(crate) use dependents::Dependents;
+
+/// What is true now. Its size follows live work and the nodes, never history.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct State {
+    /// The sequence number that the next fact gets.
+    pub seq: u64,
+    /// The time of the latest fact or pass.
+    pub now: Timestamp,
+    /// The cell's name; empty until it is founded.
+    pub cell: String,
+    /// The policy in force, and since when.
+    pub policy: Option<(Policy, Timestamp)>,
+    /// Jobs that have not ended.
+    pub jobs: BTreeMap<JobId, Job>,
+    /// Their keys.
+    pub keys: BTreeMap<Key, JobId>,
+    /// The latest attempt of each task that is on a node.
+    pub attempts: BTreeMap<TaskId, Attempt>,
+    /// Every node that ever enrolled.
+    pub nodes: BTreeMap<NodeId, Node>,
+    /// Every token that has not been revoked.
+    pub tokens: BTreeMap<TokenId, Token>,
+    /// Jobs in the order in which their tasks go.
+    pub queue: Queue,
+    /// Nodes by what they have free.
+    pub offers: Offers,
+    pub(crate) dependents: Dependents,
+    pub(crate) fingerprints: BTreeMap<Hash, NodeId>,
+    pub(crate) names: BTreeMap<String, NodeId>,
+    pub(crate) secrets: BTreeMap<Hash, TokenId>,
+    pub(crate) last_job: u64,
+    pub(crate) last_node: u32,
+    pub(crate) last_token: u64,
+}
+
+impl State {
+    /// A job that has not ended.
+    pub fn job(&self, job: JobId) -> Option<&Job> {
+        self.jobs.get(&job)
+    }
+
+    /// The job that was submitted with a key, if it has not ended.
+    pub fn job_by_key(&self, key: &Key) -> Option<&Job> {
+        self.jobs.get(self.keys.get(key)?)
+    }
+
+    /// A node by its name.
+    pub fn node_by_name(&self, name: &str) -> Option<&Node> {
+        self.nodes.get(self.names.get(name)?)
+    }
+
+    /// The node whose certificate has this SHA-256.
+    pub fn node_by_fingerprint(&self, fingerprint: &Hash) -> Option<&Node> {
+        self.nodes.get(self.fingerprints.get(fingerprint)?)
+    }
+
+    /// The token whose secret has this SHA-256, good or not.
+    pub fn token_by_hash(&self, hash: &Hash) -> Option<&Token> {
+        self.tokens.get(self.secrets.get(hash)?)
+    }
+
+    /// The token of a person whose secret has this SHA-256, if it is good now.
+    pub fn person_by_hash(&self, hash: &Hash, now: Timestamp) -> Option<&Token> {
+        self.token_by_hash(hash)
+            .filter(|token| token.is_person() && !token.has_expired(now))
+    }
+
+    /// Whether a job of this id was ever submitted.
+    pub fn was_submitted(&self, job: JobId) -> bool {
+        (1..=self.last_job).contains(&job.0)
+    }
+}

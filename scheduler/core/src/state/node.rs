@@ -1,0 +1,82 @@
+//! A node: a machine with an agent.
+
+use std::collections::{BTreeSet, VecDeque};
+
+use repower_model::{
+    Hash, Instance, Inventory, JobId, NodeId, NodePhase, Resources, TaskId, Timestamp,
+};
+use serde::{Deserialize, Serialize};
+
+/// A node: a machine with an agent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Node {
+    /// Its id.
+    pub id: NodeId,
+    /// Its name.
+    pub name: String,
+    /// SHA-256 of its certificate.
+    pub fingerprint: Hash,
+    /// Where it is.
+    pub phase: NodePhase,
+    /// The agent's process that holds or held the lease.
+    pub instance: Option<Instance>,
+    /// What that found.
+    pub inventory: Inventory,
+    /// By whom and why it gets no new work.
+    pub drained: Option<(String, String)>,
+    /// Why it is held back as a black hole.
+    pub held_back: Option<String>,
+    /// Since when it is in its phase.
+    pub since: Timestamp,
+    /// What the tasks on it hold.
+    pub used: Resources,
+    /// Tasks that hold something of it.
+    pub holding: BTreeSet<TaskId>,
+    /// Tasks that wait on it for a slot, in the order in which they will get one.
+    pub runway: VecDeque<TaskId>,
+    /// Fast failures since something last passed here; at most [`Node::FAILURES`].
+    pub failures: Vec<Failure>,
+}
+
+/// A task that failed fast on a node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// Which.
+    pub task: TaskId,
+    /// Whether it is not tried again.
+    pub for_good: bool,
+}
+
+impl Node {
+    /// How many fast failures are remembered: what a black hole ate before anything passed
+    /// elsewhere can be given back up to here.
+    pub const FAILURES: usize = 1000;
+
+    /// Whether it may get new work.
+    pub fn takes_work(&self) -> bool {
+        self.phase == NodePhase::Up && self.drained.is_none() && self.held_back.is_none()
+    }
+
+    /// What tasks can have of it when it is empty.
+    pub fn capacity(&self) -> &Resources {
+        &self.inventory.capacity
+    }
+
+    /// What is free.
+    pub fn free(&self) -> Resources {
+        self.capacity().less(&self.used)
+    }
+
+    /// Every task that is on it.
+    pub fn tasks(&self) -> impl Iterator<Item = TaskId> + '_ {
+        self.holding.iter().chain(&self.runway).copied()
+    }
+
+    /// How many remembered fast failures are of jobs for which `passes_elsewhere` holds.
+    pub fn failures_of(&self, passes_elsewhere: impl Fn(JobId) -> bool) -> usize {
+        self.failures
+            .iter()
+            .filter(|failure| passes_elsewhere(failure.task.job))
+            .count()
+    }
+}
