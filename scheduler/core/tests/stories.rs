@@ -74,6 +74,7 @@ fn replaying_the_facts_gives_the_same_state() {
     let mut replayed = Engine::new();
     world.journal.iter().for_each(|entry| replayed.apply(entry));
 
+    world.schedule();
     replayed.turn(&Input::Schedule, world.now).unwrap();
     let same = format!("{:?}", replayed.state()) == format!("{:?}", world.engine.state());
     assert!(same, "the replayed state differs");
