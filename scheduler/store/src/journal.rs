@@ -1,8 +1,10 @@
 //! The journal: facts in order, their Merkle tree and its signed heads.
 //!
-//! A journal does not know what a fact means: a body is bytes. Facts are counted from 1, so a head of size `n` covers
-//! the facts `1..=n`, and the leaf of fact `seq` is leaf `seq - 1` of the tree. Two implementations:
+//! A journal does not know what a fact means: a body is bytes. Facts are counted from 0, as leaves are: a head of size
+//! `n` covers the facts `0..n`, and the next one is `n`. Two implementations:
 //! [`sqlite::Journal`](crate::sqlite::Journal) on disk and [`memory::Journal`](crate::memory::Journal) for simulation.
+
+use repower_model::{Span, Timestamp};
 
 use crate::checkpoint::CheckpointError;
 use crate::fault::Fault;
@@ -10,17 +12,15 @@ use crate::merkle::{self, Hash, ProofError};
 use crate::note::VerifierKey;
 use crate::rows::Row;
 
-/// The number of the first fact of a journal.
-pub const FIRST_SEQ: u64 = 1;
 /// A head is kept for good each time the journal has grown by this many facts.
 pub const HEAD_KEPT_EVERY_FACTS: u64 = 4096;
 /// A head is kept for good if the one before is this much older.
-pub const HEAD_KEPT_EVERY_MS: i64 = 3_600_000;
+pub const HEAD_KEPT_EVERY: Span = Span::from_millis(3_600_000);
 
 /// A fact to append.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
-    /// Its number: one more than that of the fact before.
+    /// Its number: how many facts come before.
     pub seq: u64,
     /// Its bytes.
     pub body: Vec<u8>,
@@ -40,12 +40,12 @@ pub struct StoredEntry {
 /// The state of the tree after an append.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Head {
-    /// How many facts it covers: the number of the newest one.
+    /// How many facts it covers.
     pub size: u64,
     /// The root of the tree over them.
     pub root: Hash,
-    /// When it was made, in milliseconds since 1970.
-    pub at_ms: i64,
+    /// When it was made.
+    pub at: Timestamp,
 }
 
 impl Head {
@@ -54,7 +54,7 @@ impl Head {
         Self {
             size: 0,
             root: merkle::empty_root(),
-            at_ms: 0,
+            at: Timestamp::default(),
         }
     }
 }
@@ -68,11 +68,11 @@ pub struct SignedHead {
     pub note: String,
 }
 
-/// A snapshot of the state that the facts up to `seq` give.
+/// A snapshot of the state that the first facts give.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Snapshot {
-    /// The last fact that is in it.
-    pub seq: u64,
+    /// How many facts are in it: replay goes on with the fact of this number.
+    pub size: u64,
     /// Which encoding its bytes are in; the driver's business.
     pub format: u32,
     /// The state.
@@ -82,7 +82,7 @@ pub struct Snapshot {
 /// The newest snapshot that can be used, and those that cannot.
 #[derive(Debug, Default)]
 pub struct FoundSnapshot {
-    /// The newest whole one; without any, replay starts at [`FIRST_SEQ`].
+    /// The newest whole one; without any, replay starts at fact 0.
     pub snapshot: Option<Snapshot>,
     /// Newer ones that were passed over.
     pub damaged: Vec<DamagedSnapshot>,
@@ -90,12 +90,10 @@ pub struct FoundSnapshot {
 
 /// A snapshot whose bytes are not those that were saved.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "the snapshot of fact {seq} is damaged: {problem}; an older one and the facts since give the same state"
-)]
+#[error("the snapshot of {size} facts cannot be used: {problem}")]
 pub struct DamagedSnapshot {
-    /// The last fact that was in it.
-    pub seq: u64,
+    /// How many facts are in it.
+    pub size: u64,
     /// What is wrong.
     pub problem: crate::snapshot::Problem,
 }
@@ -158,7 +156,7 @@ pub trait Ledger {
     /// Heads that were kept, newest first, the newest of all always among them; only those of fewer than `before`
     /// facts, if given.
     ///
-    /// One is kept each [`HEAD_KEPT_EVERY_FACTS`] and each [`HEAD_KEPT_EVERY_MS`] of activity.
+    /// One is kept each [`HEAD_KEPT_EVERY_FACTS`] and each [`HEAD_KEPT_EVERY`] of activity.
     fn heads(&self, limit: usize, before: Option<u64>) -> Result<Vec<SignedHead>, ReadError>;
 
     /// At most `limit` facts in order, from `from_seq` on. Empty past the end.
@@ -173,10 +171,7 @@ pub trait Ledger {
 
     /// The proof that fact `seq` is in the ledger of the first `size` facts.
     fn inclusion(&self, seq: u64, size: u64) -> Result<Vec<Hash>, ReadError> {
-        let index = seq
-            .checked_sub(FIRST_SEQ)
-            .ok_or(ReadError::Missing { seq })?;
-        Ok(merkle::inclusion(&self.leaf_hashes(size)?, index)?)
+        Ok(merkle::inclusion(&self.leaf_hashes(size)?, seq)?)
     }
 
     /// The proof that the ledger of the first `old` facts is the beginning of that of the first `new`.
@@ -194,8 +189,12 @@ pub trait Journal: Ledger {
     /// # Errors
     ///
     /// On any error nothing was changed; the same append may be tried again.
-    fn append(&mut self, entries: &[Entry], rows: &[Row], now_ms: i64)
-    -> Result<Head, AppendError>;
+    fn append(
+        &mut self,
+        entries: &[Entry],
+        rows: &[Row],
+        now: Timestamp,
+    ) -> Result<Head, AppendError>;
 
     /// The present head.
     fn head(&self) -> Head;
@@ -203,7 +202,7 @@ pub trait Journal: Ledger {
     /// The public key that the heads verify with; its name is the origin of the ledger.
     fn verifier(&self) -> &VerifierKey;
 
-    /// Keeps the state that the facts up to `snapshot.seq` give; the last two are kept.
+    /// Keeps the state that the first `snapshot.size` facts give; the last two are kept.
     fn save_snapshot(&mut self, snapshot: &Snapshot) -> Result<(), ReadError>;
 
     /// The newest snapshot that is whole.
@@ -214,12 +213,12 @@ pub trait Journal: Ledger {
 pub(crate) fn is_kept(head: &Head, last_kept: Option<&Head>) -> bool {
     let Some(last) = last_kept else { return true };
     head.size / HEAD_KEPT_EVERY_FACTS > last.size / HEAD_KEPT_EVERY_FACTS
-        || head.at_ms.saturating_sub(last.at_ms) >= HEAD_KEPT_EVERY_MS
+        || head.at.since(last.at) >= HEAD_KEPT_EVERY
 }
 
 /// Checks that the entries continue a journal of `size` facts.
 pub(crate) fn in_order(size: u64, entries: &[Entry]) -> Result<(), AppendError> {
-    for (expected, entry) in (size + FIRST_SEQ..).zip(entries) {
+    for (expected, entry) in (size..).zip(entries) {
         if entry.seq != expected {
             return Err(AppendError::OutOfOrder {
                 expected,

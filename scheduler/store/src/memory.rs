@@ -1,9 +1,11 @@
 //! A journal in memory, for simulation and tests: the same tree, the same heads, nothing on a disk.
 
+use repower_model::Timestamp;
+
 use crate::checkpoint::Checkpoint;
 use crate::journal::{
-    AppendError, Entry, FIRST_SEQ, FoundSnapshot, Head, Ledger, ReadError, SignedHead, Snapshot,
-    StoredEntry, in_order, is_kept,
+    AppendError, Entry, FoundSnapshot, Head, Ledger, ReadError, SignedHead, Snapshot, StoredEntry,
+    in_order, is_kept,
 };
 use crate::merkle::{self, Frontier, Hash};
 use crate::note::{KeyError, SignerKey, VerifierKey};
@@ -72,7 +74,7 @@ impl Ledger for Journal {
     }
 
     fn entries(&self, from_seq: u64, limit: usize) -> Result<Vec<StoredEntry>, ReadError> {
-        let first = usize::try_from(from_seq.saturating_sub(FIRST_SEQ)).unwrap_or(usize::MAX);
+        let first = usize::try_from(from_seq).unwrap_or(usize::MAX);
         Ok(self
             .entries
             .iter()
@@ -100,7 +102,7 @@ impl crate::journal::Journal for Journal {
         &mut self,
         entries: &[Entry],
         _rows: &[Row],
-        now_ms: i64,
+        now: Timestamp,
     ) -> Result<Head, AppendError> {
         in_order(self.head.size, entries)?;
         if entries.is_empty() {
@@ -118,7 +120,7 @@ impl crate::journal::Journal for Journal {
         self.head = Head {
             size: self.frontier.size(),
             root: self.frontier.root(),
-            at_ms: now_ms,
+            at: now,
         };
         if is_kept(&self.head, self.kept.last()) {
             self.kept.push(self.head);
@@ -135,13 +137,13 @@ impl crate::journal::Journal for Journal {
     }
 
     fn save_snapshot(&mut self, snapshot: &Snapshot) -> Result<(), ReadError> {
-        let seq = snapshot.seq;
-        if seq > self.head.size {
-            return Err(crate::snapshot::SnapshotError::NoSuchFact { seq }.into());
+        let size = snapshot.size;
+        if size > self.head.size {
+            return Err(crate::snapshot::SnapshotError::Ahead { size }.into());
         }
-        self.snapshots.retain(|kept| kept.seq != seq);
+        self.snapshots.retain(|kept| kept.size != size);
         self.snapshots.push(snapshot.clone());
-        self.snapshots.sort_by_key(|kept| kept.seq);
+        self.snapshots.sort_by_key(|kept| kept.size);
         let surplus = self.snapshots.len().saturating_sub(KEPT);
         self.snapshots.drain(..surplus);
         Ok(())

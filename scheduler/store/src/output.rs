@@ -13,7 +13,7 @@ mod tests;
 pub use append::{Output, Refused};
 pub use read::Reader;
 
-use crate::rows::AttemptId;
+use repower_model::AttemptId;
 
 /// The most bytes of one chunk.
 pub const CHUNK_LIMIT: usize = 256 * 1024;

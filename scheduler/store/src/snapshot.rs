@@ -8,8 +8,8 @@
 //! | --- | --- |
 //! | 8 | `RPWRSNP1` |
 //! | 4 | the format of the bytes, big-endian |
-//! | 8 | the last fact that is in it, big-endian |
-//! | 32 | the leaf hash of that fact: ties the snapshot to its ledger |
+//! | 8 | how many facts are in it, big-endian |
+//! | 32 | the leaf hash of the last of them, zeros if there is none: ties the snapshot to its ledger |
 //! | 8 | how many bytes follow the header, big-endian |
 //! | 32 | SHA-256 over all of the above and the bytes |
 
@@ -39,7 +39,7 @@ pub enum Problem {
     Header,
     /// The bytes are not those that were written.
     Hash,
-    /// It is of a fact that the ledger does not have (yet).
+    /// It has facts that the ledger does not have.
     Ahead,
     /// It is of another ledger, or the ledger was changed.
     OtherLedger,
@@ -51,10 +51,10 @@ impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Length => f.write_str("its file is cut short or has too much in it"),
-            Self::Header => f.write_str("its file does not begin like a snapshot of that fact"),
+            Self::Header => f.write_str("its file does not begin like a snapshot of so many facts"),
             Self::Hash => f.write_str("its bytes were changed"),
-            Self::Ahead => f.write_str("the ledger does not reach that fact"),
-            Self::OtherLedger => f.write_str("the ledger has another fact there"),
+            Self::Ahead => f.write_str("the ledger has fewer facts"),
+            Self::OtherLedger => f.write_str("the ledger has another fact at its end"),
             Self::Unreadable(kind) => write!(f, "its file cannot be read ({kind})"),
         }
     }
@@ -72,11 +72,11 @@ pub enum SnapshotError {
         #[source]
         source: io::Error,
     },
-    /// A snapshot of a fact that is not there would be of no use.
-    #[error("there is no fact {seq} to take a snapshot of")]
-    NoSuchFact {
-        /// Its number.
-        seq: u64,
+    /// A snapshot of facts that are not there would be of no use.
+    #[error("the ledger has fewer than the {size} facts of the snapshot")]
+    Ahead {
+        /// How many facts are in the snapshot.
+        size: u64,
     },
 }
 
@@ -98,10 +98,9 @@ impl Snapshots {
 
     /// Writes a snapshot, durably, and removes all but the last [`KEPT`].
     pub fn save(&self, snapshot: &Snapshot) -> Result<(), ReadError> {
-        let leaf = self
-            .leaf(snapshot.seq)?
-            .ok_or(SnapshotError::NoSuchFact { seq: snapshot.seq })?;
-        let path = self.path(snapshot.seq);
+        let size = snapshot.size;
+        let leaf = self.last_leaf(size)?.ok_or(SnapshotError::Ahead { size })?;
+        let path = self.path(size);
         write(
             &self.folder,
             &path,
@@ -112,41 +111,47 @@ impl Snapshots {
             path: path.clone(),
             source,
         })?;
-        for seq in self.list()?.into_iter().skip(KEPT) {
-            let path = self.path(seq);
+        // Larger ones can only be left from before the ledger was restored from a backup.
+        let (larger, rest): (Vec<_>, Vec<_>) =
+            self.list()?.into_iter().partition(|other| *other > size);
+        for surplus in larger.into_iter().chain(rest.into_iter().skip(KEPT)) {
+            let path = self.path(surplus);
             fs::remove_file(&path).map_err(|source| SnapshotError::Io { path, source })?;
         }
         Ok(())
     }
 
-    /// Returns the newest whole snapshot of a ledger of `size` facts, and what is wrong with newer ones.
-    pub fn latest(&self, size: u64) -> Result<FoundSnapshot, ReadError> {
+    /// Returns the newest snapshot that fits a ledger of `facts` facts, and what is wrong with newer ones.
+    pub fn latest(&self, facts: u64) -> Result<FoundSnapshot, ReadError> {
         let mut found = FoundSnapshot::default();
-        for seq in self.list()? {
-            match self.read(seq, size)? {
+        for size in self.list()? {
+            match self.read(size, facts)? {
                 Ok(snapshot) => {
                     found.snapshot = Some(snapshot);
                     break;
                 }
-                Err(problem) => found.damaged.push(DamagedSnapshot { seq, problem }),
+                Err(problem) => found.damaged.push(DamagedSnapshot { size, problem }),
             }
         }
         Ok(found)
     }
 
-    /// Checks every snapshot, newest first, and returns those that cannot be used and how many there are.
-    pub fn check(&self, size: u64) -> Result<(usize, Vec<DamagedSnapshot>), ReadError> {
-        let mut damaged = Vec::new();
+    /// Checks every snapshot against a ledger of `facts` facts; returns how many there are, and those that do not fit.
+    pub fn check(&self, facts: u64) -> Result<(usize, Vec<DamagedSnapshot>), ReadError> {
         let all = self.list()?;
-        for seq in &all {
-            if let Err(problem) = self.read(*seq, size)? {
-                damaged.push(DamagedSnapshot { seq: *seq, problem });
+        let mut damaged = Vec::new();
+        for size in &all {
+            if let Err(problem) = self.read(*size, facts)? {
+                damaged.push(DamagedSnapshot {
+                    size: *size,
+                    problem,
+                });
             }
         }
         Ok((all.len(), damaged))
     }
 
-    /// The facts that there are snapshots of, newest first.
+    /// The sizes of the snapshots that there are, newest first.
     fn list(&self) -> Result<Vec<u64>, SnapshotError> {
         let io = |source| SnapshotError::Io {
             path: self.folder.clone(),
@@ -157,48 +162,45 @@ impl Snapshots {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
             Err(error) => return Err(io(error)),
         };
-        let mut found = Vec::new();
+        let mut sizes = Vec::new();
         for file in files {
             let name = file.map_err(io)?.file_name();
-            found.extend(
-                name.to_str()
-                    .and_then(|n| n.strip_suffix(".snapshot"))
-                    .and_then(|n| n.parse::<u64>().ok()),
-            );
+            let number = name
+                .to_str()
+                .and_then(|name| name.strip_suffix(".snapshot"));
+            sizes.extend(number.and_then(|number| number.parse::<u64>().ok()));
         }
-        found.sort_unstable_by(|a, b| b.cmp(a));
-        Ok(found)
+        sizes.sort_unstable_by(|a, b| b.cmp(a));
+        Ok(sizes)
     }
 
-    fn path(&self, seq: u64) -> PathBuf {
-        self.folder.join(format!("{seq:020}.snapshot"))
+    fn path(&self, size: u64) -> PathBuf {
+        self.folder.join(format!("{size:020}.snapshot"))
     }
 
-    /// The leaf of a fact; before the first fact, zeros.
-    fn leaf(&self, seq: u64) -> Result<Option<Hash>, ReadError> {
-        if seq == 0 {
-            Ok(Some([0; 32]))
-        } else {
-            self.ledger.leaf(seq)
-        }
+    /// The leaf of the last of the first `size` facts; zeros if `size` is zero, `None` if there are fewer.
+    fn last_leaf(&self, size: u64) -> Result<Option<Hash>, ReadError> {
+        size.checked_sub(1)
+            .map_or(Ok(Some([0; 32])), |last| self.ledger.leaf(last))
     }
 
-    fn read(&self, seq: u64, size: u64) -> Result<Result<Snapshot, Problem>, ReadError> {
-        if seq > size {
+    fn read(&self, size: u64, facts: u64) -> Result<Result<Snapshot, Problem>, ReadError> {
+        if size > facts {
             return Ok(Err(Problem::Ahead));
         }
-        let file = match fs::read(self.path(seq)) {
+        let file = match fs::read(self.path(size)) {
             Ok(file) => file,
             Err(error) => return Ok(Err(Problem::Unreadable(error.kind()))),
         };
-        let leaf = self.leaf(seq)?;
-        Ok(parse(file, seq).and_then(|(of, snapshot)| {
+        let leaf = self.last_leaf(size)?;
+        let same = |(of, snapshot)| {
             if leaf == Some(of) {
                 Ok(snapshot)
             } else {
                 Err(Problem::OtherLedger)
             }
-        }))
+        };
+        Ok(parse(file, size).and_then(same))
     }
 }
 
@@ -206,7 +208,7 @@ fn header(snapshot: &Snapshot, leaf: &Hash) -> Vec<u8> {
     let mut header = Vec::with_capacity(HEADER);
     header.extend_from_slice(MAGIC);
     header.extend_from_slice(&snapshot.format.to_be_bytes());
-    header.extend_from_slice(&snapshot.seq.to_be_bytes());
+    header.extend_from_slice(&snapshot.size.to_be_bytes());
     header.extend_from_slice(leaf);
     header.extend_from_slice(&(snapshot.bytes.len() as u64).to_be_bytes());
     let mut digest = Sha256::new();
@@ -217,7 +219,7 @@ fn header(snapshot: &Snapshot, leaf: &Hash) -> Vec<u8> {
 }
 
 /// Reads a file; returns the leaf that it is tied to, and the snapshot.
-fn parse(mut file: Vec<u8>, seq: u64) -> Result<(Hash, Snapshot), Problem> {
+fn parse(mut file: Vec<u8>, size: u64) -> Result<(Hash, Snapshot), Problem> {
     let header = *file.first_chunk::<HEADER>().ok_or(Problem::Length)?;
     if &header[..8] != MAGIC {
         return Err(Problem::Header);
@@ -226,7 +228,7 @@ fn parse(mut file: Vec<u8>, seq: u64) -> Result<(Hash, Snapshot), Problem> {
         |from: usize| u64::from_be_bytes(header[from..from + 8].try_into().expect("eight bytes"));
     let format = u32::from_be_bytes(header[8..12].try_into().expect("four bytes"));
     let leaf = header[20..52].try_into().expect("32 bytes");
-    if number(12) != seq {
+    if number(12) != size {
         return Err(Problem::Header);
     }
     if number(52) != (file.len() - HEADER) as u64 {
@@ -242,7 +244,7 @@ fn parse(mut file: Vec<u8>, seq: u64) -> Result<(Hash, Snapshot), Problem> {
     Ok((
         leaf,
         Snapshot {
-            seq,
+            size,
             format,
             bytes: file,
         },

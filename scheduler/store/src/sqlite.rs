@@ -5,22 +5,27 @@
 //! read, `sqlite3` among them.
 
 mod append;
-mod history;
+mod attempts;
+mod jobs;
 mod ledger;
 mod lock;
+mod nodes;
 mod open;
 mod project;
 mod reader;
 mod schema;
 #[cfg(test)]
 mod tests;
+mod words;
 
-pub use history::{AttemptFilter, JobFilter};
+pub use attempts::AttemptFilter;
+pub use jobs::JobFilter;
 pub use open::OpenError;
 pub use reader::Reader;
 
 use std::path::{Path, PathBuf};
 
+use repower_model::Timestamp;
 use rusqlite::Connection;
 
 use crate::fault::At as _;
@@ -89,9 +94,9 @@ impl crate::journal::Journal for Journal {
         &mut self,
         entries: &[Entry],
         rows: &[Row],
-        now_ms: i64,
+        now: Timestamp,
     ) -> Result<Head, AppendError> {
-        append::append(self, entries, rows, now_ms)
+        append::append(self, entries, rows, now)
     }
 
     fn head(&self) -> Head {

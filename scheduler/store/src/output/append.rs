@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use repower_model::{AttemptId, JobId};
 use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior};
 
 use super::read::Reader;
@@ -11,7 +12,6 @@ use super::{CHUNK_LIMIT, Chunk, Stream};
 use crate::database::{FileError, make_folder, open_writer};
 use crate::fault::{At as _, Fault};
 use crate::pool::Pool;
-use crate::rows::AttemptId;
 use crate::sql::int;
 
 /// The writer of the output of tasks.
@@ -83,7 +83,7 @@ impl Output {
     }
 
     /// Removes all output of a job and returns how many bytes it was.
-    pub fn prune(&mut self, job: u64) -> Result<u64, Fault> {
+    pub fn prune(&mut self, job: JobId) -> Result<u64, Fault> {
         let path = &self.path;
         let transaction = self
             .connection
@@ -92,12 +92,12 @@ impl Output {
         let bytes = transaction
             .query_row(
                 "SELECT coalesce(sum(length(bytes)), 0) FROM chunks WHERE job = ?1",
-                [int(job)],
+                [int(job.0)],
                 |r| r.get(0),
             )
             .at(path)?;
         transaction
-            .execute("DELETE FROM chunks WHERE job = ?1", [int(job)])
+            .execute("DELETE FROM chunks WHERE job = ?1", [int(job.0)])
             .at(path)?;
         transaction.commit().at(path)?;
         Ok(bytes)
@@ -129,11 +129,11 @@ fn keep(connection: &Connection, chunks: &[Chunk]) -> rusqlite::Result<Vec<Resul
             .and_then(|known| chunk.bytes.get(known..))
             .unwrap_or_default();
         if !new.is_empty() {
-            let AttemptId { job, task, number } = chunk.attempt;
+            let AttemptId { task, number } = chunk.attempt;
             insert.execute((
-                int(job),
-                int(task),
-                int(number),
+                int(task.job.0),
+                task.index,
+                number,
                 chunk.stream.number(),
                 int(have),
                 new,
@@ -154,8 +154,8 @@ pub(super) fn length(
         "SELECT start + length(bytes) FROM chunks WHERE job = ?1 AND task = ?2 AND attempt = ?3 AND stream = ?4
          ORDER BY start DESC LIMIT 1",
     )?;
-    let AttemptId { job, task, number } = attempt;
-    let values = (int(job), int(task), int(number), stream.number());
+    let AttemptId { task, number } = attempt;
+    let values = (int(task.job.0), task.index, number, stream.number());
     Ok(query
         .query_row(values, |row| row.get(0))
         .optional()?

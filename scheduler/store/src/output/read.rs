@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use repower_model::{AttemptId, JobId, TaskId};
 use rusqlite::Connection;
 
 use super::Stream;
@@ -11,7 +12,6 @@ use super::schema::OUTPUT;
 use crate::database::FileError;
 use crate::fault::Fault;
 use crate::pool::Pool;
-use crate::rows::AttemptId;
 use crate::sql::{count, int};
 
 /// A handle for reading the output of tasks; cheap to clone, and to share between threads.
@@ -51,7 +51,7 @@ impl Reader {
     /// The attempts of a job that printed something, in order; at most `limit`, only those after `after`, if given.
     pub fn attempts_with_output(
         &self,
-        job: u64,
+        job: JobId,
         after: Option<AttemptId>,
         limit: usize,
     ) -> Result<Vec<AttemptId>, Fault> {
@@ -73,8 +73,14 @@ fn read(
                  AND stream = ?4 AND start <= ?5), 0)
          ORDER BY start",
     )?;
-    let AttemptId { job, task, number } = attempt;
-    let mut rows = query.query((int(job), int(task), int(number), stream.number(), int(from)))?;
+    let AttemptId { task, number } = attempt;
+    let mut rows = query.query((
+        int(task.job.0),
+        task.index,
+        number,
+        stream.number(),
+        int(from),
+    ))?;
     let mut output = Vec::new();
     while output.len() < max_bytes {
         let Some(row) = rows.next()? else { break };
@@ -89,7 +95,7 @@ fn read(
 
 fn attempts_with_output(
     connection: &Connection,
-    job: u64,
+    job: JobId,
     after: Option<AttemptId>,
     limit: usize,
 ) -> rusqlite::Result<Vec<AttemptId>> {
@@ -97,15 +103,19 @@ fn attempts_with_output(
         "SELECT DISTINCT task, attempt FROM chunks WHERE job = ?1 AND (task, attempt) > (?2, ?3)
          ORDER BY task, attempt LIMIT ?4",
     )?;
-    let (task, number) = after.map_or((-1, -1), |after| (int(after.task), int(after.number)));
+    let (task, number) = after.map_or((-1, -1), |after| {
+        (i64::from(after.task.index), i64::from(after.number))
+    });
     let id = |row: &rusqlite::Row<'_>| {
         Ok(AttemptId {
-            job,
-            task: row.get(0)?,
+            task: TaskId {
+                job,
+                index: row.get(0)?,
+            },
             number: row.get(1)?,
         })
     };
     query
-        .query_map((int(job), task, number, count(limit)), id)?
+        .query_map((int(job.0), task, number, count(limit)), id)?
         .collect()
 }

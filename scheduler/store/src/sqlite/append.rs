@@ -1,5 +1,6 @@
 //! Appending: one transaction, durable when it returns, undone when it fails.
 
+use repower_model::Timestamp;
 use rusqlite::{Connection, TransactionBehavior};
 
 use super::{Journal, project};
@@ -14,7 +15,7 @@ pub(super) fn append(
     journal: &mut Journal,
     entries: &[Entry],
     rows: &[Row],
-    now_ms: i64,
+    now: Timestamp,
 ) -> Result<Head, AppendError> {
     if entries.is_empty() && rows.is_empty() {
         return Ok(journal.head);
@@ -35,7 +36,7 @@ pub(super) fn append(
     let head = Head {
         size: frontier.size(),
         root: frontier.root(),
-        at_ms: now_ms,
+        at: now,
     };
     let origin = journal.key.verifier().name().to_owned();
     let checkpoint = Checkpoint {
@@ -85,13 +86,13 @@ fn write_head(
              ON CONFLICT (id) DO UPDATE SET size = excluded.size, at_ms = excluded.at_ms, root = excluded.root,
                  note = excluded.note, frontier = excluded.frontier",
         )?
-        .execute((int(head.size), head.at_ms, head.root, note, frontier.to_bytes()))?;
+        .execute((int(head.size), head.at.as_millis(), head.root, note, frontier.to_bytes()))?;
     if is_kept {
         connection
             .prepare_cached(
                 "INSERT INTO kept_heads (size, at_ms, root, note) VALUES (?1, ?2, ?3, ?4)",
             )?
-            .execute((int(head.size), head.at_ms, head.root, note))?;
+            .execute((int(head.size), head.at.as_millis(), head.root, note))?;
     }
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension as _, Row};
 
-use crate::journal::{FIRST_SEQ, Head, ReadError, SignedHead, StoredEntry};
+use crate::journal::{Head, ReadError, SignedHead, StoredEntry};
 use crate::merkle::Hash;
 use crate::sql::{Columns, count, int};
 
@@ -10,9 +10,9 @@ const HEAD: &str = "size, at_ms, root, note";
 
 fn signed_head(row: &Row<'_>) -> rusqlite::Result<SignedHead> {
     let mut column = Columns::of(row);
-    let (size, at_ms, root) = (column.next()?, column.next()?, column.next()?);
+    let (size, at, root) = (column.next()?, column.time()?, column.next()?);
     Ok(SignedHead {
-        head: Head { size, root, at_ms },
+        head: Head { size, root, at },
         note: column.next()?,
     })
 }
@@ -57,8 +57,9 @@ pub(super) fn heads(
         .collect()
 }
 
-pub(super) fn newest_seq(connection: &Connection) -> rusqlite::Result<u64> {
-    connection.query_row("SELECT coalesce(max(seq), 0) FROM facts", [], |row| {
+/// How many facts there are, if none is missing.
+pub(super) fn size(connection: &Connection) -> rusqlite::Result<u64> {
+    connection.query_row("SELECT coalesce(max(seq) + 1, 0) FROM facts", [], |row| {
         row.get(0)
     })
 }
@@ -89,22 +90,22 @@ pub(super) fn leaf(connection: &Connection, seq: u64) -> rusqlite::Result<Option
     query.query_row([int(seq)], |row| row.get(0)).optional()
 }
 
-/// The leaves of the facts up to `size`, with their numbers.
+/// The leaves of the facts below `size`, with their numbers.
 pub(super) fn leaf_hashes(
     connection: &Connection,
     size: u64,
 ) -> rusqlite::Result<Vec<(u64, Hash)>> {
     let mut query =
-        connection.prepare_cached("SELECT seq, leaf FROM facts WHERE seq <= ?1 ORDER BY seq")?;
+        connection.prepare_cached("SELECT seq, leaf FROM facts WHERE seq < ?1 ORDER BY seq")?;
     query
         .query_map([int(size)], |row| Ok((row.get(0)?, row.get(1)?)))?
         .collect()
 }
 
-/// Checks that the leaves are those of the facts `1..=size` without a gap.
+/// Checks that the leaves are those of the facts `0..size` without a gap.
 pub(super) fn complete(leaves: Vec<(u64, Hash)>, size: u64) -> Result<Vec<Hash>, ReadError> {
     let has = leaves.len() as u64;
-    let leaves = (FIRST_SEQ..).zip(leaves).map(|(expected, (seq, leaf))| {
+    let leaves = (0..).zip(leaves).map(|(expected, (seq, leaf))| {
         if seq == expected {
             Ok(leaf)
         } else {

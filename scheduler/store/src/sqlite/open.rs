@@ -53,14 +53,14 @@ pub enum OpenError {
         verifier_key: String,
     },
     /// The newest head does not fit the facts: the file was changed from outside.
-    #[error("the newest head of {} covers {size} facts, but the newest fact is {newest}", path.display())]
+    #[error("the newest head of {} covers {size} facts, but there are {facts}", path.display())]
     HeadAndFacts {
         /// Which file.
         path: PathBuf,
         /// The size in the newest head.
         size: u64,
-        /// The number of the newest fact.
-        newest: u64,
+        /// How many facts there are.
+        facts: u64,
     },
     /// The newest head does not verify: the file was changed from outside.
     #[error("the newest head of {} does not verify", path.display())]
@@ -196,25 +196,25 @@ fn newest(
     path: &Path,
     key: &SignerKey,
 ) -> Result<(Head, Frontier), OpenError> {
-    let newest = ledger::newest_seq(connection).at(path)?;
-    let size_is = |size| {
-        if size == newest {
+    let facts = ledger::size(connection).at(path)?;
+    let check_size = |size| {
+        let differs = || OpenError::HeadAndFacts {
+            path: path.to_owned(),
+            size,
+            facts,
+        };
+        if size == facts {
             Ok(())
         } else {
-            Err((size, newest))
+            Err(differs())
         }
     };
-    let differs = |(size, newest)| OpenError::HeadAndFacts {
-        path: path.to_owned(),
-        size,
-        newest,
-    };
     let Some((signed, frontier)) = ledger::head_and_frontier(connection).at(path)? else {
-        size_is(0).map_err(differs)?;
+        check_size(0)?;
         return Ok((Head::empty(), Frontier::new()));
     };
     let head = signed.head;
-    size_is(head.size).map_err(differs)?;
+    check_size(head.size)?;
     let check = || -> Result<Frontier, HeadError> {
         let note = Checkpoint::open(&signed.note, key.verifier())?;
         let frontier = Frontier::from_bytes(&frontier)?;

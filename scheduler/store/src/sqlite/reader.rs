@@ -3,11 +3,11 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use repower_model::{IndexRange, JobId, Key};
 use rusqlite::OptionalExtension as _;
 
-use super::history::{self, AttemptFilter, JobFilter};
-use super::ledger;
 use super::schema::LEDGER;
+use super::{AttemptFilter, JobFilter, attempts, jobs, ledger, nodes};
 use crate::database::FileError;
 use crate::journal::{Ledger, ReadError, SignedHead, StoredEntry};
 use crate::merkle::Hash;
@@ -44,50 +44,50 @@ impl Reader {
     }
 
     /// The job of this number.
-    pub fn job(&self, id: u64) -> Result<Option<JobRow>, ReadError> {
-        Ok(self.pool.with(|connection| history::job(connection, id))?)
+    pub fn job(&self, id: JobId) -> Result<Option<JobRow>, ReadError> {
+        Ok(self.pool.with(|connection| jobs::by_id(connection, id))?)
     }
 
     /// The job that was submitted with this UUID.
-    pub fn job_by_key(&self, key: &[u8; 16]) -> Result<Option<JobRow>, ReadError> {
-        Ok(self
-            .pool
-            .with(|connection| history::job_by_key(connection, key))?)
+    pub fn job_by_key(&self, key: Key) -> Result<Option<JobRow>, ReadError> {
+        Ok(self.pool.with(|connection| jobs::by_key(connection, key))?)
     }
 
     /// The jobs that pass the filter, newest first.
     pub fn jobs(&self, filter: &JobFilter) -> Result<Vec<JobRow>, ReadError> {
         Ok(self
             .pool
-            .with(|connection| history::jobs(connection, filter))?)
+            .with(|connection| jobs::list(connection, filter))?)
     }
 
     /// The attempts of a job that pass the filter, by task and number.
-    pub fn attempts(&self, job: u64, filter: &AttemptFilter) -> Result<Vec<AttemptRow>, ReadError> {
+    pub fn attempts(
+        &self,
+        job: JobId,
+        filter: &AttemptFilter,
+    ) -> Result<Vec<AttemptRow>, ReadError> {
         Ok(self
             .pool
-            .with(|connection| history::attempts(connection, job, filter))?)
+            .with(|connection| attempts::list(connection, job, filter))?)
     }
 
-    /// The tasks of a job whose newest attempt failed, as ranges `first..=last` in order.
-    ///
-    /// While the job goes on, a task that failed and will be tried again counts too.
-    pub fn failed_tasks(&self, job: u64) -> Result<Vec<(u64, u64)>, ReadError> {
+    /// The tasks of a job that failed for good, as ranges in order.
+    pub fn failed_tasks(&self, job: JobId) -> Result<Vec<IndexRange>, ReadError> {
         Ok(self
             .pool
-            .with(|connection| history::failed_tasks(connection, job))?)
+            .with(|connection| attempts::failed_tasks(connection, job))?)
     }
 
     /// The node of this name.
     pub fn node(&self, name: &str) -> Result<Option<NodeRow>, ReadError> {
         Ok(self
             .pool
-            .with(|connection| history::node(connection, name))?)
+            .with(|connection| nodes::by_name(connection, name))?)
     }
 
     /// All nodes, by name.
     pub fn nodes(&self) -> Result<Vec<NodeRow>, ReadError> {
-        Ok(self.pool.with(history::nodes)?)
+        Ok(self.pool.with(nodes::list)?)
     }
 
     /// The stored leaf hash of a fact.

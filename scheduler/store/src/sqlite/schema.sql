@@ -72,6 +72,10 @@ CREATE TABLE attempts (
     outcome           TEXT,
     exit_code         INTEGER,
     signal            INTEGER,
+    -- Whose fault the end was: none, user or system.
+    fault             TEXT,
+    -- What became of the task: succeeded, failed, cancelled or again.
+    sequel            TEXT,
     wall_us           INTEGER,
     cpu_us            INTEGER,
     peak_memory_bytes INTEGER,
@@ -112,6 +116,7 @@ CREATE VIEW ended_jobs AS
 CREATE VIEW attempt_history AS
     SELECT attempts.job || '.' || task || '#' || number AS attempt, jobs.name AS name, jobs.class AS class, node,
            coalesce(outcome, 'running') AS outcome, attempts.exit_code AS exit_code, attempts.signal AS signal,
+           fault, sequel,
            strftime('%Y-%m-%dT%H:%M:%fZ', placed_ms / 1000.0, 'unixepoch') AS placed,
            strftime('%Y-%m-%dT%H:%M:%fZ', attempts.started_ms / 1000.0, 'unixepoch') AS started,
            strftime('%Y-%m-%dT%H:%M:%fZ', attempts.ended_ms / 1000.0, 'unixepoch') AS ended,

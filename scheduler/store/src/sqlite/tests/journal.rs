@@ -1,9 +1,11 @@
 //! Appending, reading back, and who may.
 
-use super::common::{ORIGIN, entries, folder, job, open};
+use repower_model::{JobId, Timestamp};
+
+use super::common::{ORIGIN, at, entries, folder, job, open, submitted};
 use crate::checkpoint::Checkpoint;
 use crate::journal::{AppendError, Head, Journal as _, Ledger as _};
-use crate::rows::Row;
+use crate::rows::JobRow;
 use crate::sqlite::{Journal, OpenError, Reader};
 use crate::{FileError, merkle, note};
 
@@ -11,19 +13,19 @@ use crate::{FileError, merkle, note};
 fn facts_and_head_are_there_after_a_restart() {
     let folder = folder();
     let mut journal = open(&folder);
-    let head = journal.append(&entries(1..=5), &[], 1000).unwrap();
+    let head = journal.append(&entries(0..5), &[], at(1)).unwrap();
     drop(journal);
 
     let journal = open(&folder);
 
     assert_eq!(journal.head(), head);
-    let stored = journal.entries(1, 100).unwrap();
+    let stored = journal.entries(0, 100).unwrap();
     assert_eq!(
         stored
             .iter()
             .map(|e| (e.seq, e.body.clone()))
             .collect::<Vec<_>>(),
-        entries(1..=5)
+        entries(0..5)
             .into_iter()
             .map(|e| (e.seq, e.body))
             .collect::<Vec<_>>()
@@ -41,13 +43,13 @@ fn facts_and_head_are_there_after_a_restart() {
 fn the_tree_goes_on_where_it_was_after_a_restart() {
     let (one, two) = (folder(), folder());
     let mut through = open(&one);
-    through.append(&entries(1..=10), &[], 0).unwrap();
+    through.append(&entries(0..10), &[], at(0)).unwrap();
 
     let mut broken = open(&two);
-    broken.append(&entries(1..=3), &[], 0).unwrap();
+    broken.append(&entries(0..3), &[], at(0)).unwrap();
     drop(broken);
     let mut broken = open(&two);
-    broken.append(&entries(4..=10), &[], 0).unwrap();
+    broken.append(&entries(3..10), &[], at(0)).unwrap();
 
     assert_eq!(through.head().root, broken.head().root);
 }
@@ -56,45 +58,42 @@ fn the_tree_goes_on_where_it_was_after_a_restart() {
 fn facts_that_do_not_continue_the_journal_are_refused_and_change_nothing() {
     let folder = folder();
     let mut journal = open(&folder);
-    journal.append(&entries(1..=3), &[], 0).unwrap();
+    journal.append(&entries(0..3), &[], at(0)).unwrap();
     let before = journal.head();
 
     for wrong in [
-        entries(3..=5),
-        entries(5..=6),
-        [entries(4..=4), entries(6..=6)].concat(),
+        entries(2..5),
+        entries(4..6),
+        [entries(3..4), entries(5..6)].concat(),
     ] {
-        let error = journal.append(&wrong, &[], 0).unwrap_err();
+        let error = journal.append(&wrong, &[], at(0)).unwrap_err();
         assert!(matches!(error, AppendError::OutOfOrder { .. }), "{error}");
     }
 
     assert_eq!(journal.head(), before);
-    assert_eq!(journal.entries(1, 10).unwrap().len(), 3);
-    journal.append(&entries(4..=4), &[], 0).unwrap();
+    assert_eq!(journal.entries(0, 10).unwrap().len(), 3);
+    journal.append(&entries(3..4), &[], at(0)).unwrap();
 }
 
 #[test]
 fn a_refused_row_takes_the_facts_of_its_batch_with_it() {
     let folder = folder();
     let mut journal = open(&folder);
-    let twin = crate::rows::JobRow {
+    let twin = JobRow {
         key: job(1).key,
         ..job(2)
     };
-    let rows = [
-        Row::JobSubmitted(Box::new(job(1))),
-        Row::JobSubmitted(Box::new(twin)),
-    ];
+    let rows = [submitted(job(1)), submitted(twin)];
 
-    let error = journal.append(&entries(1..=2), &rows, 0).unwrap_err();
+    let error = journal.append(&entries(0..2), &rows, at(0)).unwrap_err();
 
     assert!(
         matches!(error, AppendError::Fault(crate::Fault::Refused { .. })),
         "{error}"
     );
     assert_eq!(journal.head(), Head::empty());
-    assert_eq!(journal.reader().job(1).unwrap(), None);
-    journal.append(&entries(1..=2), &rows[..1], 0).unwrap();
+    assert_eq!(journal.reader().job(JobId(1)).unwrap(), None);
+    journal.append(&entries(0..2), &rows[..1], at(0)).unwrap();
 }
 
 #[test]
@@ -115,7 +114,7 @@ fn an_empty_append_does_nothing() {
     let folder = folder();
     let mut journal = open(&folder);
 
-    assert_eq!(journal.append(&[], &[], 5).unwrap(), Head::empty());
+    assert_eq!(journal.append(&[], &[], at(5)).unwrap(), Head::empty());
     assert_eq!(journal.latest_head().unwrap(), None);
     assert_eq!(journal.heads(10, None).unwrap(), []);
 }
@@ -203,7 +202,7 @@ fn the_files_of_the_ledger_are_for_their_owner_only() {
     use std::os::unix::fs::PermissionsExt as _;
     let folder = folder();
     let mut journal = open(&folder);
-    journal.append(&entries(1..=1), &[], 0).unwrap();
+    journal.append(&entries(0..1), &[], at(0)).unwrap();
 
     for name in ["ledger.db", "ledger.db-wal", "ledger.key", "ledger.lock"] {
         let mode = std::fs::metadata(folder.path().join(name))
@@ -219,14 +218,16 @@ fn heads_are_kept_by_count_and_by_hour_and_the_newest_always() {
     let folder = folder();
     let mut journal = open(&folder);
     for (facts, at_ms) in [
-        (1..=10, 0),
-        (11..=20, 1000),
-        (21..=30, 3_600_000),
-        (31..=4095, 3_600_001),
-        (4096..=4100, 3_600_002),
-        (4101..=4200, 3_600_003),
+        (0..10, 0),
+        (10..20, 1000),
+        (20..30, 3_600_000),
+        (30..4095, 3_600_001),
+        (4095..4100, 3_600_002),
+        (4100..4200, 3_600_003),
     ] {
-        journal.append(&entries(facts), &[], at_ms).unwrap();
+        journal
+            .append(&entries(facts), &[], Timestamp::from_millis(at_ms))
+            .unwrap();
     }
 
     let sizes = |heads: Vec<crate::journal::SignedHead>| {
@@ -243,7 +244,7 @@ fn heads_are_kept_by_count_and_by_hour_and_the_newest_always() {
     drop(journal);
     let mut journal = open(&folder);
     journal
-        .append(&entries(4201..=4300), &[], 3_600_004)
+        .append(&entries(4200..4300), &[], Timestamp::from_millis(3_600_004))
         .unwrap();
     assert_eq!(
         sizes(journal.heads(10, None).unwrap()),
@@ -255,22 +256,21 @@ fn heads_are_kept_by_count_and_by_hour_and_the_newest_always() {
 fn proofs_from_a_reader_hold_against_signed_heads() {
     let folder = folder();
     let mut journal = open(&folder);
-    let old = journal.append(&entries(1..=70), &[], 0).unwrap();
-    let new = journal.append(&entries(71..=200), &[], 0).unwrap();
+    let old = journal.append(&entries(0..70), &[], at(0)).unwrap();
+    let new = journal.append(&entries(70..200), &[], at(0)).unwrap();
     let reader = journal.reader();
 
     let path = reader.consistency(70, 200).unwrap();
     merkle::verify_consistency((70, &old.root), (200, &new.root), &path).unwrap();
-    let leaf = merkle::leaf(&entries(42..=42)[0].body);
+    let leaf = merkle::leaf(&entries(41..42)[0].body);
     merkle::verify_inclusion(
         &leaf,
         41,
         200,
-        &reader.inclusion(42, 200).unwrap(),
+        &reader.inclusion(41, 200).unwrap(),
         &new.root,
     )
     .unwrap();
-    assert!(reader.inclusion(201, 200).is_err());
-    assert!(reader.inclusion(0, 200).is_err());
+    assert!(reader.inclusion(200, 200).is_err());
     assert!(reader.inclusion(1, 201).is_err());
 }
