@@ -2,3 +2,5 @@
 
 mod common;
 mod journal;
+mod projections;
+mod snapshots;
