@@ -1,0 +1,110 @@
+//! What may happen to an agent.
+
+use repower_model::{AttemptId, JobId, JobSpec, Span, StopReason, Timestamp};
+
+use crate::{Moment, Stream};
+
+/// Something that happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Input<'a> {
+    /// The scheduler has welcomed this agent.
+    LinkUp(Terms),
+    /// The link is gone.
+    LinkDown {
+        /// When the scheduler was there for certain, on the steady clock.
+        contact: Moment,
+    },
+    /// The scheduler says what all tasks of a job share.
+    Define {
+        /// Which job.
+        job: JobId,
+        /// What it is.
+        spec: Box<JobSpec>,
+        /// How many tasks it has.
+        tasks: u64,
+    },
+    /// No more tasks of this job will come.
+    Forget(JobId),
+    /// Start this attempt when what it needs is free.
+    Start(AttemptId),
+    /// Stop this attempt.
+    Stop(AttemptId, StopReason),
+    /// Everything up to and including the report with this sequence is durable.
+    Acknowledged(u64),
+    /// A process runs.
+    Started {
+        /// Whose.
+        attempt: AttemptId,
+    },
+    /// A process could not be started.
+    NotStarted {
+        /// Whose.
+        attempt: AttemptId,
+        /// Why, and what to do.
+        detail: String,
+    },
+    /// A task printed something.
+    Output {
+        /// Whose.
+        attempt: AttemptId,
+        /// Where.
+        stream: Stream,
+        /// What.
+        data: &'a [u8],
+    },
+    /// A process has ended, and what was left of its process group has been killed.
+    Exited {
+        /// Whose.
+        attempt: AttemptId,
+        /// How.
+        exit: Exit,
+        /// Whether both streams are at their end.
+        drained: bool,
+    },
+    /// Both output streams of an attempt whose process has ended are at their end.
+    Drained {
+        /// Whose.
+        attempt: AttemptId,
+    },
+    /// The moment of [`Session::wake_at`](crate::Session::wake_at) has come.
+    Timer,
+    /// The agent is to end: it stops its tasks and starts no more.
+    Leave,
+}
+
+/// What the scheduler has said in its welcome.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Terms {
+    /// Without contact for this long the scheduler gives this node up.
+    pub lease: Span,
+    /// How many bytes of each output stream are kept.
+    pub output_bytes: u64,
+}
+
+/// How a process ended and what it used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Exit {
+    /// How it ended.
+    pub status: Status,
+    /// When.
+    pub ended: Timestamp,
+    /// Between its start and its end, in microseconds.
+    pub wall_us: u64,
+    /// User and system time of all that it waited for, in microseconds.
+    pub cpu_us: u64,
+    /// Largest resident set.
+    pub peak_memory_bytes: u64,
+}
+
+/// How a process ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Status {
+    /// By itself, with this code.
+    Code(i32),
+    /// By this signal.
+    Signal(i32),
+    /// The kernel killed it for want of memory.
+    OutOfMemory,
+    /// It is gone, and the system does not say how.
+    Unknown,
+}

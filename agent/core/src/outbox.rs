@@ -1,0 +1,211 @@
+//! Reports, in order, from the moment they are made until they are acknowledged.
+
+use std::collections::VecDeque;
+
+use repower_model::AttemptId;
+
+use crate::{Report, Stream};
+
+/// The bounds of one message and of all that is on its way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BatchLimits {
+    /// Reports in one message.
+    pub reports: usize,
+    /// Bytes in one message; one report may pass it alone.
+    pub bytes: usize,
+    /// Bytes sent on this link and not acknowledged.
+    pub window_bytes: usize,
+}
+
+impl Default for BatchLimits {
+    fn default() -> Self {
+        Self {
+            reports: 4096,
+            bytes: 1 << 20,
+            window_bytes: 8 << 20,
+        }
+    }
+}
+
+/// Reports that follow each other without gaps.
+#[derive(Debug)]
+pub struct Batch<'a> {
+    /// The sequence of the first one.
+    pub first: u64,
+    /// The reports.
+    pub reports: Vec<&'a Report>,
+}
+
+/// Reports that wait for their acknowledgement.
+///
+/// A report gets its sequence when it is first sent, so that one which has become superfluous can
+/// be dropped before, and is sent again with the same sequence on the next link.
+#[derive(Debug)]
+pub(crate) struct Outbox {
+    /// Those that have a sequence.
+    numbered: VecDeque<Report>,
+    /// The sequence of the first of them.
+    first: u64,
+    /// How many of them have been sent on this link.
+    sent: usize,
+    /// The bytes of those.
+    sent_bytes: usize,
+    /// Those that have never been sent; `None` is one that was dropped.
+    fresh: VecDeque<Option<Report>>,
+    /// How many were fresh before the first of them.
+    gone: u64,
+    /// The bytes of all.
+    bytes: usize,
+}
+
+/// Where a fresh report lies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Place(u64);
+
+impl Outbox {
+    pub(crate) fn new() -> Self {
+        Self {
+            numbered: VecDeque::new(),
+            first: 1,
+            sent: 0,
+            sent_bytes: 0,
+            fresh: VecDeque::new(),
+            gone: 0,
+            bytes: 0,
+        }
+    }
+
+    /// How many reports wait.
+    pub(crate) fn len(&self) -> usize {
+        self.numbered.len() + self.fresh.len()
+    }
+
+    /// How many bytes they take.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Whether there is something that has not been sent on this link.
+    pub(crate) fn has_unsent(&self) -> bool {
+        self.sent < self.numbered.len() || !self.fresh.is_empty()
+    }
+
+    pub(crate) fn push(&mut self, report: Report) -> Place {
+        self.bytes += report.size();
+        self.fresh.push_back(Some(report));
+        Place(self.gone + self.fresh.len() as u64 - 1)
+    }
+
+    /// Adds output; it goes on the end of the report before if that is of the same stream and not yet sent.
+    pub(crate) fn push_output(
+        &mut self,
+        attempt: AttemptId,
+        stream: Stream,
+        offset: u64,
+        data: &[u8],
+    ) {
+        let joined = self.join_output(attempt, stream, data);
+        let (mut offset, rest) = (offset + joined as u64, &data[joined..]);
+        for piece in rest.chunks(Report::PIECE) {
+            self.push(Report::Output {
+                attempt,
+                stream,
+                offset,
+                data: piece.to_vec(),
+            });
+            offset += piece.len() as u64;
+        }
+    }
+
+    /// Adds as much as fits to the last report; returns how much that was.
+    fn join_output(&mut self, attempt: AttemptId, stream: Stream, more: &[u8]) -> usize {
+        let Some(Some(Report::Output {
+            attempt: whose,
+            stream: which,
+            data,
+            ..
+        })) = self.fresh.back_mut()
+        else {
+            return 0;
+        };
+        if *whose != attempt || *which != stream {
+            return 0;
+        }
+        let room = Report::PIECE.saturating_sub(data.len()).min(more.len());
+        data.extend_from_slice(&more[..room]);
+        self.bytes += room;
+        room
+    }
+
+    /// Drops a report if it has never been sent.
+    pub(crate) fn drop_unsent(&mut self, place: Place) {
+        let Some(at) = place.0.checked_sub(self.gone) else {
+            return;
+        };
+        let slot = usize::try_from(at)
+            .ok()
+            .and_then(|at| self.fresh.get_mut(at));
+        if let Some(report) = slot.and_then(Option::take) {
+            self.bytes -= report.size();
+        }
+    }
+
+    /// The next message; `None` if there is nothing to send or too much is on its way.
+    pub(crate) fn next_batch(&mut self, limits: &BatchLimits) -> Option<Batch<'_>> {
+        let (from, mut bytes) = (self.sent, 0);
+        while self.sent - from < limits.reports && self.number_one() {
+            let size = self.numbered[self.sent].size();
+            let is_first = self.sent == from;
+            let is_first_of_link = self.sent == 0;
+            if (!is_first && bytes + size > limits.bytes)
+                || (!is_first_of_link && self.sent_bytes + size > limits.window_bytes)
+            {
+                break;
+            }
+            bytes += size;
+            self.sent += 1;
+            self.sent_bytes += size;
+        }
+        (self.sent > from).then(|| Batch {
+            first: self.first + from as u64,
+            reports: self.numbered.range(from..self.sent).collect(),
+        })
+    }
+
+    /// Makes sure that the next report to send has a sequence; false if there is none.
+    fn number_one(&mut self) -> bool {
+        while self.sent == self.numbered.len() {
+            let Some(slot) = self.fresh.pop_front() else {
+                return false;
+            };
+            self.gone += 1;
+            self.numbered.extend(slot);
+        }
+        true
+    }
+
+    /// Forgets what is durable, and hands the attempts that are over to `ended`.
+    pub(crate) fn acknowledge(&mut self, through: u64, mut ended: impl FnMut(AttemptId)) {
+        while self.first <= through {
+            let Some(report) = self.numbered.pop_front() else {
+                return;
+            };
+            let size = report.size();
+            self.first += 1;
+            self.bytes -= size;
+            if self.sent > 0 {
+                self.sent -= 1;
+                self.sent_bytes -= size;
+            }
+            if let Report::Ended { attempt, .. } = report {
+                ended(attempt);
+            }
+        }
+    }
+
+    /// Everything that is not acknowledged will be sent again.
+    pub(crate) fn rewind(&mut self) {
+        self.sent = 0;
+        self.sent_bytes = 0;
+    }
+}

@@ -1,0 +1,71 @@
+//! What the agent tells the scheduler, exactly once and in order.
+
+use repower_model::{AttemptId, Outcome, Timestamp, Usage};
+
+/// One of the two output streams of a task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Stream {
+    /// Standard output.
+    Stdout,
+    /// Standard error.
+    Stderr,
+}
+
+/// Something that happened to an attempt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Report {
+    /// A piece of what it printed; at most [`Report::PIECE`] bytes.
+    Output {
+        /// Whose.
+        attempt: AttemptId,
+        /// Which of the two.
+        stream: Stream,
+        /// Where in the stream it begins.
+        offset: u64,
+        /// The bytes.
+        data: Vec<u8>,
+    },
+    /// Its process runs.
+    Started {
+        /// Whose.
+        attempt: AttemptId,
+        /// Since when.
+        started: Timestamp,
+    },
+    /// It has ended; all of its output has been reported before.
+    Ended {
+        /// Whose.
+        attempt: AttemptId,
+        /// How.
+        outcome: Outcome,
+        /// What it used.
+        usage: Usage,
+        /// `None`: it never started.
+        started: Option<Timestamp>,
+        /// When.
+        ended: Timestamp,
+    },
+}
+
+impl Report {
+    /// The largest piece of output in one report, in bytes.
+    pub const PIECE: usize = 256 << 10;
+
+    /// About how many bytes it takes, on the wire or in memory, whichever is more.
+    pub fn size(&self) -> usize {
+        const FIXED: usize = 128;
+        match self {
+            Self::Output { data, .. } => FIXED + data.len(),
+            Self::Started { .. } => FIXED,
+            Self::Ended { outcome, .. } => match outcome {
+                Outcome::NotStarted { detail } | Outcome::Lost { detail } => FIXED + detail.len(),
+                Outcome::Exited { .. }
+                | Outcome::Signalled { .. }
+                | Outcome::TimedOut
+                | Outcome::Cancelled
+                | Outcome::Recalled
+                | Outcome::OutOfMemory => FIXED,
+            },
+        }
+    }
+}

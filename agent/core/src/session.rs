@@ -1,0 +1,198 @@
+//! The agent's session: the one door of this crate.
+
+mod life;
+mod link;
+mod orders;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use repower_model::{AttemptId, JobId, Resources};
+
+use crate::attempt::Attempt;
+use crate::outbox::{Batch, BatchLimits, Outbox};
+use crate::phase::{Event, Phase};
+use crate::slots::Slots;
+use crate::timers::Timers;
+use crate::{Action, Definition, Input, Limits, Moment, Now, Terms};
+
+/// What an agent knows and owes, from its start to its end, over all links.
+#[derive(Debug)]
+pub struct Session {
+    limits: Limits,
+    slots: Slots,
+    jobs: BTreeMap<JobId, Job>,
+    attempts: BTreeMap<AttemptId, Attempt>,
+    /// How many of them are not over.
+    unended: usize,
+    timers: Timers,
+    outbox: Outbox,
+    link: Link,
+    /// Whether output is not read because too much of it waits.
+    paused: bool,
+    leaving: bool,
+}
+
+/// A job of which tasks have been placed here.
+#[derive(Debug)]
+struct Job {
+    definition: Arc<Definition>,
+    /// Attempts that are not over.
+    unended: usize,
+    /// Whether no more tasks will come without a new definition.
+    forgotten: bool,
+}
+
+/// How the scheduler is reached.
+#[derive(Debug)]
+enum Link {
+    /// There has been no welcome yet.
+    Never,
+    Up(Terms),
+    Down {
+        terms: Terms,
+        contact: Moment,
+    },
+    /// Down for so long that the tasks have been ended.
+    LeaseLost(Terms),
+}
+
+impl Session {
+    /// A session of an agent whose tasks can have `capacity`.
+    pub fn new(capacity: Resources, limits: Limits) -> Self {
+        Self {
+            limits,
+            slots: Slots::new(capacity),
+            jobs: BTreeMap::new(),
+            attempts: BTreeMap::new(),
+            unended: 0,
+            timers: Timers::default(),
+            outbox: Outbox::new(),
+            link: Link::Never,
+            paused: false,
+            leaving: false,
+        }
+    }
+
+    /// Takes in what happened at `now`, and adds to `actions` what has to be done about it, in this order.
+    pub fn handle(&mut self, input: Input<'_>, now: Now, actions: &mut Vec<Action>) {
+        match input {
+            Input::LinkUp(terms) => self.link_up(terms, actions),
+            Input::LinkDown { contact } => self.link_down(contact),
+            Input::Define { job, spec, tasks } => self.define(job, *spec, tasks),
+            Input::Forget(job) => self.forget(job, actions),
+            Input::Start(attempt) => self.start(attempt, now),
+            Input::Stop(attempt, reason) => self.stop(attempt, reason, now, actions),
+            Input::Acknowledged(through) => self.acknowledged(through),
+            Input::Started { attempt } => self.step(attempt, &Event::Started, now, actions),
+            Input::NotStarted { attempt, detail } => {
+                self.step(attempt, &Event::NotStarted { detail }, now, actions);
+            }
+            Input::Output {
+                attempt,
+                stream,
+                data,
+            } => self.output(attempt, stream, data),
+            Input::Exited {
+                attempt,
+                exit,
+                drained,
+            } => {
+                self.step(attempt, &Event::Exited { exit, drained }, now, actions);
+            }
+            Input::Drained { attempt } => self.step(attempt, &Event::Drained, now, actions),
+            Input::Timer => self.timer(now, actions),
+            Input::Leave => self.leave(now, actions),
+        }
+        self.breathe(actions);
+        self.fill(now, actions);
+    }
+
+    /// When `Input::Timer` is due, on the steady clock; `None`: not at all.
+    pub fn wake_at(&self) -> Option<Moment> {
+        let lease = self.lease_ends();
+        match (self.timers.first(), lease) {
+            (Some(timer), Some(lease)) => Some(timer.min(lease)),
+            (timer, lease) => timer.or(lease),
+        }
+    }
+
+    /// Every attempt that is known, in ascending order: waiting, running, or over and not yet acknowledged.
+    pub fn held(&self) -> impl Iterator<Item = AttemptId> + '_ {
+        self.attempts.keys().copied()
+    }
+
+    /// The next message of reports; `None` if there is nothing to send or too much is on its way.
+    pub fn next_batch(&mut self, limits: &BatchLimits) -> Option<Batch<'_>> {
+        match self.link {
+            Link::Up(_) => self.outbox.next_batch(limits),
+            Link::Never | Link::Down { .. } | Link::LeaseLost(_) => None,
+        }
+    }
+
+    /// Whether there are reports that have not been sent on this link.
+    pub fn has_unsent(&self) -> bool {
+        self.outbox.has_unsent()
+    }
+
+    /// Whether output may be read; if not, `Action::ResumeReading` will say when.
+    pub fn may_read(&self) -> bool {
+        !self.paused
+    }
+
+    /// Whether no attempt waits or runs.
+    pub fn is_idle(&self) -> bool {
+        self.unended == 0
+    }
+
+    /// Whether no attempt waits or runs and all that was reported is durable.
+    pub fn is_settled(&self) -> bool {
+        self.is_idle() && self.outbox.len() == 0
+    }
+
+    /// Starts whoever is at the front of the queue, as long as what it needs is free.
+    fn fill(&mut self, now: Now, actions: &mut Vec<Action>) {
+        while self.may_start() {
+            let Some(front) = self.slots.front() else {
+                return;
+            };
+            let waiting = self
+                .attempts
+                .get(&front)
+                .filter(|one| one.phase == Phase::Waiting);
+            let Some(attempt) = waiting else {
+                self.slots.skip();
+                continue;
+            };
+            if !self.slots.take(&attempt.definition.spec.resources) {
+                return;
+            }
+            self.slots.pop();
+            self.step(front, &Event::Turn, now, actions);
+        }
+    }
+
+    fn may_start(&self) -> bool {
+        let in_touch = match self.link {
+            Link::Up(_) | Link::Down { .. } => true,
+            Link::Never | Link::LeaseLost(_) => false,
+        };
+        in_touch && !self.leaving && !self.is_full()
+    }
+
+    fn is_full(&self) -> bool {
+        self.outbox.len() >= self.limits.reports || self.outbox.bytes() >= self.limits.bytes
+    }
+
+    /// Stops reading at the bound, and reads again when half of it is free.
+    fn breathe(&mut self, actions: &mut Vec<Action>) {
+        if self.paused {
+            if self.outbox.bytes() <= self.limits.bytes / 2 {
+                self.paused = false;
+                actions.push(Action::ResumeReading);
+            }
+        } else {
+            self.paused = self.outbox.bytes() >= self.limits.bytes;
+        }
+    }
+}

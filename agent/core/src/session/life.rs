@@ -1,0 +1,173 @@
+//! What happens to attempts, and what is done about it.
+
+use repower_model::AttemptId;
+
+use super::Session;
+use crate::phase::{Deed, End, Event, Held, Phase, Why};
+use crate::{Action, Moment, Now, Report, Signal, Stream};
+
+impl Session {
+    /// Lets something happen to an attempt. One that is not known is none of our business any more.
+    pub(super) fn step(
+        &mut self,
+        id: AttemptId,
+        event: &Event,
+        now: Now,
+        actions: &mut Vec<Action>,
+    ) {
+        let Some(attempt) = self.attempts.get_mut(&id) else {
+            return;
+        };
+        let was_waiting = attempt.phase == Phase::Waiting;
+        let phase = std::mem::replace(&mut attempt.phase, Phase::Ended);
+        let (phase, deed) = phase.after(event);
+        attempt.phase = phase;
+        match deed {
+            Deed::Nothing => {}
+            Deed::Launch => {
+                let definition = attempt.definition.clone();
+                actions.push(Action::Launch {
+                    attempt: id,
+                    definition,
+                });
+            }
+            Deed::Begin => self.begin(id, now),
+            Deed::BeginAndTerminate => {
+                self.begin(id, now);
+                self.terminate(id, now, actions);
+            }
+            Deed::Terminate => self.terminate(id, now, actions),
+            Deed::Kill => {
+                self.set_due(id, None);
+                actions.push(Action::Signal {
+                    attempt: id,
+                    signal: Signal::Kill,
+                });
+            }
+            Deed::Drain => self.drain(id, now),
+            Deed::End(end) => self.end(id, was_waiting, end, now, actions),
+        }
+    }
+
+    fn set_due(&mut self, id: AttemptId, at: Option<Moment>) {
+        if let Some(attempt) = self.attempts.get_mut(&id) {
+            self.timers.set(&mut attempt.due, id, at);
+        }
+    }
+
+    /// Its process runs.
+    fn begin(&mut self, id: AttemptId, now: Now) {
+        let Some(attempt) = self.attempts.get_mut(&id) else {
+            return;
+        };
+        attempt.started = Some(now.wall);
+        attempt.start_report = Some(self.outbox.push(Report::Started {
+            attempt: id,
+            started: now.wall,
+        }));
+        if let Some(limit) = attempt.definition.spec.time_limit {
+            self.timers
+                .set(&mut attempt.due, id, Some(now.steady + limit));
+        }
+    }
+
+    /// Asks its process to end, and sets the end of the grace.
+    fn terminate(&mut self, id: AttemptId, now: Now, actions: &mut Vec<Action>) {
+        let Some(attempt) = self.attempts.get(&id) else {
+            return;
+        };
+        let why = match attempt.phase {
+            Phase::Stopping { why } => why,
+            Phase::Waiting
+            | Phase::Starting { .. }
+            | Phase::Running
+            | Phase::Killed { .. }
+            | Phase::Draining { .. }
+            | Phase::Ended => Why::Stale,
+        };
+        let grace = self.grace(why, attempt.definition.spec.grace);
+        self.set_due(id, Some(now.steady + grace));
+        actions.push(Action::Signal {
+            attempt: id,
+            signal: Signal::Terminate,
+        });
+    }
+
+    /// Its process has ended: what it held is free, but its output may still come.
+    fn drain(&mut self, id: AttemptId, now: Now) {
+        if let Some(attempt) = self.attempts.get(&id) {
+            self.slots.give_back(&attempt.definition.spec.resources);
+        }
+        self.set_due(id, Some(now.steady + self.limits.drain));
+    }
+
+    /// It is over.
+    fn end(
+        &mut self,
+        id: AttemptId,
+        was_waiting: bool,
+        end: End,
+        now: Now,
+        actions: &mut Vec<Action>,
+    ) {
+        self.set_due(id, None);
+        let Some(attempt) = self.attempts.get_mut(&id) else {
+            return;
+        };
+        match end.held {
+            Held::Nothing => {}
+            Held::Resources => self.slots.give_back(&attempt.definition.spec.resources),
+            Held::Output => actions.push(Action::CloseOutput { attempt: id }),
+        }
+        if let Some(place) = attempt.start_report.take() {
+            // The end says when it started, too.
+            self.outbox.drop_unsent(place);
+        }
+        self.unended -= 1;
+        if let Some(job) = self.jobs.get_mut(&id.task.job) {
+            job.unended -= 1;
+        }
+        match end.outcome {
+            Some(outcome) => {
+                self.outbox.push(Report::Ended {
+                    attempt: id,
+                    outcome,
+                    usage: attempt.usage(end.exit),
+                    started: attempt.started,
+                    ended: end.exit.map_or(now.wall, |exit| exit.ended),
+                });
+            }
+            None => {
+                self.attempts.remove(&id);
+            }
+        }
+        if was_waiting {
+            let attempts = &self.attempts;
+            self.slots.left(|id| {
+                attempts
+                    .get(&id)
+                    .is_some_and(|one| one.phase == Phase::Waiting)
+            });
+        }
+        self.sweep(id.task.job, actions);
+    }
+
+    /// Keeps what a task printed, up to the bound.
+    pub(super) fn output(&mut self, id: AttemptId, stream: Stream, data: &[u8]) {
+        let bound = self.output_bound();
+        let Some(attempt) = self.attempts.get_mut(&id) else {
+            return;
+        };
+        match attempt.phase {
+            Phase::Starting { .. }
+            | Phase::Running
+            | Phase::Stopping { .. }
+            | Phase::Killed { .. }
+            | Phase::Draining { .. } => {
+                let (offset, keep) = attempt.wrote(stream, data, bound);
+                self.outbox.push_output(id, stream, offset, keep);
+            }
+            Phase::Waiting | Phase::Ended => {}
+        }
+    }
+}

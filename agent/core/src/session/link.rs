@@ -1,0 +1,105 @@
+//! The link, its lease, and the end of the agent.
+
+use repower_model::{AttemptId, Span};
+
+use super::{Link, Session};
+use crate::phase::{Event, Phase, Why};
+use crate::{Action, Moment, Now, Terms};
+
+impl Session {
+    pub(super) fn link_up(&mut self, terms: Terms, actions: &mut Vec<Action>) {
+        self.link = Link::Up(terms);
+        self.outbox.rewind();
+        // Definitions are sent anew on each link.
+        let jobs: Vec<_> = self.jobs.keys().copied().collect();
+        for job in jobs {
+            self.forget(job, actions);
+        }
+    }
+
+    pub(super) fn link_down(&mut self, contact: Moment) {
+        match self.link {
+            Link::Up(terms) => self.link = Link::Down { terms, contact },
+            Link::Never | Link::Down { .. } | Link::LeaseLost(_) => {}
+        }
+    }
+
+    /// Forgets what is durable.
+    pub(super) fn acknowledged(&mut self, through: u64) {
+        let attempts = &mut self.attempts;
+        self.outbox.acknowledge(through, |attempt| {
+            attempts.remove(&attempt);
+        });
+    }
+
+    /// The bound of each output stream.
+    pub(super) fn output_bound(&self) -> u64 {
+        match self.link {
+            Link::Never => 0,
+            Link::Up(terms) | Link::Down { terms, .. } | Link::LeaseLost(terms) => {
+                terms.output_bytes
+            }
+        }
+    }
+
+    /// When the tasks must be ended for want of contact: after three quarters of the lease, so that
+    /// they are gone (see [`Session::grace`]) before the scheduler gives them to somebody else.
+    pub(super) fn lease_ends(&self) -> Option<Moment> {
+        match self.link {
+            Link::Down { terms, contact } => {
+                Some(contact + Span::from_millis(terms.lease.as_millis() / 4 * 3))
+            }
+            Link::Never | Link::Up(_) | Link::LeaseLost(_) => None,
+        }
+    }
+
+    /// The time between SIGTERM and SIGKILL of a task that is stopped for `why`.
+    pub(super) fn grace(&self, why: Why, asked: Span) -> Span {
+        match why {
+            Why::Cancelled | Why::TimedOut => asked,
+            Why::Stale | Why::Leaving => asked.min(self.limits.short_grace),
+            Why::LeaseLost => {
+                let eighth = match self.link {
+                    Link::Never => Span::ZERO,
+                    Link::Up(terms) | Link::Down { terms, .. } | Link::LeaseLost(terms) => {
+                        Span::from_millis(terms.lease.as_millis() / 8)
+                    }
+                };
+                asked.min(self.limits.short_grace).min(eighth)
+            }
+        }
+    }
+
+    /// Looks at everything whose moment has come.
+    pub(super) fn timer(&mut self, now: Now, actions: &mut Vec<Action>) {
+        while let Some(attempt) = self.timers.pop(now.steady) {
+            if let Some(known) = self.attempts.get_mut(&attempt) {
+                known.due = None;
+            }
+            self.step(attempt, &Event::Due, now, actions);
+        }
+        if self.lease_ends().is_some_and(|end| end <= now.steady) {
+            if let Link::Down { terms, .. } = self.link {
+                self.link = Link::LeaseLost(terms);
+            }
+            self.stop_all(Why::LeaseLost, now, actions);
+        }
+    }
+
+    pub(super) fn leave(&mut self, now: Now, actions: &mut Vec<Action>) {
+        self.leaving = true;
+        self.stop_all(Why::Leaving, now, actions);
+    }
+
+    fn stop_all(&mut self, why: Why, now: Now, actions: &mut Vec<Action>) {
+        let all: Vec<AttemptId> = self
+            .attempts
+            .iter()
+            .filter(|(_, attempt)| attempt.phase != Phase::Ended)
+            .map(|(id, _)| *id)
+            .collect();
+        for attempt in all {
+            self.step(attempt, &Event::Stop(why), now, actions);
+        }
+    }
+}

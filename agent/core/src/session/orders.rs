@@ -1,0 +1,105 @@
+//! What the scheduler orders.
+
+use std::sync::Arc;
+
+use repower_model::{AttemptId, JobId, JobSpec, Outcome, StopReason, Usage};
+
+use super::{Job, Session};
+use crate::attempt::Attempt;
+use crate::phase::{Event, Why};
+use crate::{Action, Definition, Now, Report};
+
+impl Session {
+    pub(super) fn define(&mut self, job: JobId, spec: JobSpec, tasks: u64) {
+        if let Some(known) = self.jobs.get_mut(&job) {
+            // A job never changes, so what runs and what will run share one definition.
+            known.forgotten = false;
+            return;
+        }
+        let definition = Arc::new(Definition { job, spec, tasks });
+        self.jobs.insert(
+            job,
+            Job {
+                definition,
+                unended: 0,
+                forgotten: false,
+            },
+        );
+    }
+
+    pub(super) fn forget(&mut self, job: JobId, actions: &mut Vec<Action>) {
+        if let Some(known) = self.jobs.get_mut(&job) {
+            known.forgotten = true;
+            self.sweep(job, actions);
+        }
+    }
+
+    /// Drops a job that was forgotten and has no attempt left.
+    pub(super) fn sweep(&mut self, job: JobId, actions: &mut Vec<Action>) {
+        if self
+            .jobs
+            .get(&job)
+            .is_some_and(|job| job.forgotten && job.unended == 0)
+        {
+            self.jobs.remove(&job);
+            actions.push(Action::ForgetJob(job));
+        }
+    }
+
+    pub(super) fn start(&mut self, attempt: AttemptId, now: Now) {
+        if self.attempts.contains_key(&attempt) {
+            return;
+        }
+        let job = attempt.task.job;
+        let Some(known) = self.jobs.get_mut(&job) else {
+            let detail = format!("the scheduler never said what job {job} is");
+            return self.refuse(attempt, Outcome::Lost { detail }, now);
+        };
+        let definition = Arc::clone(&known.definition);
+        if self.leaving {
+            return self.refuse(attempt, Outcome::Recalled, now);
+        }
+        let short = self.slots.capacity().shortages(&definition.spec.resources);
+        if let Some(short) = short.first() {
+            let (asked, given) = (
+                short.dimension.show(short.asked),
+                short.dimension.show(short.given),
+            );
+            let detail = format!(
+                "the task needs {asked} of {}, but this node has {given}",
+                short.dimension
+            );
+            return self.refuse(attempt, Outcome::Lost { detail }, now);
+        }
+        known.unended += 1;
+        self.unended += 1;
+        self.attempts.insert(attempt, Attempt::new(definition));
+        self.slots.push(attempt);
+    }
+
+    /// Gives back an attempt that cannot be started here at all.
+    fn refuse(&mut self, attempt: AttemptId, outcome: Outcome, now: Now) {
+        self.outbox.push(Report::Ended {
+            attempt,
+            outcome,
+            usage: Usage::default(),
+            started: None,
+            ended: now.wall,
+        });
+    }
+
+    pub(super) fn stop(
+        &mut self,
+        attempt: AttemptId,
+        reason: StopReason,
+        now: Now,
+        actions: &mut Vec<Action>,
+    ) {
+        let event = match reason {
+            StopReason::Cancelled => Event::Stop(Why::Cancelled),
+            StopReason::Recalled => Event::Recall,
+            StopReason::Stale => Event::Stop(Why::Stale),
+        };
+        self.step(attempt, &event, now, actions);
+    }
+}

@@ -1,0 +1,74 @@
+//! The queue of placed attempts, and what of the node is free.
+
+use std::collections::VecDeque;
+
+use repower_model::{AttemptId, Resources};
+
+/// What of the node is free, and who waits for it, in the order of their orders.
+#[derive(Debug)]
+pub(crate) struct Slots {
+    capacity: Resources,
+    free: Resources,
+    queue: VecDeque<AttemptId>,
+    /// Entries of the queue that no longer wait.
+    idle: usize,
+}
+
+impl Slots {
+    pub(crate) fn new(capacity: Resources) -> Self {
+        Self {
+            free: capacity.clone(),
+            capacity,
+            queue: VecDeque::new(),
+            idle: 0,
+        }
+    }
+
+    /// What an empty node has.
+    pub(crate) fn capacity(&self) -> &Resources {
+        &self.capacity
+    }
+
+    pub(crate) fn push(&mut self, attempt: AttemptId) {
+        self.queue.push_back(attempt);
+    }
+
+    /// Who is next.
+    pub(crate) fn front(&self) -> Option<AttemptId> {
+        self.queue.front().copied()
+    }
+
+    /// Takes out who is next.
+    pub(crate) fn pop(&mut self) {
+        self.queue.pop_front();
+    }
+
+    /// Takes out who is next and no longer waits.
+    pub(crate) fn skip(&mut self) {
+        self.queue.pop_front();
+        self.idle = self.idle.saturating_sub(1);
+    }
+
+    /// Somebody in the queue no longer waits; `waits` tells who does.
+    pub(crate) fn left(&mut self, waits: impl Fn(AttemptId) -> bool) {
+        self.idle += 1;
+        if self.idle > 64 && self.idle * 2 > self.queue.len() {
+            self.queue.retain(|attempt| waits(*attempt));
+            self.idle = 0;
+        }
+    }
+
+    /// Takes `asked` if it is free.
+    pub(crate) fn take(&mut self, asked: &Resources) -> bool {
+        let fits = self.free.holds(asked);
+        if fits {
+            self.free = self.free.less(asked);
+        }
+        fits
+    }
+
+    /// Gives back what was taken.
+    pub(crate) fn give_back(&mut self, asked: &Resources) {
+        self.free = self.free.plus(asked);
+    }
+}

@@ -1,0 +1,198 @@
+//! Why an agent cannot start or must end.
+
+use std::path::PathBuf;
+
+/// Why an agent cannot start or must end.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The join file cannot be read.
+    #[error("cannot read the join file {}", path.display())]
+    JoinFileUnreadable {
+        /// Where.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The join file is not what it should be.
+    #[error("the join file {} is malformed", path.display())]
+    JoinFileMalformed {
+        /// Where.
+        path: PathBuf,
+        /// Line, column and what is wrong there.
+        source: Box<toml::de::Error>,
+    },
+    /// There is neither an identity nor a join file.
+    #[error("this agent has not enrolled: {} holds no identity, and no join file was given", data.display())]
+    NotEnrolled {
+        /// The data folder.
+        data: PathBuf,
+    },
+    /// The join file is of another scheduler than the one at which this agent has enrolled.
+    #[error("{} already holds an agent ({name}) of another scheduler than the join file's", data.display())]
+    EnrolledElsewhere {
+        /// The data folder.
+        data: PathBuf,
+        /// The node's name there.
+        name: String,
+    },
+    /// The name cannot be a node's.
+    #[error(
+        "\"{name}\" cannot be a node's name: it takes 1 to 63 characters of a-z, 0-9, '-', '.' and '_'"
+    )]
+    BadName {
+        /// The name.
+        name: String,
+    },
+    /// The address is not one.
+    #[error("\"{address}\" is not the address of a scheduler: it has the form https://host:port")]
+    BadAddress {
+        /// The address.
+        address: String,
+    },
+    /// A certificate or key of the join file or the identity is not one.
+    #[error("the certificates for {scheduler} cannot be used")]
+    BadCertificates {
+        /// Of which scheduler.
+        scheduler: String,
+        /// Why.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// Nobody answers.
+    #[error("cannot reach the scheduler at {scheduler} ({tries} tries)")]
+    Unreachable {
+        /// Where.
+        scheduler: String,
+        /// How often.
+        tries: u32,
+        /// Why.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// Who answers has a certificate of another authority.
+    #[error("who answers at {scheduler} is not the scheduler that this agent trusts")]
+    WrongAuthority {
+        /// Where.
+        scheduler: String,
+        /// Why.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The scheduler refuses the join token.
+    #[error("the scheduler at {scheduler} refuses the join token: {message}")]
+    TokenRefused {
+        /// Where.
+        scheduler: String,
+        /// What it said.
+        message: String,
+    },
+    /// Another node has this name.
+    #[error("the scheduler at {scheduler} already has a node named {name}")]
+    NameTaken {
+        /// Where.
+        scheduler: String,
+        /// The name.
+        name: String,
+    },
+    /// The scheduler refuses the enrolment for another reason.
+    #[error("the scheduler at {scheduler} refuses to enrol {name}: {message}")]
+    EnrolmentRefused {
+        /// Where.
+        scheduler: String,
+        /// The name.
+        name: String,
+        /// What it said.
+        message: String,
+    },
+    /// The scheduler refuses the agent's certificate.
+    #[error(
+        "the scheduler at {scheduler} refuses the certificate of this agent ({name}): {message}"
+    )]
+    CertificateRefused {
+        /// Where.
+        scheduler: String,
+        /// The node's name.
+        name: String,
+        /// What it said.
+        message: String,
+    },
+    /// The scheduler has sent the agent away for good.
+    #[error("the scheduler has dismissed this agent: {reason}")]
+    Dismissed {
+        /// What it said.
+        reason: String,
+    },
+    /// Another agent process uses this data folder.
+    #[error("another agent process uses {}", path.display())]
+    DataFolderInUse {
+        /// Where.
+        path: PathBuf,
+    },
+    /// The data folder cannot be used.
+    #[error("cannot use {}", path.display())]
+    DataFolder {
+        /// Where.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The stored identity is not one.
+    #[error("the identity in {} is malformed", path.display())]
+    IdentityMalformed {
+        /// Where.
+        path: PathBuf,
+        /// Line, column and what is wrong there.
+        source: Box<toml::de::Error>,
+    },
+    /// The system refuses something that the agent cannot do without.
+    #[error("the system refuses {what}")]
+    System {
+        /// What.
+        what: &'static str,
+        /// Why.
+        source: std::io::Error,
+    },
+}
+
+impl Error {
+    /// What to do about it.
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::JoinFileUnreadable { .. } => {
+                "check the path and its permissions, or make a join file with `repower token join`"
+            }
+            Self::JoinFileMalformed { .. } => "make a new join file with `repower token join`",
+            Self::NotEnrolled { .. } => {
+                "make a join file on the scheduler with `repower token join`, and give it with `--join FILE`"
+            }
+            Self::EnrolledElsewhere { .. } => {
+                "give another data folder, or remove this one if the old node is not needed"
+            }
+            Self::BadName { .. } => "choose another name with `--name`",
+            Self::BadAddress { .. } => "correct `scheduler`",
+            Self::BadCertificates { .. } => "make a new join file with `repower token join`",
+            Self::Unreachable { .. } => {
+                "check that the scheduler runs, that the address is right, and that no firewall is between"
+            }
+            Self::WrongAuthority { .. } => {
+                "check the address; if the scheduler was set up anew, enrol again with a new join file and data folder"
+            }
+            Self::TokenRefused { .. } => {
+                "a join token is good for one agent and a day: make a new one with `repower token join`"
+            }
+            Self::NameTaken { .. } => "choose another name with `--name`",
+            Self::EnrolmentRefused { .. } => "correct what the scheduler names, and try again",
+            Self::CertificateRefused { .. } => {
+                "enrol again with a new join file and an empty data folder"
+            }
+            Self::Dismissed { .. } => "ask the operator of the scheduler",
+            Self::DataFolderInUse { .. } => {
+                "stop the other agent, or give this one another data folder"
+            }
+            Self::DataFolder { .. } => {
+                "check that the folder can be made and written by this user, and that the disk is not full"
+            }
+            Self::IdentityMalformed { .. } => {
+                "restore the file, or enrol again with a new join file and an empty data folder"
+            }
+            Self::System { .. } => "check the limits of this process (open files, threads, memory)",
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! What the machine has.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use repower_model::{Bytes, Cpus, Inventory, Resources};
+use sysinfo::{CpuRefreshKind, MemoryRefreshKind, RefreshKind, System};
+
+use crate::{Error, Options};
+
+/// Looks at the machine. What the options say about capacity comes first.
+pub(crate) fn inventory(options: &Options, data: &Path) -> Result<Inventory, Error> {
+    let wanted = RefreshKind::nothing()
+        .with_cpu(CpuRefreshKind::nothing())
+        .with_memory(MemoryRefreshKind::nothing().with_ram());
+    let system = System::new_with_specifics(wanted).map_err(|error| Error::System {
+        what: "a look at the machine",
+        source: std::io::Error::other(error),
+    })?;
+    let uname = rustix::system::uname();
+    Ok(Inventory {
+        capacity: capacity(options, &system, data),
+        hostname: uname.nodename().to_string_lossy().into_owned(),
+        kernel: uname.release().to_string_lossy().into_owned(),
+        cpu_model: system
+            .cpus()
+            .first()
+            .map(|cpu| cpu.brand().trim().to_owned())
+            .unwrap_or_default(),
+        isa_level: isa_level(),
+        sockets: sockets(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+    })
+}
+
+fn capacity(options: &Options, system: &System, data: &Path) -> Resources {
+    let cpus = options.cpus.unwrap_or_else(|| {
+        std::thread::available_parallelism().map_or(1, |count| count.get() as u64)
+    });
+    let memory = options
+        .memory_mib
+        .map_or_else(|| Bytes::new(memory(system)), Bytes::from_mib);
+    let disk = options
+        .disk_mib
+        .map_or_else(|| Bytes::new(free_disk(data)), Bytes::from_mib);
+    let extras = options.extras.iter().filter(|(_, amount)| **amount > 0);
+    Resources {
+        cpus: Cpus::from_whole(cpus),
+        memory,
+        disk,
+        extras: extras
+            .map(|(name, amount)| (name.clone(), *amount))
+            .collect(),
+    }
+}
+
+/// Main memory, or what the control group of this process may use of it.
+fn memory(system: &System) -> u64 {
+    let all = system.total_memory();
+    system
+        .cgroup_limits()
+        .map_or(all, |limits| match limits.total_memory {
+            0 => all,
+            limit => limit.min(all),
+        })
+}
+
+fn free_disk(data: &Path) -> u64 {
+    rustix::fs::statvfs(data).map_or(0, |disk| disk.f_bavail.saturating_mul(disk.f_frsize))
+}
+
+/// How many processor packages; 1 if the machine does not say.
+fn sockets() -> u32 {
+    let text = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let packages: BTreeSet<_> = text
+        .lines()
+        .filter(|line| line.starts_with("physical id"))
+        .collect();
+    u32::try_from(packages.len().max(1)).unwrap_or(1)
+}
+
+/// A name for the node: the host's, in the letters that a node's name may have.
+pub(crate) fn node_name() -> String {
+    let host = rustix::system::uname()
+        .nodename()
+        .to_string_lossy()
+        .to_lowercase();
+    let allowed = |letter: char| {
+        if letter.is_ascii_alphanumeric() || "-._".contains(letter) {
+            letter
+        } else {
+            '-'
+        }
+    };
+    let name: String = host.chars().map(allowed).take(63).collect();
+    if name.is_empty() { "node".into() } else { name }
+}
+
+/// The level of the x86-64 psABI that this processor has.
+#[cfg(target_arch = "x86_64")]
+fn isa_level() -> String {
+    use std::arch::is_x86_feature_detected as has;
+    let v2 = has!("cmpxchg16b")
+        && has!("popcnt")
+        && has!("sse3")
+        && has!("sse4.1")
+        && has!("sse4.2")
+        && has!("ssse3");
+    let v3 = v2
+        && has!("avx")
+        && has!("avx2")
+        && has!("bmi1")
+        && has!("bmi2")
+        && has!("f16c")
+        && has!("fma")
+        && has!("lzcnt")
+        && has!("movbe");
+    let v4 = v3
+        && has!("avx512f")
+        && has!("avx512bw")
+        && has!("avx512cd")
+        && has!("avx512dq")
+        && has!("avx512vl");
+    let level = 1 + u8::from(v2) + u8::from(v3) + u8::from(v4);
+    format!("x86-64-v{level}")
+}
+
+/// The name of the architecture.
+#[cfg(not(target_arch = "x86_64"))]
+fn isa_level() -> String {
+    std::env::consts::ARCH.to_owned()
+}

@@ -1,0 +1,45 @@
+//! The join file: what an agent needs to enrol.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use crate::Error;
+
+/// What an agent needs to enrol; written by `repower token join`, as TOML.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct JoinFile {
+    /// Where the scheduler is: `https://host:port`.
+    pub scheduler: String,
+    /// The certificate of the scheduler's authority, in PEM.
+    pub authority: String,
+    /// The join token's secret; good for one agent.
+    pub secret: String,
+}
+
+impl std::fmt::Debug for JoinFile {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("JoinFile")
+            .field("scheduler", &self.scheduler)
+            .finish_non_exhaustive()
+    }
+}
+
+impl JoinFile {
+    /// Reads a join file.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::JoinFileUnreadable`] or [`Error::JoinFileMalformed`], which say where.
+    pub fn read(path: &Path) -> Result<Self, Error> {
+        let text = std::fs::read_to_string(path).map_err(|source| Error::JoinFileUnreadable {
+            path: path.into(),
+            source,
+        })?;
+        toml::from_str(&text).map_err(|source| Error::JoinFileMalformed {
+            path: path.into(),
+            source: Box::new(source),
+        })
+    }
+}

@@ -1,0 +1,97 @@
+//! From the session's words to the wire's and back.
+
+use repower_agent_core::{Batch, Input, Report, Stream, Terms};
+use repower_model::{AttemptId, JobId, JobSpec, Span, StopReason};
+use repower_proto::convert::{self, ConvertError};
+use repower_proto::v1;
+
+/// One order as an input; `None`, and a line in the log, if it makes no sense.
+pub(super) fn input(order: v1::Order) -> Option<Input<'static>> {
+    match read(order) {
+        Ok(input) => Some(input),
+        Err(error) => {
+            tracing::error!(%error, "the scheduler has sent an order that makes no sense");
+            None
+        }
+    }
+}
+
+fn read(order: v1::Order) -> Result<Input<'static>, ConvertError> {
+    use v1::order::Body;
+    Ok(match convert::present("body", order.body)? {
+        Body::Define(define) => Input::Define {
+            job: JobId(define.job),
+            spec: Box::new(JobSpec::try_from(convert::present("spec", define.spec)?)?),
+            tasks: define.array_count,
+        },
+        Body::Forget(forget) => Input::Forget(JobId(forget.job)),
+        Body::Start(start) => Input::Start(attempt(start.attempt)?),
+        Body::Stop(stop) => {
+            let reason: v1::StopReason = convert::known("reason", stop.reason)?;
+            Input::Stop(attempt(stop.attempt)?, StopReason::try_from(reason)?)
+        }
+    })
+}
+
+fn attempt(wire: Option<v1::AttemptRef>) -> Result<AttemptId, ConvertError> {
+    Ok(convert::present("attempt", wire)?.into())
+}
+
+/// What a welcome says that matters to the session.
+pub(super) fn terms(welcome: &v1::Welcome) -> Terms {
+    Terms {
+        lease: Span::from_millis(welcome.lease_ms),
+        output_bytes: welcome.output_bytes,
+    }
+}
+
+/// A message of reports.
+pub(super) fn reports(batch: &Batch<'_>) -> v1::Reports {
+    v1::Reports {
+        first: batch.first,
+        reports: batch
+            .reports
+            .iter()
+            .map(|report| v1::Report {
+                body: Some(body(report)),
+            })
+            .collect(),
+    }
+}
+
+fn body(report: &Report) -> v1::report::Body {
+    use v1::report::Body;
+    match report {
+        Report::Output {
+            attempt,
+            stream,
+            offset,
+            data,
+        } => Body::Output(v1::Output {
+            attempt: Some((*attempt).into()),
+            stream: match stream {
+                Stream::Stdout => v1::Stream::Stdout.into(),
+                Stream::Stderr => v1::Stream::Stderr.into(),
+            },
+            offset: *offset,
+            data: data.clone(),
+        }),
+        Report::Started { attempt, started } => Body::Started(v1::Started {
+            attempt: Some((*attempt).into()),
+            started_ms: started.as_millis(),
+        }),
+        Report::Ended {
+            attempt,
+            outcome,
+            usage,
+            started,
+            ended,
+        } => Body::Ended(v1::Ended {
+            attempt: Some((*attempt).into()),
+            outcome: Some(outcome.into()),
+            usage: Some((*usage).into()),
+            started_ms: convert::moment_ms(*started),
+            ended_ms: ended.as_millis(),
+        }),
+    }
+}

@@ -1,0 +1,50 @@
+//! What an agent is told before it starts.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+/// What an agent is told before it starts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct Options {
+    /// The folder that holds the agent's identity and the folders of its tasks. One agent process each.
+    pub data: PathBuf,
+    /// A join file, as `repower token join` writes it; needed at the first start only.
+    pub join: Option<PathBuf>,
+    /// The node's name at enrolment; left out: the machine's host name.
+    pub name: Option<String>,
+    /// Where the scheduler is, `https://host:port`; left out: where it was at enrolment.
+    pub scheduler: Option<String>,
+    /// Processors for tasks; left out: those that the agent may use.
+    pub cpus: Option<u64>,
+    /// Memory for tasks in MiB; left out: all of it.
+    pub memory_mib: Option<u64>,
+    /// Disk for tasks in MiB; left out: what is free where `data` lies.
+    pub disk_mib: Option<u64>,
+    /// Countable things for tasks, by name.
+    pub extras: BTreeMap<String, u64>,
+    /// Output and other reports that wait for the scheduler, in MiB; above it, tasks are slowed down.
+    pub backlog_mib: u64,
+    /// Starts no process and reports success at once: to measure everything but the processes.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub no_exec: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            data: PathBuf::from("/var/lib/repower/agent"),
+            join: None,
+            name: None,
+            scheduler: None,
+            cpus: None,
+            memory_mib: None,
+            disk_mib: None,
+            extras: BTreeMap::new(),
+            backlog_mib: 32,
+            no_exec: false,
+        }
+    }
+}

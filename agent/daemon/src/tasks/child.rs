@@ -1,0 +1,118 @@
+//! One running process and its pipes.
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
+use std::time::Duration;
+
+use repower_agent_core::Stream;
+use repower_model::AttemptId;
+use rustix::event::epoll::{self, EventData, EventFlags};
+use rustix::fs::{OFlags, fcntl_setfl};
+use rustix::pipe::{PipeFlags, pipe_with};
+use rustix::process::Pid;
+
+use super::folders::Folder;
+use super::prepared::Prepared;
+
+/// One running process and its pipes.
+#[derive(Debug)]
+pub(super) struct Child {
+    pub(super) attempt: AttemptId,
+    /// `None` once it has been reaped.
+    pub(super) pid: Option<Pid>,
+    /// Readable when the process has ended.
+    pub(super) pidfd: OwnedFd,
+    /// When it was launched, as uptime.
+    pub(super) since: Duration,
+    pub(super) stdout: Option<OwnedFd>,
+    pub(super) stderr: Option<OwnedFd>,
+    /// The writing ends, held until the process has ended, so that the pipes announce data only.
+    pub(super) writers: Option<(OwnedFd, OwnedFd)>,
+    pub(super) folder: Option<Folder>,
+    /// Keeps the file of its script.
+    pub(super) _prepared: Arc<Prepared>,
+}
+
+/// What an entry of the epoll set is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Token {
+    Exit(u64),
+    Output(u64, Stream),
+}
+
+impl Token {
+    pub(super) fn pack(self) -> EventData {
+        EventData::new_u64(match self {
+            Self::Exit(serial) => serial << 2,
+            Self::Output(serial, Stream::Stdout) => serial << 2 | 1,
+            Self::Output(serial, Stream::Stderr) => serial << 2 | 2,
+        })
+    }
+
+    pub(super) fn unpack(data: u64) -> Self {
+        let serial = data >> 2;
+        match data & 3 {
+            0 => Self::Exit(serial),
+            1 => Self::Output(serial, Stream::Stdout),
+            _ => Self::Output(serial, Stream::Stderr),
+        }
+    }
+}
+
+impl Child {
+    /// The reading end of one of its pipes, if it is still open.
+    pub(super) fn pipe(&mut self, stream: Stream) -> &mut Option<OwnedFd> {
+        match stream {
+            Stream::Stdout => &mut self.stdout,
+            Stream::Stderr => &mut self.stderr,
+        }
+    }
+
+    /// Whether both streams are at their end.
+    pub(super) fn is_drained(&self) -> bool {
+        self.stdout.is_none() && self.stderr.is_none()
+    }
+
+    /// Enters the process and its pipes into the epoll set.
+    pub(super) fn watch(&self, epoll: &OwnedFd, serial: u64) -> rustix::io::Result<()> {
+        let once = EventFlags::IN | EventFlags::ONESHOT;
+        if let Some(stdout) = &self.stdout {
+            epoll::add(
+                epoll,
+                stdout,
+                Token::Output(serial, Stream::Stdout).pack(),
+                once,
+            )?;
+        }
+        if let Some(stderr) = &self.stderr {
+            epoll::add(
+                epoll,
+                stderr,
+                Token::Output(serial, Stream::Stderr).pack(),
+                once,
+            )?;
+        }
+        epoll::add(epoll, &self.pidfd, Token::Exit(serial).pack(), once)
+    }
+
+    /// Waits for more of one stream.
+    pub(super) fn rearm(&self, epoll: &OwnedFd, serial: u64, stream: Stream) {
+        let pipe = match stream {
+            Stream::Stdout => &self.stdout,
+            Stream::Stderr => &self.stderr,
+        };
+        let Some(pipe) = pipe else { return };
+        let once = EventFlags::IN | EventFlags::ONESHOT;
+        if let Err(errno) = epoll::modify(epoll, pipe, Token::Output(serial, stream).pack(), once) {
+            let error = std::io::Error::from(errno);
+            tracing::error!(attempt = %self.attempt, %error, "cannot wait for a task's output");
+        }
+    }
+}
+
+/// A pipe of which the reading end never blocks.
+pub(super) fn pipe() -> rustix::io::Result<(OwnedFd, OwnedFd)> {
+    let (reader, writer) = pipe_with(PipeFlags::CLOEXEC)?;
+    fcntl_setfl(reader.as_fd(), OFlags::NONBLOCK)?;
+    Ok((reader, writer))
+}

@@ -1,0 +1,140 @@
+//! Why a process could not be started, told to the person who wanted it.
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
+
+use super::prepared::Prepared;
+
+/// Why a process could not be started. The text says what to do, too: it travels as one sentence.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Failure {
+    #[error("there is no command: give the program after `--`, or a script")]
+    NoCommand,
+    #[error(
+        "there is no program {name:?} in PATH ({path:?}): give its full path, or install it on this node"
+    )]
+    NotInPath { name: OsString, path: OsString },
+    #[error("there is no program {}: check the path, or install it on this node", program.display())]
+    NotFound { program: PathBuf },
+    #[error("{} may not be executed: set its execute bit (chmod +x) and check who may enter its folders", program.display())]
+    NotExecutable { program: PathBuf },
+    #[error("{} is a folder, not a program: give the program's own path", program.display())]
+    IsFolder { program: PathBuf },
+    #[error(
+        "{} is neither a program for this machine nor a script with a #! line: add #!/bin/sh as its first line, or build it for this machine",
+        program.display()
+    )]
+    NotAProgram { program: PathBuf },
+    #[error("the interpreter {} that {} names is not there: correct its #! line, or install the interpreter on this node", interpreter.display(), program.display())]
+    NoInterpreterOf {
+        interpreter: PathBuf,
+        program: PathBuf,
+    },
+    #[error("the interpreter {} of the script is not there: correct the #! line, or install it on this node", interpreter.display())]
+    NoInterpreter { interpreter: PathBuf },
+    #[error("the #! line of the script names no interpreter: write for example #!/bin/sh")]
+    EmptyInterpreter,
+    #[error("the working folder {} cannot be entered ({source}): make it on this node, or leave it out", folder.display())]
+    WorkingFolder { folder: PathBuf, source: io::Error },
+    #[error(
+        "the arguments and the environment take {bytes} bytes, more than the kernel accepts: put them into a file or a script"
+    )]
+    TooLong { bytes: usize },
+    #[error(
+        "the script cannot be written to the agent's data folder ({source}): make room or check the folder on this node"
+    )]
+    Script { source: io::Error },
+    #[error(
+        "a folder for the attempt cannot be made ({source}): make room or check the agent's data folder on this node"
+    )]
+    Folder { source: io::Error },
+    #[error(
+        "the node has no room for one more process ({source}): raise the limits of the agent, or ask for more per task"
+    )]
+    NoRoom { source: io::Error },
+    #[error("{} cannot be started: {source}", program.display())]
+    Other { program: PathBuf, source: io::Error },
+}
+
+impl Failure {
+    /// What the system's refusal to launch means.
+    pub(super) fn of(error: io::Error, prepared: &Prepared) -> Self {
+        let program = prepared.program.clone();
+        if let Some(folder) = &prepared.working_folder
+            && let Err(source) = enter(folder)
+        {
+            return Self::WorkingFolder {
+                folder: folder.clone(),
+                source,
+            };
+        }
+        let found = prepared
+            .working_folder
+            .as_deref()
+            .map_or_else(|| program.clone(), |folder| folder.join(&program));
+        match error.raw_os_error() {
+            Some(libc::ENOENT) => match interpreter(&found) {
+                Some(interpreter) => Self::NoInterpreterOf {
+                    interpreter,
+                    program,
+                },
+                None => Self::NotFound { program },
+            },
+            Some(libc::ENOTDIR) => Self::NotFound { program },
+            Some(libc::EACCES) if found.is_dir() => Self::IsFolder { program },
+            Some(libc::EACCES | libc::EPERM) => Self::NotExecutable { program },
+            Some(libc::ENOEXEC) => Self::NotAProgram { program },
+            Some(libc::E2BIG) => Self::TooLong {
+                bytes: length(prepared),
+            },
+            Some(libc::EMFILE | libc::ENFILE | libc::ENOMEM | libc::EAGAIN) => {
+                Self::NoRoom { source: error }
+            }
+            _ => Self::Other {
+                program,
+                source: error,
+            },
+        }
+    }
+}
+
+/// Whether a folder can be entered.
+fn enter(folder: &Path) -> io::Result<()> {
+    if !std::fs::metadata(folder)?.is_dir() {
+        return Err(io::Error::from(io::ErrorKind::NotADirectory));
+    }
+    Ok(rustix::fs::access(folder, rustix::fs::Access::EXEC_OK)?)
+}
+
+/// The interpreter that a file names in its `#!` line, if the file is there and has one.
+fn interpreter(program: &Path) -> Option<PathBuf> {
+    let mut head = Vec::new();
+    File::open(program)
+        .ok()?
+        .take(256)
+        .read_to_end(&mut head)
+        .ok()?;
+    let line = head
+        .strip_prefix(b"#!")?
+        .split(|byte| *byte == b'\n')
+        .next()?
+        .trim_ascii();
+    let name = line.split(u8::is_ascii_whitespace).next()?;
+    Some(PathBuf::from(std::ffi::OsStr::from_bytes(name)))
+}
+
+/// What the arguments and the environment take, as the kernel counts them.
+fn length(prepared: &Prepared) -> usize {
+    let arguments = prepared
+        .arguments
+        .iter()
+        .map(|one| one.len() + 1 + size_of::<usize>());
+    let environment = prepared
+        .environment
+        .iter()
+        .map(|(name, value)| name.len() + value.len() + 2 + size_of::<usize>());
+    arguments.chain(environment).sum()
+}

@@ -1,0 +1,125 @@
+//! Fresh folders for attempts.
+//!
+//! Most short tasks leave their folder as they found it. Such a folder is as good as new, so it is
+//! given to the next task instead of being removed and made again.
+
+use std::fs::{self, DirBuilder};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
+use std::path::{Path, PathBuf};
+
+/// Fresh folders for attempts.
+#[derive(Debug)]
+pub(super) struct Folders {
+    root: PathBuf,
+    next: u64,
+    fresh: Vec<Folder>,
+}
+
+/// A folder that belongs to one attempt at a time.
+#[derive(Debug)]
+pub(super) struct Folder {
+    path: PathBuf,
+    /// As it was when it was made.
+    state: State,
+}
+
+/// Changes when anything is made or removed in a folder, or when its mode or owner changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct State {
+    modified: (i64, i64),
+    changed: (i64, i64),
+}
+
+/// Where the next folder comes from.
+#[derive(Debug)]
+pub(super) enum Source {
+    /// It is there.
+    Fresh(Folder),
+    /// It has to be made.
+    Make(PathBuf),
+}
+
+impl Folders {
+    /// Clears `root` of what an earlier agent has left.
+    pub(super) fn new(root: &Path) -> io::Result<Self> {
+        clear(root)?;
+        make(root)?;
+        Ok(Self {
+            root: root.into(),
+            next: 1,
+            fresh: Vec::new(),
+        })
+    }
+
+    /// A folder for an attempt.
+    pub(super) fn take(&mut self) -> Source {
+        self.fresh.pop().map_or_else(
+            || {
+                let path = self.root.join(self.next.to_string());
+                self.next += 1;
+                Source::Make(path)
+            },
+            Source::Fresh,
+        )
+    }
+
+    /// Keeps a folder that is as good as new.
+    pub(super) fn keep(&mut self, folder: Folder) {
+        self.fresh.push(folder);
+    }
+}
+
+impl Source {
+    /// The folder. Touches the disk only if it has to be made.
+    pub(super) fn get(self) -> io::Result<Folder> {
+        match self {
+            Self::Fresh(folder) => Ok(folder),
+            Self::Make(path) => {
+                make(&path)?;
+                let state = State::of(&path)?;
+                Ok(Folder { path, state })
+            }
+        }
+    }
+}
+
+impl Folder {
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The folder if it is as good as new; else removes it and all that is in it.
+    pub(super) fn recycle(self) -> Option<Self> {
+        if State::of(&self.path).is_ok_and(|state| state == self.state) {
+            return Some(self);
+        }
+        if let Err(error) = clear(&self.path) {
+            tracing::warn!(path = %self.path.display(), %error, "cannot remove a task's folder");
+        }
+        None
+    }
+}
+
+impl State {
+    fn of(path: &Path) -> io::Result<Self> {
+        let metadata = fs::symlink_metadata(path)?;
+        Ok(Self {
+            modified: (metadata.mtime(), metadata.mtime_nsec()),
+            changed: (metadata.ctime(), metadata.ctime_nsec()),
+        })
+    }
+}
+
+/// Makes a folder that only this user can enter.
+pub(super) fn make(path: &Path) -> io::Result<()> {
+    DirBuilder::new().mode(0o700).create(path)
+}
+
+/// Removes a folder and all that is in it; none is no fault.
+pub(super) fn clear(path: &Path) -> io::Result<()> {
+    match fs::remove_dir_all(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        Ok(()) | Err(_) => Ok(()),
+    }
+}

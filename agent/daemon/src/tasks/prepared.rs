@@ -1,0 +1,242 @@
+//! What all launches of a job share, made once: arguments, environment, the script's file.
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use repower_agent_core::Definition;
+use repower_model::JobId;
+
+use super::failure::Failure;
+use super::{About, folders};
+use crate::environment;
+
+/// The jobs of which tasks are launched here.
+#[derive(Debug)]
+pub(super) struct Jobs {
+    /// Where the files of scripts are.
+    folder: PathBuf,
+    about: About,
+    inherited: Vec<(OsString, OsString)>,
+    known: Mutex<BTreeMap<JobId, Arc<Prepared>>>,
+}
+
+/// What all launches of a job share.
+#[derive(Debug)]
+pub(super) struct Prepared {
+    /// What the kernel is to run: a path.
+    pub(super) program: PathBuf,
+    /// What the program is told that its name is.
+    pub(super) name: OsString,
+    pub(super) arguments: Vec<OsString>,
+    /// Ascending by name.
+    pub(super) environment: Vec<(OsString, OsString)>,
+    /// `None`: a fresh one for each attempt.
+    pub(super) working_folder: Option<PathBuf>,
+    /// Its file is removed with this.
+    _script: Option<ScriptFile>,
+}
+
+/// A script's file; removed when it is dropped.
+#[derive(Debug)]
+struct ScriptFile {
+    path: PathBuf,
+}
+
+impl Jobs {
+    /// Clears the folder of scripts of what an earlier agent has left.
+    pub(super) fn new(folder: &Path, about: About) -> io::Result<Self> {
+        folders::clear(folder)?;
+        folders::make(folder)?;
+        Ok(Self {
+            folder: folder.into(),
+            about,
+            inherited: environment::inherited(),
+            known: Mutex::default(),
+        })
+    }
+
+    /// What all launches of this job share. Made at the first one; a failure is tried again at the next.
+    pub(super) fn prepare(&self, definition: &Definition) -> Result<Arc<Prepared>, Failure> {
+        let mut known = self.lock();
+        if let Some(prepared) = known.get(&definition.job) {
+            return Ok(Arc::clone(prepared));
+        }
+        let prepared = Arc::new(self.make(definition)?);
+        known.insert(definition.job, Arc::clone(&prepared));
+        Ok(prepared)
+    }
+
+    /// No more tasks of this job are launched; what still runs keeps what it needs.
+    pub(super) fn forget(&self, job: JobId) {
+        self.lock().remove(&job);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<JobId, Arc<Prepared>>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn make(&self, definition: &Definition) -> Result<Prepared, Failure> {
+        let spec = &definition.spec;
+        let environment = self.environment(definition);
+        let working_folder =
+            Some(PathBuf::from(&spec.working_folder)).filter(|path| !path.as_os_str().is_empty());
+        let mut arguments: Vec<OsString> = spec.command.iter().map(OsString::from).collect();
+        if spec.script.is_empty() {
+            if arguments.is_empty() {
+                return Err(Failure::NoCommand);
+            }
+            let name = arguments.remove(0);
+            let program = find(&name, &environment, working_folder.as_deref())?;
+            return Ok(Prepared {
+                program,
+                name,
+                arguments,
+                environment,
+                working_folder,
+                _script: None,
+            });
+        }
+        let script = ScriptFile::write(self.folder.join(definition.job.to_string()), &spec.script)
+            .map_err(|source| Failure::Script { source })?;
+        let (interpreter, option) = interpreter(&spec.script)?;
+        let before = option
+            .into_iter()
+            .chain([script.path.clone().into_os_string()]);
+        let arguments = before.chain(arguments).collect();
+        Ok(Prepared {
+            name: interpreter.clone().into_os_string(),
+            program: interpreter,
+            arguments,
+            environment,
+            working_folder,
+            _script: Some(script),
+        })
+    }
+
+    /// The variables that are the same for all tasks of a job; those of the system come last and win.
+    fn environment(&self, definition: &Definition) -> Vec<(OsString, OsString)> {
+        let spec = &definition.spec;
+        let own = spec
+            .environment
+            .iter()
+            .map(|one| (one.name.as_str().into(), one.value.as_str().into()));
+        let asked = &spec.resources;
+        let system = [
+            ("REPOWER_JOB_ID", definition.job.to_string()),
+            ("REPOWER_JOB_NAME", spec.name.clone()),
+            ("REPOWER_TASK_COUNT", definition.tasks.to_string()),
+            ("REPOWER_NODE", self.about.name.clone()),
+            ("REPOWER_CPUS", asked.cpus.to_string()),
+            ("REPOWER_MEMORY", asked.memory.as_u64().to_string()),
+            ("REPOWER_CLASS", spec.class.clone()),
+            ("REPOWER_PROJECT", spec.project.clone()),
+            (environment::MARK, self.about.mark.clone()),
+        ];
+        let system = system.map(|(name, value)| (name.into(), value.into()));
+        let all: BTreeMap<OsString, OsString> = self
+            .inherited
+            .iter()
+            .cloned()
+            .chain(own)
+            .chain(system)
+            .collect();
+        all.into_iter().collect()
+    }
+}
+
+impl ScriptFile {
+    fn write(path: PathBuf, text: &[u8]) -> io::Result<Self> {
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o700)
+            .open(&path)?;
+        let script = Self { path };
+        file.write_all(text)?;
+        Ok(script)
+    }
+}
+
+impl Drop for ScriptFile {
+    fn drop(&mut self) {
+        if let Err(error) = fs::remove_file(&self.path) {
+            tracing::warn!(path = %self.path.display(), %error, "cannot remove a script");
+        }
+    }
+}
+
+/// What runs a script: the program and at most one argument of its `#!` line, as the kernel reads it.
+///
+/// The interpreter is started directly with the script's file as its argument, which is what the
+/// kernel would do, but also works where files cannot be executed, and tells which of the two is missing.
+fn interpreter(script: &[u8]) -> Result<(PathBuf, Option<OsString>), Failure> {
+    let Some(rest) = script.strip_prefix(b"#!") else {
+        return Ok((PathBuf::from("/bin/sh"), None));
+    };
+    let line = rest.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    let line = line.trim_ascii();
+    let end = line
+        .iter()
+        .position(|byte| matches!(byte, b' ' | b'\t'))
+        .unwrap_or(line.len());
+    let (program, option) = line.split_at(end);
+    if program.is_empty() {
+        return Err(Failure::EmptyInterpreter);
+    }
+    let program = PathBuf::from(OsStr::from_bytes(program));
+    if !program.exists() {
+        return Err(Failure::NoInterpreter {
+            interpreter: program,
+        });
+    }
+    let option = Some(option.trim_ascii()).filter(|option| !option.is_empty());
+    Ok((
+        program,
+        option.map(|option| OsString::from_vec(option.to_vec())),
+    ))
+}
+
+/// The path of a program: looked for in the `PATH` of the task if it is a bare name.
+fn find(
+    name: &OsStr,
+    environment: &[(OsString, OsString)],
+    working_folder: Option<&Path>,
+) -> Result<PathBuf, Failure> {
+    if name.as_bytes().contains(&b'/') {
+        return Ok(PathBuf::from(name));
+    }
+    let path = environment
+        .iter()
+        .find(|(name, _)| name == "PATH")
+        .map(|(_, value)| value.as_os_str());
+    let path = path.unwrap_or_default();
+    let mut refused = None;
+    for folder in std::env::split_paths(path) {
+        let place = working_folder.map_or_else(|| folder.clone(), |working| working.join(&folder));
+        let candidate = place.join(name);
+        let Ok(metadata) = fs::metadata(&candidate) else {
+            continue;
+        };
+        if !metadata.is_file() {
+            continue;
+        }
+        if rustix::fs::access(&candidate, rustix::fs::Access::EXEC_OK).is_ok() {
+            return Ok(candidate);
+        }
+        refused.get_or_insert(candidate);
+    }
+    Err(match refused {
+        Some(program) => Failure::NotExecutable { program },
+        None => Failure::NotInPath {
+            name: name.into(),
+            path: path.into(),
+        },
+    })
+}

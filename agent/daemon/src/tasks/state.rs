@@ -1,0 +1,162 @@
+//! What the lock guards: the session, the running processes, and what waits to be launched.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use repower_agent_core::{Action, Definition, Input, Now, Session, Signal, Stream};
+use repower_model::AttemptId;
+use rustix::process::{Pid, kill_process_group};
+
+use super::Tasks;
+use super::child::Child;
+use super::folders::{Folder, Folders};
+
+/// What the lock guards.
+#[derive(Debug)]
+pub(super) struct State {
+    session: Session,
+    /// By serial; the tokens of the epoll set are made of it.
+    pub(super) children: BTreeMap<u64, Child>,
+    next_serial: u64,
+    launches: VecDeque<Launch>,
+    /// Pipes that are not read until there is room.
+    paused: Vec<(u64, Stream)>,
+    pub(super) folders: Folders,
+    /// Folders whose tasks are over.
+    pub(super) used: Vec<Folder>,
+    pub(super) quit: bool,
+    /// Kept for its memory.
+    actions: Vec<Action>,
+}
+
+/// An attempt whose turn it is.
+#[derive(Debug)]
+pub(super) struct Launch {
+    pub(super) attempt: AttemptId,
+    pub(super) definition: Arc<Definition>,
+}
+
+impl State {
+    pub(super) fn new(session: Session, folders: Folders) -> Self {
+        Self {
+            session,
+            children: BTreeMap::new(),
+            next_serial: 1,
+            launches: VecDeque::new(),
+            paused: Vec::new(),
+            folders,
+            used: Vec::new(),
+            quit: false,
+            actions: Vec::new(),
+        }
+    }
+
+    pub(super) fn session(&mut self) -> &mut Session {
+        &mut self.session
+    }
+
+    pub(super) fn has_launches(&self) -> bool {
+        !self.launches.is_empty()
+    }
+
+    pub(super) fn next_launch(&mut self) -> Option<Launch> {
+        self.launches.pop_front()
+    }
+
+    /// Keeps a running process; returns its serial.
+    pub(super) fn insert(&mut self, child: Child) -> u64 {
+        let serial = self.next_serial;
+        self.next_serial += 1;
+        self.children.insert(serial, child);
+        serial
+    }
+
+    /// The process is over and its output is at the end or closed.
+    pub(super) fn remove(&mut self, serial: u64) {
+        let folder = self.children.remove(&serial).and_then(|child| child.folder);
+        self.used.extend(folder);
+    }
+
+    /// Leaves a pipe unread until there is room.
+    pub(super) fn pause(&mut self, serial: u64, stream: Stream) {
+        self.paused.push((serial, stream));
+    }
+
+    /// Hands `input` to the session and performs what it asks for.
+    pub(super) fn handle(&mut self, input: Input<'_>, now: Now, tasks: &Tasks) {
+        let mut actions = std::mem::take(&mut self.actions);
+        self.session.handle(input, now, &mut actions);
+        for action in actions.drain(..) {
+            self.perform(action, tasks);
+        }
+        self.actions = actions;
+    }
+
+    fn perform(&mut self, action: Action, tasks: &Tasks) {
+        match action {
+            Action::Launch {
+                attempt,
+                definition,
+            } => {
+                self.launches.push_back(Launch {
+                    attempt,
+                    definition,
+                });
+            }
+            Action::Signal { attempt, signal } => self.signal(attempt, signal),
+            Action::CloseOutput { attempt } => {
+                if let Some(serial) = self.serial(attempt) {
+                    self.remove(serial);
+                }
+            }
+            Action::ResumeReading => {
+                for (serial, stream) in std::mem::take(&mut self.paused) {
+                    if let Some(child) = self.children.get(&serial) {
+                        child.rearm(&tasks.epoll, serial, stream);
+                    }
+                }
+            }
+            Action::ForgetJob(job) => tasks.jobs.forget(job),
+        }
+    }
+
+    fn serial(&self, attempt: AttemptId) -> Option<u64> {
+        let found = self
+            .children
+            .iter()
+            .find(|(_, child)| child.attempt == attempt);
+        found.map(|(serial, _)| *serial)
+    }
+
+    fn signal(&self, attempt: AttemptId, signal: Signal) {
+        let child = self
+            .serial(attempt)
+            .and_then(|serial| self.children.get(&serial));
+        // A process that has been reaped has no pid any more, so the signal cannot hit a stranger.
+        if let Some(pid) = child.and_then(|child| child.pid) {
+            send(pid, signal);
+        }
+    }
+
+    /// Kills whatever runs.
+    pub(super) fn kill_all(&self) {
+        for pid in self.children.values().filter_map(|child| child.pid) {
+            send(pid, Signal::Kill);
+        }
+    }
+}
+
+/// Sends a signal to the process group that `pid` leads. One that is gone needs none.
+pub(super) fn send(pid: Pid, signal: Signal) {
+    let signal = match signal {
+        Signal::Terminate => rustix::process::Signal::TERM,
+        Signal::Kill => rustix::process::Signal::KILL,
+    };
+    match kill_process_group(pid, signal) {
+        Ok(()) | Err(rustix::io::Errno::SRCH) => {}
+        Err(errno) => {
+            let error = std::io::Error::from(errno);
+            tracing::warn!(pid = pid.as_raw_nonzero(), %error, "cannot signal a task");
+        }
+    }
+}

@@ -1,0 +1,5 @@
+//! The agent against a small scheduler of its own, over real TLS, with real processes.
+
+mod fake;
+mod house;
+mod running;
