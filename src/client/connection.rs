@@ -1,0 +1,241 @@
+//! One TLS connection to the scheduler, and the services behind it.
+
+use std::error::Error;
+use std::io;
+use std::time::Duration;
+
+use repower_proto::v1::access_client::AccessClient;
+use repower_proto::v1::jobs_client::JobsClient;
+use repower_proto::v1::ledger_client::LedgerClient;
+use repower_proto::v1::nodes_client::NodesClient;
+use repower_proto::v1::policies_client::PoliciesClient;
+use tonic::metadata::{Ascii, MetadataValue};
+use tonic::service::Interceptor;
+use tonic::service::interceptor::InterceptedService;
+use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
+use tonic::{Request, Status};
+
+use super::{Profile, Refused, SCHEDULER_NAME};
+use crate::failure::{Exit, Explain};
+
+/// The largest answer that is taken, in bytes.
+const LARGEST_ANSWER: usize = 64 << 20;
+
+/// A scheduler that cannot be reached, or is not the one that the profile trusts.
+#[derive(Debug, thiserror::Error)]
+pub enum ReachError {
+    /// The address makes no sense.
+    #[error("`{address}` is not an address of a scheduler")]
+    Address {
+        /// As given.
+        address: String,
+    },
+    /// The authority in the profile is no certificate.
+    #[error("the authority in the client profile is not a certificate")]
+    Authority {
+        /// What the parser said.
+        source: tonic::transport::Error,
+    },
+    /// The token in the profile cannot be sent.
+    #[error("the token in the client profile has characters that a token cannot have")]
+    Token,
+    /// Nobody answers there.
+    #[error("cannot reach the scheduler at {address}")]
+    Unreachable {
+        /// Where it was looked for.
+        address: String,
+        /// Why not.
+        source: tonic::transport::Error,
+    },
+    /// Somebody answers, whose certificate another authority has signed.
+    #[error("the scheduler at {address} is not the one that the client profile trusts")]
+    NotTrusted {
+        /// Where it is.
+        address: String,
+        /// What is wrong with its certificate.
+        source: rustls::Error,
+    },
+    /// Somebody answers, who does not speak TLS.
+    #[error("what answers at {address} is not a Repower scheduler")]
+    NotTls {
+        /// Where it is.
+        address: String,
+        /// What went wrong.
+        source: rustls::Error,
+    },
+}
+
+impl Explain for ReachError {
+    fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::Address { .. } => "write it as https://HOST:PORT".to_owned(),
+            Self::Authority { .. } | Self::Token => {
+                "copy client.toml from the scheduler's data folder once more".to_owned()
+            }
+            Self::Unreachable { .. } => {
+                "check that `repower scheduler` runs there; --scheduler names another address".to_owned()
+            }
+            Self::NotTrusted { .. } => {
+                "the profile belongs to another cell: take the client.toml of this one, or check the address".to_owned()
+            }
+            Self::NotTls { .. } => "check the port: agents and clients share one, metrics have another".to_owned(),
+        })
+    }
+
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Address { .. } => Exit::USAGE,
+            Self::Authority { .. }
+            | Self::Token
+            | Self::Unreachable { .. }
+            | Self::NotTrusted { .. }
+            | Self::NotTls { .. } => Exit::UNREACHABLE,
+        }
+    }
+}
+
+/// Shows the token with each call.
+#[derive(Clone)]
+pub struct Bearer {
+    header: MetadataValue<Ascii>,
+}
+
+impl Interceptor for Bearer {
+    fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
+        request
+            .metadata_mut()
+            .insert("authorization", self.header.clone());
+        Ok(request)
+    }
+}
+
+impl std::fmt::Debug for Bearer {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str("Bearer")
+    }
+}
+
+/// A connection that shows the token.
+pub(super) type Line = InterceptedService<Channel, Bearer>;
+
+/// A connection to the scheduler; it mends itself when it breaks.
+#[derive(Clone)]
+pub struct Client {
+    line: Line,
+    address: String,
+}
+
+impl std::fmt::Debug for Client {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("Client")
+            .field("address", &self.address)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Client {
+    /// Connects to the scheduler of a profile.
+    ///
+    /// # Errors
+    ///
+    /// Any [`ReachError`].
+    pub async fn connect(profile: &Profile) -> Result<Self, ReachError> {
+        let address = profile.scheduler.clone();
+        let header = format!("Bearer {}", profile.token);
+        let mut header: MetadataValue<Ascii> = header.parse().map_err(|_| ReachError::Token)?;
+        header.set_sensitive(true);
+        let bad_address = || ReachError::Address {
+            address: address.clone(),
+        };
+        if !address.starts_with("https://") {
+            return Err(bad_address());
+        }
+        let tls = ClientTlsConfig::new()
+            .ca_certificate(Certificate::from_pem(&profile.authority))
+            .domain_name(SCHEDULER_NAME);
+        let endpoint = Endpoint::from_shared(address.clone())
+            .map_err(|_| bad_address())?
+            .tls_config(tls)
+            .map_err(|source| ReachError::Authority { source })?
+            .connect_timeout(Duration::from_secs(10))
+            .http2_keep_alive_interval(Duration::from_secs(20))
+            .keep_alive_timeout(Duration::from_secs(20));
+        let channel = endpoint
+            .connect()
+            .await
+            .map_err(|source| unreachable(&address, source))?;
+        Ok(Self {
+            line: InterceptedService::new(channel, Bearer { header }),
+            address,
+        })
+    }
+
+    /// Returns the address that this client talks to.
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// Returns the service for jobs.
+    pub fn jobs(&self) -> JobsClient<Line> {
+        JobsClient::new(self.line.clone()).max_decoding_message_size(LARGEST_ANSWER)
+    }
+
+    /// Returns the service for nodes.
+    pub fn nodes(&self) -> NodesClient<Line> {
+        NodesClient::new(self.line.clone()).max_decoding_message_size(LARGEST_ANSWER)
+    }
+
+    /// Returns the service for tokens.
+    pub fn access(&self) -> AccessClient<Line> {
+        AccessClient::new(self.line.clone())
+    }
+
+    /// Returns the service for the ledger.
+    pub fn ledger(&self) -> LedgerClient<Line> {
+        LedgerClient::new(self.line.clone()).max_decoding_message_size(LARGEST_ANSWER)
+    }
+
+    /// Returns the service for the policy.
+    pub fn policies(&self) -> PoliciesClient<Line> {
+        PoliciesClient::new(self.line.clone())
+    }
+
+    /// Returns what a failed call means for a person.
+    pub fn refused(&self, status: tonic::Status) -> Refused {
+        Refused::new(&self.address, status)
+    }
+}
+
+fn unreachable(address: &str, source: tonic::transport::Error) -> ReachError {
+    let address = address.to_owned();
+    match tls_cause(&source) {
+        Some(error @ rustls::Error::InvalidCertificate(_)) => ReachError::NotTrusted {
+            address,
+            source: error,
+        },
+        Some(error) => ReachError::NotTls {
+            address,
+            source: error,
+        },
+        None => ReachError::Unreachable { address, source },
+    }
+}
+
+/// Returns what TLS said, if it was TLS that failed.
+fn tls_cause(error: &(dyn Error + 'static)) -> Option<rustls::Error> {
+    let mut next = Some(error);
+    while let Some(cause) = next {
+        if let Some(tls) = cause.downcast_ref::<rustls::Error>() {
+            return Some(tls.clone());
+        }
+        // An io::Error does not count what it wraps as its source.
+        let wrapped = cause
+            .downcast_ref::<io::Error>()
+            .and_then(io::Error::get_ref);
+        next = match wrapped {
+            Some(inner) => Some(inner as &(dyn Error + 'static)),
+            None => cause.source(),
+        };
+    }
+    None
+}

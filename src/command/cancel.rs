@@ -1,0 +1,96 @@
+//! `repower cancel`.
+
+use repower_proto::v1::CancelRequest;
+use serde::Serialize;
+
+use crate::arguments::Reach;
+use crate::failure::{Exit, Failure};
+use crate::jobfile::reference::Selection;
+use crate::render::quantity::count;
+use crate::render::{Screen, json};
+
+/// Options of `repower cancel`.
+#[derive(Debug, clap::Args)]
+pub struct Cancel {
+    /// Jobs or some of their tasks: 12, 12.3, 12.0-9
+    #[arg(value_name = "JOB", required = true)]
+    what: Vec<Selection>,
+    /// Why, for the ledger and whoever asks
+    #[arg(long, short, default_value = "", hide_default_value = true)]
+    reason: String,
+    #[command(flatten)]
+    pub(super) reach: Reach,
+}
+
+#[derive(Serialize)]
+struct Document {
+    cancelled: Vec<json::Cancelled>,
+}
+
+impl Cancel {
+    /// Cancels one after the other, and stops at the first that is refused.
+    pub(super) async fn run(self, screen: &mut Screen) -> Result<Exit, Failure> {
+        let client = self.reach.connect(screen).await?;
+        let mut cancelled = Vec::new();
+        for what in &self.what {
+            let request = CancelRequest {
+                job: what.job,
+                tasks: what.ranges(),
+                reason: self.reason.clone(),
+            };
+            let reply = client
+                .jobs()
+                .cancel(request)
+                .await
+                .map_err(|status| client.refused(status))?
+                .into_inner();
+            if !screen.is_json() && !screen.is_quiet() {
+                screen.line(sentence(what, reply.pending, reply.stopping))?;
+            }
+            cancelled.push(json::Cancelled {
+                job: what.job,
+                tasks: what.tasks.as_ref().map(ToString::to_string),
+                pending: reply.pending,
+                stopping: reply.stopping,
+            });
+        }
+        if screen.is_json() {
+            screen.json(&Document { cancelled })?;
+        }
+        Ok(Exit::OK)
+    }
+}
+
+fn sentence(what: &Selection, pending: u64, stopping: u64) -> String {
+    match (pending, stopping) {
+        (0, 0) => format!("{what}: nothing was left to cancel"),
+        (pending, 0) => format!(
+            "{what}: {} cancelled before starting",
+            count(pending, "task")
+        ),
+        (0, stopping) => format!("{what}: {} being stopped", count(stopping, "task")),
+        (pending, stopping) => {
+            format!(
+                "{what}: {} cancelled before starting, {stopping} being stopped",
+                count(pending, "task")
+            )
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_cancelled_is_told_by_what_became_of_it() {
+        let what: Selection = "12.0-9".parse().expect("good");
+
+        assert_eq!(
+            sentence(&what, 7, 3),
+            "12.0-9: 7 tasks cancelled before starting, 3 being stopped"
+        );
+        assert_eq!(sentence(&what, 0, 1), "12.0-9: 1 task being stopped");
+        assert_eq!(sentence(&what, 0, 0), "12.0-9: nothing was left to cancel");
+    }
+}

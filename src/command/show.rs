@@ -1,0 +1,369 @@
+//! `repower show`.
+
+use jiff::tz::TimeZone;
+use repower_proto::v1::{
+    AttemptsReply, AttemptsRequest, JobSpec, JobState, JobSummary, ShowJobReply, ShowJobRequest,
+    TaskSummary,
+};
+
+use crate::arguments::Reach;
+use crate::clock;
+use crate::failure::{Exit, Failure};
+use crate::jobfile::array;
+use crate::jobfile::reference::Reference;
+use crate::render::json::{self, reason};
+use crate::render::quantity::{bytes, count, cpus};
+use crate::render::{Cell, Column, Screen, Table, time, words};
+
+/// Attempts that are shown of a job with few tasks.
+const FEW: u32 = 12;
+
+/// Options of `repower show`.
+#[derive(Debug, clap::Args)]
+pub struct Show {
+    /// Job, or one of its tasks: 12, 12.3
+    #[arg(value_name = "JOB")]
+    what: Reference,
+    /// List the attempts of tasks whose latest attempt failed
+    #[arg(long)]
+    failed: bool,
+    /// List attempts, at most so many
+    #[arg(long, short = 'n', value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    attempts: Option<u32>,
+    /// Leave out so many attempts at the start of the list
+    #[arg(
+        long,
+        value_name = "NUMBER",
+        default_value_t = 0,
+        hide_default_value = true
+    )]
+    offset: u32,
+    #[command(flatten)]
+    pub(super) reach: Reach,
+}
+
+impl Show {
+    /// Shows the job, or a list of attempts if one was asked for.
+    pub(super) async fn run(self, screen: &mut Screen) -> Result<Exit, Failure> {
+        let client = self.reach.connect(screen).await?;
+        let job = self.what.job;
+        let list = self.what.index.is_some() || self.failed || self.attempts.is_some();
+        let request = AttemptsRequest {
+            job,
+            index: self.what.index,
+            failed: self.failed,
+            offset: self.offset,
+            limit: self.attempts.unwrap_or(if list { 1000 } else { FEW }),
+        };
+        if list {
+            let reply = client
+                .jobs()
+                .attempts(request)
+                .await
+                .map_err(|status| client.refused(status))?;
+            attempts(screen, &only(reply.into_inner(), self.what.attempt))?;
+            return Ok(Exit::OK);
+        }
+        let reply = client
+            .jobs()
+            .show(ShowJobRequest { job })
+            .await
+            .map_err(|status| client.refused(status))?;
+        let reply = reply.into_inner();
+        if screen.is_json() {
+            screen.json(&json::JobDetail::from(&reply))?;
+            return Ok(Exit::OK);
+        }
+        let tasks = reply.summary.as_ref().map_or(0, |summary| summary.tasks);
+        let few = if tasks <= u64::from(FEW) {
+            let few = client
+                .jobs()
+                .attempts(request)
+                .await
+                .map_err(|status| client.refused(status))?;
+            few.into_inner().attempts
+        } else {
+            Vec::new()
+        };
+        detail(screen, &reply, &few, &TimeZone::system())?;
+        Ok(Exit::OK)
+    }
+}
+
+fn only(reply: AttemptsReply, attempt: Option<u32>) -> AttemptsReply {
+    let wanted = |task: &TaskSummary| attempt.is_none_or(|attempt| task.attempt == attempt);
+    AttemptsReply {
+        attempts: reply.attempts.into_iter().filter(wanted).collect(),
+        ..reply
+    }
+}
+
+fn attempts(screen: &mut Screen, reply: &AttemptsReply) -> Result<(), Failure> {
+    if screen.is_json() {
+        return Ok(screen.json(&json::TaskList::from(reply))?);
+    }
+    if screen.is_quiet() {
+        for task in &reply.attempts {
+            screen.line(format_args!("{}.{}#{}", task.job, task.index, task.attempt))?;
+        }
+        return Ok(());
+    }
+    if reply.attempts.is_empty() {
+        screen.note("no attempts");
+        return Ok(());
+    }
+    screen.table(&attempts_table(&reply.attempts, clock::now_ms()))?;
+    if reply.more {
+        screen.note("there are more; --offset goes on, --attempts lists more at once");
+    }
+    Ok(())
+}
+
+/// Returns attempts as a table.
+pub(super) fn attempts_table(attempts: &[TaskSummary], now_ms: i64) -> Table {
+    let mut table = Table::new(&[
+        Column::whole("ATTEMPT"),
+        Column::whole("STATE"),
+        Column::cut("NODE", 6),
+        Column::number("TIME"),
+        Column::number("CPU"),
+        Column::number("MEMORY"),
+        Column::cut("OUTCOME", 12),
+    ]);
+    for task in attempts {
+        let took = match (task.started_ms, task.ended_ms) {
+            (0, _) => "-".to_owned(),
+            (started, 0) => time::between(started, now_ms),
+            (started, ended) => time::between(started, ended),
+        };
+        let usage = task.usage.as_ref();
+        table.row([
+            format!("{}.{}#{}", task.job, task.index, task.attempt).into(),
+            Cell::tinted(
+                words::task_state(task.state()),
+                words::task_tint(task.state()),
+            ),
+            task.node.as_str().into(),
+            took.into(),
+            usage
+                .map_or_else(|| "-".to_owned(), |usage| time::span(usage.cpu_us / 1000))
+                .into(),
+            usage
+                .map_or_else(|| "-".to_owned(), |usage| bytes(usage.peak_memory_bytes))
+                .into(),
+            task.outcome
+                .as_ref()
+                .map(words::outcome)
+                .unwrap_or_default()
+                .into(),
+        ]);
+    }
+    table
+}
+
+fn detail(
+    screen: &mut Screen,
+    reply: &ShowJobReply,
+    few: &[TaskSummary],
+    zone: &TimeZone,
+) -> Result<(), Failure> {
+    let (summary, spec) = (
+        reply.summary.clone().unwrap_or_default(),
+        reply.spec.clone().unwrap_or_default(),
+    );
+    for (title, text) in fields(reply, &summary, &spec, zone) {
+        screen.line(format_args!("{title:<12}{}", words::tame(&text)))?;
+    }
+    let shown = if few.is_empty() { &reply.failures } else { few };
+    if !shown.is_empty() {
+        screen.line("")?;
+        screen.table(&attempts_table(shown, clock::now_ms()))?;
+    }
+    if few.is_empty() && summary.failed > reply.failures.len() as u64 {
+        screen.note(format_args!(
+            "{} of {} are shown; `repower show {} --failed` lists more",
+            reply.failures.len(),
+            count(summary.failed, "failure"),
+            summary.id
+        ));
+    }
+    Ok(())
+}
+
+fn fields(
+    reply: &ShowJobReply,
+    summary: &JobSummary,
+    spec: &JobSpec,
+    zone: &TimeZone,
+) -> Vec<(&'static str, String)> {
+    let mut fields = vec![
+        ("job", format!("{}  {}", summary.id, summary.name)),
+        ("state", state(summary)),
+        ("class", format!("{} ({})", summary.job_class, reply.tier)),
+        (
+            "project",
+            format!("{}, submitted by {}", summary.project, summary.submitter),
+        ),
+        ("tasks", tasks(summary, spec)),
+        ("times", times(summary, zone)),
+        ("command", command(spec)),
+        (
+            "runs in",
+            if spec.working_folder.is_empty() {
+                "a fresh folder".into()
+            } else {
+                spec.working_folder.clone()
+            },
+        ),
+        ("each task", resources(spec)),
+        ("limits", limits(spec)),
+    ];
+    if let Some(reason) = reason(summary) {
+        fields.insert(
+            2,
+            ("waits for", format!("{reason} [{}]", summary.reason_code)),
+        );
+    }
+    if !spec.dependencies.is_empty() {
+        let after = |one: &repower_proto::v1::Dependency| {
+            format!("{}:{}", words::dependency_kind(one.kind()), one.job)
+        };
+        fields.push((
+            "after",
+            spec.dependencies
+                .iter()
+                .map(after)
+                .collect::<Vec<_>>()
+                .join(", "),
+        ));
+    }
+    if !spec.environment.is_empty() {
+        let names = spec.environment.iter().map(|one| one.name.as_str());
+        fields.push(("variables", names.collect::<Vec<_>>().join(", ")));
+    }
+    fields.push(("policy", reply.policy_hash.chars().take(16).collect()));
+    fields
+}
+
+fn state(summary: &JobSummary) -> String {
+    let word = words::job_state(summary.state());
+    match summary.state() {
+        JobState::Failed => format!("{word}, exit code {}", summary.exit_code),
+        JobState::Unspecified
+        | JobState::Held
+        | JobState::Pending
+        | JobState::Running
+        | JobState::Succeeded
+        | JobState::Cancelled => word.to_owned(),
+    }
+}
+
+fn tasks(summary: &JobSummary, spec: &JobSpec) -> String {
+    let numbers = [
+        (json::pending(summary), "pending"),
+        (summary.running, "running"),
+        (summary.succeeded, "succeeded"),
+        (summary.failed, "failed"),
+        (summary.cancelled, "cancelled"),
+    ];
+    let numbers = numbers
+        .iter()
+        .filter(|(number, _)| *number > 0)
+        .map(|(number, word)| format!("{number} {word}"));
+    let numbers = numbers.collect::<Vec<_>>().join(", ");
+    match &spec.array {
+        None => numbers,
+        Some(array) => {
+            let most = if array.limit == 0 {
+                String::new()
+            } else {
+                format!(", {} at once", array.limit)
+            };
+            format!(
+                "{} [{}{most}]: {numbers}",
+                summary.tasks,
+                array::ranges(&array.ranges)
+            )
+        }
+    }
+}
+
+fn times(summary: &JobSummary, zone: &TimeZone) -> String {
+    let mut text = format!("submitted {}", time::calendar(summary.submitted_ms, zone));
+    if summary.started_ms != 0 {
+        text.push_str(&format!(
+            ", started after {}",
+            time::between(summary.submitted_ms, summary.started_ms)
+        ));
+    }
+    if summary.ended_ms != 0 {
+        let from = if summary.started_ms == 0 {
+            summary.submitted_ms
+        } else {
+            summary.started_ms
+        };
+        text.push_str(&format!(", took {}", time::between(from, summary.ended_ms)));
+    }
+    text
+}
+
+fn command(spec: &JobSpec) -> String {
+    let words = shlex::try_join(spec.command.iter().map(String::as_str))
+        .unwrap_or_else(|_| spec.command.join(" "));
+    if spec.script.is_empty() {
+        return words;
+    }
+    let size = bytes(spec.script.len() as u64);
+    if words.is_empty() {
+        format!("a script of {size}")
+    } else {
+        format!("a script of {size} with {words}")
+    }
+}
+
+fn resources(spec: &JobSpec) -> String {
+    let resources = spec.resources.clone().unwrap_or_default();
+    let milli = if resources.cpu_milli == 0 {
+        1000
+    } else {
+        resources.cpu_milli
+    };
+    let mut text = format!("{} cpus", cpus(milli));
+    for (amount, what) in [
+        (resources.memory_bytes, "memory"),
+        (resources.disk_bytes, "disk"),
+    ] {
+        if amount > 0 {
+            text.push_str(&format!(", {} of {what}", bytes(amount)));
+        }
+    }
+    for extra in resources.extras {
+        text.push_str(&format!(", {} {}", extra.amount, extra.name));
+    }
+    text
+}
+
+fn limits(spec: &JobSpec) -> String {
+    let retries = spec.retries.unwrap_or_default();
+    let limit = if spec.time_limit_ms == 0 {
+        "no time limit".into()
+    } else {
+        format!("{} each", time::span(spec.time_limit_ms))
+    };
+    let system = retries
+        .system
+        .map_or_else(String::new, |system| format!(" (system {system})"));
+    format!(
+        "{limit}, priority {}, {}{system}",
+        spec.priority,
+        retries_word(retries.user)
+    )
+}
+
+fn retries_word(retries: u32) -> String {
+    match retries {
+        0 => "no retries".to_owned(),
+        1 => "1 retry".to_owned(),
+        more => format!("{more} retries"),
+    }
+}

@@ -1,0 +1,395 @@
+//! Job files: TOML with one key for each option of `repower submit`, and `command` or `script`.
+
+use std::path::PathBuf;
+
+use clap::{CommandFactory, FromArgMatches, Parser};
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::directive::Wrong;
+use super::draft::Draft;
+
+/// What a job file says.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Document {
+    /// All that options could say too.
+    pub draft: Draft,
+    /// The program and its arguments, or the arguments of the script.
+    pub command: Vec<String>,
+    /// A script, relative to the folder of the job file.
+    pub script: Option<PathBuf>,
+}
+
+/// Why a text is not a job file.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{file}, line {line}, column {column}: {problem}")]
+pub struct DocumentError {
+    file: String,
+    line: usize,
+    column: usize,
+    problem: Problem,
+}
+
+/// What is wrong at one place of a job file.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Problem {
+    /// Not TOML.
+    #[error("{0}")]
+    Syntax(String),
+    /// A key that a job does not have.
+    #[error("a job has no key `{key}`")]
+    Unknown {
+        /// As written.
+        key: String,
+        /// The one that it most resembles.
+        nearest: Option<&'static str>,
+    },
+    /// A value of another kind than the key has.
+    #[error("`{key}` is {found}, but must be {expected}")]
+    Kind {
+        /// Which key.
+        key: String,
+        /// What there is.
+        found: &'static str,
+        /// What it should be.
+        expected: &'static str,
+    },
+    /// A value of the right kind that makes no sense.
+    #[error("{0}")]
+    Value(Wrong),
+}
+
+impl DocumentError {
+    /// Returns what to do about it.
+    pub fn hint(&self) -> String {
+        match &self.problem {
+            Problem::Syntax(_) => "see https://toml.io for the form of such files".to_owned(),
+            Problem::Unknown {
+                nearest: Some(nearest),
+                ..
+            } => format!("did you mean `{nearest}`?"),
+            Problem::Unknown { nearest: None, .. } => format!("a job has: {}", names().join(", ")),
+            Problem::Kind { .. } => "docs/cli.md shows a job file with every key".to_owned(),
+            Problem::Value(wrong) => wrong
+                .hint()
+                .unwrap_or("`repower submit --help` shows what it may be")
+                .to_owned(),
+        }
+    }
+}
+
+/// Keys that take one text or number.
+const SINGLE: [&str; 13] = [
+    "array",
+    "class",
+    "cpus",
+    "disk",
+    "grace",
+    "memory",
+    "name",
+    "priority",
+    "project",
+    "retries",
+    "start-after",
+    "system-retries",
+    "time-limit",
+];
+/// Keys that take one or a list of them.
+const LISTS: [&str; 3] = ["after", "after-any", "after-not-ok"];
+/// Keys that take a table of names and values.
+const TABLES: [&str; 2] = ["env", "extra"];
+/// Keys that no option has, or that options call otherwise.
+const OWN: [&str; 3] = ["command", "script", "workdir"];
+
+fn names() -> Vec<&'static str> {
+    let mut names: Vec<&'static str> = [&SINGLE[..], &LISTS, &TABLES, &OWN].concat();
+    names.sort_unstable();
+    names
+}
+
+#[derive(Parser)]
+#[command(no_binary_name = true, disable_help_flag = true)]
+struct Line {
+    #[command(flatten)]
+    draft: Draft,
+}
+
+/// Reads a job file; `file` is what errors call it.
+///
+/// # Errors
+///
+/// [`DocumentError`], with line and column of the first thing that is wrong.
+pub fn read(file: &str, text: &str) -> Result<Document, DocumentError> {
+    let at = |place: usize, problem| located(file, text, place, problem);
+    let table = DeTable::parse(text).map_err(|error| {
+        let place = error.span().map_or(0, |span| span.start);
+        at(place, Problem::Syntax(error.message().to_owned()))
+    })?;
+    let mut document = Document::default();
+    let mut parser = Line::command();
+    // In the order of the file, so that the first mistake in it is the one that is told.
+    let table = table.into_inner();
+    let mut entries: Vec<_> = table.iter().collect();
+    entries.sort_by_key(|(key, _)| key.span().start);
+    for (key, value) in entries {
+        let place = value.span().start;
+        match key.get_ref().as_ref() {
+            "command" => document.command = words(value).map_err(|problem| at(place, problem))?,
+            "script" => {
+                let script =
+                    text_of("script", value.get_ref()).map_err(|problem| at(place, problem))?;
+                document.script = Some(script.into());
+            }
+            name => {
+                let known = names()
+                    .into_iter()
+                    .find(|known| *known == name)
+                    .ok_or_else(|| {
+                        at(
+                            key.span().start,
+                            Problem::Unknown {
+                                key: name.to_owned(),
+                                nearest: nearest(name),
+                            },
+                        )
+                    })?;
+                let options = options(known, value).map_err(|problem| at(place, problem))?;
+                let wrong =
+                    |error: &clap::Error| at(place, Problem::Value(Wrong::from_clap(error)));
+                let matches = parser
+                    .try_get_matches_from_mut(options)
+                    .map_err(|error| wrong(&error))?;
+                let line = Line::from_arg_matches(&matches).map_err(|error| wrong(&error))?;
+                document.draft = line.draft.over(document.draft);
+            }
+        }
+    }
+    Ok(document)
+}
+
+/// Returns one key and its value as the options that say the same.
+fn options(key: &'static str, value: &Spanned<DeValue<'_>>) -> Result<Vec<String>, Problem> {
+    let value = value.get_ref();
+    if TABLES.contains(&key) {
+        let DeValue::Table(table) = value else {
+            return Err(kind(key, value, "a table of names and values"));
+        };
+        let pair = |(name, value): (&Spanned<_>, &Spanned<DeValue<'_>>)| {
+            Ok(format!(
+                "--{key}={}={}",
+                name.get_ref(),
+                text_of(key, value.get_ref())?
+            ))
+        };
+        return table.iter().map(pair).collect();
+    }
+    if LISTS.contains(&key)
+        && let DeValue::Array(list) = value
+    {
+        return list
+            .iter()
+            .map(|one| Ok(format!("--{key}={}", text_of(key, one.get_ref())?)))
+            .collect();
+    }
+    Ok(vec![format!("--{key}={}", text_of(key, value)?)])
+}
+
+fn words(value: &Spanned<DeValue<'_>>) -> Result<Vec<String>, Problem> {
+    let expected = "a list of the program and its arguments";
+    let DeValue::Array(list) = value.get_ref() else {
+        return Err(kind("command", value.get_ref(), expected));
+    };
+    list.iter()
+        .map(|word| text_of("command", word.get_ref()))
+        .collect()
+}
+
+/// Returns a text or number as written; other kinds have no option that could take them.
+fn text_of(key: &str, value: &DeValue<'_>) -> Result<String, Problem> {
+    match value {
+        DeValue::String(text) => Ok(text.to_string()),
+        DeValue::Integer(number) if number.radix() == 10 => Ok(number.as_str().to_owned()),
+        DeValue::Float(number) => Ok(number.as_str().to_owned()),
+        DeValue::Datetime(moment) => Ok(moment.to_string()),
+        DeValue::Integer(_) | DeValue::Boolean(_) | DeValue::Array(_) | DeValue::Table(_) => {
+            Err(kind(key, value, "a text or a decimal number"))
+        }
+    }
+}
+
+fn kind(key: &str, value: &DeValue<'_>, expected: &'static str) -> Problem {
+    let found = match value {
+        DeValue::String(_) => "a text",
+        DeValue::Integer(_) | DeValue::Float(_) => "a number",
+        DeValue::Boolean(_) => "true or false",
+        DeValue::Datetime(_) => "a date",
+        DeValue::Array(_) => "a list",
+        DeValue::Table(_) => "a table",
+    };
+    Problem::Kind {
+        key: key.to_owned(),
+        found,
+        expected,
+    }
+}
+
+/// Returns the key that a misspelt one most resembles, if any does.
+fn nearest(key: &str) -> Option<&'static str> {
+    const ALIKE: f64 = 0.8;
+    let scored = names()
+        .into_iter()
+        .map(|name| (strsim::jaro_winkler(key, name), name));
+    let (score, name) = scored.max_by(|one, other| one.0.total_cmp(&other.0))?;
+    (score >= ALIKE).then_some(name)
+}
+
+fn located(file: &str, text: &str, place: usize, problem: Problem) -> DocumentError {
+    let before = text.get(..place).unwrap_or(text);
+    let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+    DocumentError {
+        file: file.to_owned(),
+        line: before.matches('\n').count() + 1,
+        column: before[line_start..].chars().count() + 1,
+        problem,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn error(text: &str) -> (String, String) {
+        let error = read("job.toml", text).expect_err("a bad file");
+        (error.to_string(), error.hint())
+    }
+
+    #[test]
+    fn every_key_says_what_its_option_says() {
+        let text = r#"
+            name = "sweep"
+            class = "ai-training"
+            project = "vision"
+            command = ["./train", "--lr", 0.1]
+            array = "0-31%4"
+            priority = -5
+            start-after = 2026-05-01T18:30:00+08:00
+            after = [12, "not-ok:13"]
+            after-any = 14
+            after-not-ok = [15]
+            cpus = 0.5
+            memory = "4GiB"
+            disk = "10G"
+            workdir = "fresh"
+            time-limit = "2h"
+            grace = "30s"
+            retries = 2
+            system-retries = 5
+
+            [extra]
+            licence = 1
+
+            [env]
+            EPOCHS = 10
+            "ODD NAME" = "x=y"
+        "#;
+        let options = [
+            "--name=sweep",
+            "--class=ai-training",
+            "--project=vision",
+            "--array=0-31%4",
+            "--priority=-5",
+            "--start-after=2026-05-01T18:30:00+08:00",
+            "--after=12,not-ok:13",
+            "--after-any=14",
+            "--after-not-ok=15",
+            "--cpus=0.5",
+            "--memory=4GiB",
+            "--disk=10G",
+            "--workdir=fresh",
+            "--time-limit=2h",
+            "--grace=30s",
+            "--retries=2",
+            "--system-retries=5",
+            "--extra=licence=1",
+            "--env=EPOCHS=10",
+            "--env=ODD NAME=x=y",
+        ];
+
+        let document = read("job.toml", text).expect("a good file");
+
+        assert_eq!(document.command, ["./train", "--lr", "0.1"]);
+        assert_eq!(
+            document.draft,
+            Line::try_parse_from(options).expect("good options").draft
+        );
+    }
+
+    #[test]
+    fn there_is_a_key_for_every_option_and_no_other() {
+        let command = Line::command();
+        let mut options: Vec<&str> = command
+            .get_arguments()
+            .filter_map(|option| option.get_long())
+            .collect();
+        options.extend(["command", "script"]);
+        options.sort_unstable();
+
+        assert_eq!(names(), options);
+    }
+
+    #[test]
+    fn a_misspelt_key_is_named_with_its_place_and_the_nearest_one() {
+        assert_eq!(
+            error("name = \"a\"\n  memori = \"4G\"\n"),
+            (
+                "job.toml, line 2, column 3: a job has no key `memori`".into(),
+                "did you mean `memory`?".into()
+            )
+        );
+        assert!(
+            error("qqq = 1\n")
+                .1
+                .starts_with("a job has: after, after-any, after-not-ok, array,")
+        );
+    }
+
+    #[test]
+    fn malformed_toml_is_told_with_its_place() {
+        let (message, _) = error("name = \"a\"\ncpus = = 2\n");
+
+        assert!(
+            message.starts_with("job.toml, line 2, column "),
+            "{message}"
+        );
+    }
+
+    #[test]
+    fn a_bad_value_is_told_with_its_place() {
+        assert_eq!(
+            error("cpus = 0\n").0,
+            "job.toml, line 1, column 8: invalid value '0' for '--cpus <NUMBER>': a task asks for 0 cpus; the least is 0.001"
+        );
+        assert_eq!(
+            error("cpus = true\n").0,
+            "job.toml, line 1, column 8: `cpus` is true or false, but must be a text or a decimal number"
+        );
+        assert_eq!(
+            error("command = \"true\"\n").0,
+            "job.toml, line 1, column 11: `command` is a text, but must be a list of the program and its arguments"
+        );
+        assert_eq!(
+            error("env = [\"A=1\"]\n").0,
+            "job.toml, line 1, column 7: `env` is a list, but must be a table of names and values"
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_makes_it_panic(text in ".{0,200}", key in "[a-z-]{1,15}", value in "[ -~]{0,40}") {
+            drop(read("job.toml", &text));
+            drop(read("job.toml", &format!("{key} = {value}\n")));
+        }
+    }
+}

@@ -1,0 +1,457 @@
+//! A job as far as somebody has described it: on the command line, in a script, in a job file.
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::path::{self, PathBuf};
+
+use jiff::Zoned;
+use repower_proto::v1::{self, DependencyKind};
+
+use super::array::Array;
+use super::dependency::{After, job_only};
+use super::duration::Duration;
+use super::extra::Extra;
+use super::moment::{Moment, MomentError};
+use super::number::Cpus;
+use super::script::Script;
+use super::size::Size;
+use super::variable::{Variable, VariableError};
+
+/// What may be said about a job. Whatever is left out is for a lower source, or the scheduler, to say.
+#[derive(Debug, Clone, Default, PartialEq, Eq, clap::Args)]
+#[command(next_help_heading = "The job")]
+pub struct Draft {
+    /// Name of the job [default: that of its script or command]
+    #[arg(long)]
+    pub name: Option<String>,
+    /// Class of work; `repower policy show` lists them
+    #[arg(long, short)]
+    pub class: Option<String>,
+    /// Who pays [default: default]
+    #[arg(long)]
+    pub project: Option<String>,
+    /// Tasks, one for each index: 0-999, 1-9:2, 0,3,7; %10 at the end lets 10 run at once
+    #[arg(long, short, value_name = "INDICES")]
+    pub array: Option<Array>,
+    /// Higher goes first, -1000 to 1000 [default: 0]
+    #[arg(long, value_name = "NUMBER", allow_negative_numbers = true,
+          value_parser = clap::value_parser!(i32).range(-1000..=1000))]
+    pub priority: Option<i32>,
+    /// Not before: +2h, 18:30, 2026-05-01T18:30:00+08:00
+    #[arg(long, value_name = "WHEN")]
+    pub start_after: Option<Moment>,
+    /// After these jobs: 12 or ok:12 when it succeeded, not-ok:12, any:12
+    #[arg(long, value_name = "JOB", value_delimiter = ',')]
+    pub after: Vec<After>,
+    /// After these jobs, however they end
+    #[arg(long, value_name = "JOB", value_delimiter = ',', value_parser = job_only)]
+    pub after_any: Vec<After>,
+    /// After these jobs, if they fail or are cancelled
+    #[arg(long, value_name = "JOB", value_delimiter = ',', value_parser = job_only)]
+    pub after_not_ok: Vec<After>,
+
+    /// Processors for each task: 2, 0.5 [default: 1]
+    #[arg(long, value_name = "NUMBER", help_heading = "What each task needs")]
+    pub cpus: Option<Cpus>,
+    /// Memory for each task: 512MiB, 4G
+    #[arg(long, value_name = "SIZE", help_heading = "What each task needs")]
+    pub memory: Option<Size>,
+    /// Disk for each task: 10G
+    #[arg(long, value_name = "SIZE", help_heading = "What each task needs")]
+    pub disk: Option<Size>,
+    /// So many of a thing that nodes are said to have: licence=2
+    #[arg(
+        long,
+        value_name = "NAME=AMOUNT",
+        value_delimiter = ',',
+        help_heading = "What each task needs"
+    )]
+    pub extra: Vec<Extra>,
+
+    /// Variable of its environment; without a value, as it is here
+    #[arg(long, short, value_name = "NAME[=VALUE]", help_heading = "How it runs")]
+    pub env: Vec<Variable>,
+    /// Folder of the node to run in, or `fresh` for an empty one [default: the current folder]
+    #[arg(long, short, value_name = "FOLDER", help_heading = "How it runs")]
+    pub workdir: Option<String>,
+    /// Longest that an attempt may run: 2h, 1:30:00, 90s [default: no limit]
+    #[arg(long, short, value_name = "SPAN", help_heading = "How it runs")]
+    pub time_limit: Option<Duration>,
+    /// Time between SIGTERM and SIGKILL [default: 10s]
+    #[arg(long, value_name = "SPAN", help_heading = "How it runs")]
+    pub grace: Option<Duration>,
+    /// Further attempts after the program failed [default: 0]
+    #[arg(long, value_name = "NUMBER", help_heading = "How it runs")]
+    pub retries: Option<u32>,
+    /// Further attempts after the system failed: a lost node and such [default: 20]
+    #[arg(long, value_name = "NUMBER", help_heading = "How it runs")]
+    pub system_retries: Option<u32>,
+}
+
+/// What is to run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Program {
+    /// A program that the nodes have, and its arguments.
+    Command(Vec<String>),
+    /// A script that goes along, and its arguments.
+    Script(Script, Vec<String>),
+}
+
+/// Where and when a draft is read.
+pub struct Here<'a> {
+    /// The time, in the reader's own zone.
+    pub now: Zoned,
+    /// The current folder.
+    pub folder: PathBuf,
+    /// Looks up a variable of the reader's own environment.
+    pub variable: &'a dyn Fn(&OsStr) -> Option<OsString>,
+}
+
+/// Why a draft does not make a specification.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DraftError {
+    /// A variable that was to be taken from here is not there.
+    #[error(transparent)]
+    Variable(#[from] VariableError),
+    /// The start is beyond the calendar.
+    #[error(transparent)]
+    Start(#[from] MomentError),
+    /// The current folder cannot be said in UTF-8.
+    #[error("the folder {0} is not UTF-8 text, which is all that a job can say")]
+    Folder(String),
+}
+
+impl DraftError {
+    /// Returns what to do about it.
+    pub fn hint(&self) -> String {
+        match self {
+            Self::Variable(_) => "give it a value: --env NAME=VALUE".to_owned(),
+            Self::Start(_) => "start it sooner".to_owned(),
+            Self::Folder(_) => {
+                "run in another one: --workdir FOLDER, or --workdir fresh".to_owned()
+            }
+        }
+    }
+}
+
+impl std::fmt::Debug for Here<'_> {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("Here")
+            .field("now", &self.now)
+            .field("folder", &self.folder)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Draft {
+    /// Returns this draft, with what it leaves out taken from a `lower` one; lists are joined.
+    #[must_use]
+    pub fn over(self, lower: Self) -> Self {
+        fn joined<T>(mut lower: Vec<T>, upper: Vec<T>) -> Vec<T> {
+            lower.extend(upper);
+            lower
+        }
+        Self {
+            name: self.name.or(lower.name),
+            class: self.class.or(lower.class),
+            project: self.project.or(lower.project),
+            array: self.array.or(lower.array),
+            priority: self.priority.or(lower.priority),
+            start_after: self.start_after.or(lower.start_after),
+            after: joined(lower.after, self.after),
+            after_any: joined(lower.after_any, self.after_any),
+            after_not_ok: joined(lower.after_not_ok, self.after_not_ok),
+            cpus: self.cpus.or(lower.cpus),
+            memory: self.memory.or(lower.memory),
+            disk: self.disk.or(lower.disk),
+            extra: joined(lower.extra, self.extra),
+            env: joined(lower.env, self.env),
+            workdir: self.workdir.or(lower.workdir),
+            time_limit: self.time_limit.or(lower.time_limit),
+            grace: self.grace.or(lower.grace),
+            retries: self.retries.or(lower.retries),
+            system_retries: self.system_retries.or(lower.system_retries),
+        }
+    }
+
+    /// Returns the specification of a job that runs `program`.
+    ///
+    /// # Errors
+    ///
+    /// Any [`DraftError`]; what depends on policy and cluster is not looked at.
+    pub fn into_spec(self, program: Program, here: &Here<'_>) -> Result<v1::JobSpec, DraftError> {
+        let dependencies = self.dependencies();
+        let (named, script, command) = match program {
+            Program::Command(command) => (command_name(&command), Vec::new(), command),
+            Program::Script(script, arguments) => (script.name, script.text, arguments),
+        };
+        // A variable or an extra that was said twice counts as it was said last, which is highest up.
+        let mut environment = BTreeMap::new();
+        for variable in self.env {
+            let settled = variable.settle(here.variable)?;
+            environment.insert(settled.name.clone(), settled);
+        }
+        let extras: BTreeMap<String, Extra> = self
+            .extra
+            .into_iter()
+            .map(|extra| (extra.name.clone(), extra))
+            .collect();
+        let start_after_ms = self
+            .start_after
+            .map_or(Ok(0), |moment| moment.as_millis(&here.now))?;
+        Ok(v1::JobSpec {
+            name: self.name.unwrap_or(named),
+            job_class: self.class.unwrap_or_default(),
+            project: self.project.unwrap_or_default(),
+            command,
+            script,
+            environment: environment.into_values().collect(),
+            working_folder: folder(self.workdir.as_deref(), here)?,
+            array: self.array.map(Array::into_wire),
+            resources: Some(v1::Resources {
+                cpu_milli: self.cpus.map_or(1000, Cpus::as_milli),
+                memory_bytes: self.memory.map_or(0, Size::as_bytes),
+                disk_bytes: self.disk.map_or(0, Size::as_bytes),
+                extras: extras.into_values().map(Extra::into_wire).collect(),
+            }),
+            time_limit_ms: self.time_limit.map_or(0, Duration::as_millis),
+            grace_ms: self.grace.map_or(0, Duration::as_millis),
+            priority: self.priority.unwrap_or(0),
+            start_after_ms,
+            retries: Some(v1::Retries {
+                user: self.retries.unwrap_or(0),
+                system: self.system_retries,
+            }),
+            dependencies,
+        })
+    }
+
+    fn dependencies(&self) -> Vec<v1::Dependency> {
+        let any = self
+            .after_any
+            .iter()
+            .map(|after| after.of_kind(DependencyKind::Any));
+        let not_ok = self
+            .after_not_ok
+            .iter()
+            .map(|after| after.of_kind(DependencyKind::NotOk));
+        let mut all: Vec<v1::Dependency> = self
+            .after
+            .iter()
+            .copied()
+            .chain(any)
+            .chain(not_ok)
+            .map(After::into_wire)
+            .collect();
+        all.sort_by_key(|dependency| (dependency.job, dependency.kind));
+        all.dedup();
+        all
+    }
+}
+
+/// Returns the last part of the program's path, cut to what a name may have.
+fn command_name(command: &[String]) -> String {
+    const LONGEST: usize = 128;
+    let program = command.first().map_or("", String::as_str);
+    let last = program
+        .rsplit('/')
+        .find(|part| !part.is_empty())
+        .unwrap_or(program);
+    let end = (0..=LONGEST.min(last.len()))
+        .rev()
+        .find(|end| last.is_char_boundary(*end))
+        .unwrap_or(0);
+    last[..end].to_owned()
+}
+
+fn folder(asked: Option<&str>, here: &Here<'_>) -> Result<String, DraftError> {
+    let folder = match asked {
+        Some("fresh") => return Ok(String::new()),
+        Some(folder) => here.folder.join(folder),
+        None => here.folder.clone(),
+    };
+    // Only to drop `.` parts: the node has its own links, so nothing is resolved here.
+    let folder = path::absolute(&folder).unwrap_or(folder);
+    folder
+        .into_os_string()
+        .into_string()
+        .map_err(|folder| DraftError::Folder(folder.to_string_lossy().into_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    #[command(no_binary_name = true)]
+    struct Line {
+        #[command(flatten)]
+        draft: Draft,
+    }
+
+    fn draft(line: &str) -> Draft {
+        Line::try_parse_from(line.split_whitespace())
+            .unwrap_or_else(|error| panic!("{error}"))
+            .draft
+    }
+
+    fn here() -> Here<'static> {
+        Here {
+            now: "2026-05-01T18:00:00+08:00[+08:00]"
+                .parse()
+                .expect("a good moment"),
+            folder: "/home/mia/sweep".into(),
+            variable: &|name| (name == "USER").then(|| "mia".into()),
+        }
+    }
+
+    fn command(words: &[&str]) -> Program {
+        Program::Command(words.iter().map(|word| (*word).to_owned()).collect())
+    }
+
+    #[test]
+    fn a_bare_command_asks_for_one_cpu_in_the_current_folder() {
+        let spec = Draft::default()
+            .into_spec(command(&["./bin/train", "--lr", "0.1"]), &here())
+            .expect("a spec");
+
+        assert_eq!(spec.name, "train");
+        assert_eq!(spec.working_folder, "/home/mia/sweep");
+        assert_eq!(spec.command, ["./bin/train", "--lr", "0.1"]);
+        let resources = spec.resources.expect("always there");
+        assert_eq!(
+            (
+                resources.cpu_milli,
+                resources.memory_bytes,
+                resources.disk_bytes
+            ),
+            (1000, 0, 0)
+        );
+        assert_eq!(
+            spec.retries,
+            Some(v1::Retries {
+                user: 0,
+                system: None
+            })
+        );
+        assert_eq!(spec.array, None);
+    }
+
+    #[test]
+    fn every_option_reaches_the_specification() {
+        let all = draft(
+            "--name n --class ai-training --project p --array 0-9%2 --priority -5 --start-after +1h \
+             --after 12,not-ok:13 --after-any 14 --after-not-ok 15 --cpus 0.5 --memory 4G --disk 1G \
+             --extra licence=2 --env K=V --env USER --workdir fresh --time-limit 2h --grace 30s \
+             --retries 3 --system-retries 0",
+        );
+
+        let spec = all.into_spec(command(&["true"]), &here()).expect("a spec");
+
+        assert_eq!(
+            (
+                spec.name.as_str(),
+                spec.job_class.as_str(),
+                spec.project.as_str()
+            ),
+            ("n", "ai-training", "p")
+        );
+        assert_eq!(spec.array.expect("asked").limit, 2);
+        assert_eq!(
+            (spec.priority, spec.time_limit_ms, spec.grace_ms),
+            (-5, 7_200_000, 30_000)
+        );
+        assert_eq!(spec.start_after_ms, 1_777_633_200_000);
+        assert_eq!(spec.working_folder, "");
+        assert_eq!(
+            spec.retries,
+            Some(v1::Retries {
+                user: 3,
+                system: Some(0)
+            })
+        );
+        let dependencies: Vec<_> = spec
+            .dependencies
+            .iter()
+            .map(|one| (one.job, one.kind()))
+            .collect();
+        assert_eq!(
+            dependencies,
+            [
+                (12, DependencyKind::Ok),
+                (13, DependencyKind::NotOk),
+                (14, DependencyKind::Any),
+                (15, DependencyKind::NotOk)
+            ]
+        );
+        let environment: Vec<_> = spec
+            .environment
+            .iter()
+            .map(|one| (one.name.as_str(), one.value.as_str()))
+            .collect();
+        assert_eq!(environment, [("K", "V"), ("USER", "mia")]);
+        let resources = spec.resources.expect("always there");
+        assert_eq!(
+            (
+                resources.cpu_milli,
+                resources.memory_bytes,
+                resources.disk_bytes
+            ),
+            (500, 4 << 30, 1 << 30)
+        );
+        assert_eq!(
+            resources.extras,
+            [v1::Extra {
+                name: "licence".into(),
+                amount: 2
+            }]
+        );
+    }
+
+    #[test]
+    fn the_upper_draft_wins_and_lists_are_joined() {
+        let lower = draft("--name low --cpus 1 --env A=1 --env B=1 --after 1 --extra x=1");
+        let upper = draft("--name high --env B=2 --after 2 --extra x=3");
+
+        let spec = upper
+            .over(lower)
+            .into_spec(command(&["true"]), &here())
+            .expect("a spec");
+
+        assert_eq!(spec.name, "high");
+        let environment: Vec<_> = spec
+            .environment
+            .iter()
+            .map(|one| (one.name.as_str(), one.value.as_str()))
+            .collect();
+        assert_eq!(environment, [("A", "1"), ("B", "2")]);
+        assert_eq!(spec.dependencies.len(), 2);
+        assert_eq!(
+            spec.resources.expect("always there").extras,
+            [v1::Extra {
+                name: "x".into(),
+                amount: 3
+            }]
+        );
+    }
+
+    #[test]
+    fn a_relative_folder_is_below_the_current_one() {
+        let spec = draft("--workdir ./run")
+            .into_spec(command(&["true"]), &here())
+            .expect("a spec");
+
+        assert_eq!(spec.working_folder, "/home/mia/sweep/run");
+    }
+
+    #[test]
+    fn a_variable_that_is_not_set_here_is_refused() {
+        let error = draft("--env NONE")
+            .into_spec(command(&["true"]), &here())
+            .expect_err("not set");
+
+        assert_eq!(error.to_string(), "the variable NONE is not set here");
+    }
+}

@@ -1,0 +1,35 @@
+//! What `-o json` prints: stable shapes, described in `docs/json.md`.
+//!
+//! Keys are `snake_case`, moments are RFC 3339 texts or null, amounts are whole numbers with the
+//! unit in the key, hashes are hexadecimal. Keys may be added; none is removed or changes meaning.
+
+mod job;
+mod node;
+mod spec;
+mod task;
+mod token;
+mod why;
+
+pub use job::{Cancelled, Job, JobDetail, Jobs, Reason, Submitted, Tasks};
+pub(crate) use job::{pending, reason};
+pub use node::{Inventory, Node, NodeDetail, Nodes, Resources};
+pub use spec::Spec;
+pub use task::{Log, Outcome, Task, Tasks as TaskList, Usage};
+pub use token::{Issued, Token, Tokens};
+pub use why::Why;
+
+/// Returns a text, or nothing for an empty one.
+fn text(text: &str) -> Option<String> {
+    (!text.is_empty()).then(|| text.to_owned())
+}
+
+/// Writes bytes as lower-case hexadecimal.
+pub fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write;
+    bytes
+        .iter()
+        .fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+            write!(text, "{byte:02x}").expect("a String takes all");
+            text
+        })
+}

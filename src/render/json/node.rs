@@ -1,0 +1,128 @@
+//! Nodes as JSON.
+
+use std::collections::BTreeMap;
+
+use repower_proto::v1;
+use serde::Serialize;
+
+use super::{Task, text};
+use crate::render::{time, words};
+
+/// Amounts of what tasks need and nodes have.
+#[derive(Debug, Serialize)]
+pub struct Resources {
+    cpu_milli: u64,
+    memory_bytes: u64,
+    disk_bytes: u64,
+    extras: BTreeMap<String, u64>,
+}
+
+/// What an agent found on its machine.
+#[derive(Debug, Serialize)]
+pub struct Inventory {
+    hostname: String,
+    kernel: String,
+    cpu_model: String,
+    isa_level: String,
+    sockets: u32,
+    agent_version: String,
+}
+
+/// One node.
+#[derive(Debug, Serialize)]
+pub struct Node {
+    id: u32,
+    name: String,
+    phase: &'static str,
+    connected: bool,
+    drained: bool,
+    held_back: bool,
+    reason: Option<String>,
+    capacity: Resources,
+    used: Resources,
+    running: u32,
+    waiting: u32,
+    since: Option<String>,
+    inventory: Option<Inventory>,
+}
+
+/// All nodes.
+#[derive(Debug, Serialize)]
+pub struct Nodes {
+    nodes: Vec<Node>,
+}
+
+/// One node and what it runs.
+#[derive(Debug, Serialize)]
+pub struct NodeDetail {
+    #[serde(flatten)]
+    node: Node,
+    attempts: Vec<Task>,
+}
+
+impl From<&v1::Resources> for Resources {
+    fn from(resources: &v1::Resources) -> Self {
+        Self {
+            cpu_milli: resources.cpu_milli,
+            memory_bytes: resources.memory_bytes,
+            disk_bytes: resources.disk_bytes,
+            extras: resources
+                .extras
+                .iter()
+                .map(|extra| (extra.name.clone(), extra.amount))
+                .collect(),
+        }
+    }
+}
+
+impl From<&v1::NodeSummary> for Node {
+    fn from(node: &v1::NodeSummary) -> Self {
+        let resources =
+            |side: &Option<v1::Resources>| Resources::from(&side.clone().unwrap_or_default());
+        Self {
+            id: node.id,
+            name: node.name.clone(),
+            phase: words::node_phase(node.phase()),
+            connected: node.connected,
+            drained: node.drained,
+            held_back: node.held_back,
+            reason: text(&node.reason),
+            capacity: resources(&node.capacity),
+            used: resources(&node.used),
+            running: node.running,
+            waiting: node.waiting,
+            since: time::rfc3339(node.since_ms),
+            inventory: node.inventory.as_ref().map(Inventory::from),
+        }
+    }
+}
+
+impl From<&v1::Inventory> for Inventory {
+    fn from(inventory: &v1::Inventory) -> Self {
+        Self {
+            hostname: inventory.hostname.clone(),
+            kernel: inventory.kernel.clone(),
+            cpu_model: inventory.cpu_model.clone(),
+            isa_level: inventory.isa_level.clone(),
+            sockets: inventory.sockets,
+            agent_version: inventory.version.clone(),
+        }
+    }
+}
+
+impl From<&v1::ListNodesReply> for Nodes {
+    fn from(reply: &v1::ListNodesReply) -> Self {
+        Self {
+            nodes: reply.nodes.iter().map(Node::from).collect(),
+        }
+    }
+}
+
+impl From<&v1::ShowNodeReply> for NodeDetail {
+    fn from(reply: &v1::ShowNodeReply) -> Self {
+        Self {
+            node: Node::from(&reply.node.clone().unwrap_or_default()),
+            attempts: reply.attempts.iter().map(Task::from).collect(),
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! Specifications of jobs as JSON.
+
+use std::collections::BTreeMap;
+
+use repower_proto::v1;
+use serde::Serialize;
+
+use super::{Resources, text};
+use crate::jobfile::array;
+use crate::render::{time, words};
+
+/// What was asked for.
+#[derive(Debug, Serialize)]
+pub struct Spec {
+    command: Vec<String>,
+    script: Option<String>,
+    environment: BTreeMap<String, String>,
+    working_folder: Option<String>,
+    array: Option<Array>,
+    resources: Resources,
+    time_limit_ms: Option<u64>,
+    grace_ms: Option<u64>,
+    start_after: Option<String>,
+    retries: Retries,
+    dependencies: Vec<Dependency>,
+}
+
+#[derive(Debug, Serialize)]
+struct Array {
+    indices: String,
+    limit: Option<u32>,
+}
+
+#[derive(Debug, Serialize)]
+struct Retries {
+    user: u32,
+    system: Option<u32>,
+}
+
+#[derive(Debug, Serialize)]
+struct Dependency {
+    job: u64,
+    kind: &'static str,
+}
+
+impl From<&v1::JobSpec> for Spec {
+    fn from(spec: &v1::JobSpec) -> Self {
+        let retries = spec.retries.unwrap_or_default();
+        let variables = spec
+            .environment
+            .iter()
+            .map(|one| (one.name.clone(), one.value.clone()));
+        let array = spec.array.as_ref().map(|array| Array {
+            indices: array::ranges(&array.ranges),
+            limit: (array.limit != 0).then_some(array.limit),
+        });
+        let dependency = |one: &v1::Dependency| Dependency {
+            job: one.job,
+            kind: words::dependency_kind(one.kind()),
+        };
+        Self {
+            command: spec.command.clone(),
+            script: text(&String::from_utf8_lossy(&spec.script)),
+            environment: variables.collect(),
+            working_folder: text(&spec.working_folder),
+            array,
+            resources: Resources::from(&spec.resources.clone().unwrap_or_default()),
+            time_limit_ms: (spec.time_limit_ms != 0).then_some(spec.time_limit_ms),
+            grace_ms: (spec.grace_ms != 0).then_some(spec.grace_ms),
+            start_after: time::rfc3339(spec.start_after_ms),
+            retries: Retries {
+                user: retries.user,
+                system: retries.system,
+            },
+            dependencies: spec.dependencies.iter().map(dependency).collect(),
+        }
+    }
+}

@@ -1,0 +1,16 @@
+//! How things look: tables and lines for people, JSON for programs, both in one voice.
+//!
+//! The only part of the command line that writes to the terminal. It asks nobody anything.
+
+pub mod failure;
+pub mod json;
+pub mod lines;
+pub mod progress;
+pub mod quantity;
+pub mod screen;
+pub mod table;
+pub mod time;
+pub mod words;
+
+pub use screen::{Form, OutputError, Screen};
+pub use table::{Cell, Column, Table};

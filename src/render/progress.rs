@@ -1,0 +1,125 @@
+//! Progress on standard error: a bar on a terminal, a line each tenth elsewhere.
+
+use std::io::IsTerminal;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use repower_proto::v1::JobSummary;
+
+use super::quantity::percent;
+
+/// How far some jobs are, drawn over and over.
+#[derive(Debug)]
+pub struct Progress {
+    shown: Shown,
+}
+
+#[derive(Debug)]
+enum Shown {
+    Nothing,
+    Bar(ProgressBar),
+    /// The last tenth that was told.
+    Lines(Option<u64>),
+}
+
+impl Progress {
+    /// Shows nothing.
+    pub fn none() -> Self {
+        Self {
+            shown: Shown::Nothing,
+        }
+    }
+
+    /// Shows a bar, or lines where there is no terminal.
+    pub fn visible() -> Self {
+        if !std::io::stderr().is_terminal() {
+            return Self {
+                shown: Shown::Lines(None),
+            };
+        }
+        let style = "{bar:24.cyan/blue} {pos}/{len} tasks{msg} {per_sec} ETA {eta}";
+        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(10))
+            .with_style(
+                ProgressStyle::with_template(style).expect("a constant that is well formed"),
+            );
+        Self {
+            shown: Shown::Bar(bar),
+        }
+    }
+
+    /// Shows where the jobs are now.
+    pub fn update<'a>(&mut self, jobs: impl Iterator<Item = &'a JobSummary>) {
+        if matches!(self.shown, Shown::Nothing) {
+            return;
+        }
+        let sum = jobs.fold(Sum::default(), Sum::and);
+        match &mut self.shown {
+            Shown::Nothing => {}
+            Shown::Bar(bar) => {
+                bar.set_length(sum.total);
+                bar.set_position(sum.done);
+                bar.set_message(sum.words());
+            }
+            Shown::Lines(last) => {
+                let tenth = percent(sum.done, sum.total) / 10;
+                if *last != Some(tenth) {
+                    *last = Some(tenth);
+                    eprint_line(&format!("{}/{} tasks{}", sum.done, sum.total, sum.words()));
+                }
+            }
+        }
+    }
+
+    /// Runs something that writes to the terminal, with the bar out of its way.
+    pub fn aside<T>(&self, write: impl FnOnce() -> T) -> T {
+        match &self.shown {
+            Shown::Bar(bar) => bar.suspend(write),
+            Shown::Nothing | Shown::Lines(_) => write(),
+        }
+    }
+
+    /// Takes the bar away.
+    pub fn end(self) {
+        if let Shown::Bar(bar) = self.shown {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+#[expect(
+    clippy::print_stderr,
+    reason = "this is part of the renderer, and the bar writes there too"
+)]
+fn eprint_line(line: &str) {
+    eprintln!("{line}");
+}
+
+/// Tasks of all the jobs together.
+#[derive(Debug, Default)]
+struct Sum {
+    total: u64,
+    done: u64,
+    running: u64,
+    failed: u64,
+}
+
+impl Sum {
+    fn and(self, job: &JobSummary) -> Self {
+        Self {
+            total: self.total + job.tasks,
+            done: self.done + job.succeeded + job.failed + job.cancelled,
+            running: self.running + job.running,
+            failed: self.failed + job.failed,
+        }
+    }
+
+    /// Returns what is not zero: `, 4 running, 1 failed`.
+    fn words(&self) -> String {
+        let mut words = String::new();
+        for (number, word) in [(self.running, "running"), (self.failed, "failed")] {
+            if number > 0 {
+                words.push_str(&format!(", {number} {word}"));
+            }
+        }
+        words
+    }
+}

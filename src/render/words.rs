@@ -1,0 +1,254 @@
+//! The words for states, the same in tables and in JSON.
+
+use repower_proto::v1::{
+    DependencyKind, JobState, NodePhase, NodeSummary, Outcome, OutcomeKind, Stream, TaskState,
+    TokenKind,
+};
+
+/// A colour with a meaning.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tint {
+    /// It went well.
+    Good,
+    /// It failed.
+    Bad,
+    /// It goes on.
+    Busy,
+    /// Somebody should look.
+    Look,
+    /// Of lesser interest.
+    Faint,
+}
+
+/// Returns the word for where a job is.
+pub fn job_state(state: JobState) -> &'static str {
+    match state {
+        JobState::Unspecified => "unknown",
+        JobState::Held => "held",
+        JobState::Pending => "pending",
+        JobState::Running => "running",
+        JobState::Succeeded => "succeeded",
+        JobState::Failed => "failed",
+        JobState::Cancelled => "cancelled",
+    }
+}
+
+/// Returns the colour of where a job is.
+pub fn job_tint(state: JobState) -> Option<Tint> {
+    match state {
+        JobState::Unspecified | JobState::Pending => None,
+        JobState::Held => Some(Tint::Look),
+        JobState::Running => Some(Tint::Busy),
+        JobState::Succeeded => Some(Tint::Good),
+        JobState::Failed => Some(Tint::Bad),
+        JobState::Cancelled => Some(Tint::Faint),
+    }
+}
+
+/// Whether a job in this state never changes again.
+pub fn has_ended(state: JobState) -> bool {
+    match state {
+        JobState::Succeeded | JobState::Failed | JobState::Cancelled => true,
+        JobState::Unspecified | JobState::Held | JobState::Pending | JobState::Running => false,
+    }
+}
+
+/// Returns the word for where a task is.
+pub fn task_state(state: TaskState) -> &'static str {
+    match state {
+        TaskState::Unspecified => "unknown",
+        TaskState::Pending => "pending",
+        TaskState::Placed => "placed",
+        TaskState::Running => "running",
+        TaskState::Stopping => "stopping",
+        TaskState::Succeeded => "succeeded",
+        TaskState::Failed => "failed",
+        TaskState::Cancelled => "cancelled",
+    }
+}
+
+/// Returns the colour of where a task is.
+pub fn task_tint(state: TaskState) -> Option<Tint> {
+    match state {
+        TaskState::Unspecified | TaskState::Pending | TaskState::Placed => None,
+        TaskState::Running => Some(Tint::Busy),
+        TaskState::Stopping => Some(Tint::Look),
+        TaskState::Succeeded => Some(Tint::Good),
+        TaskState::Failed => Some(Tint::Bad),
+        TaskState::Cancelled => Some(Tint::Faint),
+    }
+}
+
+/// Returns the word for how an attempt ended.
+pub fn outcome_kind(kind: OutcomeKind) -> &'static str {
+    match kind {
+        OutcomeKind::Unspecified => "unknown",
+        OutcomeKind::Exited => "exited",
+        OutcomeKind::Signalled => "signalled",
+        OutcomeKind::TimedOut => "timed-out",
+        OutcomeKind::Cancelled => "cancelled",
+        OutcomeKind::NotStarted => "not-started",
+        OutcomeKind::Lost => "lost",
+        OutcomeKind::Recalled => "recalled",
+        OutcomeKind::OutOfMemory => "out-of-memory",
+    }
+}
+
+/// Returns how an attempt ended, for a person: `exit 3`, `signal 9 (SIGKILL)`.
+pub fn outcome(outcome: &Outcome) -> String {
+    let what = match outcome.kind() {
+        OutcomeKind::Exited => format!("exit {}", outcome.exit_code),
+        OutcomeKind::Signalled => match signal(outcome.signal) {
+            Some(name) => format!("signal {} ({name})", outcome.signal),
+            None => format!("signal {}", outcome.signal),
+        },
+        OutcomeKind::TimedOut => "time limit".to_owned(),
+        OutcomeKind::NotStarted => "not started".to_owned(),
+        OutcomeKind::OutOfMemory => "out of memory".to_owned(),
+        kind @ (OutcomeKind::Unspecified
+        | OutcomeKind::Cancelled
+        | OutcomeKind::Lost
+        | OutcomeKind::Recalled) => outcome_kind(kind).to_owned(),
+    };
+    if outcome.detail.is_empty() {
+        what
+    } else {
+        format!("{what}: {}", outcome.detail)
+    }
+}
+
+/// Returns the name of a signal that ends processes, as Linux numbers them.
+fn signal(number: i32) -> Option<&'static str> {
+    Some(match number {
+        1 => "SIGHUP",
+        2 => "SIGINT",
+        3 => "SIGQUIT",
+        4 => "SIGILL",
+        5 => "SIGTRAP",
+        6 => "SIGABRT",
+        7 => "SIGBUS",
+        8 => "SIGFPE",
+        9 => "SIGKILL",
+        11 => "SIGSEGV",
+        13 => "SIGPIPE",
+        14 => "SIGALRM",
+        15 => "SIGTERM",
+        24 => "SIGXCPU",
+        25 => "SIGXFSZ",
+        31 => "SIGSYS",
+        _ => return None,
+    })
+}
+
+/// Returns the word for what a dependency waits for.
+pub fn dependency_kind(kind: DependencyKind) -> &'static str {
+    match kind {
+        DependencyKind::Unspecified => "unknown",
+        DependencyKind::Ok => "ok",
+        DependencyKind::NotOk => "not-ok",
+        DependencyKind::Any => "any",
+    }
+}
+
+/// Returns the word for a node's phase.
+pub fn node_phase(phase: NodePhase) -> &'static str {
+    match phase {
+        NodePhase::Unspecified => "unknown",
+        NodePhase::Enrolled => "enrolled",
+        NodePhase::Up => "up",
+        NodePhase::Lost => "lost",
+        NodePhase::Left => "left",
+    }
+}
+
+/// Returns a node's state in one word or two: `up`, `up,drained`, `up,silent`.
+pub fn node_state(node: &NodeSummary) -> String {
+    let mut state = node_phase(node.phase()).to_owned();
+    if node.phase() == NodePhase::Up && !node.connected {
+        state.push_str(",silent");
+    }
+    if node.drained {
+        state.push_str(",drained");
+    }
+    if node.held_back {
+        state.push_str(",held-back");
+    }
+    state
+}
+
+/// Returns the colour of a node's state.
+pub fn node_tint(node: &NodeSummary) -> Option<Tint> {
+    match node.phase() {
+        NodePhase::Lost => Some(Tint::Bad),
+        NodePhase::Up if node.held_back => Some(Tint::Bad),
+        NodePhase::Up if node.drained || !node.connected => Some(Tint::Look),
+        NodePhase::Up => Some(Tint::Good),
+        NodePhase::Unspecified | NodePhase::Enrolled | NodePhase::Left => Some(Tint::Faint),
+    }
+}
+
+/// Returns the word for what a token is for.
+pub fn token_kind(kind: TokenKind) -> &'static str {
+    match kind {
+        TokenKind::Unspecified => "unknown",
+        TokenKind::Join => "join",
+        TokenKind::Person => "person",
+    }
+}
+
+/// Returns the word for an output stream.
+pub fn stream(stream: Stream) -> &'static str {
+    match stream {
+        Stream::Unspecified => "unknown",
+        Stream::Stdout => "stdout",
+        Stream::Stderr => "stderr",
+    }
+}
+
+/// Returns a text without the characters that would move the cursor or colour the terminal.
+///
+/// Names and reasons are written by others; a newline in one must not look like a row of ours.
+pub fn tame(text: &str) -> String {
+    text.chars()
+        .map(|letter| {
+            if letter.is_control() {
+                '\u{fffd}'
+            } else {
+                letter
+            }
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_outcome_reads_as_a_person_would_say_it() {
+        let exited = Outcome {
+            kind: OutcomeKind::Exited.into(),
+            exit_code: 3,
+            ..Outcome::default()
+        };
+        let killed = Outcome {
+            kind: OutcomeKind::Signalled.into(),
+            signal: 9,
+            ..Outcome::default()
+        };
+        let missing = Outcome {
+            kind: OutcomeKind::NotStarted.into(),
+            detail: "./run: no such file".into(),
+            ..Outcome::default()
+        };
+
+        assert_eq!(outcome(&exited), "exit 3");
+        assert_eq!(outcome(&killed), "signal 9 (SIGKILL)");
+        assert_eq!(outcome(&missing), "not started: ./run: no such file");
+    }
+
+    #[test]
+    fn what_others_wrote_cannot_move_the_cursor() {
+        assert_eq!(tame("a\x1b[2Jb\nc"), "a\u{fffd}[2Jb\u{fffd}c");
+    }
+}
