@@ -466,12 +466,13 @@ fn cancelling_stops_what_runs_and_never_starts_what_waits() {
         reason: "enough".into(),
     };
 
+    let range = |first, last| IndexRange {
+        first,
+        last,
+        step: 1,
+    };
     let some = world
-        .turn(&cancel(Some(vec![IndexRange {
-            first: 1,
-            last: 9,
-            step: 1,
-        }])))
+        .turn(&cancel(Some(vec![range(1, 7), range(4, 9)])))
         .unwrap();
     let all = world.turn(&cancel(None)).unwrap();
     world.end(placed[0].0, Outcome::Cancelled);

@@ -153,6 +153,25 @@ impl Array {
         None
     }
 
+    /// The places of those indices of a range that the array has, as intervals, ascending.
+    pub fn places(&self, asked: IndexRange) -> Vec<(u32, u32)> {
+        let whole = self.place(asked.first).zip(self.place(asked.end()));
+        if let Some((first, last)) = whole
+            && u64::from(last - first) + 1 == asked.count()
+        {
+            return vec![(first, last)];
+        }
+        let mut found: Vec<(u32, u32)> = Vec::new();
+        let indices = (asked.first..=asked.last).step_by(asked.step.max(1) as usize);
+        for place in indices.filter_map(|index| self.place(index)) {
+            match found.last_mut() {
+                Some((_, last)) if *last + 1 == place => *last = place,
+                _ => found.push((place, place)),
+            }
+        }
+        found
+    }
+
     /// The place of an index; `None` if the array does not have it.
     pub fn place(&self, index: u32) -> Option<u32> {
         let mut before = 0;
@@ -216,6 +235,16 @@ mod tests {
             ),
             (None, None, None, None)
         );
+    }
+
+    #[test]
+    fn the_places_of_a_range_are_few_intervals() {
+        let array = array(&[(0, 999_999, 1), (2_000_000, 2_000_010, 2)]).unwrap();
+        let places = |first, last, step| array.places(IndexRange { first, last, step });
+
+        assert_eq!(places(5, 900_000, 1), [(5, 900_000)]);
+        assert_eq!(places(1, 7, 3), [(1, 1), (4, 4), (7, 7)]);
+        assert_eq!(places(999_999, 2_000_003, 1), [(999_999, 1_000_001)]);
     }
 
     #[test]

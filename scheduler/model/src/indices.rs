@@ -92,11 +92,60 @@ impl Indices {
         true
     }
 
+    /// Takes all members from `first` to `last` out, both ends included. Returns how many they were.
+    pub fn remove_range(&mut self, first: u32, last: u32) -> u64 {
+        let mut removed = 0;
+        while let Some((start, end)) = self.overlapping(first, last) {
+            self.intervals.remove(&start);
+            if start < first {
+                self.intervals.insert(start, first - 1);
+            }
+            if last < end {
+                self.intervals.insert(last + 1, end);
+            }
+            removed += u64::from(end.min(last) - start.max(first)) + 1;
+        }
+        self.count -= removed;
+        removed
+    }
+
+    /// The members that lie in some intervals, which are ascending and disjoint.
+    #[must_use]
+    pub fn within(&self, intervals: &[(u32, u32)]) -> Self {
+        let mut found = Self::default();
+        for (first, last) in intervals {
+            let before = self.intervals.range(..first).next_back();
+            let inside = self.intervals.range(first..=last);
+            for (start, end) in before
+                .into_iter()
+                .chain(inside)
+                .filter(|(_, end)| *end >= first)
+            {
+                let (start, end) = (*start.max(first), *end.min(last));
+                found.count += u64::from(end - start) + 1;
+                match found.intervals.last_entry() {
+                    Some(mut entry) if entry.get().checked_add(1) == Some(start) => {
+                        entry.insert(end);
+                    }
+                    _ => {
+                        found.intervals.insert(start, end);
+                    }
+                }
+            }
+        }
+        found
+    }
+
     /// Takes the lowest member out.
     pub fn take_first(&mut self) -> Option<u32> {
         let first = self.first()?;
         self.remove(first);
         Some(first)
+    }
+
+    fn overlapping(&self, first: u32, last: u32) -> Option<(u32, u32)> {
+        let (start, end) = self.intervals.range(..=last).next_back()?;
+        (*end >= first).then_some((*start, *end))
     }
 
     fn around(&self, index: u32) -> Option<(u32, u32)> {
@@ -139,6 +188,27 @@ mod tests {
         assert!(set.iter().eq(plain.iter().copied()));
         let intervals: Vec<_> = set.intervals().collect();
         assert!(intervals.windows(2).all(|pair| pair[0].1 + 1 < pair[1].0));
+    }
+
+    #[test]
+    fn a_range_is_removed_across_intervals_and_counted() {
+        let mut set: Indices = [1, 2, 3, 7, 8, 20].into_iter().collect();
+
+        assert_eq!(set.remove_range(3, 7), 2);
+        assert_eq!(set.remove_range(9, 19), 0);
+
+        assert_eq!(set.iter().collect::<Vec<_>>(), [1, 2, 8, 20]);
+        assert_eq!((set.len(), set.remove_range(0, u32::MAX)), (4, 4));
+    }
+
+    #[test]
+    fn the_members_within_intervals_are_a_set_again() {
+        let set: Indices = (0..100).filter(|index| index % 10 != 5).collect();
+
+        let some = set.within(&[(3, 7), (8, 8), (50, 60), (200, 300)]);
+
+        let expected = [3, 4, 6, 7, 8, 50, 51, 52, 53, 54, 56, 57, 58, 59, 60];
+        assert_eq!(some, expected.into_iter().collect());
     }
 
     #[test]

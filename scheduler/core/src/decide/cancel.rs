@@ -1,6 +1,6 @@
 //! Cancelling jobs and tasks.
 
-use repower_model::{AttemptId, IndexRange, Indices, JobId, StopReason, TaskId};
+use repower_model::{ArrayError, AttemptId, IndexRange, Indices, JobId, StopReason, TaskId};
 
 use super::settle::settle;
 use crate::draft::Draft;
@@ -59,22 +59,28 @@ pub(crate) fn cancel(
 
 /// Which of the named tasks are pending.
 fn pending_of(job: &Job, ranges: &[IndexRange]) -> Result<Indices, Refusal> {
-    let mut found = Indices::default();
+    let mut named: Vec<(u32, u32)> = Vec::new();
     for range in ranges {
-        let mut index = Some(range.first);
-        while let Some(at) = index.filter(|at| *at <= range.last) {
-            let place = job.spec.array.place(at);
-            let place = place.ok_or(Refusal::TaskUnknown {
-                job: job.id,
-                index: at,
-            })?;
-            if job.pending.contains(place) {
-                found.insert(place);
-            }
-            index = at.checked_add(range.step.max(1));
+        let IndexRange { first, last, step } = *range;
+        if last < first {
+            return Err(Refusal::BadArray(ArrayError::Backwards { first, last }));
         }
+        let mut indices = (first..=last).step_by(step.max(1) as usize);
+        let unknown = |index: &u32| job.spec.array.place(*index).is_none();
+        if let Some(index) = indices.find(unknown) {
+            return Err(Refusal::TaskUnknown { job: job.id, index });
+        }
+        named.extend(job.spec.array.places(*range));
     }
-    Ok(found)
+    named.sort_unstable();
+    named.dedup_by(|later, earlier| {
+        let overlap = later.0 <= earlier.1;
+        if overlap {
+            earlier.1 = earlier.1.max(later.1);
+        }
+        overlap
+    });
+    Ok(job.pending.within(&named))
 }
 
 /// The attempts of the named tasks that are on nodes and were not told to end yet.

@@ -188,16 +188,20 @@ impl State {
     fn cancelled(&mut self, id: JobId, tasks: &[IndexRange]) {
         let job = self.known_job(id);
         for range in tasks {
-            let mut index = Some(range.first);
-            while let Some(at) = index.filter(|at| *at <= range.last) {
-                if let Some(place) = job.spec.array.place(at)
-                    && job.pending.remove(place)
-                {
-                    job.cancelled += 1;
-                    job.delayed.retain(|(_, waiting)| *waiting != place);
-                    job.tries.remove(&place);
-                }
-                index = at.checked_add(range.step);
+            for (first, last) in job.spec.array.places(*range) {
+                job.cancelled += job.pending.remove_range(first, last);
+                job.delayed
+                    .retain(|(_, place)| !(first..=last).contains(place));
+                let Job {
+                    tries,
+                    pending,
+                    failed,
+                    ..
+                } = job;
+                tries.retain(|place, _| {
+                    let gone = (first..=last).contains(place);
+                    !gone || pending.contains(*place) || failed.contains(*place)
+                });
             }
         }
         self.requeue(id);
