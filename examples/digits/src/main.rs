@@ -6,8 +6,8 @@
 //! judged by; the test rows, written by other people, are measured once at the end.
 //!
 //! Built on `ndarray` and a page of calculus rather than on an ML crate: `linfa` and `smartcore`
-//! have no neural network, and `candle` (about 150 crates) and `burn` (more) take minutes to
-//! compile on the small machines that this demonstration is for. `ndarray` takes seconds.
+//! have no neural network, and `candle` and `burn` bring over 150 crates each, too long to compile
+//! on the small machines that this demonstration is for. `ndarray` brings seven.
 //!
 //! This is an example of a workload. It knows nothing of the scheduler but one variable of its
 //! environment, `REPOWER_TASK_INDEX`.
@@ -25,6 +25,7 @@ use clock::Stopwatch;
 use data::Parts;
 use serde::Serialize;
 use std::io::Write;
+use std::process::ExitCode;
 use train::Settings;
 
 /// Trains a classifier of handwritten digits and prints one line of JSON.
@@ -76,13 +77,32 @@ struct Report {
     seconds: f64,
 }
 
-fn main() -> anyhow::Result<()> {
+fn main() -> ExitCode {
     let asked = Asked::parse();
     let settings = settings(&asked).unwrap_or_else(|refusal| refusal.exit());
-    let report = run(asked.index, settings)?;
+    run(asked.index, settings)
+        .and_then(|report| print(&report))
+        .map_or_else(|error| tell(&error), |()| ExitCode::SUCCESS)
+}
+
+fn print(report: &Report) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
-    serde_json::to_writer(&mut out, &report).context("cannot write the report")?;
+    serde_json::to_writer(&mut out, report).context("cannot write the report")?;
     writeln!(out).context("cannot write the report")
+}
+
+/// Tells standard error what went wrong and why; the exit status says it even if nobody listens.
+fn tell(error: &anyhow::Error) -> ExitCode {
+    let mut err = std::io::stderr().lock();
+    let told = writeln!(err, "error: {error}").and_then(|()| {
+        error
+            .chain()
+            .skip(1)
+            .try_for_each(|cause| writeln!(err, "because: {cause}"))
+    });
+    match told {
+        Ok(()) | Err(_) => ExitCode::FAILURE,
+    }
 }
 
 /// The settings that the arguments ask for.
