@@ -348,7 +348,8 @@ fn a_black_hole_is_held_back_and_gives_back_what_it_ate() {
         }
     }
     assert_eq!(world.engine.state().jobs[&id].failed.len(), 6);
-    let facts = world.end(slow[0], exited(0));
+    world.end(slow[0], exited(0));
+    let facts = world.end(slow[1], exited(0));
 
     assert!(
         facts

@@ -7,8 +7,12 @@ use crate::effect::Answer;
 use crate::fact::Fact;
 use crate::refusal::Refusal;
 
-/// So many fast failures of tasks that pass elsewhere make a black hole.
-const BLACK_HOLE: usize = 3;
+/// Fewer fast failures in a row than this are no evidence, however well the job does elsewhere.
+const FEWEST: usize = 3;
+
+/// A node is held back when its failures in a row would come about by chance less often than this,
+/// in millionths, if tasks failed there as often as elsewhere.
+const CHANCE: u64 = 1000;
 
 pub(crate) fn drain(
     draft: &mut Draft<'_>,
@@ -57,45 +61,74 @@ pub(crate) fn hold_back_black_holes(draft: &mut Draft<'_>, job: JobId) {
     if passed_on.is_empty() {
         return;
     }
-    let takers = draft
-        .state()
-        .nodes
-        .values()
-        .filter(|node| node.takes_work());
-    let suspects: Vec<NodeId> = takers
+    let state = draft.state();
+    let suspects = state.suspects.iter().map(|id| &state.nodes[id]);
+    let suspects: Vec<NodeId> = suspects
+        .filter(|node| node.takes_work())
         .filter(|node| node.failures.iter().any(|failure| failure.task.job == job))
         .map(|node| node.id)
         .collect();
     for id in suspects {
-        hold_back(draft, id);
+        hold_back(draft, id, job);
     }
 }
 
-fn hold_back(draft: &mut Draft<'_>, id: NodeId) {
+fn hold_back(draft: &mut Draft<'_>, id: NodeId, job: JobId) {
     let state = draft.state();
-    let node = &state.nodes[&id];
-    let elsewhere = |job: JobId| {
-        state
-            .job(job)
-            .is_some_and(|job| job.passed_on.iter().any(|passed| *passed != id))
+    let (node, job) = (&state.nodes[&id], &state.jobs[&job]);
+    let here = || {
+        node.failures
+            .iter()
+            .filter(|failure| failure.task.job == job.id)
     };
-    let evidence = node.failures_of(elsewhere);
+    let back: Vec<_> = here()
+        .filter(|failure| failure.for_good)
+        .map(|failure| failure.task)
+        .collect();
+    let elsewhere = job.failed.len().saturating_sub(back.len() as u64);
+    let evidence = here().count();
+    let passes_elsewhere = job.passed_on.iter().any(|passed| *passed != id);
     let others = state
         .nodes
         .values()
         .any(|other| other.id != id && other.takes_work());
-    if evidence < BLACK_HOLE || !others {
+    if !passes_elsewhere || !others || !is_unlikely(evidence, elsewhere, job.succeeded) {
         return;
     }
-    let back: Vec<_> = node
-        .failures
-        .iter()
-        .filter(|failure| failure.for_good && elsewhere(failure.task.job))
-        .map(|failure| failure.task)
-        .collect();
-    let reason = format!("{evidence} tasks in a row failed fast here that pass on other nodes");
+    let reason = format!(
+        "{evidence} tasks of job {} in a row failed fast here, and {} passed on other nodes",
+        job.id, job.succeeded
+    );
     draft.push(Fact::NodeHeldBack { node: id, reason });
     for task in back {
         draft.push(Fact::TaskReturned { task, node: id });
+    }
+}
+
+/// Whether so many failures in a row are unlikely for a job of which so many tasks failed and
+/// passed elsewhere. The rate elsewhere is estimated by Laplace's rule of succession.
+fn is_unlikely(in_a_row: usize, failed: u64, passed: u64) -> bool {
+    const ONE: u64 = 1_000_000;
+    let chance = (0..in_a_row.min(64)).fold(ONE, |chance, _| {
+        chance * (failed + 1) / (failed + passed + 2)
+    });
+    in_a_row >= FEWEST && chance <= CHANCE
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_few_failures_in_a_row_count_only_where_the_job_does_well_elsewhere() {
+        assert!(!is_unlikely(2, 0, 1_000_000));
+        assert!(is_unlikely(3, 0, 10));
+        assert!(!is_unlikely(6, 0, 1), "one pass says little");
+        assert!(is_unlikely(7, 0, 1));
+        assert!(
+            !is_unlikely(5, 300, 700),
+            "a third of its tasks fails everywhere"
+        );
+        assert!(is_unlikely(8, 300, 700));
     }
 }

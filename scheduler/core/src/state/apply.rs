@@ -89,6 +89,7 @@ impl State {
                 known.drained = None;
                 known.held_back = None;
                 known.failures.clear();
+                self.suspect(*node);
                 self.reoffer(*node);
             }
             Fact::NodeHeldBack { node, reason } => {
@@ -342,6 +343,16 @@ impl State {
                 for_good,
             });
         }
+        self.suspect(node);
+    }
+
+    /// Lists a node as suspect while it has failures.
+    fn suspect(&mut self, id: NodeId) {
+        if self.nodes[&id].failures.is_empty() {
+            self.suspects.remove(&id);
+        } else {
+            self.suspects.insert(id);
+        }
     }
 
     /// Takes a task off its node and gives what it held to those that wait there.
@@ -389,6 +400,7 @@ impl State {
         self.known_node(node)
             .failures
             .retain(|failure| failure.task != task);
+        self.suspect(node);
     }
 
     fn enrolled(

@@ -9,7 +9,7 @@ mod offers;
 mod queue;
 mod token;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use repower_model::{Hash, JobId, Key, NodeId, TaskId, Timestamp, TokenId};
 use serde::{Deserialize, Serialize};
@@ -50,6 +50,8 @@ pub struct State {
     pub queue: Queue,
     /// Nodes by what they have free.
     pub offers: Offers,
+    /// Nodes with fast failures since something last passed there.
+    pub(crate) suspects: BTreeSet<NodeId>,
     pub(crate) dependents: Dependents,
     pub(crate) fingerprints: BTreeMap<Hash, NodeId>,
     pub(crate) names: BTreeMap<String, NodeId>,

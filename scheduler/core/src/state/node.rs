@@ -2,9 +2,7 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
-use repower_model::{
-    Hash, Instance, Inventory, JobId, NodeId, NodePhase, Resources, TaskId, Timestamp,
-};
+use repower_model::{Hash, Instance, Inventory, NodeId, NodePhase, Resources, TaskId, Timestamp};
 use serde::{Deserialize, Serialize};
 
 /// A node: a machine with an agent.
@@ -70,13 +68,5 @@ impl Node {
     /// Every task that is on it.
     pub fn tasks(&self) -> impl Iterator<Item = TaskId> + '_ {
         self.holding.iter().chain(&self.runway).copied()
-    }
-
-    /// How many remembered fast failures are of jobs for which `passes_elsewhere` holds.
-    pub fn failures_of(&self, passes_elsewhere: impl Fn(JobId) -> bool) -> usize {
-        self.failures
-            .iter()
-            .filter(|failure| passes_elsewhere(failure.task.job))
-            .count()
     }
 }
