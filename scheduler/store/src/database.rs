@@ -40,6 +40,12 @@ pub enum FileError {
         /// Which file.
         path: PathBuf,
     },
+    /// The file has nothing in it.
+    #[error("the file {} is empty", path.display())]
+    Empty {
+        /// Which file.
+        path: PathBuf,
+    },
     /// The file is a database, but not of Repower.
     #[error("the file {} is a database of another program", path.display())]
     Foreign {
@@ -77,6 +83,7 @@ impl FileError {
                 "name a data folder that exists and that this user may write, or free space on its disk"
             }
             Self::Absent { .. } => "name the data folder of a scheduler that has run before",
+            Self::Empty { .. } => "restore it from a backup, if there was something in it",
             Self::Foreign { .. } => "name another data folder, or move the file away",
             Self::Newer { .. } => "start the version of Repower that was used last, or a newer one",
             Self::NoWal { .. } => "put the data folder on a local disk, not on a network share",
@@ -143,7 +150,7 @@ pub(crate) fn open_reader(folder: &Path, kind: Kind) -> Result<Connection, FileE
         .map_err(FileError::from);
     let opened = opened.and_then(|connection| {
         connection.execute_batch(READER).at(&path)?;
-        check(&connection, &path, kind)?;
+        check_not_empty(&connection, &path, kind)?;
         Ok(connection)
     });
     match opened {
@@ -164,7 +171,7 @@ fn open_immutable(path: &Path, kind: Kind) -> Result<Connection, FileError> {
         | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(uri, flags).at(path)?;
     connection.execute_batch(READER).at(path)?;
-    check(&connection, path, kind)?;
+    check_not_empty(&connection, path, kind)?;
     Ok(connection)
 }
 
@@ -195,6 +202,18 @@ fn touch(folder: &Path, path: &Path) -> io::Result<()> {
         }
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
         Err(error) => Err(error),
+    }
+}
+
+/// Checks that the file is ours, not newer, and not empty.
+fn check_not_empty(connection: &Connection, path: &Path, kind: Kind) -> Result<(), FileError> {
+    let is_new = check(connection, path, kind)?;
+    if is_new {
+        Err(FileError::Empty {
+            path: path.to_owned(),
+        })
+    } else {
+        Ok(())
     }
 }
 

@@ -70,6 +70,10 @@ impl Fault {
             // A value of another type than its column has: SQLite itself would never hand that out.
             return Self::Damaged { path, source };
         };
+        #[expect(
+            clippy::wildcard_enum_match_arm,
+            reason = "every other code means that a statement was refused"
+        )]
         match code {
             ErrorCode::DiskFull => Self::Full { path, source },
             ErrorCode::SystemIoFailure

@@ -5,11 +5,14 @@
 //!
 //! - [`journal`]: the two traits, and [`sqlite`] and [`memory`] that implement them;
 //! - [`merkle`], [`note`], [`checkpoint`]: the tree over the facts, and its signed heads;
+//! - [`verify`], [`export`]: what an auditor does with it;
 //! - [`output`]: what tasks print.
 
 pub mod checkpoint;
 mod database;
+pub mod export;
 mod fault;
+mod hex;
 pub mod journal;
 pub mod memory;
 pub mod merkle;
@@ -20,6 +23,7 @@ pub mod rows;
 pub mod snapshot;
 mod sql;
 pub mod sqlite;
+pub mod verify;
 
 pub use database::FileError;
 pub use fault::Fault;

@@ -8,7 +8,6 @@ mod keyfile;
 #[cfg(test)]
 mod vectors;
 
-pub(crate) use key::hex;
 pub use key::{KeyError, SignerKey, VerifierKey};
 pub use keyfile::{KeyFileError, load, load_or_make, publish};
 

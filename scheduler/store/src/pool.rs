@@ -61,6 +61,7 @@ impl Pool {
             FileError::Fault(fault) => fault,
             FileError::Io { .. }
             | FileError::Absent { .. }
+            | FileError::Empty { .. }
             | FileError::Foreign { .. }
             | FileError::Newer { .. }
             | FileError::NoWal { .. } => Fault::Damaged {

@@ -258,15 +258,25 @@ fn write(folder: &Path, path: &Path, header: &[u8], bytes: &[u8]) -> io::Result<
         .mode(0o700)
         .create(folder)?;
     let beside = folder.join("writing");
-    let mut file = fs::OpenOptions::new()
+    let written = write_whole(&beside, header, bytes).and_then(|()| fs::rename(&beside, path));
+    if let Err(error) = written {
+        // On a full disk a part of it would be in the way. That it cannot be removed is not the error to tell.
+        return match fs::remove_file(&beside) {
+            Ok(()) | Err(_) => Err(error),
+        };
+    }
+    File::open(folder)?.sync_all()
+}
+
+fn write_whole(path: &Path, header: &[u8], bytes: &[u8]) -> io::Result<()> {
+    let mut options = fs::OpenOptions::new();
+    let mut file = options
         .write(true)
         .create(true)
         .truncate(true)
         .mode(0o600)
-        .open(&beside)?;
+        .open(path)?;
     file.write_all(header)?;
     file.write_all(bytes)?;
-    file.sync_all()?;
-    fs::rename(&beside, path)?;
-    File::open(folder)?.sync_all()
+    file.sync_all()
 }

@@ -40,6 +40,9 @@ use crate::snapshot::Snapshots;
 /// The only writer of the ledger in a data folder.
 #[derive(Debug)]
 pub struct Journal {
+    // Dropped before `connection`: the last connection to close empties the write-ahead log, and only one that may
+    // write can do that.
+    reader: Reader,
     connection: Connection,
     folder: PathBuf,
     path: PathBuf,
@@ -47,7 +50,6 @@ pub struct Journal {
     frontier: Frontier,
     head: Head,
     last_kept: Option<Head>,
-    reader: Reader,
     _lock: lock::Lock,
 }
 

@@ -45,15 +45,11 @@ impl Frontier {
 
     /// Appends one leaf.
     pub fn push(&mut self, leaf: Hash) {
-        let mut hash = leaf;
-        for _ in 0..self.size.trailing_ones() {
-            let left = self
-                .peaks
-                .pop()
-                .expect("there is a peak for each bit set in the size");
-            hash = node(&left, &hash);
-        }
-        self.peaks.push(hash);
+        // As many peaks as the size has ones at its end are full with this leaf, smallest last.
+        let full = self.size.trailing_ones() as usize;
+        let merged = self.peaks.drain(self.peaks.len() - full..).rev();
+        let peak = merged.fold(leaf, |right, left| node(&left, &right));
+        self.peaks.push(peak);
         self.size += 1;
     }
 

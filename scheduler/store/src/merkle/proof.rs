@@ -43,7 +43,9 @@ pub enum ProofError {
 /// Returns the root of the tree over these leaf hashes.
 pub fn root(leaves: &[Hash]) -> Hash {
     let mut frontier = Frontier::new();
-    leaves.iter().for_each(|leaf| frontier.push(*leaf));
+    for leaf in leaves {
+        frontier.push(*leaf);
+    }
     frontier.root()
 }
 

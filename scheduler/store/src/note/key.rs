@@ -1,12 +1,13 @@
 //! Keys of signed notes and their text forms.
 
 use std::fmt;
-use std::fmt::Write as _;
 use std::str::FromStr;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use ed25519_dalek::{Signature, Signer as _, SigningKey, VerifyingKey};
 use sha2::{Digest, Sha256};
+
+use crate::hex;
 
 /// The byte that stands for Ed25519 in keys of signed notes.
 const ED25519: u8 = 0x01;
@@ -91,7 +92,7 @@ impl VerifierKey {
 
     /// The hash in hex, as in the text form.
     pub fn hash_hex(&self) -> String {
-        hex(&self.hash)
+        hex::of(&self.hash)
     }
 
     /// Whether `signature` is this key's over `message`.
@@ -231,13 +232,4 @@ fn parts(text: &str) -> Result<(&str, &str, [u8; 32]), KeyError> {
         });
     }
     Ok((name, hash, bytes.try_into().map_err(|_| bad())?))
-}
-
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes
-        .iter()
-        .fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
-            write!(text, "{byte:02x}").expect("a string takes every byte");
-            text
-        })
 }

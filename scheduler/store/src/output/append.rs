@@ -17,9 +17,11 @@ use crate::sql::int;
 /// The writer of the output of tasks.
 #[derive(Debug)]
 pub struct Output {
+    // Dropped before `connection`: the last connection to close empties the write-ahead log, and only one that may
+    // write can do that.
+    reader: Reader,
     connection: Connection,
     path: PathBuf,
-    reader: Reader,
 }
 
 /// A chunk that was not kept. Nothing of it was; the rest of its batch is not affected.

@@ -178,7 +178,7 @@ fn pruning_removes_the_output_of_one_job() {
 #[test]
 fn the_largest_chunk_is_kept_whole() {
     let (_folder, mut output) = open();
-    let bytes: Vec<u8> = (0..CHUNK_LIMIT).map(|n| (n % 251) as u8).collect();
+    let bytes: Vec<u8> = (0..=250).cycle().take(CHUNK_LIMIT).collect();
 
     assert_eq!(
         output.append(&[chunk(0, &bytes)]).unwrap(),

@@ -42,6 +42,14 @@ pub enum OpenError {
         /// The origin that was asked for.
         expected: String,
     },
+    /// There was a ledger, and now there is none.
+    #[error("{} has no ledger in it, but {} shows that there was one", path.display(), public.display())]
+    Lost {
+        /// The database file.
+        path: PathBuf,
+        /// The public key file, which is written when a ledger has been made.
+        public: PathBuf,
+    },
     /// There is a ledger, but not the key that signs its heads.
     #[error("the ledger in {} is signed by {verifier_key}, but {} is missing or another key", folder.display(), path.display())]
     OtherKey {
@@ -95,6 +103,9 @@ impl OpenError {
             Self::File(error) => error.hint(),
             Self::Key(error) => error.hint(),
             Self::OtherOrigin { .. } => "start with the cell name that the ledger was made with",
+            Self::Lost { .. } => {
+                "restore the data folder from a backup; only to begin a new ledger, move all of it away"
+            }
             Self::OtherKey { .. } => "restore ledger.key from a backup",
             Self::HeadAndFacts { .. } | Self::Head { .. } => {
                 "run `repower ledger verify` to see what was changed, and restore the data folder from a backup"
@@ -127,6 +138,7 @@ pub(super) fn open(folder: &Path, origin: &str) -> Result<Journal, OpenError> {
     let reader = Reader::open(folder)?;
     let folder = folder.to_owned();
     Ok(Journal {
+        reader,
         connection,
         folder,
         path,
@@ -134,7 +146,6 @@ pub(super) fn open(folder: &Path, origin: &str) -> Result<Journal, OpenError> {
         frontier,
         head,
         last_kept,
-        reader,
         _lock: lock,
     })
 }
@@ -160,9 +171,12 @@ fn identify(connection: &Connection, folder: &Path, origin: &str) -> Result<Sign
         })
         .optional()
         .at(&at)?;
+    let public = folder.join("ledger.vkey");
     let Some((found, verifier_key)) = stored else {
+        if public.exists() {
+            return Err(OpenError::Lost { path: at, public });
+        }
         let key = note::load_or_make(&path, origin)?;
-        note::publish(&folder.join("ledger.vkey"), key.verifier())?;
         let row = (origin, key.verifier().to_string());
         connection
             .execute(
@@ -170,6 +184,7 @@ fn identify(connection: &Connection, folder: &Path, origin: &str) -> Result<Sign
                 row,
             )
             .at(&at)?;
+        note::publish(&public, key.verifier())?;
         return Ok(key);
     };
     if found != origin {
@@ -180,14 +195,17 @@ fn identify(connection: &Connection, folder: &Path, origin: &str) -> Result<Sign
             expected,
         });
     }
-    match note::load(&path, origin)? {
-        Some(key) if key.verifier().to_string() == verifier_key => Ok(key),
-        _ => Err(OpenError::OtherKey {
-            folder: folder.to_owned(),
-            path,
-            verifier_key,
-        }),
+    let key = note::load(&path, origin)?.filter(|key| key.verifier().to_string() == verifier_key);
+    let other = || OpenError::OtherKey {
+        folder: folder.to_owned(),
+        path,
+        verifier_key,
+    };
+    let key = key.ok_or_else(other)?;
+    if !public.exists() {
+        note::publish(&public, key.verifier())?;
     }
+    Ok(key)
 }
 
 /// Reads the newest head and checks it against the key, the frontier and the newest fact.

@@ -1,6 +1,8 @@
 //! The journal on disk, and what it makes of faults.
 
 mod common;
+mod faults;
 mod journal;
 mod projections;
 mod snapshots;
+mod tmpfs;

@@ -274,3 +274,25 @@ fn proofs_from_a_reader_hold_against_signed_heads() {
     assert!(reader.inclusion(200, 200).is_err());
     assert!(reader.inclusion(1, 201).is_err());
 }
+
+#[test]
+fn a_ledger_that_was_removed_or_emptied_is_not_begun_anew_by_itself() {
+    for emptied in [false, true] {
+        let folder = folder();
+        let mut journal = open(&folder);
+        journal.append(&entries(0..5), &[], at(0)).unwrap();
+        drop(journal);
+        std::fs::remove_file(folder.path().join("ledger.db")).unwrap();
+        if emptied {
+            std::fs::write(folder.path().join("ledger.db"), "").unwrap();
+            assert!(matches!(
+                Reader::open(folder.path()),
+                Err(FileError::Empty { .. })
+            ));
+        }
+
+        let error = Journal::open(folder.path(), ORIGIN).unwrap_err();
+
+        assert!(matches!(error, OpenError::Lost { .. }), "{error}");
+    }
+}

@@ -7,6 +7,9 @@ use super::common::{at, entries, folder, open};
 use crate::journal::{Journal as _, ReadError, Snapshot};
 use crate::snapshot::{Problem, SnapshotError};
 
+/// Does something to the bytes of a file.
+type Damage = fn(&mut Vec<u8>);
+
 fn snapshot(size: u64) -> Snapshot {
     Snapshot {
         size,
@@ -46,7 +49,7 @@ fn the_last_two_snapshots_are_kept_and_the_newest_is_found() {
 
 #[test]
 fn a_damaged_snapshot_is_passed_over_and_reported() {
-    let damages: [(Problem, fn(&mut Vec<u8>)); 6] = [
+    let damages: [(Problem, Damage); 6] = [
         (Problem::Hash, |file| *file.last_mut().unwrap() ^= 1),
         (Problem::Hash, |file| file[9] ^= 1),
         (Problem::Length, |file| file.truncate(100)),
