@@ -5,6 +5,8 @@
 
 mod reach;
 mod style;
+#[cfg(test)]
+mod tests;
 mod tree;
 
 pub use reach::{Look, Reach};
@@ -16,7 +18,7 @@ Exit codes:
   0  done
   1  refused or failed
   2  the command line makes no sense
-  3  the scheduler cannot be reached, or is not the one that the profile trusts
+  3  the scheduler cannot be reached, or is not the one that is trusted
   4  not permitted
-`wait` and `submit --wait` exit with the job's own code: that of its first failed
-task, 128 + the signal if one ended it.";
+`wait` and `submit --wait` exit with the job's own code: that of its first
+failed task, 128 + the signal if one ended it.";

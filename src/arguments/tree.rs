@@ -33,4 +33,28 @@ pub enum Command {
     Cancel(command::cancel::Cancel),
     /// Submit the tasks of an ended job again
     Resubmit(command::resubmit::Resubmit),
+    /// Tell why a job or task is where it is
+    Why(command::why::Why),
+    /// Approve or deny a job that waits for a review
+    Review(command::review::Review),
+    /// List nodes
+    Nodes(command::nodes::Nodes),
+    /// Show a node and what it runs
+    Node(command::node::Node),
+    /// Give a node no new work; its tasks go on
+    Drain(command::drain::Drain),
+    /// Give a drained or held-back node work again
+    Resume(command::drain::Resume),
+    /// Make, list and revoke tokens for agents and people
+    Token(command::token::Token),
+    /// Show the policy in force, or check a policy file
+    Policy(command::policy::Policy),
+    /// Verify, prove and export the ledger of all decisions
+    Ledger(command::ledger::Ledger),
+    /// Run an agent: tasks run on this machine
+    Agent(Box<command::agent::Agent>),
+    /// Write completions for a shell
+    Completions(command::completions::Completions),
+    /// Write manual pages
+    Man(command::completions::Man),
 }

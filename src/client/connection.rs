@@ -33,8 +33,8 @@ pub enum ReachError {
     /// The authority in the profile is no certificate.
     #[error("the authority in the client profile is not a certificate")]
     Authority {
-        /// What the parser said.
-        source: tonic::transport::Error,
+        /// What the parser said, if there was anything to parse.
+        source: Option<tonic::transport::Error>,
     },
     /// The token in the profile cannot be sent.
     #[error("the token in the client profile has characters that a token cannot have")]
@@ -150,13 +150,19 @@ impl Client {
         if !address.starts_with("https://") {
             return Err(bad_address());
         }
+        // A text without any certificate parses as an authority that has signed nothing.
+        if !profile.authority.contains("-----BEGIN CERTIFICATE-----") {
+            return Err(ReachError::Authority { source: None });
+        }
         let tls = ClientTlsConfig::new()
             .ca_certificate(Certificate::from_pem(&profile.authority))
             .domain_name(SCHEDULER_NAME);
         let endpoint = Endpoint::from_shared(address.clone())
             .map_err(|_| bad_address())?
             .tls_config(tls)
-            .map_err(|source| ReachError::Authority { source })?
+            .map_err(|source| ReachError::Authority {
+                source: Some(source),
+            })?
             .connect_timeout(Duration::from_secs(10))
             .http2_keep_alive_interval(Duration::from_secs(20))
             .keep_alive_timeout(Duration::from_secs(20));
@@ -201,7 +207,7 @@ impl Client {
     }
 
     /// Returns what a failed call means for a person.
-    pub fn refused(&self, status: tonic::Status) -> Refused {
+    pub fn refused(&self, status: &tonic::Status) -> Refused {
         Refused::new(&self.address, status)
     }
 }
@@ -238,4 +244,112 @@ fn tls_cause(error: &(dyn Error + 'static)) -> Option<rustls::Error> {
         };
     }
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use repower_proto::v1::ListJobsRequest;
+    use tokio::net::TcpListener;
+
+    use super::*;
+    use crate::client::testing::{Script, Stage};
+    use crate::failure::Failure;
+
+    async fn failure(profile: &Profile) -> Failure {
+        Client::connect(profile)
+            .await
+            .expect_err("it must not connect")
+            .into()
+    }
+
+    #[tokio::test]
+    async fn each_call_shows_the_token_of_the_profile() {
+        let stage = Stage::serve(Script::default()).await;
+
+        let client = Client::connect(&stage.profile).await.expect("connected");
+        client
+            .jobs()
+            .list(ListJobsRequest::default())
+            .await
+            .expect("an answer");
+
+        assert_eq!(
+            stage.look(|script| script.bearer.clone()).as_deref(),
+            Some("Bearer rp_secret")
+        );
+    }
+
+    #[tokio::test]
+    async fn only_the_authority_of_the_profile_is_trusted() {
+        let stage = Stage::serve(Script::default()).await;
+        let other = Stage::serve(Script::default()).await;
+        let mixed = Profile {
+            authority: other.profile.authority.clone(),
+            ..stage.profile.clone()
+        };
+
+        let failure = failure(&mixed).await;
+
+        assert_eq!(
+            failure.message(),
+            format!(
+                "the scheduler at {} is not the one that the client profile trusts",
+                mixed.scheduler
+            )
+        );
+        assert_eq!(failure.exit(), Exit::UNREACHABLE);
+    }
+
+    #[tokio::test]
+    async fn a_port_that_nobody_listens_on_is_unreachable() {
+        let stage = Stage::serve(Script::default()).await;
+        let free = TcpListener::bind("127.0.0.1:0")
+            .await
+            .expect("a port")
+            .local_addr()
+            .expect("bound");
+        let nobody = Profile {
+            scheduler: format!("https://{free}"),
+            ..stage.profile.clone()
+        };
+
+        let failure = failure(&nobody).await;
+
+        assert_eq!(
+            failure.message(),
+            format!("cannot reach the scheduler at https://{free}")
+        );
+        assert!(
+            failure
+                .because()
+                .iter()
+                .any(|cause| cause.contains("refused")),
+            "{:?}",
+            failure.because()
+        );
+        assert_eq!(failure.exit(), Exit::UNREACHABLE);
+    }
+
+    #[tokio::test]
+    async fn addresses_and_authorities_that_are_none_are_told_apart() {
+        let stage = Stage::serve(Script::default()).await;
+        let address = Profile {
+            scheduler: "127.0.0.1:7070".into(),
+            ..stage.profile.clone()
+        };
+        let authority = Profile {
+            authority: "nonsense".into(),
+            ..stage.profile.clone()
+        };
+
+        assert_eq!(
+            failure(&address).await.message(),
+            "`127.0.0.1:7070` is not an address of a scheduler"
+        );
+        assert_eq!(failure(&address).await.exit(), Exit::USAGE);
+        assert_eq!(
+            failure(&authority).await.message(),
+            "the authority in the client profile is not a certificate"
+        );
+    }
 }

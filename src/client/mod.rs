@@ -4,6 +4,8 @@ mod again;
 mod connection;
 pub mod profile;
 mod refusal;
+#[cfg(test)]
+pub(crate) mod testing;
 
 pub use again::{Patience, is_lost};
 pub use connection::{Client, ReachError};

@@ -108,12 +108,13 @@ impl Profile {
             Some(path) => path.to_owned(),
             None => usual_place()?,
         };
-        let text = fs::read_to_string(&path).map_err(|source| match source.kind() {
-            io::ErrorKind::NotFound => ProfileError::Missing { path: path.clone() },
-            _ => ProfileError::Unreadable {
-                path: path.clone(),
-                source,
-            },
+        let text = fs::read_to_string(&path).map_err(|source| {
+            let path = path.clone();
+            if source.kind() == io::ErrorKind::NotFound {
+                ProfileError::Missing { path }
+            } else {
+                ProfileError::Unreadable { path, source }
+            }
         })?;
         let mode = fs::metadata(&path).map_or(0o600, |data| data.permissions().mode());
         let profile = Self::read(&path, &text)?;
@@ -140,7 +141,7 @@ impl Profile {
     }
 
     /// Returns the text of a file that says this profile.
-    pub fn to_toml(&self) -> String {
+    pub(crate) fn to_toml(&self) -> String {
         toml::to_string(self).expect("three texts are always TOML")
     }
 }

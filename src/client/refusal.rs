@@ -22,27 +22,19 @@ pub(super) struct Because(String);
 
 impl Refused {
     /// Reads what a status and its metadata say; `address` is where it came from.
-    pub fn new(address: &str, status: Status) -> Self {
+    pub fn new(address: &str, status: &Status) -> Self {
         let told = |key: &str| {
             let value = status.metadata().get_bin(key)?.to_bytes().ok()?;
             let text = tame_lines(&String::from_utf8_lossy(&value));
             (!text.is_empty()).then_some(text)
         };
-        let because = told("repower-because-bin").or_else(|| transport_cause(&status));
+        let because = told("repower-because-bin").or_else(|| transport_cause(status));
+        let code = told("repower-code-bin");
         Self {
-            message: match status.code() {
-                Code::Unavailable => format!("the scheduler at {address} does not answer"),
-                Code::Unauthenticated if status.message().is_empty() => {
-                    "the scheduler does not know this token".to_owned()
-                }
-                _ if status.message().is_empty() => {
-                    format!("the scheduler says {:?} and no more", status.code())
-                }
-                _ => tame_lines(status.message()),
-            },
+            message: message(address, status, code.is_some()),
             because: because.map(Because),
             hint: told("repower-hint-bin"),
-            code: told("repower-code-bin"),
+            code,
             status: status.code(),
             address: address.to_owned(),
         }
@@ -58,6 +50,19 @@ impl Refused {
     }
 }
 
+/// Returns what went wrong; `sent` says whether the scheduler itself has sent the status.
+fn message(address: &str, status: &Status, sent: bool) -> String {
+    if status.code() == Code::Unavailable && !sent {
+        format!("the scheduler at {address} does not answer")
+    } else if !status.message().is_empty() {
+        tame_lines(status.message())
+    } else if status.code() == Code::Unauthenticated {
+        "the scheduler does not know this token".to_owned()
+    } else {
+        format!("the scheduler says {:?} and no more", status.code())
+    }
+}
+
 /// What the scheduler wrote, without characters that would move the cursor.
 fn tame_lines(text: &str) -> String {
     text.lines()
@@ -68,7 +73,8 @@ fn tame_lines(text: &str) -> String {
 
 /// Returns what the network said, where the call did not get through.
 fn transport_cause(status: &Status) -> Option<String> {
-    if status.code() == Code::Unavailable && !status.message().is_empty() {
+    let sent = status.metadata().contains_key("repower-code-bin");
+    if status.code() == Code::Unavailable && !sent && !status.message().is_empty() {
         let mut text = tame_lines(status.message());
         let mut next = std::error::Error::source(status);
         while let Some(cause) = next {
@@ -165,7 +171,7 @@ mod tests {
         }
         Refused::new(
             "https://s:1",
-            Status::with_metadata(code, message, metadata),
+            &Status::with_metadata(code, message, metadata),
         )
         .into()
     }

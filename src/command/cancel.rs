@@ -42,7 +42,7 @@ impl Cancel {
                 .jobs()
                 .cancel(request)
                 .await
-                .map_err(|status| client.refused(status))?
+                .map_err(|status| client.refused(&status))?
                 .into_inner();
             if !screen.is_json() && !screen.is_quiet() {
                 screen.line(sentence(what, reply.pending, reply.stopping))?;

@@ -93,7 +93,7 @@ impl Jobs {
             .jobs()
             .list(request)
             .await
-            .map_err(|status| client.refused(status))?
+            .map_err(|status| client.refused(&status))?
             .into_inner();
         show(screen, &reply, live_only, clock::now_ms())?;
         Ok(Exit::OK)

@@ -10,7 +10,7 @@ use crate::render::lines::Lines;
 use crate::render::{Screen, json, words};
 
 /// How long a lost scheduler is looked for again while following.
-const PATIENCE: std::time::Duration = std::time::Duration::from_secs(600);
+const PATIENCE: std::time::Duration = std::time::Duration::from_mins(10);
 
 /// Options of `repower logs`.
 #[derive(Debug, clap::Args)]
@@ -62,13 +62,12 @@ impl Logs {
         let mut lines = Lines::new(request.job, several);
         let mut patience = Patience::of(PATIENCE);
         loop {
-            let status = match print(&client, screen, &mut lines, &request).await? {
-                None => break,
-                Some(status) => status,
+            let Some(status) = print(&client, screen, &mut lines, &request).await? else {
+                break;
             };
             if !(self.follow && is_lost(&status) && patience.wait().await) {
                 lines.end(screen)?;
-                return Err(client.refused(status).into());
+                return Err(client.refused(&status).into());
             }
         }
         lines.end(screen)?;
@@ -81,7 +80,7 @@ async fn tasks(client: &Client, job: u64) -> Result<u64, Failure> {
         .jobs()
         .show(ShowJobRequest { job })
         .await
-        .map_err(|status| client.refused(status))?;
+        .map_err(|status| client.refused(&status))?;
     Ok(reply
         .into_inner()
         .summary
@@ -137,4 +136,128 @@ fn piece(
         ));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use tonic::Status;
+
+    use super::*;
+    use crate::client::testing::{Script, Stage};
+    use crate::render::screen::Form;
+    use crate::render::testing::pages_of;
+
+    fn chunk(index: u32, stream: Stream, offset: u64, data: &str) -> LogChunk {
+        let stream = stream.into();
+        LogChunk {
+            index,
+            attempt: 1,
+            stream,
+            offset,
+            data: data.into(),
+            truncated: false,
+        }
+    }
+
+    fn request(follow: bool) -> LogsRequest {
+        LogsRequest {
+            job: 12,
+            follow,
+            ..LogsRequest::default()
+        }
+    }
+
+    async fn printed(
+        answers: Vec<Vec<Result<LogChunk, Status>>>,
+        several: bool,
+        form: Form,
+    ) -> (String, String) {
+        let streams = answers.len();
+        let stage = Stage::serve(Script {
+            logs: answers,
+            ..Script::default()
+        })
+        .await;
+        let client = Client::connect(&stage.profile).await.expect("connected");
+        let (out, err, ()) = pages_of(form, async |screen| {
+            let mut lines = Lines::new(12, several);
+            for _ in 0..streams {
+                print(&client, screen, &mut lines, &request(true))
+                    .await
+                    .expect("written");
+            }
+            lines.end(screen).expect("written");
+        })
+        .await;
+        (out, err)
+    }
+
+    #[tokio::test]
+    async fn output_of_several_tasks_is_told_apart_line_by_line() {
+        let answers = vec![
+            Ok(chunk(3, Stream::Stdout, 0, "one\ntw")),
+            Ok(chunk(4, Stream::Stdout, 0, "other\n")),
+            Ok(chunk(3, Stream::Stderr, 0, "oops\n")),
+            Ok(chunk(3, Stream::Stdout, 6, "o\nlast")),
+        ];
+
+        let (out, err) = printed(vec![answers], true, Form::Table).await;
+
+        assert_eq!(out, "12.3 | one\n12.4 | other\n12.3 | two\n12.3 | last\n");
+        assert_eq!(err, "12.3 | oops\n");
+    }
+
+    #[tokio::test]
+    async fn output_of_one_task_is_printed_as_it_is() {
+        let (out, _) = printed(
+            vec![vec![Ok(chunk(0, Stream::Stdout, 0, "no end"))]],
+            false,
+            Form::Table,
+        )
+        .await;
+
+        assert_eq!(out, "no end");
+    }
+
+    #[tokio::test]
+    async fn what_comes_again_after_a_break_is_printed_once() {
+        let first = vec![
+            Ok(chunk(0, Stream::Stdout, 0, "one\ntwo\n")),
+            Err(Status::unavailable("the line broke")),
+        ];
+        let second = vec![Ok(chunk(0, Stream::Stdout, 0, "one\ntwo\nthree\n"))];
+
+        let (out, _) = printed(vec![first, second], false, Form::Table).await;
+
+        assert_eq!(out, "one\ntwo\nthree\n");
+    }
+
+    #[tokio::test]
+    async fn pieces_are_lines_of_json_for_programs() {
+        let (out, _) = printed(
+            vec![vec![Ok(chunk(0, Stream::Stderr, 5, "a\n"))]],
+            false,
+            Form::Json,
+        )
+        .await;
+
+        assert_eq!(
+            out,
+            "{\"job\":12,\"index\":0,\"attempt\":1,\"stream\":\"stderr\",\"offset\":5,\"text\":\"a\\n\"}\n"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_cut_stream_says_so() {
+        let cut = LogChunk {
+            truncated: true,
+            stream: Stream::Stdout.into(),
+            attempt: 1,
+            ..LogChunk::default()
+        };
+
+        let (_, err) = printed(vec![vec![Ok(cut)]], false, Form::Table).await;
+
+        assert_eq!(err, "[12.0#1: stdout was cut here, at its bound]\n");
+    }
 }

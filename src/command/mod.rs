@@ -1,14 +1,25 @@
 //! The commands, one a file: its options, and what it does.
 
+pub mod agent;
 pub mod cancel;
+pub mod completions;
+mod daemon;
+pub mod drain;
 pub mod jobs;
+pub mod ledger;
 pub mod logs;
+pub mod node;
+pub mod nodes;
+pub mod policy;
 pub mod resubmit;
+pub mod review;
 pub mod show;
 pub mod submit;
+pub mod token;
 pub mod wait;
+pub mod why;
 
-use crate::arguments::Command;
+use crate::arguments::{Command, Look};
 use crate::failure::{Exit, Failure};
 use crate::render::Screen;
 
@@ -23,6 +34,17 @@ impl Command {
             Self::Wait(command) => command.reach.look().screen(),
             Self::Cancel(command) => command.reach.look().screen(),
             Self::Resubmit(command) => command.reach.look().screen(),
+            Self::Why(command) => command.reach.look().screen(),
+            Self::Review(command) => command.reach.look().screen(),
+            Self::Nodes(command) => command.reach.look().screen(),
+            Self::Node(command) => command.reach.look().screen(),
+            Self::Drain(command) => command.reach.look().screen(),
+            Self::Resume(command) => command.reach.look().screen(),
+            Self::Token(command) => command.reach().look().screen(),
+            Self::Policy(command) => command.look().screen(),
+            Self::Ledger(command) => command.look().screen(),
+            Self::Man(command) => command.look.screen(),
+            Self::Agent(_) | Self::Completions(_) => Look::default().screen(),
         }
     }
 
@@ -40,6 +62,18 @@ impl Command {
             Self::Wait(command) => asking(command.run(screen)),
             Self::Cancel(command) => asking(command.run(screen)),
             Self::Resubmit(command) => asking(command.run(screen)),
+            Self::Why(command) => asking(command.run(screen)),
+            Self::Review(command) => asking(command.run(screen)),
+            Self::Nodes(command) => asking(command.run(screen)),
+            Self::Node(command) => asking(command.run(screen)),
+            Self::Drain(command) => asking(command.run(screen)),
+            Self::Resume(command) => asking(command.run(screen)),
+            Self::Token(command) => asking(command.run(screen)),
+            Self::Policy(command) => command.run(screen),
+            Self::Ledger(command) => asking(command.run(screen)),
+            Self::Agent(command) => command.run(),
+            Self::Completions(command) => command.run(screen),
+            Self::Man(command) => command.run(screen),
         }
     }
 }

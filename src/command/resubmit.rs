@@ -22,7 +22,7 @@ pub struct Resubmit {
     #[command(flatten)]
     until: Until,
     /// Resubmitting again under the same key gives the same job [default: a new key]
-    #[arg(long, value_name = "UUID", help_heading = "Scheduler and output")]
+    #[arg(long, value_name = "UUID", help_heading = "Waiting and repeating")]
     key: Option<Uuid>,
     #[command(flatten)]
     pub(super) reach: Reach,
@@ -43,7 +43,7 @@ impl Resubmit {
             match client.jobs().resubmit(request.clone()).await {
                 Ok(reply) => break reply.into_inner(),
                 Err(status) if is_lost(&status) && patience.wait().await => {}
-                Err(status) => return Err(client.refused(status).into()),
+                Err(status) => return Err(client.refused(&status).into()),
             }
         };
         finish(&client, screen, &self.until, &reply, key).await

@@ -60,7 +60,7 @@ impl Show {
                 .jobs()
                 .attempts(request)
                 .await
-                .map_err(|status| client.refused(status))?;
+                .map_err(|status| client.refused(&status))?;
             attempts(screen, &only(reply.into_inner(), self.what.attempt))?;
             return Ok(Exit::OK);
         }
@@ -68,7 +68,7 @@ impl Show {
             .jobs()
             .show(ShowJobRequest { job })
             .await
-            .map_err(|status| client.refused(status))?;
+            .map_err(|status| client.refused(&status))?;
         let reply = reply.into_inner();
         if screen.is_json() {
             screen.json(&json::JobDetail::from(&reply))?;
@@ -80,7 +80,7 @@ impl Show {
                 .jobs()
                 .attempts(request)
                 .await
-                .map_err(|status| client.refused(status))?;
+                .map_err(|status| client.refused(&status))?;
             few.into_inner().attempts
         } else {
             Vec::new()
@@ -289,22 +289,20 @@ fn tasks(summary: &JobSummary, spec: &JobSpec) -> String {
 }
 
 fn times(summary: &JobSummary, zone: &TimeZone) -> String {
-    let mut text = format!("submitted {}", time::calendar(summary.submitted_ms, zone));
-    if summary.started_ms != 0 {
-        text.push_str(&format!(
-            ", started after {}",
-            time::between(summary.submitted_ms, summary.started_ms)
-        ));
+    let submitted = format!("submitted {}", time::calendar(summary.submitted_ms, zone));
+    let waited = time::between(summary.submitted_ms, summary.started_ms);
+    let from = if summary.started_ms == 0 {
+        summary.submitted_ms
+    } else {
+        summary.started_ms
+    };
+    let took = time::between(from, summary.ended_ms);
+    match (summary.started_ms, summary.ended_ms) {
+        (0, 0) => submitted,
+        (_, 0) => format!("{submitted}, started after {waited}"),
+        (0, _) => format!("{submitted}, ended after {took}"),
+        (_, _) => format!("{submitted}, started after {waited}, took {took}"),
     }
-    if summary.ended_ms != 0 {
-        let from = if summary.started_ms == 0 {
-            summary.submitted_ms
-        } else {
-            summary.started_ms
-        };
-        text.push_str(&format!(", took {}", time::between(from, summary.ended_ms)));
-    }
-    text
 }
 
 fn command(spec: &JobSpec) -> String {
@@ -328,19 +326,22 @@ fn resources(spec: &JobSpec) -> String {
     } else {
         resources.cpu_milli
     };
-    let mut text = format!("{} cpus", cpus(milli));
+    let mut parts = vec![format!("{} cpus", cpus(milli))];
     for (amount, what) in [
         (resources.memory_bytes, "memory"),
         (resources.disk_bytes, "disk"),
     ] {
         if amount > 0 {
-            text.push_str(&format!(", {} of {what}", bytes(amount)));
+            parts.push(format!("{} of {what}", bytes(amount)));
         }
     }
-    for extra in resources.extras {
-        text.push_str(&format!(", {} {}", extra.amount, extra.name));
-    }
-    text
+    parts.extend(
+        resources
+            .extras
+            .iter()
+            .map(|extra| format!("{} {}", extra.amount, extra.name)),
+    );
+    parts.join(", ")
 }
 
 fn limits(spec: &JobSpec) -> String {

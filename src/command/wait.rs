@@ -14,7 +14,7 @@ use crate::render::quantity::count;
 use crate::render::{Screen, json, time, words};
 
 /// How long a lost scheduler is looked for again before waiting is given up.
-const PATIENCE: Duration = Duration::from_secs(600);
+const PATIENCE: Duration = Duration::from_mins(10);
 
 /// Options of `repower wait`.
 #[derive(Debug, clap::Args)]
@@ -33,10 +33,10 @@ pub struct Wait {
 #[derive(Debug, Clone, Copy, clap::Args)]
 pub struct Until {
     /// Wait for its end, and exit with the job's own code
-    #[arg(long, help_heading = "Waiting")]
+    #[arg(long, help_heading = "Waiting and repeating")]
     wait: bool,
     /// The same, and show progress on standard error
-    #[arg(long, short, help_heading = "Waiting")]
+    #[arg(long, short, help_heading = "Waiting and repeating")]
     progress: bool,
 }
 
@@ -81,6 +81,24 @@ impl Wait {
 }
 
 impl Until {
+    /// Waits without a word.
+    #[cfg(test)]
+    pub(super) fn waiting() -> Self {
+        Self {
+            wait: true,
+            progress: false,
+        }
+    }
+
+    /// Does not wait.
+    #[cfg(test)]
+    pub(super) fn at_once() -> Self {
+        Self {
+            wait: false,
+            progress: false,
+        }
+    }
+
     /// Whether waiting was asked for.
     pub(super) fn wanted(self) -> bool {
         self.wait || self.progress
@@ -166,7 +184,7 @@ async fn watch(
         let status = lost
             .unwrap_or_else(|| tonic::Status::unavailable("the stream ended before the jobs did"));
         if !is_lost(&status) || !patience.wait().await {
-            return Err(client.refused(status).into());
+            return Err(client.refused(&status).into());
         }
     }
 }

@@ -104,17 +104,15 @@ impl Script {
     ///
     /// Any [`ScriptError`].
     pub fn open(path: &Path) -> Result<Self, ScriptError> {
-        let unreadable = |source: io::Error| match source.kind() {
-            io::ErrorKind::NotFound => ScriptError::Missing {
-                path: path.to_owned(),
-            },
-            io::ErrorKind::IsADirectory => ScriptError::Folder {
-                path: path.to_owned(),
-            },
-            _ => ScriptError::Unreadable {
-                path: path.to_owned(),
-                source,
-            },
+        let unreadable = |source: io::Error| {
+            let path = path.to_owned();
+            if source.kind() == io::ErrorKind::NotFound {
+                ScriptError::Missing { path }
+            } else if source.kind() == io::ErrorKind::IsADirectory {
+                ScriptError::Folder { path }
+            } else {
+                ScriptError::Unreadable { path, source }
+            }
         };
         let mut file = File::open(path).map_err(unreadable)?;
         let name = path

@@ -21,7 +21,7 @@ struct Body<'a> {
 }
 
 /// Tells the person, or the program, what went wrong.
-pub fn tell(screen: &mut Screen, failure: &Failure) {
+pub(crate) fn tell(screen: &mut Screen, failure: &Failure) {
     if screen.is_json() {
         let error = Body {
             message: failure.message(),

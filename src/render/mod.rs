@@ -9,6 +9,8 @@ pub mod progress;
 pub mod quantity;
 pub mod screen;
 pub mod table;
+#[cfg(test)]
+pub(crate) mod testing;
 pub mod time;
 pub mod words;
 

@@ -30,7 +30,7 @@ impl Progress {
     }
 
     /// Shows a bar, or lines where there is no terminal.
-    pub fn visible() -> Self {
+    pub(crate) fn visible() -> Self {
         if !std::io::stderr().is_terminal() {
             return Self {
                 shown: Shown::Lines(None),
@@ -114,12 +114,43 @@ impl Sum {
 
     /// Returns what is not zero: `, 4 running, 1 failed`.
     fn words(&self) -> String {
-        let mut words = String::new();
-        for (number, word) in [(self.running, "running"), (self.failed, "failed")] {
-            if number > 0 {
-                words.push_str(&format!(", {number} {word}"));
-            }
+        let parts = [(self.running, "running"), (self.failed, "failed")];
+        let seen = parts.iter().filter(|(number, _)| *number > 0);
+        let words: Vec<String> = seen
+            .map(|(number, word)| format!(", {number} {word}"))
+            .collect();
+        words.concat()
+    }
+}
+
+/// Counts facts on a terminal; elsewhere it is silent.
+#[derive(Debug)]
+pub struct Counter {
+    bar: ProgressBar,
+}
+
+impl Counter {
+    /// A counter that is seen only if wanted, and on a terminal.
+    pub(crate) fn new(wanted: bool) -> Self {
+        let target = if wanted {
+            ProgressDrawTarget::stderr_with_hz(10)
+        } else {
+            ProgressDrawTarget::hidden()
+        };
+        let style = ProgressStyle::with_template("{pos} facts, {per_sec}")
+            .expect("a constant that is well formed");
+        Self {
+            bar: ProgressBar::with_draw_target(None, target).with_style(style),
         }
-        words
+    }
+
+    /// So many have been looked at.
+    pub fn at(&self, count: u64) {
+        self.bar.set_position(count);
+    }
+
+    /// Takes the counter away.
+    pub fn end(self) {
+        self.bar.finish_and_clear();
     }
 }

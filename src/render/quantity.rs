@@ -11,7 +11,7 @@ pub fn bytes(bytes: u64) -> String {
     let whole = bytes >> (10 * power);
     let rest = bytes - (whole << (10 * power));
     // Never rounded up: what is shown as free must be there.
-    let tenth = u128::from(rest) * 10 >> (10 * power);
+    let tenth = (u128::from(rest) * 10) >> (10 * power);
     if tenth == 0 {
         format!("{whole} {}", UNITS[power])
     } else {

@@ -1,0 +1,132 @@
+//! `repower agent`.
+
+use std::path::PathBuf;
+
+use repower_agent::Options;
+
+use super::daemon::{self, Log};
+use crate::failure::{Exit, Explain, Failure};
+use crate::jobfile::extra::Extra;
+use crate::jobfile::size::Size;
+
+/// Options of `repower agent`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+The first start needs a join file, which `repower token join > join.toml` makes:
+  repower agent --join join.toml --name rig-07")]
+pub struct Agent {
+    /// TOML file with these options; what is given here wins
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Folder of its identity and of its tasks [default: /var/lib/repower/agent, or below the
+    /// folder for state]
+    #[arg(long, value_name = "FOLDER")]
+    data: Option<PathBuf>,
+    /// Join file; needed at the first start only
+    #[arg(long, value_name = "FILE")]
+    join: Option<PathBuf>,
+    /// Name of the node at enrolment [default: the machine's host name]
+    #[arg(long)]
+    name: Option<String>,
+    /// Address of the scheduler [default: where it was at enrolment]
+    #[arg(long, value_name = "URL")]
+    scheduler: Option<String>,
+    /// Processors for tasks [default: all]
+    #[arg(long, value_name = "NUMBER", help_heading = "What tasks may use")]
+    cpus: Option<u64>,
+    /// Memory for tasks [default: all]
+    #[arg(long, value_name = "SIZE", help_heading = "What tasks may use")]
+    memory: Option<Size>,
+    /// Disk for tasks [default: what is free]
+    #[arg(long, value_name = "SIZE", help_heading = "What tasks may use")]
+    disk: Option<Size>,
+    /// So many of a thing that tasks can ask for: licence=2
+    #[arg(
+        long,
+        value_name = "NAME=AMOUNT",
+        value_delimiter = ',',
+        help_heading = "What tasks may use"
+    )]
+    extra: Vec<Extra>,
+    /// Output that may wait for the scheduler before tasks are slowed down [default: 32MiB]
+    #[arg(long, value_name = "SIZE", help_heading = "What tasks may use")]
+    backlog: Option<Size>,
+    /// Start no process and report success: measures everything but the processes
+    #[arg(long, hide = true)]
+    no_exec: bool,
+    #[command(flatten)]
+    log: Log,
+}
+
+impl Explain for repower_agent::Error {
+    fn hint(&self) -> Option<String> {
+        Some(Self::hint(self).to_owned())
+    }
+
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Unreachable { .. } | Self::WrongAuthority { .. } => Exit::UNREACHABLE,
+            Self::TokenRefused { .. } | Self::CertificateRefused { .. } => Exit::DENIED,
+            Self::BadName { .. } | Self::BadAddress { .. } | Self::NotEnrolled { .. } => {
+                Exit::USAGE
+            }
+            Self::JoinFileUnreadable { .. }
+            | Self::JoinFileMalformed { .. }
+            | Self::EnrolledElsewhere { .. }
+            | Self::BadCertificates { .. }
+            | Self::NameTaken { .. }
+            | Self::EnrolmentRefused { .. }
+            | Self::Dismissed { .. }
+            | Self::DataFolderInUse { .. }
+            | Self::DataFolder { .. }
+            | Self::IdentityMalformed { .. }
+            | Self::System { .. } => Exit::FAILED,
+        }
+    }
+}
+
+impl Agent {
+    /// Runs the agent until it is told to end.
+    pub(super) fn run(self) -> Result<Exit, Failure> {
+        self.log.start()?;
+        let options = self.options()?;
+        super::asking(daemon::until_told(|shutdown| {
+            repower_agent::run(options, shutdown.asked())
+        }))
+    }
+
+    fn options(self) -> Result<Options, Failure> {
+        let file: Options = daemon::configuration(self.config.as_deref())?;
+        let unset = self.config.is_none() || file.data == Options::default().data;
+        let data = self.data.unwrap_or_else(|| {
+            if unset {
+                daemon::data_folder("agent")
+            } else {
+                file.data
+            }
+        });
+        let mut extras = file.extras;
+        extras.extend(
+            self.extra
+                .into_iter()
+                .map(|extra| (extra.name, extra.amount)),
+        );
+        Ok(Options {
+            data,
+            join: self.join.or(file.join),
+            name: self.name.or(file.name),
+            scheduler: self.scheduler.or(file.scheduler),
+            cpus: self.cpus.or(file.cpus),
+            memory_mib: self.memory.map(mebibytes).or(file.memory_mib),
+            disk_mib: self.disk.map(mebibytes).or(file.disk_mib),
+            extras,
+            backlog_mib: self.backlog.map_or(file.backlog_mib, mebibytes),
+            no_exec: self.no_exec || file.no_exec,
+        })
+    }
+}
+
+/// Returns whole MiB, rounded down but at least one.
+fn mebibytes(size: Size) -> u64 {
+    (size.as_bytes() >> 20).max(1)
+}

@@ -1,0 +1,152 @@
+//! What scheduler and agent share: logs on standard error, and an orderly end.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use etcetera::BaseStrategy;
+use serde::de::DeserializeOwned;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::oneshot;
+use tracing_subscriber::EnvFilter;
+
+use crate::failure::{Exit, Explain, Failure};
+
+/// Options of processes that stay.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Logs")]
+pub(super) struct Log {
+    /// What to log on standard error: error, warn, info, debug, or a filter
+    #[arg(
+        long,
+        value_name = "FILTER",
+        env = "REPOWER_LOG",
+        default_value = "info",
+        hide_env_values = true
+    )]
+    log: String,
+}
+
+/// Why a process that should stay cannot start.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum DaemonError {
+    #[error("`{filter}` is not a filter of logs")]
+    Filter {
+        filter: String,
+        source: tracing_subscriber::filter::ParseError,
+    },
+    #[error("cannot listen for signals")]
+    Signals { source: io::Error },
+    #[error("cannot read the configuration {path}", path = path.display())]
+    Unreadable { path: PathBuf, source: io::Error },
+    #[error("the configuration {path} is wrong", path = path.display())]
+    Malformed {
+        path: PathBuf,
+        source: toml::de::Error,
+    },
+}
+
+impl Explain for DaemonError {
+    fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::Filter { .. } => {
+                "write for example info, or warn,repower_scheduler=debug".to_owned()
+            }
+            Self::Signals { .. } => "check the limit of open files with `ulimit -n`".to_owned(),
+            Self::Unreadable { .. } => "check its name and permissions".to_owned(),
+            Self::Malformed { .. } => {
+                "`--help` lists the options; the keys are their names".to_owned()
+            }
+        })
+    }
+
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Filter { .. } | Self::Unreadable { .. } | Self::Malformed { .. } => Exit::USAGE,
+            Self::Signals { .. } => Exit::FAILED,
+        }
+    }
+}
+
+impl Log {
+    /// Sends what is logged to standard error.
+    pub(super) fn start(&self) -> Result<(), DaemonError> {
+        let filter = EnvFilter::try_new(&self.log).map_err(|source| DaemonError::Filter {
+            filter: self.log.clone(),
+            source,
+        })?;
+        tracing_subscriber::fmt()
+            .with_env_filter(filter)
+            .with_writer(io::stderr)
+            .init();
+        Ok(())
+    }
+}
+
+/// Runs a service until it ends, or SIGTERM or SIGINT asks it to; asked twice, it is left where it is.
+pub(super) async fn until_told<E: Into<Failure>, F: Future<Output = Result<(), E>>>(
+    service: impl FnOnce(Shutdown) -> F,
+) -> Result<Exit, Failure> {
+    let listen = |kind| signal(kind).map_err(|source| DaemonError::Signals { source });
+    let (mut terminate, mut interrupt) = (
+        listen(SignalKind::terminate())?,
+        listen(SignalKind::interrupt())?,
+    );
+    let (tell, told) = oneshot::channel();
+    let mut tell = Some(tell);
+    let mut service = std::pin::pin!(service(Shutdown { told }));
+    loop {
+        tokio::select! {
+            ended = &mut service => return ended.map(|()| Exit::OK).map_err(Into::into),
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        match tell.take() {
+            // Whether it still listens does not matter: it ends either way.
+            Some(tell) => drop(tell.send(())),
+            None => return Ok(Exit::INTERRUPTED),
+        }
+    }
+}
+
+/// Is ready when the process is asked to end.
+#[derive(Debug)]
+pub(super) struct Shutdown {
+    told: oneshot::Receiver<()>,
+}
+
+impl Shutdown {
+    /// Waits until the process is asked to end.
+    pub(super) async fn asked(self) {
+        // The other end is dropped only when nobody waits any more.
+        drop(self.told.await);
+    }
+}
+
+/// Reads a configuration file, or takes the defaults if none was named.
+pub(super) fn configuration<T: DeserializeOwned + Default>(
+    path: Option<&Path>,
+) -> Result<T, DaemonError> {
+    let Some(path) = path else {
+        return Ok(T::default());
+    };
+    let text = std::fs::read_to_string(path).map_err(|source| DaemonError::Unreadable {
+        path: path.to_owned(),
+        source,
+    })?;
+    toml::from_str(&text).map_err(|source| DaemonError::Malformed {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+/// Returns the usual data folder: below `/var/lib` for root, else below the person's own state folder.
+pub(super) fn data_folder(of: &str) -> PathBuf {
+    let system = || PathBuf::from("/var/lib/repower").join(of);
+    if rustix::process::geteuid().is_root() {
+        return system();
+    }
+    let own = etcetera::choose_base_strategy()
+        .ok()
+        .and_then(|base| base.state_dir());
+    own.map_or_else(system, |state| state.join("repower").join(of))
+}

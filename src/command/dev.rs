@@ -1,0 +1,95 @@
+//! `repower dev`: a cluster on this machine in one command.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::arguments::Look;
+use crate::cluster::{Cluster, Plan};
+use crate::failure::{Exit, Explain, Failure};
+use crate::render::Screen;
+
+/// Options of `repower dev`.
+#[derive(Debug, clap::Args)]
+pub struct Dev {
+    /// Agents to start
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    agents: usize,
+    /// Processors that each agent says it has [default: all]
+    #[arg(long, value_name = "N")]
+    cpus: Option<u64>,
+    /// Folder to keep everything in [default: a temporary one, removed at the end]
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    #[command(flatten)]
+    look: Look,
+}
+
+/// The cluster cannot be set up.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum DevError {
+    #[error("cannot make a temporary folder")]
+    NoFolder { source: std::io::Error },
+    #[error("cannot find this program's own file")]
+    NoProgram { source: std::io::Error },
+    #[error("{path} has a cluster in it already", path = path.display())]
+    FolderInUse { path: PathBuf },
+}
+
+impl Explain for DevError {
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::NoFolder { .. } | Self::FolderInUse { .. } => {
+                Some("name a new folder with --data".to_owned())
+            }
+            Self::NoProgram { .. } => None,
+        }
+    }
+}
+
+impl Dev {
+    /// Returns how to show the result.
+    pub(super) fn look(&self) -> &Look {
+        &self.look
+    }
+
+    /// Runs the cluster until Ctrl-C or SIGTERM.
+    pub(super) async fn run(self, screen: &mut Screen) -> Result<Exit, Failure> {
+        let program = std::env::current_exe().map_err(|source| DevError::NoProgram { source })?;
+        let temporary = match &self.data {
+            Some(_) => None,
+            None => Some(tempfile::Builder::new().prefix("repower-dev-").tempdir()),
+        };
+        let temporary = temporary.transpose().map_err(|source| DevError::NoFolder { source })?;
+        let named = temporary.as_ref().map(|folder| folder.path().to_owned()).or(self.data);
+        let folder = named.expect("one of the two is there");
+        if folder.join("scheduler.toml").exists() {
+            return Err(DevError::FolderInUse { path: folder }.into());
+        }
+        let (agents, cpus) = (self.agents, self.cpus);
+        let lease = Duration::from_secs(15);
+        let plan = Plan { program, folder, agents, cpus, no_exec: false, lease };
+        let mut told = std::pin::pin!(told_to_end());
+        let started = tokio::select! {
+            started = Cluster::start(plan) => started?,
+            () = &mut told => return Ok(Exit::INTERRUPTED),
+        };
+        screen.line(format_args!("a scheduler and {agents} agents run; in another terminal:"))?;
+        screen.line(format_args!("  export REPOWER_PROFILE={}", started.profile_path().display()))?;
+        screen.line("  repower submit --class data-processing --wait -- echo hello")?;
+        screen.line("Ctrl-C ends them all")?;
+        screen.flush()?;
+        told.await;
+        started.stop().await;
+        Ok(Exit::OK)
+    }
+}
+
+/// Is ready when a signal asks this process to end.
+async fn told_to_end() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let Ok(mut terminate) = signal(SignalKind::terminate()) else { return };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = tokio::signal::ctrl_c() => {}
+    }
+}
