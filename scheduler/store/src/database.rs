@@ -5,7 +5,8 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
 use crate::fault::{At as _, Fault};
 
@@ -122,6 +123,7 @@ pub(crate) fn open_writer(folder: &Path, kind: Kind) -> Result<Connection, FileE
         return Err(FileError::NoWal { path, mode });
     }
     connection.execute_batch(WRITER).at(&path)?;
+    keep_plans(&connection).at(&path)?;
     if is_new {
         let Kind {
             application_id,
@@ -150,6 +152,7 @@ pub(crate) fn open_reader(folder: &Path, kind: Kind) -> Result<Connection, FileE
         .map_err(FileError::from);
     let opened = opened.and_then(|connection| {
         connection.execute_batch(READER).at(&path)?;
+        keep_plans(&connection).at(&path)?;
         check_not_empty(&connection, &path, kind)?;
         Ok(connection)
     });
@@ -171,8 +174,24 @@ fn open_immutable(path: &Path, kind: Kind) -> Result<Connection, FileError> {
         | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(uri, flags).at(path)?;
     connection.execute_batch(READER).at(path)?;
+    keep_plans(&connection).at(path)?;
     check_not_empty(&connection, path, kind)?;
     Ok(connection)
+}
+
+/// Begins a transaction that writes. One that could not be undone, because the disk failed, is undone first.
+pub(crate) fn begin(connection: &mut Connection) -> rusqlite::Result<Transaction<'_>> {
+    if !connection.is_autocommit() {
+        connection.execute_batch("ROLLBACK")?;
+    }
+    connection.transaction_with_behavior(TransactionBehavior::Immediate)
+}
+
+/// Keeps SQLite from planning a statement anew each time its parameters change, which costs more than running it.
+fn keep_plans(connection: &Connection) -> rusqlite::Result<()> {
+    connection
+        .set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)
+        .map(|_| ())
 }
 
 fn wal_of(path: &Path) -> PathBuf {

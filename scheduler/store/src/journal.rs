@@ -117,6 +117,16 @@ pub enum AppendError {
     Fault(#[from] Fault),
 }
 
+impl AppendError {
+    /// What the operator can do about it.
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::OutOfOrder { .. } | Self::Head(_) => "report this as a bug",
+            Self::Fault(fault) => fault.hint(),
+        }
+    }
+}
+
 /// A question to a journal that it could not answer.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
@@ -146,6 +156,21 @@ pub enum ReadError {
     /// A snapshot could not be read or written.
     #[error(transparent)]
     Snapshot(#[from] crate::snapshot::SnapshotError),
+}
+
+impl ReadError {
+    /// What can be done about it.
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::Fault(fault) => fault.hint(),
+            Self::Proof(_) | Self::TooShort { .. } => {
+                "ask for facts and sizes up to that of the newest head"
+            }
+            Self::Missing { .. } => "run `repower ledger verify` to see what was changed",
+            Self::Head(_) => "report this as a bug",
+            Self::Snapshot(_) => "check space, owner and permissions of the data folder",
+        }
+    }
 }
 
 /// Reading a ledger: what an auditor may ask, and what a replay needs.

@@ -13,6 +13,8 @@ mod database;
 pub mod export;
 mod fault;
 mod hex;
+#[cfg(test)]
+mod hostile;
 pub mod journal;
 pub mod memory;
 pub mod merkle;

@@ -8,6 +8,7 @@ mod keyfile;
 #[cfg(test)]
 mod vectors;
 
+pub(crate) use key::is_name;
 pub use key::{KeyError, SignerKey, VerifierKey};
 pub use keyfile::{KeyFileError, load, load_or_make, publish};
 
@@ -143,7 +144,7 @@ impl Note {
 impl Signature {
     fn parse(line: &str) -> Option<Self> {
         let (name, base64) = line.strip_prefix("— ")?.split_once(' ')?;
-        if !key::is_name(name) {
+        if !is_name(name) {
             return None;
         }
         let bytes = STANDARD.decode(base64).ok()?;

@@ -194,7 +194,7 @@ impl fmt::Debug for SignerKey {
 }
 
 /// Whether a key may have this name.
-pub(super) fn is_name(name: &str) -> bool {
+pub(crate) fn is_name(name: &str) -> bool {
     !name.is_empty() && !name.contains('+') && !name.chars().any(char::is_whitespace)
 }
 

@@ -4,12 +4,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use repower_model::{AttemptId, JobId};
-use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior};
+use rusqlite::{Connection, OptionalExtension as _};
 
 use super::read::Reader;
 use super::schema::OUTPUT;
 use super::{CHUNK_LIMIT, Chunk, Stream};
-use crate::database::{FileError, make_folder, open_writer};
+use crate::database::{FileError, begin, make_folder, open_writer};
 use crate::fault::{At as _, Fault};
 use crate::pool::Pool;
 use crate::sql::int;
@@ -75,10 +75,7 @@ impl Output {
         if chunks.is_empty() {
             return Ok(Vec::new());
         }
-        let transaction = self
-            .connection
-            .transaction_with_behavior(TransactionBehavior::Immediate)
-            .at(&self.path)?;
+        let transaction = begin(&mut self.connection).at(&self.path)?;
         let kept = keep(&transaction, chunks).at(&self.path)?;
         transaction.commit().at(&self.path)?;
         Ok(kept)
@@ -87,10 +84,7 @@ impl Output {
     /// Removes all output of a job and returns how many bytes it was.
     pub fn prune(&mut self, job: JobId) -> Result<u64, Fault> {
         let path = &self.path;
-        let transaction = self
-            .connection
-            .transaction_with_behavior(TransactionBehavior::Immediate)
-            .at(path)?;
+        let transaction = begin(&mut self.connection).at(path)?;
         let bytes = transaction
             .query_row(
                 "SELECT coalesce(sum(length(bytes)), 0) FROM chunks WHERE job = ?1",

@@ -1,10 +1,11 @@
 //! Appending: one transaction, durable when it returns, undone when it fails.
 
 use repower_model::Timestamp;
-use rusqlite::{Connection, TransactionBehavior};
+use rusqlite::Connection;
 
 use super::{Journal, project};
 use crate::checkpoint::Checkpoint;
+use crate::database::begin;
 use crate::fault::At as _;
 use crate::journal::{AppendError, Entry, Head, in_order, is_kept};
 use crate::merkle::{self, Frontier};
@@ -23,10 +24,7 @@ pub(super) fn append(
     in_order(journal.head.size, entries)?;
     let path = &journal.path;
     let mut frontier = journal.frontier.clone();
-    let transaction = journal
-        .connection
-        .transaction_with_behavior(TransactionBehavior::Immediate)
-        .at(path)?;
+    let transaction = begin(&mut journal.connection).at(path)?;
     insert(&transaction, entries, &mut frontier).at(path)?;
     project::rows(&transaction, rows).at(path)?;
     if entries.is_empty() {

@@ -32,6 +32,12 @@ pub enum OpenError {
     /// The key cannot be used.
     #[error(transparent)]
     Key(#[from] KeyFileError),
+    /// A cell cannot have this name.
+    #[error("`{origin}` cannot be the name of a cell: it is empty, or has a space or a `+` in it")]
+    Origin {
+        /// The name that was asked for.
+        origin: String,
+    },
     /// The ledger was made by another cell.
     #[error("the ledger in {} is that of {found}, not of {expected}", folder.display())]
     OtherOrigin {
@@ -102,6 +108,9 @@ impl OpenError {
             Self::InUse { .. } => "stop the other scheduler, or name another data folder",
             Self::File(error) => error.hint(),
             Self::Key(error) => error.hint(),
+            Self::Origin { .. } => {
+                "name the cell like a web address, for example `repower.example/cell-a`"
+            }
             Self::OtherOrigin { .. } => "start with the cell name that the ledger was made with",
             Self::Lost { .. } => {
                 "restore the data folder from a backup; only to begin a new ledger, move all of it away"
@@ -128,6 +137,11 @@ fn describe(process: Option<u32>) -> String {
 }
 
 pub(super) fn open(folder: &Path, origin: &str) -> Result<Journal, OpenError> {
+    if !note::is_name(origin) {
+        return Err(OpenError::Origin {
+            origin: origin.to_owned(),
+        });
+    }
     make_folder(folder)?;
     let lock = take_lock(folder)?;
     let path = folder.join(LEDGER.name);

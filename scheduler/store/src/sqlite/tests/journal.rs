@@ -179,6 +179,64 @@ fn a_ledger_keeps_its_name_and_its_key() {
 }
 
 #[test]
+fn a_name_that_no_cell_can_have_is_refused_before_anything_is_made() {
+    let folder = folder();
+    for origin in ["", "two words", "a+b", "a\nb"] {
+        let error = Journal::open(folder.path(), origin).unwrap_err();
+        assert!(matches!(error, OpenError::Origin { .. }), "{error}");
+    }
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn a_journal_in_memory_gives_the_same_heads_as_one_on_the_disk() {
+    let folder = folder();
+    let key = note::SignerKey::from_seed(ORIGIN, [7; 32]).unwrap();
+    std::fs::write(folder.path().join("ledger.key"), key.to_secret_string()).unwrap();
+    let private = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+    std::fs::set_permissions(folder.path().join("ledger.key"), private).unwrap();
+    let mut on_disk = open(&folder);
+    let mut in_memory = crate::memory::Journal::new(ORIGIN, [7; 32]).unwrap();
+
+    for (seqs, seconds) in [(0..3, 0), (3..4, 7200), (4..5000, 7201), (5000..5001, 7202)] {
+        let head = on_disk
+            .append(&entries(seqs.clone()), &[], at(seconds))
+            .unwrap();
+        assert_eq!(
+            in_memory.append(&entries(seqs), &[], at(seconds)).unwrap(),
+            head
+        );
+    }
+
+    assert_eq!(
+        on_disk.heads(10, None).unwrap(),
+        in_memory.heads(10, None).unwrap()
+    );
+    assert_eq!(
+        on_disk.entries(4990, 100).unwrap(),
+        in_memory.entries(4990, 100).unwrap()
+    );
+    assert_eq!(
+        on_disk.inclusion(17, 5001).unwrap(),
+        in_memory.inclusion(17, 5001).unwrap()
+    );
+    let note = on_disk.latest_head().unwrap().unwrap().note;
+    assert_eq!(
+        note, FROZEN,
+        "heads of old ledgers must still come out the same"
+    );
+}
+
+/// The head of the ledger that the test above writes.
+const FROZEN: &str = "\
+repower.example/test
+5001
+fYypENq0cBu1l8cKu2FtLTBCZohBwLVtPFn/1PPFpIY=
+
+— repower.example/test zfIc6/0sUk37XeYAMBZJC9IGbRG4LNpiuqG7+wIw1zLlt24FcuTK6n1mzK1RN3Tek36QqC8VDvUvv97iUXm1X4w/lwI=
+";
+
+#[test]
 fn a_data_folder_that_cannot_be_made_is_named() {
     let folder = folder();
     let file = folder.path().join("file");
