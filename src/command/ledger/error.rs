@@ -39,14 +39,6 @@ pub(super) enum LedgerError {
     Outside { path: PathBuf, source: OutsideError },
     #[error("the head does not hold")]
     Head(#[from] CheckpointError),
-    #[error("line {line} of the export {path} is not one of an export", path = path.display())]
-    ExportLine {
-        path: PathBuf,
-        line: usize,
-        source: serde_json::Error,
-    },
-    #[error("the export {path} ends without the head over its facts", path = path.display())]
-    ExportCut { path: PathBuf },
     #[error("the ledger does not hold")]
     Broken { source: FirstBad },
     #[error("the proof does not hold")]
@@ -73,9 +65,6 @@ impl Explain for LedgerError {
             }
             Self::Head(_) | Self::Proof { .. } => {
                 "keep what you have and ask the operator: who answered is not to be trusted".to_owned()
-            }
-            Self::ExportLine { .. } | Self::ExportCut { .. } => {
-                "export it once more: repower ledger export > FILE".to_owned()
             }
             Self::Broken { .. } => {
                 "stop the scheduler, keep a copy of its data folder, and compare with a backup".to_owned()

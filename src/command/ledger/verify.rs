@@ -1,15 +1,12 @@
 //! `repower ledger verify`.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader};
+use std::io::BufReader;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use repower_model::Timestamp;
-use repower_store::checkpoint::Checkpoint;
-use repower_store::journal::{Head, SignedHead, StoredEntry};
+use repower_store::export;
+use repower_store::journal::StoredEntry;
 use repower_store::note::VerifierKey;
 use repower_store::sqlite::Reader;
 use repower_store::verify::{self, Report, Verifier};
@@ -17,7 +14,6 @@ use serde::Serialize;
 
 use super::Place;
 use super::error::LedgerError;
-use super::export::{Fact, Last};
 use super::prove::kept_key;
 use super::source::{self, Source, seq_of};
 use crate::failure::{Exit, Failure};
@@ -34,7 +30,7 @@ pub(super) struct Verify {
     #[arg(long, value_name = "FILE")]
     key: Option<PathBuf>,
     /// File that `repower ledger export` made, instead of asking a scheduler
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["data", "profile", "scheduler"])]
+    #[arg(long, value_name = "FILE", requires = "key", conflicts_with_all = ["data", "profile", "scheduler"])]
     export: Option<PathBuf>,
     #[command(flatten)]
     pub(super) place: Place,
@@ -133,49 +129,23 @@ impl Verify {
     }
 
     fn of_export(&self, path: &Path, counter: &Counter) -> Result<(VerifierKey, Report), Failure> {
-        let unreadable = |source| LedgerError::File {
-            path: path.to_owned(),
-            source,
-        };
-        let open = || File::open(path).map(BufReader::new).map_err(unreadable);
-        // The key is in the last line, and the heads must be known before the facts: so the file is read twice.
-        let last = open()?.lines().last().transpose().map_err(unreadable)?;
-        let last: Last = serde_json::from_str(&last.unwrap_or_default()).map_err(|_| {
-            LedgerError::ExportCut {
-                path: path.to_owned(),
-            }
-        })?;
-        let said = last
-            .verifier_key
+        let key = self
+            .key
+            .as_deref()
+            .expect("clap requires a key with an export");
+        let key: VerifierKey = source::text(key)?
             .trim_end()
             .parse()
             .map_err(LedgerError::Key)?;
-        let key = kept_key(self.key.as_deref(), said)?;
-        let head = Checkpoint::open(&last.head, &key).map_err(LedgerError::from)?;
-        let mut verifier = self.verifier(&key)?;
-        let at = Timestamp::default();
-        verifier.stored(&SignedHead {
-            head: Head {
-                size: head.size,
-                root: head.root,
-                at,
-            },
-            note: last.head,
+        let verifier = self.verifier(&key)?;
+        let file = File::open(path).map_err(|source| LedgerError::File {
+            path: path.to_owned(),
+            source,
+        })?;
+        let report = export::verify(&mut BufReader::new(file), verifier, |facts| {
+            counter.at(facts)
         });
-        for (number, line) in open()?.lines().enumerate() {
-            let line = line.map_err(unreadable)?;
-            if !verifier.goes_on() || line.starts_with("{\"size\":") {
-                break;
-            }
-            let bad = |source| LedgerError::ExportLine {
-                path: path.to_owned(),
-                line: number + 1,
-                source,
-            };
-            verifier.fact(&entry(&line).map_err(bad)?);
-            counter.at(verifier.size());
-        }
-        Ok((key.clone(), verifier.finish()))
+        Ok((key, report))
     }
 
     fn verifier<'a>(&self, key: &'a VerifierKey) -> Result<Verifier<'a>, LedgerError> {
@@ -189,40 +159,6 @@ impl Verify {
         }
         Ok(verifier)
     }
-}
-
-/// Reads a line of an export with a fact.
-fn entry(line: &str) -> Result<StoredEntry, serde_json::Error> {
-    use serde::de::Error as _;
-
-    let fact: Fact = serde_json::from_str(line)?;
-    let body = STANDARD
-        .decode(&fact.body)
-        .map_err(serde_json::Error::custom)?;
-    let leaf = unhex(&fact.leaf)
-        .ok_or_else(|| serde_json::Error::custom("the leaf is not 32 bytes in hexadecimal"))?;
-    Ok(StoredEntry {
-        seq: fact.seq,
-        body,
-        leaf,
-    })
-}
-
-fn unhex(text: &str) -> Option<[u8; 32]> {
-    let digits = text.as_bytes();
-    if digits.len() != 64 {
-        return None;
-    }
-    let mut bytes = [0; 32];
-    for (byte, pair) in bytes.iter_mut().zip(digits.chunks(2)) {
-        let digit = |letter: u8| {
-            char::from(letter)
-                .to_digit(16)
-                .and_then(|digit| u8::try_from(digit).ok())
-        };
-        *byte = digit(pair[0])? << 4 | digit(pair[1])?;
-    }
-    Some(bytes)
 }
 
 fn tell(screen: &mut Screen, key: &VerifierKey, report: Report) -> Result<Exit, Failure> {
