@@ -1,1 +1,31 @@
 //! The scheduler's daemon: the loop that owns the engine, and its services.
+//!
+//! [`run`] is the whole of it. Inside: `keeper` (the loop: turn, commit), `follower` (what follows
+//! a commit), `published` (what is durable, for readers), `services` and `gate` (calls, and who may
+//! make them), `link` (agents), `output` (what tasks print), `tls` and `server` (the port).
+
+mod clock;
+mod error;
+mod follower;
+mod gate;
+mod http;
+mod journal;
+mod keeper;
+mod link;
+mod metrics;
+mod notices;
+mod options;
+mod output;
+mod problem;
+mod profile;
+mod published;
+mod run;
+mod secret;
+mod server;
+mod services;
+mod shared;
+mod tls;
+
+pub use error::Error;
+pub use options::Options;
+pub use run::{Ready, run};

@@ -1,0 +1,178 @@
+//! Who may call what: one table, asked before every call.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::header::{AUTHORIZATION, CONTENT_TYPE};
+use axum::http::{HeaderMap, Request, StatusCode};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use repower_model::{Hash, NodeId};
+use tonic::{Code, Status};
+
+use crate::problem::Problem;
+use crate::published::Published;
+use crate::{clock, secret};
+
+/// Who may make a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Who {
+    /// Whoever reaches the port.
+    Anyone,
+    /// Whoever shows a token of a person.
+    Person,
+    /// Whoever shows a certificate of a node.
+    Node,
+}
+
+/// Who may call what. What is not here cannot be called.
+pub(crate) const RULES: &[(&str, Who)] = &[
+    ("/repower.v1.Jobs/Submit", Who::Person),
+    ("/repower.v1.Jobs/List", Who::Person),
+    ("/repower.v1.Jobs/Show", Who::Person),
+    ("/repower.v1.Jobs/Attempts", Who::Person),
+    ("/repower.v1.Jobs/Watch", Who::Person),
+    ("/repower.v1.Jobs/Logs", Who::Person),
+    ("/repower.v1.Jobs/Cancel", Who::Person),
+    ("/repower.v1.Jobs/Resubmit", Who::Person),
+    ("/repower.v1.Jobs/Review", Who::Person),
+    ("/repower.v1.Jobs/Why", Who::Person),
+    ("/repower.v1.Nodes/List", Who::Person),
+    ("/repower.v1.Nodes/Show", Who::Person),
+    ("/repower.v1.Nodes/Drain", Who::Person),
+    ("/repower.v1.Nodes/Resume", Who::Person),
+    ("/repower.v1.Access/Issue", Who::Person),
+    ("/repower.v1.Access/Revoke", Who::Person),
+    ("/repower.v1.Access/List", Who::Person),
+    ("/repower.v1.Ledger/Head", Who::Person),
+    ("/repower.v1.Ledger/Heads", Who::Person),
+    ("/repower.v1.Ledger/Export", Who::Person),
+    ("/repower.v1.Ledger/ProveInclusion", Who::Person),
+    ("/repower.v1.Ledger/ProveConsistency", Who::Person),
+    ("/repower.v1.Policies/Show", Who::Person),
+    // The secret of a join token is in the request.
+    ("/repower.v1.Agents/Enrol", Who::Anyone),
+    ("/repower.v1.Agents/Link", Who::Node),
+    // What services there are, and whether they serve, is in the public documentation.
+    ("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", Who::Anyone),
+    ("/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", Who::Anyone),
+    ("/grpc.health.v1.Health/Check", Who::Anyone),
+    ("/grpc.health.v1.Health/Watch", Who::Anyone),
+    ("/grpc.health.v1.Health/List", Who::Anyone),
+    ("/healthz", Who::Anyone),
+    ("/metrics", Who::Person),
+];
+
+/// The certificate that the other side of a connection has shown.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Peer(pub(crate) Option<Hash>);
+
+/// Who makes a call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Caller {
+    /// Nobody knows.
+    Anyone,
+    /// A person, by the name of their token.
+    Person(String),
+    /// An agent, by its certificate.
+    Node(NodeId),
+}
+
+/// The name of the person who makes a call.
+pub(crate) fn person<T>(request: &tonic::Request<T>) -> Result<String, Status> {
+    match request.extensions().get::<Caller>() {
+        Some(Caller::Person(name)) => Ok(name.clone()),
+        Some(Caller::Anyone | Caller::Node(_)) | None => Err(no_token().into()),
+    }
+}
+
+/// The node that makes a call.
+pub(crate) fn node<T>(request: &tonic::Request<T>) -> Result<NodeId, Status> {
+    match request.extensions().get::<Caller>() {
+        Some(Caller::Node(node)) => Ok(*node),
+        Some(Caller::Anyone | Caller::Person(_)) | None => Err(no_certificate().into()),
+    }
+}
+
+/// Lets a call through, with its [`Caller`], or answers it.
+pub(crate) async fn keep(
+    State(published): State<Arc<Published>>,
+    mut request: Request<Body>,
+    next: Next,
+) -> Response {
+    let path = request.uri().path();
+    let Some((_, who)) = RULES.iter().find(|(known, _)| *known == path) else {
+        let text = format!("there is nothing at {path}");
+        return refuse(&request, Problem::new(Code::Unimplemented, "call.unknown", text));
+    };
+    let caller = match who {
+        Who::Anyone => Ok(Caller::Anyone),
+        Who::Person => by_token(request.headers(), &published),
+        Who::Node => by_certificate(request.extensions().get::<Peer>(), &published),
+    };
+    match caller {
+        Ok(caller) => {
+            request.extensions_mut().insert(caller);
+            next.run(request).await
+        }
+        Err(problem) => refuse(&request, problem),
+    }
+}
+
+fn by_token(headers: &HeaderMap, published: &Published) -> Result<Caller, Problem> {
+    let header = headers.get(AUTHORIZATION).ok_or_else(no_token)?;
+    let text = header.to_str().ok();
+    let secret = text.and_then(|text| {
+        let (scheme, secret) = text.split_once(' ')?;
+        scheme.eq_ignore_ascii_case("bearer").then(|| secret.trim())
+    });
+    let hash = secret::hash(secret.ok_or_else(no_token)?);
+    let state = published.read();
+    let token = state.person_by_hash(&hash, clock::now());
+    token.map(|token| Caller::Person(token.name.clone())).ok_or_else(|| {
+        Problem::new(
+            Code::Unauthenticated,
+            "token.unknown",
+            "the token is not valid here, was revoked, or has expired",
+        )
+        .hint("ask an operator for a new one (`repower token person NAME`)")
+    })
+}
+
+fn by_certificate(peer: Option<&Peer>, published: &Published) -> Result<Caller, Problem> {
+    let Some(Peer(Some(fingerprint))) = peer else {
+        return Err(no_certificate());
+    };
+    let node = published.read().node_by_fingerprint(fingerprint).map(|node| node.id);
+    node.map(Caller::Node).ok_or_else(|| {
+        Problem::new(
+            Code::Unauthenticated,
+            "certificate.unknown",
+            "the certificate is not the one that this node has enrolled with last",
+        )
+        .hint("enrol the agent again with a new join token")
+    })
+}
+
+fn no_token() -> Problem {
+    Problem::new(Code::Unauthenticated, "token.missing", "the call shows no token")
+        .hint("send `authorization: Bearer TOKEN`; client.toml in the scheduler's data folder has one")
+}
+
+fn no_certificate() -> Problem {
+    Problem::new(Code::Unauthenticated, "certificate.missing", "the call shows no certificate")
+        .hint("enrol the agent with a join token first")
+}
+
+fn refuse(request: &Request<Body>, problem: Problem) -> Response {
+    let kind = request.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+    if kind.is_some_and(|kind| kind.starts_with("application/grpc")) {
+        return Status::from(problem).into_http();
+    }
+    let status = match problem.status {
+        Code::Unauthenticated => StatusCode::UNAUTHORIZED,
+        _ => StatusCode::NOT_FOUND,
+    };
+    (status, format!("{}\n", problem.text)).into_response()
+}

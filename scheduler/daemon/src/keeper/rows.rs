@@ -1,0 +1,198 @@
+//! From facts to rows of the projections.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use prost::Message as _;
+use repower_core::fact::{AttemptEnded, Entry, Fact, JobSubmitted};
+use repower_core::state::{Job, State};
+use repower_model::{AttemptId, JobId, JobState, NodeId, TaskId, Timestamp};
+use repower_proto::v1;
+use repower_store::rows::{self, AttemptPlaced, JobEnded, JobRow, NodeRow, Row};
+
+/// Makes rows of facts. Remembers of live work what later rows need.
+#[derive(Debug)]
+pub(super) struct Projector {
+    placed: BTreeMap<TaskId, (u32, NodeId, Timestamp)>,
+    shown: BTreeMap<JobId, JobState>,
+}
+
+#[derive(Default)]
+struct Touched {
+    jobs: BTreeSet<JobId>,
+    nodes: BTreeMap<NodeId, Option<String>>,
+}
+
+impl Projector {
+    /// One that goes on from a state.
+    pub(super) fn of(state: &State) -> Self {
+        let placed = state.attempts.iter().map(|(task, attempt)| {
+            (*task, (attempt.number, attempt.node, attempt.placed))
+        });
+        let shown = state.jobs.values().map(|job| (job.id, job.state()));
+        Self { placed: placed.collect(), shown: shown.collect() }
+    }
+
+    /// The rows of some facts; `state` is that after them.
+    pub(super) fn rows(&mut self, entries: &[Entry], state: &State) -> Vec<Row> {
+        let mut touched = Touched::default();
+        let mut rows = Vec::with_capacity(entries.len());
+        for entry in entries {
+            rows.extend(self.row(entry, state, &mut touched));
+        }
+        rows.extend(touched.jobs.iter().filter_map(|job| self.changed(state.job(*job)?)));
+        let nodes = touched.nodes.into_iter();
+        rows.extend(nodes.filter_map(|(node, reason)| node_row(node, reason, state)));
+        rows
+    }
+
+    /// A row that changes nothing, to see whether the file can be written.
+    pub(super) fn probe(&self, state: &State) -> Vec<Row> {
+        let node = state.nodes.keys().next();
+        node.and_then(|node| node_row(*node, None, state)).into_iter().collect()
+    }
+
+    fn row(&mut self, entry: &Entry, state: &State, touched: &mut Touched) -> Option<Row> {
+        match &entry.fact {
+            Fact::JobSubmitted(fact) => {
+                let row = submitted(fact, entry.at);
+                self.shown.insert(fact.job, row.state);
+                touched.jobs.insert(fact.job);
+                Some(Row::JobSubmitted(Box::new(row)))
+            }
+            Fact::JobReviewed { job, .. }
+            | Fact::DependencySettled { job, .. }
+            | Fact::TasksCancelled { job, .. } => {
+                touched.jobs.insert(*job);
+                None
+            }
+            Fact::JobEnded { job, state, succeeded, failed, cancelled, exit_code } => {
+                self.shown.remove(job);
+                touched.jobs.remove(job);
+                Some(Row::JobEnded(JobEnded {
+                    id: *job,
+                    state: *state,
+                    exit_code: Some(*exit_code),
+                    signal: None,
+                    succeeded: *succeeded,
+                    failed: *failed,
+                    cancelled: *cancelled,
+                    started: None,
+                    ended: entry.at,
+                }))
+            }
+            Fact::AttemptPlaced { attempt, node, .. } => {
+                touched.jobs.insert(attempt.task.job);
+                self.placed.insert(attempt.task, (attempt.number, *node, entry.at));
+                Some(Row::AttemptPlaced(placed(*attempt, *node, entry.at, state)))
+            }
+            Fact::AttemptStarted { attempt, started } => {
+                Some(Row::AttemptStarted { id: *attempt, started: *started })
+            }
+            Fact::AttemptEnded(fact) => {
+                touched.jobs.insert(fact.attempt.task.job);
+                self.ended(fact, state)
+            }
+            Fact::TaskReturned { task, .. } => {
+                touched.jobs.insert(task.job);
+                None
+            }
+            Fact::NodeLost { node, reason }
+            | Fact::NodeLeft { node, reason }
+            | Fact::NodeDrained { node, reason, .. }
+            | Fact::NodeHeldBack { node, reason } => {
+                touched.nodes.insert(*node, Some(reason.clone()));
+                None
+            }
+            Fact::NodeEnrolled { node, .. }
+            | Fact::NodeConnected { node, .. }
+            | Fact::NodeResumed { node, .. } => {
+                touched.nodes.insert(*node, None);
+                None
+            }
+            Fact::CellFounded { .. }
+            | Fact::PolicyAdopted { .. }
+            | Fact::SubmissionRefused(_)
+            | Fact::AttemptStopping { .. }
+            | Fact::TokenIssued { .. }
+            | Fact::TokenUsed { .. }
+            | Fact::TokenRevoked { .. } => None,
+        }
+    }
+
+    fn ended(&mut self, fact: &AttemptEnded, state: &State) -> Option<Row> {
+        let (number, node, at) = self.placed.remove(&fact.attempt.task)?;
+        debug_assert_eq!(number, fact.attempt.number, "only the latest attempt is live");
+        Some(Row::AttemptEnded(Box::new(rows::AttemptEnded {
+            placed: placed(fact.attempt, node, at, state),
+            outcome: fact.outcome.clone(),
+            fault: fact.fault,
+            sequel: fact.sequel,
+            started: fact.started,
+            ended: fact.ended,
+            usage: fact.usage,
+        })))
+    }
+
+    /// The row of a live job whose state is not the one that was shown last.
+    fn changed(&mut self, job: &Job) -> Option<Row> {
+        let state = job.state();
+        if self.shown.insert(job.id, state) == Some(state) {
+            return None;
+        }
+        let hold_reason = (state == JobState::Held).then(|| hold_of(job.review).to_owned());
+        Some(Row::JobState { id: job.id, state, hold_reason, started: job.started })
+    }
+}
+
+fn hold_of(review: bool) -> &'static str {
+    if review { "policy.review" } else { "dependency.waiting" }
+}
+
+fn placed(id: AttemptId, node: NodeId, at: Timestamp, state: &State) -> AttemptPlaced {
+    let node_name = state.nodes.get(&node).map(|node| node.name.clone()).unwrap_or_default();
+    AttemptPlaced { id, node, node_name, placed: at }
+}
+
+fn submitted(fact: &JobSubmitted, at: Timestamp) -> JobRow {
+    let held = fact.review || !fact.waits_for.is_empty();
+    JobRow {
+        id: fact.job,
+        key: fact.key,
+        name: fact.spec.name.clone(),
+        class: fact.spec.class.clone(),
+        tier: fact.tier.as_str().to_owned(),
+        project: fact.spec.project.clone(),
+        submitter: fact.submitter.clone(),
+        state: if held { JobState::Held } else { JobState::Pending },
+        hold_reason: held.then(|| hold_of(fact.review).to_owned()),
+        exit_code: None,
+        signal: None,
+        tasks: fact.spec.array.count(),
+        succeeded: 0,
+        failed: 0,
+        cancelled: 0,
+        priority: fact.spec.priority.into(),
+        submitted: at,
+        started: None,
+        ended: None,
+        policy_hash: fact.policy.to_string(),
+        spec: v1::JobSpec::from(&*fact.spec).encode_to_vec(),
+    }
+}
+
+fn node_row(id: NodeId, reason: Option<String>, state: &State) -> Option<Row> {
+    let node = state.nodes.get(&id)?;
+    let drained = || node.drained.as_ref().map(|(_, reason)| reason.clone());
+    Some(Row::Node(Box::new(NodeRow {
+        id,
+        name: node.name.clone(),
+        phase: node.phase.as_str().to_owned(),
+        cpus_milli: node.capacity().cpus.as_milli(),
+        memory_bytes: node.capacity().memory.as_u64(),
+        isa: node.inventory.isa_level.clone(),
+        kernel: node.inventory.kernel.clone(),
+        version: node.inventory.version.clone(),
+        since: node.since,
+        reason: reason.or_else(|| node.held_back.clone()).or_else(drained),
+    })))
+}

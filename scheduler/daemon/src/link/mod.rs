@@ -1,0 +1,9 @@
+//! Links to agents: one stream each, orders out, reports in.
+
+mod outbox;
+mod registry;
+mod serve;
+
+pub(crate) use outbox::{Item, Outbox};
+pub(crate) use registry::Links;
+pub(crate) use serve::serve;

@@ -1,0 +1,221 @@
+//! What is to be sent on one link. Bounded: a link that does not keep up is closed, and its agent
+//! comes back and says what it knows.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use repower_model::{AttemptId, Instance, JobId, JobSpec, NodeId, StopReason};
+use repower_proto::v1;
+use repower_proto::v1::order::Body;
+use repower_proto::v1::to_agent::Body as Out;
+use tokio::sync::Notify;
+
+/// The most orders that wait on one link.
+const MOST: usize = 100_000;
+/// A message is closed when it has so many bytes of orders; one more may be a megabyte long.
+const MESSAGE_BYTES: usize = 1 << 20;
+
+/// Something for an agent.
+#[derive(Debug, Clone)]
+pub(crate) enum Item {
+    /// The link stands.
+    Welcome(v1::Welcome),
+    /// What the tasks of a job share.
+    Define(JobId, Arc<JobSpec>),
+    /// A job of which nothing more will come.
+    Forget(JobId),
+    /// Start an attempt.
+    Start(AttemptId),
+    /// Stop an attempt.
+    Stop(AttemptId, StopReason),
+}
+
+/// What is to be sent on one link.
+#[derive(Debug)]
+pub(crate) struct Outbox {
+    pub(crate) node: NodeId,
+    pub(crate) instance: Instance,
+    inner: Mutex<Inner>,
+    news: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    items: VecDeque<Item>,
+    /// The last report that is durable.
+    durable: u64,
+    /// Whether the agent is to be told so.
+    owes_acknowledgement: bool,
+    end: Option<v1::Dismissed>,
+    closed: bool,
+}
+
+impl Outbox {
+    /// The outbox of a link that a process of a node's agent has opened.
+    pub(crate) fn new(node: NodeId, instance: Instance) -> Self {
+        Self { node, instance, inner: Mutex::default(), news: Notify::new() }
+    }
+
+    /// Adds orders, and closes the link if they are too many.
+    pub(crate) fn push(&self, items: impl IntoIterator<Item = Item>) {
+        let mut inner = self.lock();
+        if inner.closed {
+            return;
+        }
+        inner.items.extend(items);
+        if inner.items.len() > MOST {
+            let reason = format!("{MOST} orders wait to be sent: the link does not keep up");
+            inner.close(Some(v1::Dismissed { reason, r#final: false }));
+        }
+        drop(inner);
+        self.news.notify_one();
+    }
+
+    /// Everything up to a report is durable.
+    pub(crate) fn acknowledge(&self, through: u64) {
+        let mut inner = self.lock();
+        inner.durable = inner.durable.max(through);
+        inner.owes_acknowledgement = true;
+        drop(inner);
+        self.news.notify_one();
+    }
+
+    /// Answers a heartbeat: the agent's lease counts from when it last heard of us.
+    pub(crate) fn answer(&self) {
+        self.acknowledge(0);
+    }
+
+    /// Whether the link has ended or is about to.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.lock().closed
+    }
+
+    /// Ends the link; the agent must not come back if `last`.
+    pub(crate) fn dismiss(&self, reason: impl Into<String>, last: bool) {
+        let end = v1::Dismissed { reason: reason.into(), r#final: last };
+        self.lock().close(Some(end));
+        self.news.notify_one();
+    }
+
+    /// The link has broken.
+    pub(crate) fn close(&self) {
+        self.lock().close(None);
+        self.news.notify_one();
+    }
+
+    /// Waits until there is something to send; `None`: the link has ended.
+    pub(crate) async fn next(&self) -> Option<v1::ToAgent> {
+        loop {
+            if let Some(found) = self.take() {
+                return found.map(|body| v1::ToAgent { body: Some(body) });
+            }
+            self.news.notified().await;
+        }
+    }
+
+    /// The next message; `Some(None)`: there will be no more.
+    fn take(&self) -> Option<Option<Out>> {
+        let mut inner = self.lock();
+        if let Some(Item::Welcome(welcome)) = inner.items.front() {
+            let welcome = Out::Welcome(welcome.clone());
+            inner.items.pop_front();
+            return Some(Some(welcome));
+        }
+        if !inner.items.is_empty() {
+            return Some(Some(Out::Orders(orders(&mut inner.items))));
+        }
+        if std::mem::take(&mut inner.owes_acknowledgement) {
+            let through = inner.durable;
+            return Some(Some(Out::Acknowledged(v1::Acknowledged { through })));
+        }
+        if let Some(end) = inner.end.take() {
+            return Some(Some(Out::Dismissed(end)));
+        }
+        inner.closed.then_some(None)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    fn close(&mut self, end: Option<v1::Dismissed>) {
+        if !self.closed {
+            self.closed = true;
+            self.end = end;
+            self.items.clear();
+        }
+    }
+}
+
+/// As many orders as fit into one message.
+fn orders(items: &mut VecDeque<Item>) -> v1::Orders {
+    let mut orders = Vec::with_capacity(items.len().min(4096));
+    let mut bytes = 0;
+    while bytes < MESSAGE_BYTES {
+        let body = match items.front() {
+            None | Some(Item::Welcome(_)) => break,
+            Some(Item::Define(job, spec)) => Body::Define(v1::Define {
+                job: job.0,
+                spec: Some((&**spec).into()),
+                array_count: spec.array.count(),
+            }),
+            Some(Item::Forget(job)) => Body::Forget(v1::Forget { job: job.0 }),
+            Some(Item::Start(attempt)) => {
+                Body::Start(v1::Start { attempt: Some((*attempt).into()) })
+            }
+            Some(Item::Stop(attempt, why)) => Body::Stop(v1::Stop {
+                attempt: Some((*attempt).into()),
+                reason: v1::StopReason::from(*why).into(),
+            }),
+        };
+        items.pop_front();
+        bytes += body.encoded_len();
+        orders.push(v1::Order { body: Some(body) });
+    }
+    v1::Orders { orders }
+}
+
+#[cfg(test)]
+mod tests {
+    use repower_model::TaskId;
+
+    use super::*;
+
+    fn outbox() -> Outbox {
+        Outbox::new(NodeId(1), Instance([0; 16]))
+    }
+
+    fn start(index: u32) -> Item {
+        Item::Start(AttemptId { task: TaskId { job: JobId(1), index }, number: 1 })
+    }
+
+    #[tokio::test]
+    async fn orders_that_wait_go_out_in_one_message_and_before_the_acknowledgement() {
+        let outbox = outbox();
+        outbox.acknowledge(7);
+        outbox.push([start(0)]);
+        outbox.push([start(1)]);
+        outbox.acknowledge(9);
+
+        let (first, second) = (outbox.next().await, outbox.next().await);
+
+        let Some(Out::Orders(orders)) = first.unwrap().body else { panic!("no orders") };
+        assert_eq!(orders.orders.len(), 2);
+        let acknowledged = Out::Acknowledged(v1::Acknowledged { through: 9 });
+        assert_eq!(second.unwrap().body, Some(acknowledged));
+    }
+
+    #[tokio::test]
+    async fn a_link_that_does_not_keep_up_is_closed_and_may_come_back() {
+        let outbox = outbox();
+
+        outbox.push((0..=100_000).map(start));
+
+        let last = outbox.next().await.unwrap().body;
+        let Some(Out::Dismissed(dismissed)) = last else { panic!("{last:?}") };
+        assert!(!dismissed.r#final);
+        assert_eq!(outbox.next().await, None);
+    }
+}

@@ -1,0 +1,223 @@
+//! One link, from its hello to its end.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use repower_core::input::{Input, Report};
+use repower_model::{AttemptId, NodeId, Outcome, Timestamp};
+use repower_proto::convert::{self, ConvertError, Problem as Wrong};
+use repower_proto::v1;
+use repower_proto::v1::from_agent::Body as In;
+use repower_store::output::{CHUNK_LIMIT, Chunk, Stream};
+use tokio::sync::mpsc;
+use tonic::{Status, Streaming};
+
+use super::Outbox;
+use crate::keeper::{Hello, Mail, Reports};
+use crate::problem::Problem;
+use crate::shared::Shared;
+
+/// The version of the protocol that is spoken here.
+const PROTOCOL: u32 = 1;
+/// How long a new link may be silent.
+const HELLO: Duration = Duration::from_secs(10);
+
+type Sender = mpsc::Sender<Result<v1::ToAgent, Status>>;
+
+/// Serves a link of a node until it ends.
+pub(crate) async fn serve(
+    shared: Arc<Shared>,
+    node: NodeId,
+    mut inbound: Streaming<v1::FromAgent>,
+    sender: Sender,
+) {
+    let hello = match tokio::time::timeout(HELLO, inbound.message()).await {
+        Ok(Ok(Some(v1::FromAgent { body: Some(In::Hello(hello)) }))) => hello,
+        Ok(Ok(_)) => return refuse(&sender, "the first message of a link is a hello").await,
+        Ok(Err(status)) => return tracing::debug!(%node, %status, "a link broke before its hello"),
+        Err(_) => return refuse(&sender, "no hello came within 10 s").await,
+    };
+    let outbox = match open(&shared, node, hello).await {
+        Ok(outbox) => outbox,
+        Err(problem) => return refuse(&sender, &problem.text).await,
+    };
+    let mut link = Reader { shared: &shared, outbox: &outbox, next: None };
+    tokio::select! {
+        end = link.read(inbound) => {
+            if let Err(problem) = end {
+                tracing::warn!(%node, problem = problem.text, "a link is closed");
+            }
+        }
+        () = write(&outbox, &sender) => {}
+    }
+    outbox.close();
+    shared.links.ended(&outbox);
+    tracing::debug!(%node, "a link has ended");
+}
+
+async fn refuse(sender: &Sender, reason: &str) {
+    let dismissed = v1::Dismissed { reason: reason.to_owned(), r#final: false };
+    let body = Some(v1::to_agent::Body::Dismissed(dismissed));
+    if sender.send(Ok(v1::ToAgent { body })).await.is_err() {
+        tracing::debug!(reason, "an agent did not wait to be refused");
+    }
+}
+
+async fn open(
+    shared: &Shared,
+    node: NodeId,
+    hello: v1::Hello,
+) -> Result<Arc<Outbox>, Problem> {
+    if hello.protocol != PROTOCOL {
+        let text = format!(
+            "the agent speaks version {} of the protocol, the scheduler version {PROTOCOL}",
+            hello.protocol
+        );
+        return Err(Problem::bad_request(text));
+    }
+    let instance = convert::instance("hello.instance", &hello.instance)?;
+    let inventory = Box::new(convert::inventory(hello.inventory)?);
+    let held = hello.held.into_iter().map(Into::into).collect();
+    let outbox = Arc::new(Outbox::new(node, instance));
+    shared.heard(node);
+    let input = Input::Hello { node, instance, inventory, held };
+    let welcome = v1::Welcome {
+        node: node.0,
+        cell: shared.options.cell.clone(),
+        lease_ms: shared.options.lease_ms,
+        heartbeat_ms: shared.options.heartbeat().as_millis(),
+        output_bytes: shared.options.output_bytes,
+    };
+    let hello = Hello { input, outbox: Arc::clone(&outbox), welcome };
+    shared.keeper.send(Mail::Hello(Box::new(hello))).await?;
+    Ok(outbox)
+}
+
+/// Sends what is in the outbox until the link ends.
+async fn write(outbox: &Outbox, sender: &Sender) {
+    while let Ok(room) = sender.reserve().await {
+        match outbox.next().await {
+            Some(message) => room.send(Ok(message)),
+            None => return,
+        }
+    }
+}
+
+/// The half of a link that listens.
+struct Reader<'a> {
+    shared: &'a Shared,
+    outbox: &'a Arc<Outbox>,
+    /// The number of the next report, once one has come.
+    next: Option<u64>,
+}
+
+impl Reader<'_> {
+    async fn read(&mut self, mut inbound: Streaming<v1::FromAgent>) -> Result<(), Problem> {
+        loop {
+            let message = match inbound.message().await {
+                Ok(Some(message)) => message,
+                Ok(None) => return Ok(()),
+                Err(status) => {
+                    tracing::debug!(node = %self.outbox.node, %status, "a link broke");
+                    return Ok(());
+                }
+            };
+            self.shared.heard(self.outbox.node);
+            match convert::present("body", message.body)? {
+                In::Hello(_) => return Err(Problem::bad_request("a second hello on one link")),
+                In::Heartbeat(_) => self.outbox.answer(),
+                In::Reports(reports) => self.reports(reports).await?,
+                In::Goodbye(goodbye) => self.goodbye(goodbye.reason).await?,
+            }
+        }
+    }
+
+    /// Keeps the output first, so that an end is known only after everything that was printed.
+    async fn reports(&mut self, reports: v1::Reports) -> Result<(), Problem> {
+        let count = reports.reports.len() as u64;
+        if let Some(expected) = self.next.filter(|next| *next != reports.first) {
+            let first = reports.first;
+            return Err(Problem::bad_request(format!("reports go on with {first}, not {expected}")));
+        }
+        let next = reports.first.checked_add(count);
+        self.next = Some(next.ok_or_else(|| Problem::bad_request("report numbers overflow"))?);
+        let Some(through) = self.next.and_then(|next| next.checked_sub(1)) else {
+            return Err(Problem::bad_request("reports are numbered from 1"));
+        };
+        let (chunks, reports) = sort(reports.reports)?;
+        let chunks = self.of_this_node(chunks);
+        if !chunks.is_empty() {
+            self.shared.printer.keep(chunks).await?;
+        }
+        let outbox = Arc::clone(self.outbox);
+        self.shared.keeper.send(Mail::Reports(Reports { outbox, reports, through })).await
+    }
+
+    /// Output of attempts that are not on this node is passed over: it comes too late, or is not
+    /// this node's to print.
+    fn of_this_node(&self, mut chunks: Vec<Chunk>) -> Vec<Chunk> {
+        if !chunks.is_empty() {
+            let state = self.shared.published.read();
+            chunks.retain(|chunk| {
+                let live = state.attempts.get(&chunk.attempt.task);
+                live.is_some_and(|live| {
+                    live.number == chunk.attempt.number && live.node == self.outbox.node
+                })
+            });
+        }
+        chunks
+    }
+
+    async fn goodbye(&self, reason: String) -> Result<(), Problem> {
+        let node = self.outbox.node;
+        self.shared.keeper.ask(Input::Goodbye { node, reason }).await?;
+        self.shared.forget(node);
+        self.outbox.dismiss("goodbye", false);
+        Ok(())
+    }
+}
+
+/// Output on one side, what the engine is told on the other.
+fn sort(reports: Vec<v1::Report>) -> Result<(Vec<Chunk>, Vec<Report>), ConvertError> {
+    use v1::report::Body;
+    let (mut chunks, mut told) = (Vec::new(), Vec::with_capacity(reports.len()));
+    for report in reports {
+        match convert::present("report.body", report.body)? {
+            Body::Output(output) => chunks.push(chunk(output)?),
+            Body::Started(started) => told.push(Report::Started {
+                attempt: attempt(started.attempt)?,
+                started: Timestamp::from_millis(started.started_ms),
+            }),
+            Body::Ended(ended) => told.push(Report::Ended {
+                attempt: attempt(ended.attempt)?,
+                outcome: Outcome::try_from(convert::present("ended.outcome", ended.outcome)?)
+                    .map_err(|error| error.within("ended.outcome"))?,
+                usage: convert::present("ended.usage", ended.usage)?.into(),
+                started: convert::moment(ended.started_ms),
+                ended: Timestamp::from_millis(ended.ended_ms),
+            }),
+        }
+    }
+    Ok((chunks, told))
+}
+
+fn attempt(attempt: Option<v1::AttemptRef>) -> Result<AttemptId, ConvertError> {
+    Ok(convert::present("report.attempt", attempt)?.into())
+}
+
+fn chunk(output: v1::Output) -> Result<Chunk, ConvertError> {
+    let stream = match output.stream() {
+        v1::Stream::Stdout => Stream::Stdout,
+        v1::Stream::Stderr => Stream::Stderr,
+        v1::Stream::Unspecified => {
+            let problem = Wrong::Unknown { value: output.stream };
+            return Err(ConvertError::new("output.stream", problem));
+        }
+    };
+    if output.data.len() > CHUNK_LIMIT {
+        let problem = Wrong::Length { expected: CHUNK_LIMIT, got: output.data.len() };
+        return Err(ConvertError::new("output.data", problem));
+    }
+    let (start, bytes) = (output.offset, output.data);
+    Ok(Chunk { attempt: attempt(output.attempt)?, stream, start, bytes })
+}

@@ -1,0 +1,122 @@
+//! What an operator can set.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+
+use repower_model::Span;
+use serde::{Deserialize, Serialize};
+
+use crate::Error;
+
+/// What an operator can set.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct Options {
+    /// The folder for ledger, output, certificates and the first client profile.
+    pub data: PathBuf,
+    /// Where to listen, for everything.
+    pub listen: SocketAddr,
+    /// More names and addresses that the server's certificate is good for.
+    pub names: Vec<String>,
+    /// The policy file to put in force; none: the one in force, or the built-in one.
+    pub policy: Option<PathBuf>,
+    /// The name of the cell, as in the origin of its signed heads.
+    pub cell: String,
+    /// A node that is silent for this long is given up.
+    pub lease_ms: u64,
+    /// How often a silent agent says that it is there; 0: a third of the lease.
+    pub heartbeat_ms: u64,
+    /// The bound of each output stream of a task.
+    pub output_bytes: u64,
+    /// A snapshot is taken after this many facts, but not more often than every ten seconds.
+    pub snapshot_facts: u64,
+    /// The most connections at one time.
+    pub connections: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            data: PathBuf::from("repower-data"),
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 7070)),
+            names: Vec::new(),
+            policy: None,
+            cell: "repower".to_owned(),
+            lease_ms: 15_000,
+            heartbeat_ms: 0,
+            output_bytes: 64 << 20,
+            snapshot_facts: 20_000,
+            connections: 20_000,
+        }
+    }
+}
+
+impl Options {
+    /// The shortest lease: shorter ones would end by mere jitter.
+    pub const SHORTEST_LEASE_MS: u64 = 500;
+
+    /// Checks how the fields go together.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::BadOption`] for the first that is out of bounds.
+    pub fn check(&self) -> Result<(), Error> {
+        let bad = |option, problem: String| Err(Error::BadOption { option, problem });
+        if self.lease_ms < Self::SHORTEST_LEASE_MS {
+            let least = Self::SHORTEST_LEASE_MS;
+            return bad("lease-ms", format!("is {}, but must be at least {least}", self.lease_ms));
+        }
+        if self.heartbeat_ms > self.lease_ms / 2 {
+            let problem = format!(
+                "is {}, but must be at most half of the lease of {}",
+                self.heartbeat_ms, self.lease_ms
+            );
+            return bad("heartbeat-ms", problem);
+        }
+        let cell_char = |c: char| !c.is_whitespace() && !c.is_control() && c != '+';
+        if self.cell.is_empty() || self.cell.len() > 200 || !self.cell.chars().all(cell_char) {
+            return bad("cell", "must be 1 to 200 characters without spaces and `+`".to_owned());
+        }
+        if self.snapshot_facts == 0 || self.connections == 0 {
+            let option = if self.snapshot_facts == 0 { "snapshot-facts" } else { "connections" };
+            return bad(option, "is 0, but must be at least 1".to_owned());
+        }
+        Ok(())
+    }
+
+    pub(crate) fn lease(&self) -> Span {
+        Span::from_millis(self.lease_ms)
+    }
+
+    pub(crate) fn heartbeat(&self) -> Span {
+        let third = self.lease_ms / 3;
+        Span::from_millis(if self.heartbeat_ms == 0 { third } else { self.heartbeat_ms })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_left_out_is_the_default_and_what_is_misspelt_is_refused() {
+        let options: Options = toml::from_str("lease-ms = 2000").unwrap();
+        let misspelt = toml::from_str::<Options>("leese-ms = 2000").unwrap_err();
+
+        assert_eq!(options.heartbeat(), Span::from_millis(666));
+        assert_eq!(options.listen, Options::default().listen);
+        assert!(misspelt.to_string().contains("leese-ms"), "{misspelt}");
+    }
+
+    #[test]
+    fn a_heartbeat_longer_than_half_the_lease_is_refused() {
+        let options = Options { heartbeat_ms: 9000, ..Options::default() };
+
+        let error = options.check().unwrap_err();
+
+        assert_eq!(
+            error.to_string(),
+            "the option `heartbeat-ms` is 9000, but must be at most half of the lease of 15000"
+        );
+    }
+}

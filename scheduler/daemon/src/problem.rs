@@ -1,0 +1,172 @@
+//! What a caller is told when something is not done.
+
+use repower_core::refusal::Refusal;
+use repower_proto::convert::ConvertError;
+use repower_store::journal::{AppendError, ReadError};
+use tonic::metadata::{BinaryMetadataKey, MetadataValue};
+use tonic::{Code, Status};
+
+/// What a caller is told: a code for programs, a sentence, why, and what to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Problem {
+    /// The code of gRPC.
+    pub(crate) status: Code,
+    /// The stable code of Repower.
+    pub(crate) code: &'static str,
+    /// What went wrong.
+    pub(crate) text: String,
+    /// Why.
+    pub(crate) because: Option<String>,
+    /// What to do about it.
+    pub(crate) hint: Option<String>,
+}
+
+impl Problem {
+    /// A problem without a cause or a hint.
+    pub(crate) fn new(status: Code, code: &'static str, text: impl Into<String>) -> Self {
+        Self { status, code, text: text.into(), because: None, hint: None }
+    }
+
+    /// With what to do about it.
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// With the causes of an error.
+    pub(crate) fn because(mut self, error: &dyn std::error::Error) -> Self {
+        let mut words = Vec::new();
+        let mut next = Some(error);
+        while let Some(cause) = next {
+            let word = cause.to_string();
+            if words.last() != Some(&word) {
+                words.push(word);
+            }
+            next = cause.source();
+        }
+        self.because = Some(words.join(": "));
+        self
+    }
+
+    /// There is no such thing.
+    pub(crate) fn not_found(code: &'static str, text: impl Into<String>) -> Self {
+        Self::new(Code::NotFound, code, text)
+    }
+
+    /// The request makes no sense.
+    pub(crate) fn bad_request(text: impl Into<String>) -> Self {
+        Self::new(Code::InvalidArgument, "request.bad", text)
+    }
+
+    /// The scheduler is ending.
+    pub(crate) fn ending() -> Self {
+        Self::new(Code::Unavailable, "scheduler.ending", "the scheduler is ending")
+            .hint("try again when it is back; nothing that was acknowledged is lost")
+    }
+
+    /// History cannot be read.
+    pub(crate) fn unreadable(error: &(dyn std::error::Error + 'static)) -> Self {
+        Self::new(Code::Internal, "store.unreadable", "the data folder cannot be read")
+            .because(error)
+            .hint("look at the log of the scheduler, and run `repower ledger verify`")
+    }
+}
+
+impl From<&AppendError> for Problem {
+    fn from(error: &AppendError) -> Self {
+        let full = matches!(error, AppendError::Fault(repower_store::Fault::Full { .. }));
+        let (status, code) = if full {
+            (Code::ResourceExhausted, "store.full")
+        } else {
+            (Code::Unavailable, "store.failed")
+        };
+        let hint = match error {
+            AppendError::Fault(fault) => fault.hint(),
+            AppendError::OutOfOrder { .. } | AppendError::Head(_) => "look at the log of the scheduler",
+        };
+        let text = "the scheduler cannot write its ledger, so nothing was done";
+        Self::new(status, code, text).because(error).hint(hint)
+    }
+}
+
+impl From<ReadError> for Problem {
+    fn from(error: ReadError) -> Self {
+        match &error {
+            ReadError::Proof(_) | ReadError::TooShort { .. } => {
+                Self::new(Code::OutOfRange, "ledger.out-of-range", error.to_string())
+                    .hint("`repower ledger heads` has the sizes that there are")
+            }
+            ReadError::Fault(_)
+            | ReadError::Missing { .. }
+            | ReadError::Head(_)
+            | ReadError::Snapshot(_) => Self::unreadable(&error),
+        }
+    }
+}
+
+impl From<repower_store::Fault> for Problem {
+    fn from(fault: repower_store::Fault) -> Self {
+        Self::unreadable(&fault).hint(fault.hint())
+    }
+}
+
+impl From<ConvertError> for Problem {
+    fn from(error: ConvertError) -> Self {
+        Self::bad_request(error.to_string())
+    }
+}
+
+impl From<Refusal> for Problem {
+    fn from(refusal: Refusal) -> Self {
+        let status = match &refusal {
+            Refusal::ClassUndeclared { .. }
+            | Refusal::ClassUnknown { .. }
+            | Refusal::NothingToRun
+            | Refusal::BadText { .. }
+            | Refusal::BadArray(_)
+            | Refusal::OutOfBounds { .. }
+            | Refusal::TaskTooLarge { .. }
+            | Refusal::JobTooLarge { .. }
+            | Refusal::ReasonMissing
+            | Refusal::BadPolicy { .. } => Code::InvalidArgument,
+            Refusal::ClassProhibited { .. } => Code::PermissionDenied,
+            Refusal::DependencyUnknown { .. }
+            | Refusal::JobUnknown { .. }
+            | Refusal::TaskUnknown { .. }
+            | Refusal::NodeUnknown { .. }
+            | Refusal::TokenUnknown { .. } => Code::NotFound,
+            Refusal::DependencyFailed { .. }
+            | Refusal::JobHasEnded { .. }
+            | Refusal::NotUnderReview { .. } => Code::FailedPrecondition,
+            Refusal::NodeNameTaken { .. } => Code::AlreadyExists,
+            Refusal::TokenWrong
+            | Refusal::TokenUsed { .. }
+            | Refusal::TokenExpired { .. }
+            | Refusal::TokenForAnother { .. } => Code::Unauthenticated,
+        };
+        let mut problem = Self::new(status, refusal.code(), refusal.to_string());
+        problem.hint = refusal.hint();
+        match std::error::Error::source(&refusal) {
+            Some(source) => problem.because(source),
+            None => problem,
+        }
+    }
+}
+
+impl From<Problem> for Status {
+    fn from(problem: Problem) -> Self {
+        let mut status = Self::new(problem.status, problem.text);
+        let parts = [
+            ("repower-code-bin", Some(problem.code.to_owned())),
+            ("repower-because-bin", problem.because),
+            ("repower-hint-bin", problem.hint),
+        ];
+        for (key, value) in parts {
+            if let Some(value) = value {
+                let key = BinaryMetadataKey::from_static(key);
+                status.metadata_mut().insert_bin(key, MetadataValue::from_bytes(value.as_bytes()));
+            }
+        }
+        status
+    }
+}

@@ -1,0 +1,83 @@
+//! The client profile of the first person: `client.toml` in the data folder.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::Path;
+
+use repower_core::input::Input;
+use repower_core::state::State;
+use repower_model::TokenKind;
+use serde::{Deserialize, Serialize};
+
+use crate::problem::Problem;
+use crate::shared::Shared;
+use crate::tls::write_private;
+use crate::{Error, clock, secret};
+
+/// The name of the first person.
+const ADMIN: &str = "admin";
+const FILE: &str = "client.toml";
+
+/// What a client needs to reach the scheduler.
+#[derive(PartialEq, Eq, Serialize, Deserialize)]
+struct Profile {
+    scheduler: String,
+    authority: String,
+    token: String,
+}
+
+/// Brings `client.toml` up to date: with a new token if there is none or it is no longer good.
+pub(crate) async fn write(shared: &Shared, address: SocketAddr) -> Result<(), Error> {
+    let path = shared.options.data.join(FILE);
+    let known = read(&path);
+    let good = known.as_ref().filter(|known| is_good(known, &shared.published.read()));
+    let token = match good {
+        Some(known) => known.token.clone(),
+        None => issue(shared).await?,
+    };
+    let authority = shared.authority.pem().to_owned();
+    let profile = Profile { scheduler: url(address), authority, token };
+    if known.as_ref() == Some(&profile) {
+        return Ok(());
+    }
+    let text = toml::to_string(&profile).expect("three strings are TOML");
+    write_private(&path, &text)
+}
+
+fn read(path: &Path) -> Option<Profile> {
+    let text = std::fs::read_to_string(path).ok()?;
+    toml::from_str(&text).ok()
+}
+
+fn is_good(profile: &Profile, state: &State) -> bool {
+    state.person_by_hash(&secret::hash(&profile.token), clock::now()).is_some()
+}
+
+async fn issue(shared: &Shared) -> Result<String, Error> {
+    let secret = secret::make().map_err(Error::Random)?;
+    let input = Input::Issue {
+        kind: TokenKind::Person,
+        name: ADMIN.to_owned(),
+        hash: secret::hash(&secret),
+        expires: None,
+        by: "scheduler".to_owned(),
+    };
+    shared.keeper.ask(input).await.map_err(|problem| founding(&problem))?;
+    Ok(secret)
+}
+
+/// A problem with the first facts of a cell, as an error at start.
+pub(crate) fn founding(problem: &Problem) -> Error {
+    let because = problem.because.as_ref().map(|because| format!(" ({because})"));
+    let problem_text = format!("{}{}", problem.text, because.unwrap_or_default());
+    Error::Founding { problem: problem_text, hint: problem.hint.clone() }
+}
+
+/// Where a client on this machine finds the scheduler.
+pub(crate) fn url(address: SocketAddr) -> String {
+    let ip = match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
+        ip => ip,
+    };
+    format!("https://{}", SocketAddr::new(ip, address.port()))
+}

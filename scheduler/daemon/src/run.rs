@@ -1,0 +1,267 @@
+//! A scheduler, from start to end.
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+use axum::Router;
+use repower_core::input::Input;
+use repower_core::policy::{self, Policy};
+use repower_core::state::State;
+use repower_proto::v1;
+use repower_store::output::Output;
+use repower_store::snapshot::Snapshots;
+use tokio::runtime::Handle;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+use tonic_health::ServingStatus;
+use tonic_health::server::HealthReporter;
+
+use crate::follower::{Charge, follower};
+use crate::journal::{self, Replayed};
+use crate::keeper::{self, Keeper, Loop, Parts};
+use crate::link::Links;
+use crate::metrics::Metrics;
+use crate::notices::Notices;
+use crate::output::printer;
+use crate::profile::{self, founding};
+use crate::published::Published;
+use crate::server::Port;
+use crate::shared::Shared;
+use crate::tls::{self, Authority};
+use crate::{Error, Options, clock, gate, http, services};
+
+/// A scheduler that serves.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Ready {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// The same for clients on this machine: `https://HOST:PORT`.
+    pub url: String,
+    /// How many facts its ledger has.
+    pub facts: u64,
+}
+
+/// Runs a scheduler until `shutdown` ends; `ready` is called once it serves.
+///
+/// # Errors
+///
+/// [`Error`] if it cannot start, or if the loop that owns the engine ends by itself.
+pub async fn run(
+    options: Options,
+    ready: impl FnOnce(Ready),
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), Error> {
+    options.check()?;
+    let policy = options.policy.as_deref().map(read_policy).transpose()?;
+    let Replayed { journal, engine, snapshot } = journal::open(&options.data, &options.cell)?;
+    let output = Output::open(&options.data)?;
+    let authority = Authority::open(&options.data, &options.cell, clock::now())?;
+    let tls = tls::config(&options.data, &authority, &options.names, clock::now())?;
+    let port = Port::open(options.listen).await?;
+
+    let metrics = Metrics::new(engine.state().seq);
+    let published = Arc::new(Published::new(engine.clone()));
+    let (links, notices) = (Arc::new(Links::default()), Arc::new(Notices::default()));
+    let (snapshots, to_save) = sync_channel(1);
+    let (follower, following) = follower(Charge {
+        published: Arc::clone(&published),
+        links: Arc::clone(&links),
+        notices: Arc::clone(&notices),
+        metrics: Arc::clone(&metrics),
+        snapshots,
+        snapshot_facts: options.snapshot_facts,
+        snapshot,
+    });
+    let (letters, received) = mpsc::channel(keeper::WAITING);
+    let (healthy, health) = watch::channel(true);
+    let history = journal.reader();
+    let saved = journal.snapshots();
+    let printed = output.reader();
+    let (printer, printing) = printer(output, Arc::clone(&notices));
+    let runtime = Handle::current();
+    let parts = Parts { engine, journal, letters: received, follower, metrics: Arc::clone(&metrics), healthy };
+    let keeper_loop = Loop::new(parts);
+    let threads = Threads {
+        keeper: thread("repower-keeper", move || keeper_loop.run(&runtime))?,
+        follower: thread("repower-follower", move || following.run())?,
+        snapshots: thread("repower-snapshot", move || save(&to_save, &saved))?,
+        printer: thread("repower-printer", move || printing.run())?,
+    };
+    let shared = Arc::new(Shared {
+        options,
+        keeper: Keeper::new(letters),
+        published,
+        history,
+        printed,
+        printer,
+        links,
+        notices,
+        metrics,
+        authority,
+        leases: Mutex::default(),
+        crew: Mutex::new(JoinSet::new()),
+    });
+    found(&shared, policy).await?;
+    profile::write(&shared, port.address()).await?;
+    serve(shared, port, tls, health, threads, ready, shutdown).await
+}
+
+fn read_policy(path: &std::path::Path) -> Result<String, Error> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|source| Error::File { what: "read", path: path.to_owned(), source })?;
+    match Policy::parse(&text) {
+        Ok(_) => Ok(text),
+        Err(error) => Err(Error::Policy { path: path.to_owned(), problem: error.to_string() }),
+    }
+}
+
+struct Threads {
+    keeper: JoinHandle<()>,
+    follower: JoinHandle<()>,
+    snapshots: JoinHandle<()>,
+    printer: JoinHandle<()>,
+}
+
+fn thread(name: &str, body: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, Error> {
+    std::thread::Builder::new().name(name.to_owned()).spawn(body).map_err(Error::Thread)
+}
+
+/// Saves snapshots until there will be no more.
+fn save(states: &Receiver<State>, snapshots: &Snapshots) {
+    while let Ok(state) = states.recv() {
+        let seq = state.seq;
+        match journal::snapshot(&state) {
+            Ok(snapshot) => {
+                drop(state);
+                match snapshots.save(&snapshot) {
+                    Ok(()) => tracing::debug!(seq, bytes = snapshot.bytes.len(), "saved a snapshot"),
+                    Err(error) => tracing::warn!(%error, seq, "a snapshot is not saved: the next start replays more"),
+                }
+            }
+            Err(error) => tracing::error!(%error, seq, "a snapshot cannot be written"),
+        }
+    }
+}
+
+/// Founds the cell if there is none, and puts the policy in force that the operator brings.
+async fn found(shared: &Shared, policy: Option<String>) -> Result<(), Error> {
+    let (is_new, has_policy) = {
+        let state = shared.published.read();
+        (state.cell.is_empty(), state.policy.is_some())
+    };
+    let ask = async |input| shared.keeper.ask(input).await.map_err(|problem| founding(&problem));
+    if is_new {
+        let (cell, version) = (shared.options.cell.clone(), env!("CARGO_PKG_VERSION").to_owned());
+        ask(Input::Found { cell, version }).await?;
+    }
+    let text = policy.or_else(|| (!has_policy).then(|| policy::DEFAULT.to_owned()));
+    if let Some(text) = text {
+        ask(Input::Adopt { text }).await?;
+    }
+    Ok(())
+}
+
+async fn serve(
+    shared: Arc<Shared>,
+    port: Port,
+    tls: rustls::ServerConfig,
+    health: watch::Receiver<bool>,
+    threads: Threads,
+    ready: impl FnOnce(Ready),
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), Error> {
+    let address = port.address();
+    let (router, reporter, names) = router(&shared, &health);
+    let (stop, stopped) = watch::channel(false);
+    let mut crew = JoinSet::new();
+    let most = shared.options.connections;
+    crew.spawn(port.serve(tls, router, most, stopped));
+    crew.spawn(report_health(reporter.clone(), names.clone(), health));
+    // At start nobody is declared dead: every lease begins anew.
+    shared.restart_leases();
+    let watching = Arc::clone(&shared);
+    crew.spawn(async move { watching.watch_leases().await });
+
+    let facts = shared.published.read().seq;
+    tracing::info!(%address, cell = shared.options.cell, facts, "the scheduler serves");
+    ready(Ready { address, url: profile::url(address), facts });
+    let end = tokio::select! {
+        () = shutdown => Ok(()),
+        () = shared.keeper.ended() => Err(Error::LoopEnded),
+    };
+    tracing::info!("the scheduler is ending");
+    set_health(&reporter, &names, false).await;
+    shared.keeper.end().await;
+    stop.send_replace(true);
+    shared.crew.lock().unwrap_or_else(PoisonError::into_inner).abort_all();
+    // The connections end by themselves; what watches them does not.
+    if let Some(Err(error)) = crew.join_next().await {
+        tracing::error!(%error, "a part of the scheduler has ended badly");
+    }
+    crew.shutdown().await;
+    drop(shared);
+    join(threads).await;
+    end
+}
+
+fn router(
+    shared: &Arc<Shared>,
+    health: &watch::Receiver<bool>,
+) -> (Router, HealthReporter, Vec<&'static str>) {
+    let (routes, names) = services::routes(shared);
+    let (reporter, health_service) = tonic_health::server::health_reporter();
+    let reflection = || {
+        tonic_reflection::server::Builder::configure()
+            .register_encoded_file_descriptor_set(v1::FILE_DESCRIPTOR_SET)
+            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+    };
+    let routes = routes
+        .add_service(health_service)
+        .add_service(reflection().build_v1().expect("our own descriptors are valid"))
+        .add_service(reflection().build_v1alpha().expect("our own descriptors are valid"));
+    let keep = axum::middleware::from_fn_with_state(Arc::clone(&shared.published), gate::keep);
+    let pages = http::pages(Arc::clone(shared), health.clone());
+    let router = routes.prepare().into_axum_router().merge(pages).layer(keep);
+    (router, reporter, names)
+}
+
+async fn report_health(
+    reporter: HealthReporter,
+    names: Vec<&'static str>,
+    mut health: watch::Receiver<bool>,
+) {
+    loop {
+        let serves = *health.borrow_and_update();
+        set_health(&reporter, &names, serves).await;
+        if health.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
+async fn set_health(reporter: &HealthReporter, names: &[&'static str], serves: bool) {
+    let status = if serves { ServingStatus::Serving } else { ServingStatus::NotServing };
+    for name in names.iter().chain(&[""]) {
+        reporter.set_service_status(name, status).await;
+    }
+}
+
+/// Waits for the threads, each of which ends when the one before it has.
+async fn join(threads: Threads) {
+    let Threads { keeper, follower, snapshots, printer } = threads;
+    let all = [("keeper", keeper), ("follower", follower), ("snapshots", snapshots), ("printer", printer)];
+    let joined = tokio::task::spawn_blocking(move || {
+        for (name, thread) in all {
+            if thread.join().is_err() {
+                tracing::error!(name, "a thread has panicked");
+            }
+        }
+    });
+    if joined.await.is_err() {
+        tracing::error!("the threads could not be joined");
+    }
+}

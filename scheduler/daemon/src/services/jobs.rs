@@ -1,0 +1,133 @@
+//! The service for jobs: one call a file, but for the short ones.
+
+use std::sync::Arc;
+
+use repower_core::effect::Answer;
+use repower_core::input::Input;
+use repower_model::JobId;
+use repower_proto::v1;
+use repower_proto::v1::jobs_server::Jobs;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Request, Response, Status};
+
+use super::{attempts, list, logs, resubmit, submit, watch, why};
+use crate::gate;
+use crate::shared::Shared;
+
+#[derive(Debug)]
+pub(super) struct Service(pub(super) Arc<Shared>);
+
+#[tonic::async_trait]
+impl Jobs for Service {
+    async fn submit(
+        &self,
+        request: Request<v1::SubmitRequest>,
+    ) -> Result<Response<v1::SubmitReply>, Status> {
+        let by = gate::person(&request)?;
+        let reply = submit::submit(&self.0, by, request.into_inner()).await?;
+        Ok(Response::new(reply))
+    }
+
+    async fn list(
+        &self,
+        request: Request<v1::ListJobsRequest>,
+    ) -> Result<Response<v1::ListJobsReply>, Status> {
+        Ok(Response::new(list::list(&self.0, request.into_inner()).await?))
+    }
+
+    async fn show(
+        &self,
+        request: Request<v1::ShowJobRequest>,
+    ) -> Result<Response<v1::ShowJobReply>, Status> {
+        let job = JobId(request.into_inner().job);
+        Ok(Response::new(list::show(&self.0, job).await?))
+    }
+
+    async fn attempts(
+        &self,
+        request: Request<v1::AttemptsRequest>,
+    ) -> Result<Response<v1::AttemptsReply>, Status> {
+        Ok(Response::new(attempts::attempts(&self.0, request.into_inner()).await?))
+    }
+
+    type WatchStream = ReceiverStream<Result<v1::JobSummary, Status>>;
+
+    async fn watch(
+        &self,
+        request: Request<v1::WatchRequest>,
+    ) -> Result<Response<Self::WatchStream>, Status> {
+        let stream = watch::watch(&self.0, request.into_inner()).await?;
+        Ok(Response::new(stream))
+    }
+
+    type LogsStream = ReceiverStream<Result<v1::LogChunk, Status>>;
+
+    async fn logs(
+        &self,
+        request: Request<v1::LogsRequest>,
+    ) -> Result<Response<Self::LogsStream>, Status> {
+        let stream = logs::logs(&self.0, request.into_inner()).await?;
+        Ok(Response::new(stream))
+    }
+
+    async fn cancel(
+        &self,
+        request: Request<v1::CancelRequest>,
+    ) -> Result<Response<v1::CancelReply>, Status> {
+        let by = gate::person(&request)?;
+        let request = request.into_inner();
+        let ranges: Vec<_> = request.tasks.into_iter().map(Into::into).collect();
+        let input = Input::Cancel {
+            job: JobId(request.job),
+            tasks: (!ranges.is_empty()).then_some(ranges),
+            by,
+            reason: request.reason,
+        };
+        let answer = self.0.keeper.ask(input).await;
+        let answer = match answer {
+            Err(problem) if problem.code == "job.unknown" => {
+                return Err(submit::ended_or_unknown(&self.0, JobId(request.job)).await.into());
+            }
+            answer => answer?,
+        };
+        match answer {
+            Answer::Cancelled { pending, stopping } => {
+                Ok(Response::new(v1::CancelReply { pending, stopping }))
+            }
+            other => Err(super::submit::unexpected(&other)),
+        }
+    }
+
+    async fn resubmit(
+        &self,
+        request: Request<v1::ResubmitRequest>,
+    ) -> Result<Response<v1::SubmitReply>, Status> {
+        let by = gate::person(&request)?;
+        let reply = resubmit::resubmit(&self.0, by, request.into_inner()).await?;
+        Ok(Response::new(reply))
+    }
+
+    async fn review(
+        &self,
+        request: Request<v1::ReviewRequest>,
+    ) -> Result<Response<v1::ReviewReply>, Status> {
+        let by = gate::person(&request)?;
+        let v1::ReviewRequest { job, approve, reason } = request.into_inner();
+        let job = JobId(job);
+        match self.0.keeper.ask(Input::Review { job, approve, by, reason }).await {
+            Ok(_) => Ok(Response::new(v1::ReviewReply {})),
+            Err(problem) if problem.code == "job.unknown" => {
+                Err(submit::ended_or_unknown(&self.0, job).await.into())
+            }
+            Err(problem) => Err(problem.into()),
+        }
+    }
+
+    async fn why(
+        &self,
+        request: Request<v1::WhyRequest>,
+    ) -> Result<Response<v1::Explanation>, Status> {
+        let v1::WhyRequest { job, index } = request.into_inner();
+        Ok(Response::new(why::why(&self.0, JobId(job), index).await?))
+    }
+}

@@ -1,0 +1,55 @@
+//! The services: from calls to inputs and queries, and back.
+
+mod access;
+mod agents;
+mod attempts;
+mod jobs;
+mod ledger;
+mod list;
+mod logs;
+mod nodes;
+mod policies;
+mod resubmit;
+mod submit;
+mod summary;
+mod watch;
+mod why;
+
+use std::sync::Arc;
+
+use repower_proto::v1;
+use repower_proto::v1::access_server::AccessServer;
+use repower_proto::v1::agents_server::AgentsServer;
+use repower_proto::v1::jobs_server::JobsServer;
+use repower_proto::v1::ledger_server::LedgerServer;
+use repower_proto::v1::nodes_server::NodesServer;
+use repower_proto::v1::policies_server::PoliciesServer;
+use tonic::service::Routes;
+
+use crate::shared::Shared;
+
+/// The largest message of an agent.
+const AGENT_MESSAGE: usize = 16 << 20;
+/// How many answers of a stream may wait to be sent.
+const STREAM: usize = 8;
+
+/// All services of a scheduler, with their names.
+pub(crate) fn routes(shared: &Arc<Shared>) -> (Routes, Vec<&'static str>) {
+    let share = || Arc::clone(shared);
+    let agents = AgentsServer::new(agents::Service(share())).max_decoding_message_size(AGENT_MESSAGE);
+    let routes = Routes::new(JobsServer::new(jobs::Service(share())))
+        .add_service(NodesServer::new(nodes::Service(share())))
+        .add_service(AccessServer::new(access::Service(share())))
+        .add_service(LedgerServer::new(ledger::Service(share())))
+        .add_service(PoliciesServer::new(policies::Service(share())))
+        .add_service(agents);
+    let names = vec![
+        v1::jobs_server::SERVICE_NAME,
+        v1::nodes_server::SERVICE_NAME,
+        v1::access_server::SERVICE_NAME,
+        v1::ledger_server::SERVICE_NAME,
+        v1::policies_server::SERVICE_NAME,
+        v1::agents_server::SERVICE_NAME,
+    ];
+    (routes, names)
+}

@@ -1,0 +1,210 @@
+//! Jobs, tasks and nodes as people see them.
+
+use std::collections::BTreeMap;
+
+use repower_core::life::attempt::Phase;
+use repower_core::plan;
+use repower_core::reason::Reason;
+use repower_core::state::{Attempt, Job, Node, State};
+use repower_model::{
+    AttemptId, Fault, JobId, JobState, Resources, Sequel, TaskId, TaskState, Timestamp,
+};
+use repower_proto::convert::moment_ms;
+use repower_proto::v1;
+use repower_store::rows::{AttemptRow, JobRow};
+
+use crate::clock;
+use crate::problem::Problem;
+use crate::shared::Shared;
+
+/// Why jobs wait, found once for all jobs of one shape.
+#[derive(Debug, Default)]
+pub(super) struct Reasons {
+    of_shape: BTreeMap<Resources, (String, String)>,
+}
+
+impl Reasons {
+    /// Code and sentence for a job of a list; empty unless it waits.
+    fn of(&mut self, state: &State, job: &Job, now: Timestamp) -> (String, String) {
+        let waits = matches!(job.state(), JobState::Held | JobState::Pending);
+        if !waits {
+            return (String::new(), String::new());
+        }
+        let own = job.review || !job.waits_for.is_empty() || job.ready_at() > Some(now);
+        if own {
+            return said(state, job, now);
+        }
+        if let Some(known) = self.of_shape.get(&job.spec.resources) {
+            return known.clone();
+        }
+        let (code, text) = said(state, job, now);
+        let first_come = [Reason::Next.code(), Reason::Behind { tasks: 0 }.code()];
+        let known = if first_come.contains(&code.as_str()) {
+            (Reason::Behind { tasks: 0 }.code().to_owned(), "others go first".to_owned())
+        } else {
+            (code.clone(), text.clone())
+        };
+        self.of_shape.insert(job.spec.resources.clone(), known);
+        (code, text)
+    }
+}
+
+fn said(state: &State, job: &Job, now: Timestamp) -> (String, String) {
+    let explanation = plan::why(state, job.id, None, now);
+    explanation.map_or_else(Default::default, |explanation| {
+        (explanation.reason.code().to_owned(), explanation.reason.to_string())
+    })
+}
+
+/// A job that has not ended.
+pub(super) fn live(state: &State, job: &Job, reasons: &mut Reasons) -> v1::JobSummary {
+    let (reason_code, reason) = reasons.of(state, job, clock::now());
+    v1::JobSummary {
+        id: job.id.0,
+        name: job.spec.name.clone(),
+        job_class: job.spec.class.clone(),
+        project: job.spec.project.clone(),
+        submitter: job.submitter.clone(),
+        state: v1::JobState::from(job.state()).into(),
+        reason_code,
+        reason,
+        tasks: job.count(),
+        running: job.live,
+        succeeded: job.succeeded,
+        failed: job.failed.len(),
+        cancelled: job.cancelled,
+        priority: job.spec.priority,
+        submitted_ms: job.submitted.as_millis(),
+        started_ms: moment_ms(job.started),
+        ended_ms: 0,
+        exit_code: job.exit_code,
+    }
+}
+
+/// A job that has left memory.
+pub(super) fn past(row: JobRow) -> v1::JobSummary {
+    v1::JobSummary {
+        id: row.id.0,
+        name: row.name,
+        job_class: row.class,
+        project: row.project,
+        submitter: row.submitter,
+        state: v1::JobState::from(row.state).into(),
+        reason_code: String::new(),
+        reason: String::new(),
+        tasks: row.tasks,
+        running: 0,
+        succeeded: row.succeeded,
+        failed: row.failed,
+        cancelled: row.cancelled,
+        priority: i32::try_from(row.priority).unwrap_or_default(),
+        submitted_ms: row.submitted.as_millis(),
+        started_ms: moment_ms(row.started),
+        ended_ms: moment_ms(row.ended),
+        exit_code: row.exit_code.unwrap_or_default(),
+    }
+}
+
+/// A job that has not ended, by its id.
+pub(super) fn live_by_id(shared: &Shared, job: JobId) -> Option<v1::JobSummary> {
+    let state = shared.published.read();
+    let job = state.job(job)?;
+    Some(live(&state, job, &mut Reasons::default()))
+}
+
+/// A job, wherever it is now.
+pub(super) async fn of(shared: &Shared, job: JobId) -> Result<v1::JobSummary, Problem> {
+    if let Some(summary) = live_by_id(shared, job) {
+        return Ok(summary);
+    }
+    Ok(past(row(shared, job).await?))
+}
+
+/// The row of a job in the history.
+pub(super) async fn row(shared: &Shared, job: JobId) -> Result<JobRow, Problem> {
+    let row = shared.past(move |history| history.job(job)).await?;
+    row.ok_or_else(|| unknown(job))
+}
+
+pub(super) fn unknown(job: JobId) -> Problem {
+    repower_core::refusal::Refusal::JobUnknown { job }.into()
+}
+
+/// An attempt, as the history has it; `state` knows more of one that goes on.
+pub(super) fn attempt(row: AttemptRow, state: &State) -> v1::TaskSummary {
+    let AttemptId { task, number } = row.placed.id;
+    let live = state.attempts.get(&task).filter(|live| live.number == number);
+    let ended = row.ended.as_ref();
+    let phase = match ended {
+        Some(ended) => after(ended.sequel, ended.fault),
+        None => live.map_or(TaskState::Placed, |live| at(live.phase)),
+    };
+    v1::TaskSummary {
+        job: task.job.0,
+        index: task.index,
+        state: v1::TaskState::from(phase).into(),
+        attempt: number,
+        node: row.placed.node_name,
+        placed_ms: row.placed.placed.as_millis(),
+        started_ms: moment_ms(row.started),
+        ended_ms: ended.map_or(0, |ended| ended.ended.as_millis()),
+        outcome: ended.map(|ended| (&ended.outcome).into()),
+        usage: ended.map(|ended| ended.usage.into()),
+    }
+}
+
+/// An attempt that is on a node.
+pub(super) fn on_node(task: TaskId, attempt: &Attempt, node: &Node) -> v1::TaskSummary {
+    v1::TaskSummary {
+        job: task.job.0,
+        index: task.index,
+        state: v1::TaskState::from(at(attempt.phase)).into(),
+        attempt: attempt.number,
+        node: node.name.clone(),
+        placed_ms: attempt.placed.as_millis(),
+        started_ms: moment_ms(attempt.started),
+        ended_ms: 0,
+        outcome: None,
+        usage: None,
+    }
+}
+
+fn at(phase: Phase) -> TaskState {
+    match phase {
+        Phase::Placed | Phase::Recalled => TaskState::Placed,
+        Phase::Running => TaskState::Running,
+        Phase::Cancelling => TaskState::Stopping,
+    }
+}
+
+/// What an attempt that has ended was to its task. One that is tried again has failed, unless
+/// nobody was to blame.
+fn after(sequel: Sequel, fault: Fault) -> TaskState {
+    match (sequel, fault) {
+        (Sequel::Succeeded, _) => TaskState::Succeeded,
+        (Sequel::Failed, _) | (Sequel::Again, Fault::User | Fault::System) => TaskState::Failed,
+        (Sequel::Cancelled, _) | (Sequel::Again, Fault::None) => TaskState::Cancelled,
+    }
+}
+
+/// A node.
+pub(super) fn node(node: &Node, connected: bool) -> v1::NodeSummary {
+    let drained = node.drained.as_ref().map(|(by, reason)| format!("{reason} (by {by})"));
+    let reasons = [drained, node.held_back.clone()];
+    let reason: Vec<_> = reasons.into_iter().flatten().collect();
+    v1::NodeSummary {
+        id: node.id.0,
+        name: node.name.clone(),
+        phase: v1::NodePhase::from(node.phase).into(),
+        drained: node.drained.is_some(),
+        held_back: node.held_back.is_some(),
+        reason: reason.join("; "),
+        capacity: Some(node.capacity().into()),
+        used: Some((&node.used).into()),
+        running: u32::try_from(node.holding.len()).unwrap_or(u32::MAX),
+        waiting: u32::try_from(node.runway.len()).unwrap_or(u32::MAX),
+        inventory: Some((&node.inventory).into()),
+        since_ms: node.since.as_millis(),
+        connected,
+    }
+}

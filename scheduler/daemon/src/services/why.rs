@@ -1,0 +1,74 @@
+//! Why a job or a task is where it is.
+
+use repower_core::plan::{self, Explanation};
+use repower_core::reason::Reason;
+use repower_core::refusal::Refusal;
+use repower_model::{Dimension, JobId};
+use repower_proto::v1;
+use tonic::Status;
+
+use super::summary;
+use crate::clock;
+use crate::problem::Problem;
+use crate::shared::Shared;
+
+/// Explains a job, or one of its tasks.
+pub(super) async fn why(
+    shared: &Shared,
+    job: JobId,
+    index: Option<u32>,
+) -> Result<v1::Explanation, Status> {
+    {
+        let state = shared.published.read();
+        if let Some(explanation) = plan::why(&state, job, index, clock::now()) {
+            return Ok(wire(explanation));
+        }
+        if let Some(index) = index.filter(|_| state.job(job).is_some()) {
+            return Err(Problem::from(Refusal::TaskUnknown { job, index }).into());
+        }
+    }
+    let row = summary::row(shared, job).await?;
+    let reason = Reason::Ended { how: row.state.as_str() };
+    Ok(v1::Explanation {
+        job: job.0,
+        state: v1::JobState::from(row.state).into(),
+        code: reason.code().to_owned(),
+        text: reason.to_string(),
+        ..v1::Explanation::default()
+    })
+}
+
+fn wire(explanation: Explanation) -> v1::Explanation {
+    let Explanation { job, state, reason, funnel, shortages, tasks_ahead, jobs_ahead } = explanation;
+    let funnel = funnel.into_iter().map(|step| v1::FunnelStep {
+        code: step.code.to_owned(),
+        condition: step.condition,
+        nodes_left: u32::try_from(step.nodes_left).unwrap_or(u32::MAX),
+    });
+    let shortages = shortages.into_iter().map(|short| v1::Shortage {
+        unit: unit(&short.dimension).to_owned(),
+        dimension: short.dimension.to_string(),
+        asked: short.asked,
+        free: short.free,
+        most: short.most,
+    });
+    v1::Explanation {
+        job: job.0,
+        state: v1::JobState::from(state).into(),
+        code: reason.code().to_owned(),
+        text: reason.to_string(),
+        hint: reason.hint().unwrap_or_default(),
+        funnel: funnel.collect(),
+        shortages: shortages.collect(),
+        tasks_ahead,
+        jobs_ahead,
+    }
+}
+
+fn unit(dimension: &Dimension) -> &'static str {
+    match dimension {
+        Dimension::Cpus => "milli-cpus",
+        Dimension::Memory | Dimension::Disk => "bytes",
+        Dimension::Extra(_) => "units",
+    }
+}

@@ -1,0 +1,115 @@
+//! What all services share.
+
+use std::future::Future;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use repower_core::input::Input;
+use repower_core::life::lease::Leases;
+use repower_model::{NodeId, NodePhase};
+use repower_store::journal::ReadError;
+use repower_store::output;
+use repower_store::sqlite::Reader;
+use tokio::task::JoinSet;
+
+use crate::clock::{self, Stopwatch};
+use crate::keeper::{Keeper, Mail};
+use crate::link::Links;
+use crate::metrics::Metrics;
+use crate::notices::Notices;
+use crate::options::Options;
+use crate::output::Printer;
+use crate::problem::Problem;
+use crate::published::Published;
+use crate::tls::Authority;
+
+/// What all services share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) options: Options,
+    pub(crate) keeper: Keeper,
+    pub(crate) published: Arc<Published>,
+    pub(crate) history: Reader,
+    pub(crate) printed: output::Reader,
+    pub(crate) printer: Printer,
+    pub(crate) links: Arc<Links>,
+    pub(crate) notices: Arc<Notices>,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) authority: Authority,
+    pub(crate) leases: Mutex<Leases>,
+    /// Links and streams of answers.
+    pub(crate) crew: Mutex<JoinSet<()>>,
+}
+
+impl Shared {
+    /// A node was heard of.
+    pub(crate) fn heard(&self, node: NodeId) {
+        self.leases.lock().unwrap_or_else(PoisonError::into_inner).heard(node, clock::now());
+    }
+
+    /// A node is no longer watched.
+    pub(crate) fn forget(&self, node: NodeId) {
+        self.leases.lock().unwrap_or_else(PoisonError::into_inner).forget(node);
+    }
+
+    /// Lets something go on that ends by itself, or with the scheduler.
+    pub(crate) fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
+        let mut crew = self.crew.lock().unwrap_or_else(PoisonError::into_inner);
+        while let Some(ended) = crew.try_join_next() {
+            if let Err(error) = ended {
+                tracing::error!(%error, "a stream has ended badly");
+            }
+        }
+        crew.spawn(work);
+    }
+
+    /// Asks the history, away from the threads that serve.
+    pub(crate) async fn past<T: Send + 'static>(
+        &self,
+        query: impl FnOnce(&Reader) -> Result<T, ReadError> + Send + 'static,
+    ) -> Result<T, Problem> {
+        let history = self.history.clone();
+        let answer = tokio::task::spawn_blocking(move || query(&history)).await;
+        answer.map_err(|error| Problem::unreadable(&error))?.map_err(Problem::from)
+    }
+
+    /// Gives every node that is up a whole lease from now on.
+    pub(crate) fn restart_leases(&self) {
+        let state = self.published.read();
+        let up = state.nodes.values().filter(|node| node.phase == NodePhase::Up);
+        let up: Vec<_> = up.map(|node| node.id).collect();
+        drop(state);
+        self.leases.lock().unwrap_or_else(PoisonError::into_inner).restart(up, clock::now());
+    }
+
+    /// Watches the leases until the scheduler ends: a node whose lease runs out is given up.
+    /// Silence counts only while somebody listens: after a pause of this process, or a step of the
+    /// clock, all leases begin anew.
+    pub(crate) async fn watch_leases(&self) {
+        let lease = self.options.lease();
+        let pause = Duration::from_millis((lease.as_millis() / 8).max(50));
+        let slack = pause + Duration::from_millis(lease.as_millis() / 4);
+        loop {
+            let (before, steady) = (clock::now(), Stopwatch::start());
+            tokio::time::sleep(pause).await;
+            let now = clock::now();
+            let wall = Duration::from_millis(now.since(before).as_millis());
+            if now < before || wall > slack || steady.elapsed() > slack {
+                tracing::warn!(?wall, "the clock has stepped or this process was held up: leases begin anew");
+                self.restart_leases();
+                continue;
+            }
+            let late = {
+                let mut leases = self.leases.lock().unwrap_or_else(PoisonError::into_inner);
+                leases.expired(now, lease)
+            };
+            for (node, silence) in late {
+                let reason = format!("nothing was heard of it for {silence}; its lease is {lease}");
+                let input = Box::new(Input::Silent { node, reason });
+                if self.keeper.send(Mail::Signal(input)).await.is_err() {
+                    return;
+                }
+            }
+        }
+    }
+}
