@@ -115,9 +115,7 @@ impl fmt::Debug for Failure {
 
 impl<E: Explain> From<E> for Failure {
     fn from(error: E) -> Self {
-        Self {
-            error: Box::new(error),
-        }
+        Self { error: Box::new(error) }
     }
 }
 

@@ -6,6 +6,7 @@
 pub mod arguments;
 pub mod client;
 mod clock;
+pub mod cluster;
 pub mod command;
 pub mod failure;
 pub mod jobfile;

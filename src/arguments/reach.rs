@@ -12,20 +12,10 @@ use crate::render::screen::{Colour, Form};
 #[command(next_help_heading = "Scheduler and output")]
 pub struct Reach {
     /// Client profile [default: repower/client.toml in the folder for configuration]
-    #[arg(
-        long,
-        value_name = "FILE",
-        env = "REPOWER_PROFILE",
-        hide_env_values = true
-    )]
+    #[arg(long, value_name = "FILE", env = "REPOWER_PROFILE", hide_env_values = true)]
     profile: Option<PathBuf>,
     /// Address of the scheduler, instead of the profile's
-    #[arg(
-        long,
-        value_name = "URL",
-        env = "REPOWER_SCHEDULER",
-        hide_env_values = true
-    )]
+    #[arg(long, value_name = "URL", env = "REPOWER_SCHEDULER", hide_env_values = true)]
     scheduler: Option<String>,
     #[command(flatten)]
     look: Look,

@@ -11,10 +11,8 @@ fn helps(command: &mut Command, path: &str, found: &mut Vec<(String, String)>) {
     let help = command.clone().term_width(80).render_help().to_string();
     let lines = help.lines().map(|line| format!("{}\n", line.trim_end()));
     found.push((name.clone(), lines.collect()));
-    let below: Vec<String> = command
-        .get_subcommands()
-        .map(|below| below.get_name().to_owned())
-        .collect();
+    let below: Vec<String> =
+        command.get_subcommands().map(|below| below.get_name().to_owned()).collect();
     for below in below {
         let below = command.find_subcommand_mut(&below).expect("it was listed");
         if below.get_name() != "help" {

@@ -53,6 +53,12 @@ pub enum Command {
     Ledger(command::ledger::Ledger),
     /// Run an agent: tasks run on this machine
     Agent(Box<command::agent::Agent>),
+    /// Run a scheduler and agents on this machine, to try things out
+    Dev(command::dev::Dev),
+    /// Show the main job on real examples, from the first start to a verified ledger
+    Demo(command::demo::Demo),
+    /// Measure this machine, beside what it does without Repower
+    Bench(command::bench::Bench),
     /// Write completions for a shell
     Completions(command::completions::Completions),
     /// Write manual pages

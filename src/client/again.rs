@@ -18,10 +18,7 @@ const LONGEST: Duration = Duration::from_secs(5);
 impl Patience {
     /// Tries again for so long altogether, not counting the tries themselves.
     pub fn of(total: Duration) -> Self {
-        Self {
-            next: Duration::from_millis(50),
-            left: total,
-        }
+        Self { next: Duration::from_millis(50), left: total }
     }
 
     /// Waits before the next try; false once there is no patience left.

@@ -102,9 +102,7 @@ pub struct Bearer {
 
 impl Interceptor for Bearer {
     fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
-        request
-            .metadata_mut()
-            .insert("authorization", self.header.clone());
+        request.metadata_mut().insert("authorization", self.header.clone());
         Ok(request)
     }
 }
@@ -127,9 +125,7 @@ pub struct Client {
 
 impl std::fmt::Debug for Client {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        out.debug_struct("Client")
-            .field("address", &self.address)
-            .finish_non_exhaustive()
+        out.debug_struct("Client").field("address", &self.address).finish_non_exhaustive()
     }
 }
 
@@ -144,9 +140,7 @@ impl Client {
         let header = format!("Bearer {}", profile.token);
         let mut header: MetadataValue<Ascii> = header.parse().map_err(|_| ReachError::Token)?;
         header.set_sensitive(true);
-        let bad_address = || ReachError::Address {
-            address: address.clone(),
-        };
+        let bad_address = || ReachError::Address { address: address.clone() };
         if !address.starts_with("https://") {
             return Err(bad_address());
         }
@@ -160,20 +154,12 @@ impl Client {
         let endpoint = Endpoint::from_shared(address.clone())
             .map_err(|_| bad_address())?
             .tls_config(tls)
-            .map_err(|source| ReachError::Authority {
-                source: Some(source),
-            })?
+            .map_err(|source| ReachError::Authority { source: Some(source) })?
             .connect_timeout(Duration::from_secs(10))
             .http2_keep_alive_interval(Duration::from_secs(20))
             .keep_alive_timeout(Duration::from_secs(20));
-        let channel = endpoint
-            .connect()
-            .await
-            .map_err(|source| unreachable(&address, source))?;
-        Ok(Self {
-            line: InterceptedService::new(channel, Bearer { header }),
-            address,
-        })
+        let channel = endpoint.connect().await.map_err(|source| unreachable(&address, source))?;
+        Ok(Self { line: InterceptedService::new(channel, Bearer { header }), address })
     }
 
     /// Returns the address that this client talks to.
@@ -215,14 +201,10 @@ impl Client {
 fn unreachable(address: &str, source: tonic::transport::Error) -> ReachError {
     let address = address.to_owned();
     match tls_cause(&source) {
-        Some(error @ rustls::Error::InvalidCertificate(_)) => ReachError::NotTrusted {
-            address,
-            source: error,
-        },
-        Some(error) => ReachError::NotTls {
-            address,
-            source: error,
-        },
+        Some(error @ rustls::Error::InvalidCertificate(_)) => {
+            ReachError::NotTrusted { address, source: error }
+        }
+        Some(error) => ReachError::NotTls { address, source: error },
         None => ReachError::Unreachable { address, source },
     }
 }
@@ -235,9 +217,7 @@ fn tls_cause(error: &(dyn Error + 'static)) -> Option<rustls::Error> {
             return Some(tls.clone());
         }
         // An io::Error does not count what it wraps as its source.
-        let wrapped = cause
-            .downcast_ref::<io::Error>()
-            .and_then(io::Error::get_ref);
+        let wrapped = cause.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
         next = match wrapped {
             Some(inner) => Some(inner as &(dyn Error + 'static)),
             None => cause.source(),
@@ -256,10 +236,7 @@ mod tests {
     use crate::failure::Failure;
 
     async fn failure(profile: &Profile) -> Failure {
-        Client::connect(profile)
-            .await
-            .expect_err("it must not connect")
-            .into()
+        Client::connect(profile).await.expect_err("it must not connect").into()
     }
 
     #[tokio::test]
@@ -267,26 +244,16 @@ mod tests {
         let stage = Stage::serve(Script::default()).await;
 
         let client = Client::connect(&stage.profile).await.expect("connected");
-        client
-            .jobs()
-            .list(ListJobsRequest::default())
-            .await
-            .expect("an answer");
+        client.jobs().list(ListJobsRequest::default()).await.expect("an answer");
 
-        assert_eq!(
-            stage.look(|script| script.bearer.clone()).as_deref(),
-            Some("Bearer rp_secret")
-        );
+        assert_eq!(stage.look(|script| script.bearer.clone()).as_deref(), Some("Bearer rp_secret"));
     }
 
     #[tokio::test]
     async fn only_the_authority_of_the_profile_is_trusted() {
         let stage = Stage::serve(Script::default()).await;
         let other = Stage::serve(Script::default()).await;
-        let mixed = Profile {
-            authority: other.profile.authority.clone(),
-            ..stage.profile.clone()
-        };
+        let mixed = Profile { authority: other.profile.authority.clone(), ..stage.profile.clone() };
 
         let failure = failure(&mixed).await;
 
@@ -303,27 +270,15 @@ mod tests {
     #[tokio::test]
     async fn a_port_that_nobody_listens_on_is_unreachable() {
         let stage = Stage::serve(Script::default()).await;
-        let free = TcpListener::bind("127.0.0.1:0")
-            .await
-            .expect("a port")
-            .local_addr()
-            .expect("bound");
-        let nobody = Profile {
-            scheduler: format!("https://{free}"),
-            ..stage.profile.clone()
-        };
+        let free =
+            TcpListener::bind("127.0.0.1:0").await.expect("a port").local_addr().expect("bound");
+        let nobody = Profile { scheduler: format!("https://{free}"), ..stage.profile.clone() };
 
         let failure = failure(&nobody).await;
 
-        assert_eq!(
-            failure.message(),
-            format!("cannot reach the scheduler at https://{free}")
-        );
+        assert_eq!(failure.message(), format!("cannot reach the scheduler at https://{free}"));
         assert!(
-            failure
-                .because()
-                .iter()
-                .any(|cause| cause.contains("refused")),
+            failure.because().iter().any(|cause| cause.contains("refused")),
             "{:?}",
             failure.because()
         );
@@ -333,14 +288,8 @@ mod tests {
     #[tokio::test]
     async fn addresses_and_authorities_that_are_none_are_told_apart() {
         let stage = Stage::serve(Script::default()).await;
-        let address = Profile {
-            scheduler: "127.0.0.1:7070".into(),
-            ..stage.profile.clone()
-        };
-        let authority = Profile {
-            authority: "nonsense".into(),
-            ..stage.profile.clone()
-        };
+        let address = Profile { scheduler: "127.0.0.1:7070".into(), ..stage.profile.clone() };
+        let authority = Profile { authority: "nonsense".into(), ..stage.profile.clone() };
 
         assert_eq!(
             failure(&address).await.message(),

@@ -80,9 +80,7 @@ impl Explain for ProfileError {
 impl std::fmt::Debug for Profile {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         // Never the token.
-        out.debug_struct("Profile")
-            .field("scheduler", &self.scheduler)
-            .finish_non_exhaustive()
+        out.debug_struct("Profile").field("scheduler", &self.scheduler).finish_non_exhaustive()
     }
 }
 
@@ -118,18 +116,17 @@ impl Profile {
         })?;
         let mode = fs::metadata(&path).map_or(0o600, |data| data.permissions().mode());
         let profile = Self::read(&path, &text)?;
-        Ok(Found {
-            profile,
-            path,
-            exposed: mode & 0o077 != 0,
-        })
+        Ok(Found { profile, path, exposed: mode & 0o077 != 0 })
     }
 
-    fn read(path: &Path, text: &str) -> Result<Self, ProfileError> {
+    /// Reads the text of a profile; `path` is what errors call it.
+    ///
+    /// # Errors
+    ///
+    /// [`ProfileError::Malformed`] with line and column.
+    pub fn read(path: &Path, text: &str) -> Result<Self, ProfileError> {
         toml::from_str(text).map_err(|error: toml::de::Error| {
-            let before = text
-                .get(..error.span().map_or(0, |span| span.start))
-                .unwrap_or(text);
+            let before = text.get(..error.span().map_or(0, |span| span.start)).unwrap_or(text);
             let start = before.rfind('\n').map_or(0, |newline| newline + 1);
             ProfileError::Malformed {
                 path: path.to_owned(),
@@ -141,7 +138,11 @@ impl Profile {
     }
 
     /// Returns the text of a file that says this profile.
-    pub(crate) fn to_toml(&self) -> String {
+    ///
+    /// # Panics
+    ///
+    /// Never: three texts are always TOML.
+    pub fn to_toml(&self) -> String {
         toml::to_string(self).expect("three texts are always TOML")
     }
 }
@@ -188,11 +189,9 @@ mod tests {
 
     #[test]
     fn a_wrong_profile_is_told_with_its_place_and_without_its_token() {
-        let error = Profile::read(
-            Path::new("client.toml"),
-            "scheduler = \"x\"\ntokn = \"rp_secret\"\n",
-        )
-        .expect_err("a misspelt key");
+        let error =
+            Profile::read(Path::new("client.toml"), "scheduler = \"x\"\ntokn = \"rp_secret\"\n")
+                .expect_err("a misspelt key");
 
         assert_eq!(
             error.to_string(),

@@ -43,10 +43,7 @@ impl Refused {
     /// Returns the same with another hint, where the caller knows better what to do.
     #[must_use]
     pub fn with_hint(self, hint: String) -> Self {
-        Self {
-            hint: Some(hint),
-            ..self
-        }
+        Self { hint: Some(hint), ..self }
     }
 }
 
@@ -65,10 +62,7 @@ fn message(address: &str, status: &Status, sent: bool) -> String {
 
 /// What the scheduler wrote, without characters that would move the cursor.
 fn tame_lines(text: &str) -> String {
-    text.lines()
-        .map(crate::render::words::tame)
-        .collect::<Vec<_>>()
-        .join(" ")
+    text.lines().map(crate::render::words::tame).collect::<Vec<_>>().join(" ")
 }
 
 /// Returns what the network said, where the call did not get through.
@@ -101,10 +95,9 @@ impl std::error::Error for Refused {
 impl Explain for Refused {
     fn hint(&self) -> Option<String> {
         let usual = || match self.status {
-            Code::Unavailable => Some(format!(
-                "check that `repower scheduler` runs at {}",
-                self.address
-            )),
+            Code::Unavailable => {
+                Some(format!("check that `repower scheduler` runs at {}", self.address))
+            }
             Code::Unauthenticated => Some(
                 "the token may be revoked or of another cell: ask an operator for a new profile"
                     .to_owned(),
@@ -169,11 +162,7 @@ mod tests {
         for (key, value) in pairs {
             metadata.insert_bin(*key, MetadataValue::from_bytes(value.as_bytes()));
         }
-        Refused::new(
-            "https://s:1",
-            &Status::with_metadata(code, message, metadata),
-        )
-        .into()
+        Refused::new("https://s:1", &Status::with_metadata(code, message, metadata)).into()
     }
 
     #[test]

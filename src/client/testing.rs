@@ -47,14 +47,8 @@ struct Scheduler {
 
 impl Scheduler {
     fn with<T, R>(&self, request: &Request<R>, answer: impl FnOnce(&mut Script) -> T) -> T {
-        let mut script = self
-            .script
-            .lock()
-            .expect("no test panics while it holds it");
-        let bearer = request
-            .metadata()
-            .get("authorization")
-            .and_then(|value| value.to_str().ok());
+        let mut script = self.script.lock().expect("no test panics while it holds it");
+        let bearer = request.metadata().get("authorization").and_then(|value| value.to_str().ok());
         script.bearer = bearer.map(str::to_owned);
         answer(&mut script)
     }
@@ -91,18 +85,14 @@ impl Jobs for Scheduler {
         &self,
         request: Request<ListJobsRequest>,
     ) -> Result<Response<ListJobsReply>, Status> {
-        Ok(Response::new(
-            self.with(&request, |script| script.list.clone()),
-        ))
+        Ok(Response::new(self.with(&request, |script| script.list.clone())))
     }
 
     async fn show(
         &self,
         request: Request<ShowJobRequest>,
     ) -> Result<Response<ShowJobReply>, Status> {
-        Ok(Response::new(
-            self.with(&request, |script| script.show.clone()),
-        ))
+        Ok(Response::new(self.with(&request, |script| script.show.clone())))
     }
 
     async fn attempts(
@@ -158,18 +148,14 @@ impl Stage {
     pub(crate) async fn serve(script: Script) -> Self {
         let (authority, identity) = certificates();
         let script = Arc::new(Mutex::new(script));
-        let service = JobsServer::new(Scheduler {
-            script: Arc::clone(&script),
-        });
+        let service = JobsServer::new(Scheduler { script: Arc::clone(&script) });
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("bound");
         let mut serving = JoinSet::new();
         serving.spawn(async move {
             let tls = ServerTlsConfig::new().identity(identity);
-            let server = Server::builder()
-                .tls_config(tls)
-                .expect("a good certificate")
-                .add_service(service);
+            let server =
+                Server::builder().tls_config(tls).expect("a good certificate").add_service(service);
             server
                 .serve_with_incoming(TcpListenerStream::new(listener))
                 .await
@@ -180,21 +166,12 @@ impl Stage {
             authority,
             token: "rp_secret".into(),
         };
-        Self {
-            profile,
-            script,
-            _serving: serving,
-        }
+        Self { profile, script, _serving: serving }
     }
 
     /// Looks at what was asked.
     pub(crate) fn look<T>(&self, look: impl FnOnce(&Script) -> T) -> T {
-        look(
-            &self
-                .script
-                .lock()
-                .expect("no test panics while it holds it"),
-        )
+        look(&self.script.lock().expect("no test panics while it holds it"))
     }
 }
 
@@ -208,8 +185,5 @@ fn certificates() -> (String, Identity) {
     let key = KeyPair::generate().expect("a key");
     let params = CertificateParams::new(vec![SCHEDULER_NAME.to_owned()]).expect("a good name");
     let certificate = params.signed_by(&key, &issuer).expect("signed").pem();
-    (
-        authority,
-        Identity::from_pem(certificate, key.serialize_pem()),
-    )
+    (authority, Identity::from_pem(certificate, key.serialize_pem()))
 }

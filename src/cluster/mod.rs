@@ -171,14 +171,18 @@ impl Cluster {
     pub async fn start_scheduler(&mut self) -> Result<(), Failure> {
         let data = self.data();
         let lease_ms = u64::try_from(self.plan.lease.as_millis()).unwrap_or(u64::MAX);
-        let file =
-            SchedulerFile { data: &data, listen: &self.address, cell: "repower.local/dev", lease_ms };
+        let file = SchedulerFile {
+            data: &data,
+            listen: &self.address,
+            cell: "repower.local/dev",
+            lease_ms,
+        };
         let config = self.plan.folder.join("scheduler.toml");
-        write(&config, &toml::to_string(&file).expect("plain values are TOML"))?;
+        write(&config, &as_toml(&file))?;
         let log = self.plan.folder.join("scheduler.log");
         let mut process = Process::start(&self.plan.program, "scheduler", &config, &log)?;
         let ready = process.ready(START).await?;
-        self.address = ready.trim_start_matches("https://").to_owned();
+        ready.trim_start_matches("https://").clone_into(&mut self.address);
         self.scheduler = Some(process);
         Ok(())
     }
@@ -235,7 +239,8 @@ impl Cluster {
         let name = agent_name(at);
         let request =
             IssueRequest { kind: TokenKind::Join.into(), name: name.clone(), valid_for_ms: 0 };
-        let issued = client.access().issue(request).await.map_err(|status| client.refused(&status))?;
+        let issued =
+            client.access().issue(request).await.map_err(|status| client.refused(&status))?;
         let issued = issued.into_inner();
         let file = JoinFile {
             scheduler: format!("https://{}", self.address),
@@ -243,13 +248,13 @@ impl Cluster {
             secret: issued.secret,
         };
         let join = self.plan.folder.join(format!("{name}.join"));
-        write(&join, &toml::to_string(&file).expect("plain values are TOML"))?;
+        write(&join, &as_toml(&file))?;
         let data = self.plan.folder.join(&name);
         create(&data)?;
         let Plan { cpus, no_exec, .. } = self.plan;
         let file = AgentFile { data: &data, join: &join, name: &name, cpus, no_exec };
         let config = self.plan.folder.join(format!("{name}.toml"));
-        write(&config, &toml::to_string(&file).expect("plain values are TOML"))?;
+        write(&config, &as_toml(&file))?;
         Ok(())
     }
 
@@ -285,6 +290,10 @@ impl Cluster {
             }
         }
     }
+}
+
+fn as_toml(value: &impl Serialize) -> String {
+    toml::to_string(value).expect("plain values are TOML")
 }
 
 /// The name of an agent: `n1`, `n2`, ..

@@ -131,8 +131,8 @@ impl Process {
         }
     }
 
-    fn signal(&self, signal: Signal) {
-        // The id is ours until we wait; a process that has just ended needs no signal.
-        drop(kill_process(self.id, signal));
+    /// Sends a signal; returns whether the process was still there. Its id is ours until we wait.
+    fn signal(&self, signal: Signal) -> bool {
+        kill_process(self.id, signal).is_ok()
     }
 }

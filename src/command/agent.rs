@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use repower_agent::Options;
 
-use super::daemon::{self, Log};
+use super::daemon::{self, Stay};
 use crate::failure::{Exit, Explain, Failure};
 use crate::jobfile::extra::Extra;
 use crate::jobfile::size::Size;
@@ -55,7 +55,7 @@ pub struct Agent {
     #[arg(long, hide = true)]
     no_exec: bool,
     #[command(flatten)]
-    log: Log,
+    stay: Stay,
 }
 
 impl Explain for repower_agent::Error {
@@ -88,29 +88,19 @@ impl Explain for repower_agent::Error {
 impl Agent {
     /// Runs the agent until it is told to end.
     pub(super) fn run(self) -> Result<Exit, Failure> {
-        self.log.start()?;
+        self.stay.start()?;
         let options = self.options()?;
-        super::asking(daemon::until_told(|shutdown| {
-            repower_agent::run(options, shutdown.asked())
-        }))
+        super::asking(daemon::until_told(|shutdown| repower_agent::run(options, shutdown.asked())))
     }
 
     fn options(self) -> Result<Options, Failure> {
         let file: Options = daemon::configuration(self.config.as_deref())?;
         let unset = self.config.is_none() || file.data == Options::default().data;
-        let data = self.data.unwrap_or_else(|| {
-            if unset {
-                daemon::data_folder("agent")
-            } else {
-                file.data
-            }
-        });
+        let data = self
+            .data
+            .unwrap_or_else(|| if unset { daemon::data_folder("agent") } else { file.data });
         let mut extras = file.extras;
-        extras.extend(
-            self.extra
-                .into_iter()
-                .map(|extra| (extra.name, extra.amount)),
-        );
+        extras.extend(self.extra.into_iter().map(|extra| (extra.name, extra.amount)));
         Ok(Options {
             data,
             join: self.join.or(file.join),

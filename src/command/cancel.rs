@@ -33,11 +33,8 @@ impl Cancel {
         let client = self.reach.connect(screen).await?;
         let mut cancelled = Vec::new();
         for what in &self.what {
-            let request = CancelRequest {
-                job: what.job,
-                tasks: what.ranges(),
-                reason: self.reason.clone(),
-            };
+            let request =
+                CancelRequest { job: what.job, tasks: what.ranges(), reason: self.reason.clone() };
             let reply = client
                 .jobs()
                 .cancel(request)
@@ -64,10 +61,7 @@ impl Cancel {
 fn sentence(what: &Selection, pending: u64, stopping: u64) -> String {
     match (pending, stopping) {
         (0, 0) => format!("{what}: nothing was left to cancel"),
-        (pending, 0) => format!(
-            "{what}: {} cancelled before starting",
-            count(pending, "task")
-        ),
+        (pending, 0) => format!("{what}: {} cancelled before starting", count(pending, "task")),
         (0, stopping) => format!("{what}: {} being stopped", count(stopping, "task")),
         (pending, stopping) => {
             format!(

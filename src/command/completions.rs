@@ -60,17 +60,12 @@ impl Man {
             let mut text = Vec::new();
             clap_mangen::Man::new(command)
                 .render(&mut text)
-                .map_err(|source| PageError {
-                    path: "the page".into(),
-                    source,
-                })?;
+                .map_err(|source| PageError { path: "the page".into(), source })?;
             screen.bytes(&text)?;
             return Ok(Exit::OK);
         };
-        clap_mangen::generate_to(command, &folder).map_err(|source| PageError {
-            path: folder.clone(),
-            source,
-        })?;
+        clap_mangen::generate_to(command, &folder)
+            .map_err(|source| PageError { path: folder.clone(), source })?;
         screen.note(format_args!("wrote the pages to {}", folder.display()));
         Ok(Exit::OK)
     }

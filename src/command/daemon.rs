@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use etcetera::BaseStrategy;
+use rustix::process::{Signal, set_parent_process_death_signal};
 use serde::de::DeserializeOwned;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
@@ -14,7 +15,7 @@ use crate::failure::{Exit, Explain, Failure};
 /// Options of processes that stay.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Logs")]
-pub(super) struct Log {
+pub(super) struct Stay {
     /// What to log on standard error: error, warn, info, debug, or a filter
     #[arg(
         long,
@@ -24,25 +25,22 @@ pub(super) struct Log {
         hide_env_values = true
     )]
     log: String,
+    /// End when the process that started this one ends
+    #[arg(long, hide = true)]
+    with_parent: bool,
 }
 
 /// Why a process that should stay cannot start.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum DaemonError {
     #[error("`{filter}` is not a filter of logs")]
-    Filter {
-        filter: String,
-        source: tracing_subscriber::filter::ParseError,
-    },
+    Filter { filter: String, source: tracing_subscriber::filter::ParseError },
     #[error("cannot listen for signals")]
     Signals { source: io::Error },
     #[error("cannot read the configuration {path}", path = path.display())]
     Unreadable { path: PathBuf, source: io::Error },
     #[error("the configuration {path} is wrong", path = path.display())]
-    Malformed {
-        path: PathBuf,
-        source: toml::de::Error,
-    },
+    Malformed { path: PathBuf, source: toml::de::Error },
 }
 
 impl Explain for DaemonError {
@@ -67,17 +65,16 @@ impl Explain for DaemonError {
     }
 }
 
-impl Log {
-    /// Sends what is logged to standard error.
+impl Stay {
+    /// Sends what is logged to standard error, and ties this process to its parent if asked to.
     pub(super) fn start(&self) -> Result<(), DaemonError> {
-        let filter = EnvFilter::try_new(&self.log).map_err(|source| DaemonError::Filter {
-            filter: self.log.clone(),
-            source,
-        })?;
-        tracing_subscriber::fmt()
-            .with_env_filter(filter)
-            .with_writer(io::stderr)
-            .init();
+        if self.with_parent {
+            set_parent_process_death_signal(Some(Signal::TERM))
+                .map_err(|source| DaemonError::Signals { source: source.into() })?;
+        }
+        let filter = EnvFilter::try_new(&self.log)
+            .map_err(|source| DaemonError::Filter { filter: self.log.clone(), source })?;
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).init();
         Ok(())
     }
 }
@@ -87,10 +84,8 @@ pub(super) async fn until_told<E: Into<Failure>, F: Future<Output = Result<(), E
     service: impl FnOnce(Shutdown) -> F,
 ) -> Result<Exit, Failure> {
     let listen = |kind| signal(kind).map_err(|source| DaemonError::Signals { source });
-    let (mut terminate, mut interrupt) = (
-        listen(SignalKind::terminate())?,
-        listen(SignalKind::interrupt())?,
-    );
+    let (mut terminate, mut interrupt) =
+        (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?);
     let (tell, told) = oneshot::channel();
     let mut tell = Some(tell);
     let mut service = std::pin::pin!(service(Shutdown { told }));
@@ -129,14 +124,9 @@ pub(super) fn configuration<T: DeserializeOwned + Default>(
     let Some(path) = path else {
         return Ok(T::default());
     };
-    let text = std::fs::read_to_string(path).map_err(|source| DaemonError::Unreadable {
-        path: path.to_owned(),
-        source,
-    })?;
-    toml::from_str(&text).map_err(|source| DaemonError::Malformed {
-        path: path.to_owned(),
-        source,
-    })
+    let text = std::fs::read_to_string(path)
+        .map_err(|source| DaemonError::Unreadable { path: path.to_owned(), source })?;
+    toml::from_str(&text).map_err(|source| DaemonError::Malformed { path: path.to_owned(), source })
 }
 
 /// Returns the usual data folder: below `/var/lib` for root, else below the person's own state folder.
@@ -145,8 +135,6 @@ pub(super) fn data_folder(of: &str) -> PathBuf {
     if rustix::process::geteuid().is_root() {
         return system();
     }
-    let own = etcetera::choose_base_strategy()
-        .ok()
-        .and_then(|base| base.state_dir());
+    let own = etcetera::choose_base_strategy().ok().and_then(|base| base.state_dir());
     own.map_or_else(system, |state| state.join("repower").join(of))
 }

@@ -74,7 +74,8 @@ impl Dev {
             () = &mut told => return Ok(Exit::INTERRUPTED),
         };
         screen.line(format_args!("a scheduler and {agents} agents run; in another terminal:"))?;
-        screen.line(format_args!("  export REPOWER_PROFILE={}", started.profile_path().display()))?;
+        screen
+            .line(format_args!("  export REPOWER_PROFILE={}", started.profile_path().display()))?;
         screen.line("  repower submit --class data-processing --wait -- echo hello")?;
         screen.line("Ctrl-C ends them all")?;
         screen.flush()?;
@@ -87,7 +88,9 @@ impl Dev {
 /// Is ready when a signal asks this process to end.
 async fn told_to_end() {
     use tokio::signal::unix::{SignalKind, signal};
-    let Ok(mut terminate) = signal(SignalKind::terminate()) else { return };
+    let Ok(mut terminate) = signal(SignalKind::terminate()) else {
+        return;
+    };
     tokio::select! {
         _ = terminate.recv() => {}
         _ = tokio::signal::ctrl_c() => {}

@@ -34,10 +34,7 @@ impl Drain {
     /// Gives the node no new work.
     pub(super) async fn run(self, screen: &mut Screen) -> Result<Exit, Failure> {
         let client = self.reach.connect(screen).await?;
-        let request = DrainRequest {
-            name: self.name,
-            reason: self.reason,
-        };
+        let request = DrainRequest { name: self.name, reason: self.reason };
         let node = client
             .nodes()
             .drain(request)

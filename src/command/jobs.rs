@@ -25,20 +25,10 @@ pub struct Jobs {
     #[arg(long, short, default_value = "", hide_default_value = true)]
     class: String,
     /// Only jobs with this in their name
-    #[arg(
-        long,
-        value_name = "PART",
-        default_value = "",
-        hide_default_value = true
-    )]
+    #[arg(long, value_name = "PART", default_value = "", hide_default_value = true)]
     name: String,
     /// Only jobs with a lower number, to go on from a list before
-    #[arg(
-        long,
-        value_name = "JOB",
-        default_value_t = 0,
-        hide_default_value = true
-    )]
+    #[arg(long, value_name = "JOB", default_value_t = 0, hide_default_value = true)]
     before: u64,
     /// At most so many, 1 to 10000
     #[arg(long, short = 'n', value_name = "NUMBER", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=10_000))]
@@ -76,11 +66,7 @@ impl Jobs {
     pub(super) async fn run(self, screen: &mut Screen) -> Result<Exit, Failure> {
         let client = self.reach.connect(screen).await?;
         let request = ListJobsRequest {
-            states: self
-                .state
-                .iter()
-                .map(|state| JobState::from(*state).into())
-                .collect(),
+            states: self.state.iter().map(|state| JobState::from(*state).into()).collect(),
             project: self.project,
             job_class: self.class,
             name_contains: self.name,
@@ -116,11 +102,8 @@ fn show(
         return Ok(());
     }
     if reply.jobs.is_empty() {
-        let hint = if live_only {
-            "; `repower jobs --all` lists those that have ended"
-        } else {
-            ""
-        };
+        let hint =
+            if live_only { "; `repower jobs --all` lists those that have ended" } else { "" };
         screen.note(format_args!("no jobs{hint}"));
         return Ok(());
     }
@@ -152,12 +135,7 @@ fn table(jobs: &[JobSummary], now_ms: i64) -> Table {
             job.name.as_str().into(),
             job.job_class.as_str().into(),
             Cell::tinted(words::job_state(job.state()), words::job_tint(job.state())),
-            format!(
-                "{}/{}",
-                job.succeeded + job.failed + job.cancelled,
-                job.tasks
-            )
-            .into(),
+            format!("{}/{}", job.succeeded + job.failed + job.cancelled, job.tasks).into(),
             taken(job, now_ms).into(),
             remark(job).into(),
         ]);
@@ -167,29 +145,14 @@ fn table(jobs: &[JobSummary], now_ms: i64) -> Table {
 
 /// Returns how long a job has waited, has run, or took.
 pub(super) fn taken(job: &JobSummary, now_ms: i64) -> String {
-    let from = if job.started_ms == 0 {
-        job.submitted_ms
-    } else {
-        job.started_ms
-    };
-    time::between(
-        from,
-        if job.ended_ms == 0 {
-            now_ms
-        } else {
-            job.ended_ms
-        },
-    )
+    let from = if job.started_ms == 0 { job.submitted_ms } else { job.started_ms };
+    time::between(from, if job.ended_ms == 0 { now_ms } else { job.ended_ms })
 }
 
 /// Returns what is most worth knowing about a job where it is.
 fn remark(job: &JobSummary) -> String {
     let failed = || {
-        if job.failed == 0 {
-            String::new()
-        } else {
-            format!("{} failed", job.failed)
-        }
+        if job.failed == 0 { String::new() } else { format!("{} failed", job.failed) }
     };
     match job.state() {
         JobState::Unspecified | JobState::Held | JobState::Pending => {
@@ -222,12 +185,7 @@ mod tests {
                 reason_code: "resources.busy".into(),
                 reason: "3 nodes could hold a task, but the most memory free on any is 2 GiB"
                     .into(),
-                ..job(
-                    1042,
-                    "fold-1042-of-the-large-protein",
-                    "sci-simulation",
-                    JobState::Pending,
-                )
+                ..job(1042, "fold-1042-of-the-large-protein", "sci-simulation", JobState::Pending)
             },
             JobSummary {
                 tasks: 1_000_000,
@@ -265,11 +223,7 @@ mod tests {
     fn nothing_is_cut_where_there_is_no_terminal() {
         let lines = table(&jobs(), 7_591_000).lines(None, false);
 
-        assert!(
-            lines[1].ends_with("but the most memory free on any is 2 GiB"),
-            "{}",
-            lines[1]
-        );
+        assert!(lines[1].ends_with("but the most memory free on any is 2 GiB"), "{}", lines[1]);
         assert!(lines[2].ends_with("512 running, 2 failed"), "{}", lines[2]);
     }
 }

@@ -14,10 +14,8 @@ const PATIENCE: std::time::Duration = std::time::Duration::from_mins(10);
 
 /// Options of `repower logs`.
 #[derive(Debug, clap::Args)]
-#[command(
-    after_help = "What a task wrote to its standard error goes to standard error here.\n\
-                        With several tasks each line begins with its task: `12.3 | `."
-)]
+#[command(after_help = "What a task wrote to its standard error goes to standard error here.\n\
+                        With several tasks each line begins with its task: `12.3 | `.")]
 pub struct Logs {
     /// Job, task or attempt: 12, 12.3, 12.3#2
     #[arg(value_name = "JOB")]
@@ -81,10 +79,7 @@ async fn tasks(client: &Client, job: u64) -> Result<u64, Failure> {
         .show(ShowJobRequest { job })
         .await
         .map_err(|status| client.refused(&status))?;
-    Ok(reply
-        .into_inner()
-        .summary
-        .map_or(0, |summary| summary.tasks))
+    Ok(reply.into_inner().summary.map_or(0, |summary| summary.tasks))
 }
 
 /// Prints one stream of pieces to its end, or to the status that broke it.
@@ -149,22 +144,11 @@ mod tests {
 
     fn chunk(index: u32, stream: Stream, offset: u64, data: &str) -> LogChunk {
         let stream = stream.into();
-        LogChunk {
-            index,
-            attempt: 1,
-            stream,
-            offset,
-            data: data.into(),
-            truncated: false,
-        }
+        LogChunk { index, attempt: 1, stream, offset, data: data.into(), truncated: false }
     }
 
     fn request(follow: bool) -> LogsRequest {
-        LogsRequest {
-            job: 12,
-            follow,
-            ..LogsRequest::default()
-        }
+        LogsRequest { job: 12, follow, ..LogsRequest::default() }
     }
 
     async fn printed(
@@ -173,18 +157,12 @@ mod tests {
         form: Form,
     ) -> (String, String) {
         let streams = answers.len();
-        let stage = Stage::serve(Script {
-            logs: answers,
-            ..Script::default()
-        })
-        .await;
+        let stage = Stage::serve(Script { logs: answers, ..Script::default() }).await;
         let client = Client::connect(&stage.profile).await.expect("connected");
         let (out, err, ()) = pages_of(form, async |screen| {
             let mut lines = Lines::new(12, several);
             for _ in 0..streams {
-                print(&client, screen, &mut lines, &request(true))
-                    .await
-                    .expect("written");
+                print(&client, screen, &mut lines, &request(true)).await.expect("written");
             }
             lines.end(screen).expect("written");
         })
@@ -209,12 +187,9 @@ mod tests {
 
     #[tokio::test]
     async fn output_of_one_task_is_printed_as_it_is() {
-        let (out, _) = printed(
-            vec![vec![Ok(chunk(0, Stream::Stdout, 0, "no end"))]],
-            false,
-            Form::Table,
-        )
-        .await;
+        let (out, _) =
+            printed(vec![vec![Ok(chunk(0, Stream::Stdout, 0, "no end"))]], false, Form::Table)
+                .await;
 
         assert_eq!(out, "no end");
     }
@@ -234,12 +209,8 @@ mod tests {
 
     #[tokio::test]
     async fn pieces_are_lines_of_json_for_programs() {
-        let (out, _) = printed(
-            vec![vec![Ok(chunk(0, Stream::Stderr, 5, "a\n"))]],
-            false,
-            Form::Json,
-        )
-        .await;
+        let (out, _) =
+            printed(vec![vec![Ok(chunk(0, Stream::Stderr, 5, "a\n"))]], false, Form::Json).await;
 
         assert_eq!(
             out,

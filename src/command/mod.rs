@@ -1,9 +1,12 @@
 //! The commands, one a file: its options, and what it does.
 
 pub mod agent;
+pub mod bench;
 pub mod cancel;
 pub mod completions;
 mod daemon;
+pub mod demo;
+pub mod dev;
 pub mod drain;
 pub mod jobs;
 pub mod ledger;
@@ -44,6 +47,9 @@ impl Command {
             Self::Policy(command) => command.look().screen(),
             Self::Ledger(command) => command.look().screen(),
             Self::Man(command) => command.look.screen(),
+            Self::Dev(command) => command.look().screen(),
+            Self::Demo(command) => command.look().screen(),
+            Self::Bench(command) => command.look().screen(),
             Self::Agent(_) | Self::Completions(_) => Look::default().screen(),
         }
     }
@@ -74,18 +80,17 @@ impl Command {
             Self::Agent(command) => command.run(),
             Self::Completions(command) => command.run(screen),
             Self::Man(command) => command.run(screen),
+            Self::Dev(command) => asking(command.run(screen)),
+            Self::Demo(command) => asking(command.run(screen)),
+            Self::Bench(command) => asking(command.run(screen)),
         }
     }
 }
 
 /// Runs a command that asks the scheduler, on this thread alone: starting others would cost more than they save.
 fn asking(command: impl Future<Output = Result<Exit, Failure>>) -> Result<Exit, Failure> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build();
-    runtime
-        .map_err(|source| StartError { source })?
-        .block_on(command)
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.map_err(|source| StartError { source })?.block_on(command)
 }
 
 /// The process could not be set up.

@@ -23,13 +23,8 @@ impl Node {
     /// Shows the node and what it runs.
     pub(super) async fn run(self, screen: &mut Screen) -> Result<Exit, Failure> {
         let client = self.reach.connect(screen).await?;
-        let reply = client
-            .nodes()
-            .show(ShowNodeRequest { name: self.name })
-            .await;
-        let reply = reply
-            .map_err(|status| client.refused(&status))?
-            .into_inner();
+        let reply = client.nodes().show(ShowNodeRequest { name: self.name }).await;
+        let reply = reply.map_err(|status| client.refused(&status))?.into_inner();
         if screen.is_json() {
             screen.json(&json::NodeDetail::from(&reply))?;
         } else {
@@ -63,62 +58,27 @@ fn fields(node: &NodeSummary, now_ms: i64) -> Vec<(&'static str, String)> {
     let mut fields = vec![
         ("node", node.name.clone()),
         ("state", format!("{}{since}", words::node_state(node))),
-        (
-            "cpus",
-            format!(
-                "{} of {} in use",
-                cpus(used.cpu_milli),
-                cpus(capacity.cpu_milli)
-            ),
-        ),
+        ("cpus", format!("{} of {} in use", cpus(used.cpu_milli), cpus(capacity.cpu_milli))),
         (
             "memory",
-            format!(
-                "{} of {} in use",
-                bytes(used.memory_bytes),
-                bytes(capacity.memory_bytes)
-            ),
+            format!("{} of {} in use", bytes(used.memory_bytes), bytes(capacity.memory_bytes)),
         ),
-        (
-            "disk",
-            format!(
-                "{} of {} in use",
-                bytes(used.disk_bytes),
-                bytes(capacity.disk_bytes)
-            ),
-        ),
+        ("disk", format!("{} of {} in use", bytes(used.disk_bytes), bytes(capacity.disk_bytes))),
     ];
     for extra in &capacity.extras {
-        let taken = used
-            .extras
-            .iter()
-            .find(|one| one.name == extra.name)
-            .map_or(0, |one| one.amount);
-        fields.push((
-            "extra",
-            format!("{}: {taken} of {} in use", extra.name, extra.amount),
-        ));
+        let taken =
+            used.extras.iter().find(|one| one.name == extra.name).map_or(0, |one| one.amount);
+        fields.push(("extra", format!("{}: {taken} of {} in use", extra.name, extra.amount)));
     }
-    fields.push((
-        "tasks",
-        format!(
-            "{} running, {} waiting for a slot",
-            node.running, node.waiting
-        ),
-    ));
+    fields
+        .push(("tasks", format!("{} running, {} waiting for a slot", node.running, node.waiting)));
     if !node.reason.is_empty() {
         fields.insert(2, ("reason", node.reason.clone()));
     }
     if let Some(found) = &node.inventory {
         let sockets = count(u64::from(found.sockets), "socket");
-        fields.push((
-            "host",
-            format!("{}, Linux {}", found.hostname, found.kernel),
-        ));
-        fields.push((
-            "processor",
-            format!("{} ({}, {sockets})", found.cpu_model, found.isa_level),
-        ));
+        fields.push(("host", format!("{}, Linux {}", found.hostname, found.kernel)));
+        fields.push(("processor", format!("{} ({}, {sockets})", found.cpu_model, found.isa_level)));
         fields.push(("agent", found.version.clone()));
     }
     fields

@@ -20,9 +20,7 @@ impl Nodes {
     pub(super) async fn run(self, screen: &mut Screen) -> Result<Exit, Failure> {
         let client = self.reach.connect(screen).await?;
         let reply = client.nodes().list(ListNodesRequest {}).await;
-        let reply = reply
-            .map_err(|status| client.refused(&status))?
-            .into_inner();
+        let reply = reply.map_err(|status| client.refused(&status))?.into_inner();
         show(screen, &reply, clock::now_ms())?;
         Ok(Exit::OK)
     }
@@ -70,12 +68,8 @@ fn table(nodes: &[NodeSummary], now_ms: i64) -> Table {
             bytes(capacity.memory_bytes).into(),
             bytes(capacity.memory_bytes.saturating_sub(used.memory_bytes)).into(),
             tasks.into(),
-            if node.since_ms == 0 {
-                "-".to_owned()
-            } else {
-                time::between(node.since_ms, now_ms)
-            }
-            .into(),
+            if node.since_ms == 0 { "-".to_owned() } else { time::between(node.since_ms, now_ms) }
+                .into(),
             node.reason.as_str().into(),
         ]);
     }
@@ -91,11 +85,7 @@ mod tests {
     #[test]
     fn a_list_fits_eighty_columns() {
         let resources = |cpu_milli, memory_bytes| {
-            Some(Resources {
-                cpu_milli,
-                memory_bytes,
-                ..Resources::default()
-            })
+            Some(Resources { cpu_milli, memory_bytes, ..Resources::default() })
         };
         let up = NodeSummary {
             name: "rig-07".into(),

@@ -50,10 +50,7 @@ struct Check {
 #[derive(Debug, thiserror::Error)]
 enum CheckError {
     #[error("cannot read the policy {path}", path = path.display())]
-    Unreadable {
-        path: PathBuf,
-        source: std::io::Error,
-    },
+    Unreadable { path: PathBuf, source: std::io::Error },
     #[error("the policy {path} is larger than {LARGEST} bytes, the most that is read", path = path.display())]
     TooLarge { path: PathBuf },
     #[error("{path} is not a policy that can be adopted", path = path.display())]
@@ -117,9 +114,7 @@ impl Show {
     async fn run(self, screen: &mut Screen) -> Result<Exit, Failure> {
         let client = self.reach.connect(screen).await?;
         let reply = client.policies().show(ShowPolicyRequest {}).await;
-        let reply = reply
-            .map_err(|status| client.refused(&status))?
-            .into_inner();
+        let reply = reply.map_err(|status| client.refused(&status))?.into_inner();
         if self.text && !screen.is_json() {
             screen.bytes(reply.text.as_bytes())?;
             return Ok(Exit::OK);
@@ -135,15 +130,10 @@ impl Check {
         use std::io::Read as _;
 
         let path = self.file;
-        let unreadable = |source| CheckError::Unreadable {
-            path: path.clone(),
-            source,
-        };
+        let unreadable = |source| CheckError::Unreadable { path: path.clone(), source };
         let mut text = String::new();
         let file = std::fs::File::open(&path).map_err(unreadable)?;
-        file.take(LARGEST + 1)
-            .read_to_string(&mut text)
-            .map_err(unreadable)?;
+        file.take(LARGEST + 1).read_to_string(&mut text).map_err(unreadable)?;
         if text.len() as u64 > LARGEST {
             return Err(CheckError::TooLarge { path }.into());
         }
@@ -173,20 +163,13 @@ fn show(screen: &mut Screen, rules: &Rules, adopted: Option<&PolicyReply>) -> Re
         })?);
     }
     let since = adopted_at.map_or_else(String::new, |at| format!(", adopted {at}"));
-    screen.line(format_args!(
-        "policy {}, sha256 {}…{since}",
-        rules.version,
-        &hash[..16]
-    ))?;
+    screen.line(format_args!("policy {}, sha256 {}…{since}", rules.version, &hash[..16]))?;
     if !rules.edition.is_empty() {
         screen.line(format_args!("catalogue: {}", rules.edition))?;
     }
     screen.line("")?;
-    let mut table = Table::new(&[
-        Column::whole("CLASS"),
-        Column::whole("TIER"),
-        Column::cut("WHAT IT IS", 20),
-    ]);
+    let mut table =
+        Table::new(&[Column::whole("CLASS"), Column::whole("TIER"), Column::cut("WHAT IT IS", 20)]);
     for (name, class) in &rules.classes {
         let tint = match class.tier {
             Tier::Encouraged | Tier::Permitted => Tint::Good,

@@ -33,11 +33,8 @@ impl Resubmit {
     pub(super) async fn run(self, screen: &mut Screen) -> Result<Exit, Failure> {
         let client = self.reach.connect(screen).await?;
         let key = self.key.unwrap_or_else(Uuid::new_v4);
-        let request = ResubmitRequest {
-            job: self.job,
-            key: key.as_bytes().to_vec(),
-            failed: self.failed,
-        };
+        let request =
+            ResubmitRequest { job: self.job, key: key.as_bytes().to_vec(), failed: self.failed };
         let mut patience = Patience::of(super::submit::PATIENCE);
         let reply = loop {
             match client.jobs().resubmit(request.clone()).await {

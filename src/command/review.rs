@@ -38,21 +38,10 @@ impl Review {
     pub(super) async fn run(self, screen: &mut Screen) -> Result<Exit, Failure> {
         let client = self.reach.connect(screen).await?;
         let approved = self.approve && !self.deny;
-        let request = ReviewRequest {
-            job: self.job,
-            approve: approved,
-            reason: self.reason,
-        };
-        client
-            .jobs()
-            .review(request)
-            .await
-            .map_err(|status| client.refused(&status))?;
+        let request = ReviewRequest { job: self.job, approve: approved, reason: self.reason };
+        client.jobs().review(request).await.map_err(|status| client.refused(&status))?;
         if screen.is_json() {
-            screen.json(&Document {
-                job: self.job,
-                approved,
-            })?;
+            screen.json(&Document { job: self.job, approved })?;
         } else if !screen.is_quiet() {
             screen.line(format_args!(
                 "job {} is {}",

@@ -31,12 +31,7 @@ pub struct Show {
     #[arg(long, short = 'n', value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..=10_000))]
     attempts: Option<u32>,
     /// Leave out so many attempts at the start of the list
-    #[arg(
-        long,
-        value_name = "NUMBER",
-        default_value_t = 0,
-        hide_default_value = true
-    )]
+    #[arg(long, value_name = "NUMBER", default_value_t = 0, hide_default_value = true)]
     offset: u32,
     #[command(flatten)]
     pub(super) reach: Reach,
@@ -56,11 +51,8 @@ impl Show {
             limit: self.attempts.unwrap_or(if list { 1000 } else { FEW }),
         };
         if list {
-            let reply = client
-                .jobs()
-                .attempts(request)
-                .await
-                .map_err(|status| client.refused(&status))?;
+            let reply =
+                client.jobs().attempts(request).await.map_err(|status| client.refused(&status))?;
             attempts(screen, &only(reply.into_inner(), self.what.attempt))?;
             return Ok(Exit::OK);
         }
@@ -76,11 +68,8 @@ impl Show {
         }
         let tasks = reply.summary.as_ref().map_or(0, |summary| summary.tasks);
         let few = if tasks <= u64::from(FEW) {
-            let few = client
-                .jobs()
-                .attempts(request)
-                .await
-                .map_err(|status| client.refused(&status))?;
+            let few =
+                client.jobs().attempts(request).await.map_err(|status| client.refused(&status))?;
             few.into_inner().attempts
         } else {
             Vec::new()
@@ -92,10 +81,7 @@ impl Show {
 
 fn only(reply: AttemptsReply, attempt: Option<u32>) -> AttemptsReply {
     let wanted = |task: &TaskSummary| attempt.is_none_or(|attempt| task.attempt == attempt);
-    AttemptsReply {
-        attempts: reply.attempts.into_iter().filter(wanted).collect(),
-        ..reply
-    }
+    AttemptsReply { attempts: reply.attempts.into_iter().filter(wanted).collect(), ..reply }
 }
 
 fn attempts(screen: &mut Screen, reply: &AttemptsReply) -> Result<(), Failure> {
@@ -139,23 +125,12 @@ pub(super) fn attempts_table(attempts: &[TaskSummary], now_ms: i64) -> Table {
         let usage = task.usage.as_ref();
         table.row([
             format!("{}.{}#{}", task.job, task.index, task.attempt).into(),
-            Cell::tinted(
-                words::task_state(task.state()),
-                words::task_tint(task.state()),
-            ),
+            Cell::tinted(words::task_state(task.state()), words::task_tint(task.state())),
             task.node.as_str().into(),
             took.into(),
-            usage
-                .map_or_else(|| "-".to_owned(), |usage| time::span(usage.cpu_us / 1000))
-                .into(),
-            usage
-                .map_or_else(|| "-".to_owned(), |usage| bytes(usage.peak_memory_bytes))
-                .into(),
-            task.outcome
-                .as_ref()
-                .map(words::outcome)
-                .unwrap_or_default()
-                .into(),
+            usage.map_or_else(|| "-".to_owned(), |usage| time::span(usage.cpu_us / 1000)).into(),
+            usage.map_or_else(|| "-".to_owned(), |usage| bytes(usage.peak_memory_bytes)).into(),
+            task.outcome.as_ref().map(words::outcome).unwrap_or_default().into(),
         ]);
     }
     table
@@ -167,10 +142,8 @@ fn detail(
     few: &[TaskSummary],
     zone: &TimeZone,
 ) -> Result<(), Failure> {
-    let (summary, spec) = (
-        reply.summary.clone().unwrap_or_default(),
-        reply.spec.clone().unwrap_or_default(),
-    );
+    let (summary, spec) =
+        (reply.summary.clone().unwrap_or_default(), reply.spec.clone().unwrap_or_default());
     for (title, text) in fields(reply, &summary, &spec, zone) {
         screen.line(format_args!("{title:<12}{}", words::tame(&text)))?;
     }
@@ -200,10 +173,7 @@ fn fields(
         ("job", format!("{}  {}", summary.id, summary.name)),
         ("state", state(summary)),
         ("class", format!("{} ({})", summary.job_class, reply.tier)),
-        (
-            "project",
-            format!("{}, submitted by {}", summary.project, summary.submitter),
-        ),
+        ("project", format!("{}, submitted by {}", summary.project, summary.submitter)),
         ("tasks", tasks(summary, spec)),
         ("times", times(summary, zone)),
         ("command", command(spec)),
@@ -219,23 +189,13 @@ fn fields(
         ("limits", limits(spec)),
     ];
     if let Some(reason) = reason(summary) {
-        fields.insert(
-            2,
-            ("waits for", format!("{reason} [{}]", summary.reason_code)),
-        );
+        fields.insert(2, ("waits for", format!("{reason} [{}]", summary.reason_code)));
     }
     if !spec.dependencies.is_empty() {
         let after = |one: &repower_proto::v1::Dependency| {
             format!("{}:{}", words::dependency_kind(one.kind()), one.job)
         };
-        fields.push((
-            "after",
-            spec.dependencies
-                .iter()
-                .map(after)
-                .collect::<Vec<_>>()
-                .join(", "),
-        ));
+        fields.push(("after", spec.dependencies.iter().map(after).collect::<Vec<_>>().join(", ")));
     }
     if !spec.environment.is_empty() {
         let names = spec.environment.iter().map(|one| one.name.as_str());
@@ -274,16 +234,9 @@ fn tasks(summary: &JobSummary, spec: &JobSpec) -> String {
     match &spec.array {
         None => numbers,
         Some(array) => {
-            let most = if array.limit == 0 {
-                String::new()
-            } else {
-                format!(", {} at once", array.limit)
-            };
-            format!(
-                "{} [{}{most}]: {numbers}",
-                summary.tasks,
-                array::ranges(&array.ranges)
-            )
+            let most =
+                if array.limit == 0 { String::new() } else { format!(", {} at once", array.limit) };
+            format!("{} [{}{most}]: {numbers}", summary.tasks, array::ranges(&array.ranges))
         }
     }
 }
@@ -291,11 +244,7 @@ fn tasks(summary: &JobSummary, spec: &JobSpec) -> String {
 fn times(summary: &JobSummary, zone: &TimeZone) -> String {
     let submitted = format!("submitted {}", time::calendar(summary.submitted_ms, zone));
     let waited = time::between(summary.submitted_ms, summary.started_ms);
-    let from = if summary.started_ms == 0 {
-        summary.submitted_ms
-    } else {
-        summary.started_ms
-    };
+    let from = if summary.started_ms == 0 { summary.submitted_ms } else { summary.started_ms };
     let took = time::between(from, summary.ended_ms);
     match (summary.started_ms, summary.ended_ms) {
         (0, 0) => submitted,
@@ -321,26 +270,14 @@ fn command(spec: &JobSpec) -> String {
 
 fn resources(spec: &JobSpec) -> String {
     let resources = spec.resources.clone().unwrap_or_default();
-    let milli = if resources.cpu_milli == 0 {
-        1000
-    } else {
-        resources.cpu_milli
-    };
+    let milli = if resources.cpu_milli == 0 { 1000 } else { resources.cpu_milli };
     let mut parts = vec![format!("{} cpus", cpus(milli))];
-    for (amount, what) in [
-        (resources.memory_bytes, "memory"),
-        (resources.disk_bytes, "disk"),
-    ] {
+    for (amount, what) in [(resources.memory_bytes, "memory"), (resources.disk_bytes, "disk")] {
         if amount > 0 {
             parts.push(format!("{} of {what}", bytes(amount)));
         }
     }
-    parts.extend(
-        resources
-            .extras
-            .iter()
-            .map(|extra| format!("{} {}", extra.amount, extra.name)),
-    );
+    parts.extend(resources.extras.iter().map(|extra| format!("{} {}", extra.amount, extra.name)));
     parts.join(", ")
 }
 
@@ -351,14 +288,8 @@ fn limits(spec: &JobSpec) -> String {
     } else {
         format!("{} each", time::span(spec.time_limit_ms))
     };
-    let system = retries
-        .system
-        .map_or_else(String::new, |system| format!(" (system {system})"));
-    format!(
-        "{limit}, priority {}, {}{system}",
-        spec.priority,
-        retries_word(retries.user)
-    )
+    let system = retries.system.map_or_else(String::new, |system| format!(" (system {system})"));
+    format!("{limit}, priority {}, {}{system}", spec.priority, retries_word(retries.user))
 }
 
 fn retries_word(retries: u32) -> String {

@@ -127,48 +127,23 @@ impl Explain for GivenError {
 impl Submit {
     /// Submits the job, and waits for it if asked to.
     pub(super) async fn run(self, screen: &mut Screen) -> Result<Exit, Failure> {
-        let Self {
-            draft,
-            directives,
-            until,
-            key,
-            reach,
-            file,
-            stray,
-            command,
-        } = self;
+        let Self { draft, directives, until, key, reach, file, stray, command } = self;
         if let (Some(file), false) = (&file, stray.is_empty()) {
             let words = format!("{} {}", file.display(), stray.join(" "));
             return Err(GivenError::Stray { words }.into());
         }
         let (program, said) = given(file.as_deref(), command, directives)?;
         let folder = std::env::current_dir().map_err(|source| GivenError::Folder { source });
-        let folder = if draft.workdir.is_some() {
-            folder.unwrap_or_default()
-        } else {
-            folder?
-        };
-        let here = Here {
-            now: clock::here(),
-            folder,
-            variable: &|name: &OsStr| std::env::var_os(name),
-        };
-        let spec = draft
-            .over(said)
-            .into_spec(program, &here)
-            .map_err(GivenError::from)?;
+        let folder = if draft.workdir.is_some() { folder.unwrap_or_default() } else { folder? };
+        let here =
+            Here { now: clock::here(), folder, variable: &|name: &OsStr| std::env::var_os(name) };
+        let spec = draft.over(said).into_spec(program, &here).map_err(GivenError::from)?;
 
         let client = reach.connect(screen).await?;
         let key = key.unwrap_or_else(Uuid::new_v4);
-        let reply = send(
-            &client,
-            key,
-            SubmitRequest {
-                key: key.as_bytes().to_vec(),
-                spec: Some(spec),
-            },
-        )
-        .await?;
+        let reply =
+            send(&client, key, SubmitRequest { key: key.as_bytes().to_vec(), spec: Some(spec) })
+                .await?;
         finish(&client, screen, &until, &reply, key).await
     }
 }
@@ -196,20 +171,14 @@ fn given(
         return Ok((Program::Script(script, command), draft));
     }
     let document = document::read(&path.display().to_string(), &text_of(path)?)?;
-    let command = if command.is_empty() {
-        document.command
-    } else {
-        command
-    };
+    let command = if command.is_empty() { document.command } else { command };
     match document.script {
         Some(script) => {
             let script = Script::open(&path.with_file_name("").join(script))?;
             let draft = document.draft.over(said(&script)?);
             Ok((Program::Script(script, command), draft))
         }
-        None if command.is_empty() => Err(GivenError::NothingToRun {
-            path: path.to_owned(),
-        }),
+        None if command.is_empty() => Err(GivenError::NothingToRun { path: path.to_owned() }),
         None => Ok((Program::Command(command), document.draft)),
     }
 }
@@ -217,19 +186,12 @@ fn given(
 fn text_of(path: &Path) -> Result<String, GivenError> {
     use io::Read as _;
 
-    let unreadable = |source| GivenError::File {
-        path: path.to_owned(),
-        source,
-    };
+    let unreadable = |source| GivenError::File { path: path.to_owned(), source };
     let file = std::fs::File::open(path).map_err(unreadable)?;
     let mut text = String::new();
-    file.take(LARGEST_FILE + 1)
-        .read_to_string(&mut text)
-        .map_err(unreadable)?;
+    file.take(LARGEST_FILE + 1).read_to_string(&mut text).map_err(unreadable)?;
     if text.len() as u64 > LARGEST_FILE {
-        return Err(GivenError::FileTooLarge {
-            path: path.to_owned(),
-        });
+        return Err(GivenError::FileTooLarge { path: path.to_owned() });
     }
     Ok(text)
 }
@@ -264,21 +226,14 @@ pub(super) async fn finish(
     if screen.is_quiet() && !screen.is_json() {
         screen.line(reply.job)?;
     } else if !screen.is_json() {
-        let again = if reply.created {
-            ""
-        } else {
-            ", submitted before under this key"
-        };
+        let again = if reply.created { "" } else { ", submitted before under this key" };
         screen.line(format_args!(
             "submitted job {} ({}{again})",
             reply.job,
             count(reply.tasks, "task")
         ))?;
         if !reply.hold.is_empty() {
-            screen.note(format_args!(
-                "it waits: {} [{}]",
-                reply.hold, reply.hold_code
-            ));
+            screen.note(format_args!("it waits: {} [{}]", reply.hold, reply.hold_code));
         }
     }
     screen.flush()?;
@@ -311,63 +266,36 @@ mod tests {
     use crate::render::testing::pages_of;
 
     fn reply() -> SubmitReply {
-        SubmitReply {
-            job: 12,
-            created: true,
-            tasks: 32,
-            ..SubmitReply::default()
-        }
+        SubmitReply { job: 12, created: true, tasks: 32, ..SubmitReply::default() }
     }
 
     fn until(wait: bool) -> Until {
-        if wait {
-            Until::waiting()
-        } else {
-            Until::at_once()
-        }
+        if wait { Until::waiting() } else { Until::at_once() }
     }
 
     #[tokio::test]
     async fn a_submission_whose_answer_was_lost_is_sent_again_under_the_same_key() {
         let lost = Err(Status::unavailable("the line broke"));
-        let stage = Stage::serve(Play {
-            submit: vec![lost, Ok(reply())],
-            ..Play::default()
-        })
-        .await;
+        let stage = Stage::serve(Play { submit: vec![lost, Ok(reply())], ..Play::default() }).await;
         let client = Client::connect(&stage.profile).await.expect("connected");
         let key = Uuid::new_v4();
-        let request = SubmitRequest {
-            key: key.as_bytes().to_vec(),
-            spec: None,
-        };
+        let request = SubmitRequest { key: key.as_bytes().to_vec(), spec: None };
 
-        let got = send(&client, key, request.clone())
-            .await
-            .expect("submitted");
+        let got = send(&client, key, request.clone()).await.expect("submitted");
 
         assert_eq!(got, reply());
-        assert_eq!(
-            stage.look(|play| play.submitted.clone()),
-            [request.clone(), request]
-        );
+        assert_eq!(stage.look(|play| play.submitted.clone()), [request.clone(), request]);
     }
 
     #[tokio::test]
     async fn what_the_scheduler_refuses_is_not_sent_again() {
-        let refused = Err(Status::failed_precondition(
-            "class `pow-mining` is prohibited",
-        ));
-        let stage = Stage::serve(Play {
-            submit: vec![refused, Ok(reply())],
-            ..Play::default()
-        })
-        .await;
+        let refused = Err(Status::failed_precondition("class `pow-mining` is prohibited"));
+        let stage =
+            Stage::serve(Play { submit: vec![refused, Ok(reply())], ..Play::default() }).await;
         let client = Client::connect(&stage.profile).await.expect("connected");
 
-        let failure = send(&client, Uuid::nil(), SubmitRequest::default())
-            .await
-            .expect_err("refused");
+        let failure =
+            send(&client, Uuid::nil(), SubmitRequest::default()).await.expect_err("refused");
 
         assert_eq!(failure.message(), "class `pow-mining` is prohibited");
         assert_eq!(stage.look(|play| play.submitted.len()), 1);
@@ -383,16 +311,9 @@ mod tests {
             failed: 1,
             ..JobSummary::default()
         };
-        let first = vec![
-            Ok(job(JobState::Running)),
-            Err(Status::unavailable("the line broke")),
-        ];
+        let first = vec![Ok(job(JobState::Running)), Err(Status::unavailable("the line broke"))];
         let second = vec![Ok(job(JobState::Running)), Ok(job(JobState::Failed))];
-        let stage = Stage::serve(Play {
-            watch: vec![first, second],
-            ..Play::default()
-        })
-        .await;
+        let stage = Stage::serve(Play { watch: vec![first, second], ..Play::default() }).await;
         let client = Client::connect(&stage.profile).await.expect("connected");
 
         let (out, err, exit) = pages_of(Form::Table, async |screen| {
@@ -401,10 +322,7 @@ mod tests {
         .await;
 
         assert_eq!(out, "submitted job 12 (32 tasks)\n");
-        assert_eq!(
-            err,
-            "job 12 failed after 0ms: 1 of 32 tasks failed, exit code 3\n"
-        );
+        assert_eq!(err, "job 12 failed after 0ms: 1 of 32 tasks failed, exit code 3\n");
         assert_eq!(exit.expect("waited").as_u8(), 3);
     }
 
@@ -448,13 +366,8 @@ mod tests {
             given(Some(&file), vec!["b".into()], Directives::Auto).expect("a job");
         let (_, silent) = given(Some(&file), Vec::new(), Directives::Off).expect("a job");
 
-        let Program::Script(script, arguments) = program else {
-            panic!("a script")
-        };
-        assert_eq!(
-            (script.name.as_str(), arguments),
-            ("run.sh", vec!["b".to_owned()])
-        );
+        let Program::Script(script, arguments) = program else { panic!("a script") };
+        assert_eq!((script.name.as_str(), arguments), ("run.sh", vec!["b".to_owned()]));
         let shown = |draft: &Draft| {
             (
                 draft.cpus.map(crate::jobfile::number::Cpus::as_milli),
@@ -474,9 +387,7 @@ mod tests {
         let error = given(Some(&file), Vec::new(), Directives::Auto).expect_err("nothing to run");
 
         assert!(
-            error
-                .to_string()
-                .ends_with("job.toml has neither `command` nor `script`"),
+            error.to_string().ends_with("job.toml has neither `command` nor `script`"),
             "{error}"
         );
     }

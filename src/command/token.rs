@@ -32,12 +32,7 @@ enum Verb {
 #[derive(Debug, clap::Args)]
 struct Join {
     /// Only for an agent of this name
-    #[arg(
-        long,
-        value_name = "NAME",
-        default_value = "",
-        hide_default_value = true
-    )]
+    #[arg(long, value_name = "NAME", default_value = "", hide_default_value = true)]
     node: String,
     /// How long it can be used [default: a day]
     #[arg(long, value_name = "SPAN")]
@@ -100,19 +95,11 @@ impl Token {
         match self.verb {
             Verb::Join(join) => {
                 let issued = issue(&client, TokenKind::Join, join.node, join.valid_for).await?;
-                join_file(
-                    screen,
-                    &issued,
-                    join.address.as_deref().unwrap_or(client.address()),
-                )
+                join_file(screen, &issued, join.address.as_deref().unwrap_or(client.address()))
             }
             Verb::User(user) => {
                 let issued = issue(&client, TokenKind::Person, user.name, user.valid_for).await?;
-                profile(
-                    screen,
-                    &issued,
-                    user.address.as_deref().unwrap_or(client.address()),
-                )
+                profile(screen, &issued, user.address.as_deref().unwrap_or(client.address()))
             }
             Verb::List(_) => list(&client, screen).await,
             Verb::Revoke(revoke) => {
@@ -124,9 +111,7 @@ impl Token {
                     }
                 }
                 if screen.is_json() {
-                    screen.json(&Revoked {
-                        revoked: &revoke.ids,
-                    })?;
+                    screen.json(&Revoked { revoked: &revoke.ids })?;
                 }
                 Ok(Exit::OK)
             }
@@ -141,17 +126,8 @@ async fn issue(
     valid_for: Option<Duration>,
 ) -> Result<IssueReply, Failure> {
     let valid_for_ms = valid_for.map_or(0, Duration::as_millis);
-    let request = IssueRequest {
-        kind: kind.into(),
-        name,
-        valid_for_ms,
-    };
-    Ok(client
-        .access()
-        .issue(request)
-        .await
-        .map_err(|status| client.refused(&status))?
-        .into_inner())
+    let request = IssueRequest { kind: kind.into(), name, valid_for_ms };
+    Ok(client.access().issue(request).await.map_err(|status| client.refused(&status))?.into_inner())
 }
 
 fn join_file(screen: &mut Screen, issued: &IssueReply, address: &str) -> Result<Exit, Failure> {
@@ -170,13 +146,7 @@ fn profile(screen: &mut Screen, issued: &IssueReply, address: &str) -> Result<Ex
         authority: issued.authority_pem.clone(),
         token: issued.secret.clone(),
     };
-    written(
-        screen,
-        issued,
-        address,
-        &profile.to_toml(),
-        "good for one person",
-    )
+    written(screen, issued, address, &profile.to_toml(), "good for one person")
 }
 
 fn written(
@@ -202,9 +172,7 @@ fn written(
 
 async fn list(client: &Client, screen: &mut Screen) -> Result<Exit, Failure> {
     let reply = client.access().list(ListTokensRequest {}).await;
-    let reply = reply
-        .map_err(|status| client.refused(&status))?
-        .into_inner();
+    let reply = reply.map_err(|status| client.refused(&status))?.into_inner();
     if screen.is_json() {
         screen.json(&json::Tokens::from(&reply))?;
         return Ok(Exit::OK);
@@ -224,12 +192,7 @@ async fn list(client: &Client, screen: &mut Screen) -> Result<Exit, Failure> {
         table.row([
             token.id.to_string().into(),
             words::token_kind(token.kind()).into(),
-            if anybody {
-                "anybody"
-            } else {
-                token.name.as_str()
-            }
-            .into(),
+            if anybody { "anybody" } else { token.name.as_str() }.into(),
             second(token.issued_ms).into(),
             second(token.expires_ms).into(),
             if token.used { "yes" } else { "no" }.into(),

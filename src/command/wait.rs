@@ -52,21 +52,14 @@ pub(super) enum Waited {
 /// Reads the number of a whole job.
 pub(super) fn job(text: &str) -> Result<u64, ReferenceError> {
     let named: Reference = text.parse()?;
-    if named.index.is_some() {
-        Err(ReferenceError::Job(text.to_owned()))
-    } else {
-        Ok(named.job)
-    }
+    if named.index.is_some() { Err(ReferenceError::Job(text.to_owned())) } else { Ok(named.job) }
 }
 
 impl Wait {
     /// Waits for all of the jobs.
     pub(super) async fn run(self, screen: &mut Screen) -> Result<Exit, Failure> {
         let client = self.reach.connect(screen).await?;
-        let until = Until {
-            wait: true,
-            progress: self.progress,
-        };
+        let until = Until { wait: true, progress: self.progress };
         match until.ended(&client, screen, &self.jobs).await? {
             Waited::Interrupted => Ok(Exit::INTERRUPTED),
             Waited::Ended(jobs) => {
@@ -84,19 +77,13 @@ impl Until {
     /// Waits without a word.
     #[cfg(test)]
     pub(super) fn waiting() -> Self {
-        Self {
-            wait: true,
-            progress: false,
-        }
+        Self { wait: true, progress: false }
     }
 
     /// Does not wait.
     #[cfg(test)]
     pub(super) fn at_once() -> Self {
-        Self {
-            wait: false,
-            progress: false,
-        }
+        Self { wait: false, progress: false }
     }
 
     /// Whether waiting was asked for.
@@ -152,13 +139,7 @@ async fn watch(
     let mut seen: BTreeMap<u64, JobSummary> = BTreeMap::new();
     let mut patience = Patience::of(PATIENCE);
     loop {
-        let lost = match client
-            .jobs()
-            .watch(WatchRequest {
-                jobs: jobs.to_vec(),
-            })
-            .await
-        {
+        let lost = match client.jobs().watch(WatchRequest { jobs: jobs.to_vec() }).await {
             Err(status) => Some(status),
             Ok(stream) => {
                 let mut stream = stream.into_inner();
@@ -169,8 +150,7 @@ async fn watch(
                             seen.insert(job.id, job);
                             progress.update(seen.values());
                             if jobs.iter().all(|job| {
-                                seen.get(job)
-                                    .is_some_and(|job| words::has_ended(job.state()))
+                                seen.get(job).is_some_and(|job| words::has_ended(job.state()))
                             }) {
                                 return Ok(seen);
                             }
@@ -191,20 +171,15 @@ async fn watch(
 
 /// Returns how a job ended: `job 12 failed after 4m12s: 3 of 100 tasks failed, exit code 2`.
 fn sentence(job: &JobSummary) -> String {
-    let from = if job.started_ms == 0 {
-        job.submitted_ms
-    } else {
-        job.started_ms
-    };
+    let from = if job.started_ms == 0 { job.submitted_ms } else { job.started_ms };
     let took = time::between(from, job.ended_ms);
     let state = words::job_state(job.state());
     let tasks = count(job.tasks, "task");
     let rest = match job.state() {
         JobState::Succeeded => tasks,
-        JobState::Failed => format!(
-            "{} of {tasks} failed, exit code {}",
-            job.failed, job.exit_code
-        ),
+        JobState::Failed => {
+            format!("{} of {tasks} failed, exit code {}", job.failed, job.exit_code)
+        }
         JobState::Unspecified
         | JobState::Held
         | JobState::Pending
@@ -218,13 +193,9 @@ fn sentence(job: &JobSummary) -> String {
 
 /// Returns the exit code of the first job that did not succeed.
 pub(super) fn exit(jobs: &[JobSummary]) -> Exit {
-    let codes = jobs
-        .iter()
-        .map(|job| Exit::of_job(job.state() == JobState::Succeeded, job.exit_code));
-    codes
-        .into_iter()
-        .find(|code| *code != Exit::OK)
-        .unwrap_or(Exit::OK)
+    let codes =
+        jobs.iter().map(|job| Exit::of_job(job.state() == JobState::Succeeded, job.exit_code));
+    codes.into_iter().find(|code| *code != Exit::OK).unwrap_or(Exit::OK)
 }
 
 #[cfg(test)]

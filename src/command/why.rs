@@ -22,10 +22,7 @@ impl Why {
     /// Tells why the job or task is where it is.
     pub(super) async fn run(self, screen: &mut Screen) -> Result<Exit, Failure> {
         let client = self.reach.connect(screen).await?;
-        let request = WhyRequest {
-            job: self.what.job,
-            index: self.what.index,
-        };
+        let request = WhyRequest { job: self.what.job, index: self.what.index };
         let why = client
             .jobs()
             .why(request)
@@ -45,17 +42,10 @@ impl Why {
 
 fn show(screen: &mut Screen, what: &Reference, why: &Explanation) -> Result<(), Failure> {
     let noun = if what.index.is_some() { "task" } else { "job" };
-    screen.line(format_args!(
-        "{noun} {what}: {} [{}]",
-        words::tame(&why.text),
-        why.code
-    ))?;
+    screen.line(format_args!("{noun} {what}: {} [{}]", words::tame(&why.text), why.code))?;
     if why.tasks_ahead > 0 {
         let ahead = count(why.tasks_ahead, "task");
-        screen.line(format_args!(
-            "{ahead} of {} go first",
-            count(why.jobs_ahead, "job")
-        ))?;
+        screen.line(format_args!("{ahead} of {} go first", count(why.jobs_ahead, "job")))?;
     }
     if !why.hint.is_empty() {
         screen.line(format_args!("hint: {}", words::tame(&why.hint)))?;
@@ -63,10 +53,7 @@ fn show(screen: &mut Screen, what: &Reference, why: &Explanation) -> Result<(), 
     if !why.funnel.is_empty() {
         let mut table = Table::new(&[Column::number("NODES LEFT"), Column::cut("CONDITION", 20)]);
         for step in &why.funnel {
-            table.row([
-                step.nodes_left.to_string().into(),
-                step.condition.as_str().into(),
-            ]);
+            table.row([step.nodes_left.to_string().into(), step.condition.as_str().into()]);
         }
         screen.line("")?;
         screen.table(&table)?;

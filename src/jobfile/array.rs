@@ -63,10 +63,7 @@ pub enum ArrayError {
 impl Indices {
     /// Returns how many indices there are.
     pub fn count(&self) -> u64 {
-        self.ranges
-            .iter()
-            .map(|range| u64::from((range.last - range.first) / range.step) + 1)
-            .sum()
+        self.ranges.iter().map(|range| u64::from((range.last - range.first) / range.step) + 1).sum()
     }
 
     /// Returns the ranges as the wire has them, ascending.
@@ -83,26 +80,18 @@ impl Array {
 
     /// Returns the array as the wire has it.
     pub fn into_wire(self) -> v1::Array {
-        v1::Array {
-            ranges: self.indices.ranges,
-            limit: self.limit,
-        }
+        v1::Array { ranges: self.indices.ranges, limit: self.limit }
     }
 }
 
 fn index(text: &str) -> Result<u32, ArrayError> {
     let bad = || ArrayError::Index(text.to_owned());
-    if text.starts_with('+') {
-        Err(bad())
-    } else {
-        text.parse().map_err(|_| bad())
-    }
+    if text.starts_with('+') { Err(bad()) } else { text.parse().map_err(|_| bad()) }
 }
 
 fn range(text: &str) -> Result<v1::IndexRange, ArrayError> {
-    let (bounds, step) = text
-        .split_once(':')
-        .map_or((text, None), |(bounds, step)| (bounds, Some(step)));
+    let (bounds, step) =
+        text.split_once(':').map_or((text, None), |(bounds, step)| (bounds, Some(step)));
     let (first, last) = match bounds.split_once('-') {
         Some((first, last)) => (index(first.trim())?, index(last.trim())?),
         None => index(bounds.trim()).map(|only| (only, only))?,
@@ -116,11 +105,7 @@ fn range(text: &str) -> Result<v1::IndexRange, ArrayError> {
     }
     // In one form only: the last index is one that exists, and a single index has step 1.
     let last = last - (last - first) % step;
-    Ok(v1::IndexRange {
-        first,
-        last,
-        step: if first == last { 1 } else { step },
-    })
+    Ok(v1::IndexRange { first, last, step: if first == last { 1 } else { step } })
 }
 
 fn shown(range: &v1::IndexRange) -> String {
@@ -149,10 +134,7 @@ impl FromStr for Indices {
         ranges.sort_by_key(|range| range.first);
         for pair in ranges.windows(2) {
             if pair[1].first <= pair[0].last {
-                return Err(ArrayError::Overlap {
-                    left: shown(&pair[0]),
-                    right: shown(&pair[1]),
-                });
+                return Err(ArrayError::Overlap { left: shown(&pair[0]), right: shown(&pair[1]) });
             }
         }
         Ok(Self { ranges })
@@ -171,10 +153,7 @@ impl FromStr for Array {
                 Err(_) => return Err(ArrayError::Limit(limit.to_owned())),
             },
         };
-        Ok(Self {
-            indices: indices.parse()?,
-            limit,
-        })
+        Ok(Self { indices: indices.parse()?, limit })
     }
 }
 
@@ -196,9 +175,7 @@ mod tests {
     use super::*;
 
     fn array(text: &str) -> Result<(String, u32, u64), String> {
-        let array: Array = text
-            .parse()
-            .map_err(|error: ArrayError| error.to_string())?;
+        let array: Array = text.parse().map_err(|error: ArrayError| error.to_string())?;
         Ok((array.indices.to_string(), array.limit, array.count()))
     }
 
@@ -209,10 +186,7 @@ mod tests {
         assert_eq!(array("0-99%10"), Ok(("0-99".into(), 10, 100)));
         assert_eq!(array("7-9,0,3"), Ok(("0,3,7-9".into(), 0, 5)));
         assert_eq!(array(" 0 - 3 , 5 % 2 "), Ok(("0-3,5".into(), 2, 5)));
-        assert_eq!(
-            array("0-4294967295"),
-            Ok(("0-4294967295".into(), 0, 1 << 32))
-        );
+        assert_eq!(array("0-4294967295"), Ok(("0-4294967295".into(), 0, 1 << 32)));
     }
 
     #[test]
@@ -224,10 +198,7 @@ mod tests {
     #[test]
     fn a_bad_array_says_what_is_wrong_with_it() {
         assert_eq!(array("9-1"), Err("the range 9-1 runs backwards".into()));
-        assert_eq!(
-            array("1-9:0"),
-            Err("the range 1-9:0 has a step of 0; the least is 1".into())
-        );
+        assert_eq!(array("1-9:0"), Err("the range 1-9:0 has a step of 0; the least is 1".into()));
         assert_eq!(array(""), Err("an empty range in ``".into()));
         assert_eq!(array("1,,2"), Err("an empty range in `1,,2`".into()));
         assert_eq!(
@@ -242,15 +213,9 @@ mod tests {
             array("0-4294967296"),
             Err("`4294967296` is not an index: whole numbers from 0 to 4294967295 are".into())
         );
-        assert_eq!(
-            array("1-5,3-7"),
-            Err("the ranges 1-5 and 3-7 overlap".into())
-        );
+        assert_eq!(array("1-5,3-7"), Err("the ranges 1-5 and 3-7 overlap".into()));
         assert_eq!(array("4,4"), Err("the ranges 4 and 4 overlap".into()));
-        assert_eq!(
-            array("0-9%0"),
-            Err("`%0` lets no task run; the least is %1".into())
-        );
+        assert_eq!(array("0-9%0"), Err("`%0` lets no task run; the least is %1".into()));
         assert_eq!(
             array("0-9%x"),
             Err("`%x` does not say how many tasks may run at once: write for example %10".into())

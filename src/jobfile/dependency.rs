@@ -36,10 +36,7 @@ impl After {
 
     /// Returns the dependency as the wire has it.
     pub fn into_wire(self) -> v1::Dependency {
-        v1::Dependency {
-            job: self.job,
-            kind: self.kind.into(),
-        }
+        v1::Dependency { job: self.job, kind: self.kind.into() }
     }
 }
 
@@ -58,10 +55,7 @@ impl FromStr for After {
         if named.index.is_some() {
             return Err(AfterError::Task(job.to_owned()));
         }
-        Ok(Self {
-            job: named.job,
-            kind,
-        })
+        Ok(Self { job: named.job, kind })
     }
 }
 
@@ -82,9 +76,7 @@ mod tests {
     use super::*;
 
     fn after(text: &str) -> Result<(u64, DependencyKind), String> {
-        text.parse::<After>()
-            .map(|read| (read.job, read.kind))
-            .map_err(|error| error.to_string())
+        text.parse::<After>().map(|read| (read.job, read.kind)).map_err(|error| error.to_string())
     }
 
     #[test]
@@ -105,9 +97,6 @@ mod tests {
             after("12.3"),
             Err("`12.3` is a task; a job can only wait for whole jobs".into())
         );
-        assert_eq!(
-            after("ok:x"),
-            Err("`x` is not a job: write its number, for example 12".into())
-        );
+        assert_eq!(after("ok:x"), Err("`x` is not a job: write its number, for example 12".into()));
     }
 }

@@ -74,17 +74,9 @@ impl Wrong {
     pub(crate) fn from_clap(error: &clap::Error) -> Self {
         let text = error.render().to_string();
         let first = text.split("\n\n").next().unwrap_or_default();
-        let message = first
-            .strip_prefix("error: ")
-            .unwrap_or(first)
-            .split_whitespace();
-        let tip = text
-            .lines()
-            .find_map(|line| line.trim_start().strip_prefix("tip: "));
-        Self {
-            message: message.collect::<Vec<_>>().join(" "),
-            hint: tip.map(str::to_owned),
-        }
+        let message = first.strip_prefix("error: ").unwrap_or(first).split_whitespace();
+        let tip = text.lines().find_map(|line| line.trim_start().strip_prefix("tip: "));
+        Self { message: message.collect::<Vec<_>>().join(" "), hint: tip.map(str::to_owned) }
     }
 
     /// Returns what the parser proposes.
@@ -127,28 +119,19 @@ pub fn read(script: &str, text: &[u8]) -> Result<Draft, DirectiveError> {
     for (line, start, words) in lines(text) {
         let script = || script.to_owned();
         if start + words.len() > WITHIN {
-            return Err(DirectiveError::Late {
-                line,
-                script: script(),
-            });
+            return Err(DirectiveError::Late { line, script: script() });
         }
-        let words = std::str::from_utf8(words).map_err(|_| DirectiveError::NotText {
-            line,
-            script: script(),
-        })?;
-        let words = shlex::split(words).ok_or_else(|| DirectiveError::Quote {
-            line,
-            script: script(),
-        })?;
+        let words = std::str::from_utf8(words)
+            .map_err(|_| DirectiveError::NotText { line, script: script() })?;
+        let words =
+            shlex::split(words).ok_or_else(|| DirectiveError::Quote { line, script: script() })?;
         let parser = parser.get_or_insert_with(Line::command);
         let option = |error: &clap::Error| DirectiveError::Option {
             line,
             script: script(),
             source: Wrong::from_clap(error),
         };
-        parser
-            .try_get_matches_from_mut(&words)
-            .map_err(|error| option(&error))?;
+        parser.try_get_matches_from_mut(&words).map_err(|error| option(&error))?;
         all.extend(words);
     }
     if let Some(parser) = &mut parser {
@@ -157,12 +140,8 @@ pub fn read(script: &str, text: &[u8]) -> Result<Draft, DirectiveError> {
             script: script.to_owned(),
             source: Wrong::from_clap(error),
         };
-        let matches = parser
-            .try_get_matches_from_mut(&all)
-            .map_err(|error| twice(&error))?;
-        draft = Line::from_arg_matches(&matches)
-            .map_err(|error| twice(&error))?
-            .draft;
+        let matches = parser.try_get_matches_from_mut(&all).map_err(|error| twice(&error))?;
+        draft = Line::from_arg_matches(&matches).map_err(|error| twice(&error))?.draft;
     }
     Ok(draft)
 }
@@ -170,15 +149,13 @@ pub fn read(script: &str, text: &[u8]) -> Result<Draft, DirectiveError> {
 /// Returns number, place and words of each line that begins with the mark.
 fn lines(text: &[u8]) -> impl Iterator<Item = (usize, usize, &[u8])> {
     let mut start = 0;
-    text.split(|byte| *byte == b'\n')
-        .enumerate()
-        .filter_map(move |(number, line)| {
-            let at = start;
-            start += line.len() + 1;
-            let words = line.strip_prefix(MARK)?;
-            let blank = words.first().is_none_or(u8::is_ascii_whitespace);
-            blank.then_some((number + 1, at, words))
-        })
+    text.split(|byte| *byte == b'\n').enumerate().filter_map(move |(number, line)| {
+        let at = start;
+        start += line.len() + 1;
+        let words = line.strip_prefix(MARK)?;
+        let blank = words.first().is_none_or(u8::is_ascii_whitespace);
+        blank.then_some((number + 1, at, words))
+    })
 }
 
 #[cfg(test)]
@@ -199,10 +176,7 @@ mod tests {
         .expect("good lines");
 
         assert_eq!(draft.name.as_deref(), Some("two words"));
-        assert_eq!(
-            draft.cpus.map(super::super::number::Cpus::as_milli),
-            Some(2000)
-        );
+        assert_eq!(draft.cpus.map(super::super::number::Cpus::as_milli), Some(2000));
         assert_eq!(draft.env.len(), 2);
     }
 
@@ -217,14 +191,9 @@ mod tests {
     fn a_misspelt_option_is_named_with_its_line_and_the_nearest_one() {
         let error = read_text("#!/bin/sh\n\n#REPOWER --cpu 2\n").expect_err("misspelt");
 
-        assert_eq!(
-            error.to_string(),
-            "line 3 of run.sh has a bad `#REPOWER` line"
-        );
+        assert_eq!(error.to_string(), "line 3 of run.sh has a bad `#REPOWER` line");
         assert_eq!(error.hint(), "a similar argument exists: '--cpus'");
-        let DirectiveError::Option { source, .. } = error else {
-            panic!("an option")
-        };
+        let DirectiveError::Option { source, .. } = error else { panic!("an option") };
         assert_eq!(source.to_string(), "unexpected argument '--cpu' found");
     }
 
@@ -232,12 +201,7 @@ mod tests {
     fn a_bad_value_is_named_with_its_line() {
         let error = read_text("#!/bin/sh\n#REPOWER --memory 4X\n").expect_err("a bad value");
 
-        let DirectiveError::Option {
-            line: 2, source, ..
-        } = error
-        else {
-            panic!("an option")
-        };
+        let DirectiveError::Option { line: 2, source, .. } = error else { panic!("an option") };
         assert_eq!(
             source.to_string(),
             "invalid value '4X' for '--memory <SIZE>': `X` is not a unit of size: write 4MiB, 4G or 4GB"
@@ -249,10 +213,7 @@ mod tests {
         let error =
             read_text("#!/bin/sh\n#REPOWER --cpus 1\n#REPOWER --cpus 2\n").expect_err("twice");
 
-        assert_eq!(
-            error.to_string(),
-            "the `#REPOWER` lines of run.sh contradict each other"
-        );
+        assert_eq!(error.to_string(), "the `#REPOWER` lines of run.sh contradict each other");
     }
 
     #[test]
@@ -270,10 +231,7 @@ mod tests {
     fn a_line_beyond_32_kib_is_refused_rather_than_overlooked() {
         let text = format!("#!/bin/sh\n{}\n#REPOWER --cpus 2\n", "x".repeat(WITHIN));
 
-        assert!(matches!(
-            read_text(&text),
-            Err(DirectiveError::Late { line: 3, .. })
-        ));
+        assert!(matches!(read_text(&text), Err(DirectiveError::Late { line: 3, .. })));
     }
 
     proptest! {

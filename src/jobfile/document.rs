@@ -64,16 +64,12 @@ impl DocumentError {
     pub fn hint(&self) -> String {
         match &self.problem {
             Problem::Syntax(_) => "see https://toml.io for the form of such files".to_owned(),
-            Problem::Unknown {
-                nearest: Some(nearest),
-                ..
-            } => format!("did you mean `{nearest}`?"),
+            Problem::Unknown { nearest: Some(nearest), .. } => format!("did you mean `{nearest}`?"),
             Problem::Unknown { nearest: None, .. } => format!("a job has: {}", names().join(", ")),
             Problem::Kind { .. } => "docs/cli.md shows a job file with every key".to_owned(),
-            Problem::Value(wrong) => wrong
-                .hint()
-                .unwrap_or("`repower submit --help` shows what it may be")
-                .to_owned(),
+            Problem::Value(wrong) => {
+                wrong.hint().unwrap_or("`repower submit --help` shows what it may be").to_owned()
+            }
         }
     }
 }
@@ -141,24 +137,17 @@ pub fn read(file: &str, text: &str) -> Result<Document, DocumentError> {
                 document.script = Some(script.into());
             }
             name => {
-                let known = names()
-                    .into_iter()
-                    .find(|known| *known == name)
-                    .ok_or_else(|| {
-                        at(
-                            key.span().start,
-                            Problem::Unknown {
-                                key: name.to_owned(),
-                                nearest: nearest(name),
-                            },
-                        )
-                    })?;
+                let known = names().into_iter().find(|known| *known == name).ok_or_else(|| {
+                    at(
+                        key.span().start,
+                        Problem::Unknown { key: name.to_owned(), nearest: nearest(name) },
+                    )
+                })?;
                 let options = options(known, value).map_err(|problem| at(place, problem))?;
                 let wrong =
                     |error: &clap::Error| at(place, Problem::Value(Wrong::from_clap(error)));
-                let matches = parser
-                    .try_get_matches_from_mut(options)
-                    .map_err(|error| wrong(&error))?;
+                let matches =
+                    parser.try_get_matches_from_mut(options).map_err(|error| wrong(&error))?;
                 let line = Line::from_arg_matches(&matches).map_err(|error| wrong(&error))?;
                 document.draft = line.draft.over(document.draft);
             }
@@ -175,11 +164,7 @@ fn options(key: &'static str, value: &Spanned<DeValue<'_>>) -> Result<Vec<String
             return Err(kind(key, value, "a table of names and values"));
         };
         let pair = |(name, value): (&Spanned<_>, &Spanned<DeValue<'_>>)| {
-            Ok(format!(
-                "--{key}={}={}",
-                name.get_ref(),
-                text_of(key, value.get_ref())?
-            ))
+            Ok(format!("--{key}={}={}", name.get_ref(), text_of(key, value.get_ref())?))
         };
         return table.iter().map(pair).collect();
     }
@@ -199,9 +184,7 @@ fn words(value: &Spanned<DeValue<'_>>) -> Result<Vec<String>, Problem> {
     let DeValue::Array(list) = value.get_ref() else {
         return Err(kind("command", value.get_ref(), expected));
     };
-    list.iter()
-        .map(|word| text_of("command", word.get_ref()))
-        .collect()
+    list.iter().map(|word| text_of("command", word.get_ref())).collect()
 }
 
 /// Returns a text or number as written; other kinds have no option that could take them.
@@ -226,19 +209,13 @@ fn kind(key: &str, value: &DeValue<'_>, expected: &'static str) -> Problem {
         DeValue::Array(_) => "a list",
         DeValue::Table(_) => "a table",
     };
-    Problem::Kind {
-        key: key.to_owned(),
-        found,
-        expected,
-    }
+    Problem::Kind { key: key.to_owned(), found, expected }
 }
 
 /// Returns the key that a misspelt one most resembles, if any does.
 fn nearest(key: &str) -> Option<&'static str> {
     const ALIKE: f64 = 0.8;
-    let scored = names()
-        .into_iter()
-        .map(|name| (strsim::jaro_winkler(key, name), name));
+    let scored = names().into_iter().map(|name| (strsim::jaro_winkler(key, name), name));
     let (score, name) = scored.max_by(|one, other| one.0.total_cmp(&other.0))?;
     (score >= ALIKE).then_some(name)
 }
@@ -320,19 +297,14 @@ mod tests {
         let document = read("job.toml", text).expect("a good file");
 
         assert_eq!(document.command, ["./train", "--lr", "0.1"]);
-        assert_eq!(
-            document.draft,
-            Line::try_parse_from(options).expect("good options").draft
-        );
+        assert_eq!(document.draft, Line::try_parse_from(options).expect("good options").draft);
     }
 
     #[test]
     fn there_is_a_key_for_every_option_and_no_other() {
         let command = Line::command();
-        let mut options: Vec<&str> = command
-            .get_arguments()
-            .filter_map(|option| option.get_long())
-            .collect();
+        let mut options: Vec<&str> =
+            command.get_arguments().filter_map(|option| option.get_long()).collect();
         options.extend(["command", "script"]);
         options.sort_unstable();
 
@@ -349,9 +321,7 @@ mod tests {
             )
         );
         assert!(
-            error("qqq = 1\n")
-                .1
-                .starts_with("a job has: after, after-any, after-not-ok, array,")
+            error("qqq = 1\n").1.starts_with("a job has: after, after-any, after-not-ok, array,")
         );
     }
 
@@ -359,10 +329,7 @@ mod tests {
     fn malformed_toml_is_told_with_its_place() {
         let (message, _) = error("name = \"a\"\ncpus = = 2\n");
 
-        assert!(
-            message.starts_with("job.toml, line 2, column "),
-            "{message}"
-        );
+        assert!(message.starts_with("job.toml, line 2, column "), "{message}");
     }
 
     #[test]

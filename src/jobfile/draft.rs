@@ -191,14 +191,10 @@ impl Draft {
             let settled = variable.settle(here.variable)?;
             environment.insert(settled.name.clone(), settled);
         }
-        let extras: BTreeMap<String, Extra> = self
-            .extra
-            .into_iter()
-            .map(|extra| (extra.name.clone(), extra))
-            .collect();
-        let start_after_ms = self
-            .start_after
-            .map_or(Ok(0), |moment| moment.as_millis(&here.now))?;
+        let extras: BTreeMap<String, Extra> =
+            self.extra.into_iter().map(|extra| (extra.name.clone(), extra)).collect();
+        let start_after_ms =
+            self.start_after.map_or(Ok(0), |moment| moment.as_millis(&here.now))?;
         Ok(v1::JobSpec {
             name: self.name.unwrap_or(named),
             job_class: self.class.unwrap_or_default(),
@@ -227,22 +223,10 @@ impl Draft {
     }
 
     fn dependencies(&self) -> Vec<v1::Dependency> {
-        let any = self
-            .after_any
-            .iter()
-            .map(|after| after.of_kind(DependencyKind::Any));
-        let not_ok = self
-            .after_not_ok
-            .iter()
-            .map(|after| after.of_kind(DependencyKind::NotOk));
-        let mut all: Vec<v1::Dependency> = self
-            .after
-            .iter()
-            .copied()
-            .chain(any)
-            .chain(not_ok)
-            .map(After::into_wire)
-            .collect();
+        let any = self.after_any.iter().map(|after| after.of_kind(DependencyKind::Any));
+        let not_ok = self.after_not_ok.iter().map(|after| after.of_kind(DependencyKind::NotOk));
+        let mut all: Vec<v1::Dependency> =
+            self.after.iter().copied().chain(any).chain(not_ok).map(After::into_wire).collect();
         all.sort_by_key(|dependency| (dependency.job, dependency.kind));
         all.dedup();
         all
@@ -253,14 +237,9 @@ impl Draft {
 fn command_name(command: &[String]) -> String {
     const LONGEST: usize = 128;
     let program = command.first().map_or("", String::as_str);
-    let last = program
-        .rsplit('/')
-        .find(|part| !part.is_empty())
-        .unwrap_or(program);
-    let end = (0..=LONGEST.min(last.len()))
-        .rev()
-        .find(|end| last.is_char_boundary(*end))
-        .unwrap_or(0);
+    let last = program.rsplit('/').find(|part| !part.is_empty()).unwrap_or(program);
+    let end =
+        (0..=LONGEST.min(last.len())).rev().find(|end| last.is_char_boundary(*end)).unwrap_or(0);
     last[..end].to_owned()
 }
 
@@ -299,9 +278,7 @@ mod tests {
 
     fn here() -> Here<'static> {
         Here {
-            now: "2026-05-01T18:00:00+08:00[+08:00]"
-                .parse()
-                .expect("a good moment"),
+            now: "2026-05-01T18:00:00+08:00[+08:00]".parse().expect("a good moment"),
             folder: "/home/mia/sweep".into(),
             variable: &|name| (name == "USER").then(|| "mia".into()),
         }
@@ -322,20 +299,10 @@ mod tests {
         assert_eq!(spec.command, ["./bin/train", "--lr", "0.1"]);
         let resources = spec.resources.expect("always there");
         assert_eq!(
-            (
-                resources.cpu_milli,
-                resources.memory_bytes,
-                resources.disk_bytes
-            ),
+            (resources.cpu_milli, resources.memory_bytes, resources.disk_bytes),
             (1000, 0, 0)
         );
-        assert_eq!(
-            spec.retries,
-            Some(v1::Retries {
-                user: 0,
-                system: None
-            })
-        );
+        assert_eq!(spec.retries, Some(v1::Retries { user: 0, system: None }));
         assert_eq!(spec.array, None);
     }
 
@@ -351,32 +318,16 @@ mod tests {
         let spec = all.into_spec(command(&["true"]), &here()).expect("a spec");
 
         assert_eq!(
-            (
-                spec.name.as_str(),
-                spec.job_class.as_str(),
-                spec.project.as_str()
-            ),
+            (spec.name.as_str(), spec.job_class.as_str(), spec.project.as_str()),
             ("n", "ai-training", "p")
         );
         assert_eq!(spec.array.expect("asked").limit, 2);
-        assert_eq!(
-            (spec.priority, spec.time_limit_ms, spec.grace_ms),
-            (-5, 7_200_000, 30_000)
-        );
+        assert_eq!((spec.priority, spec.time_limit_ms, spec.grace_ms), (-5, 7_200_000, 30_000));
         assert_eq!(spec.start_after_ms, 1_777_633_200_000);
         assert_eq!(spec.working_folder, "");
-        assert_eq!(
-            spec.retries,
-            Some(v1::Retries {
-                user: 3,
-                system: Some(0)
-            })
-        );
-        let dependencies: Vec<_> = spec
-            .dependencies
-            .iter()
-            .map(|one| (one.job, one.kind()))
-            .collect();
+        assert_eq!(spec.retries, Some(v1::Retries { user: 3, system: Some(0) }));
+        let dependencies: Vec<_> =
+            spec.dependencies.iter().map(|one| (one.job, one.kind())).collect();
         assert_eq!(
             dependencies,
             [
@@ -386,28 +337,15 @@ mod tests {
                 (15, DependencyKind::NotOk)
             ]
         );
-        let environment: Vec<_> = spec
-            .environment
-            .iter()
-            .map(|one| (one.name.as_str(), one.value.as_str()))
-            .collect();
+        let environment: Vec<_> =
+            spec.environment.iter().map(|one| (one.name.as_str(), one.value.as_str())).collect();
         assert_eq!(environment, [("K", "V"), ("USER", "mia")]);
         let resources = spec.resources.expect("always there");
         assert_eq!(
-            (
-                resources.cpu_milli,
-                resources.memory_bytes,
-                resources.disk_bytes
-            ),
+            (resources.cpu_milli, resources.memory_bytes, resources.disk_bytes),
             (500, 4 << 30, 1 << 30)
         );
-        assert_eq!(
-            resources.extras,
-            [v1::Extra {
-                name: "licence".into(),
-                amount: 2
-            }]
-        );
+        assert_eq!(resources.extras, [v1::Extra { name: "licence".into(), amount: 2 }]);
     }
 
     #[test]
@@ -415,42 +353,30 @@ mod tests {
         let lower = draft("--name low --cpus 1 --env A=1 --env B=1 --after 1 --extra x=1");
         let upper = draft("--name high --env B=2 --after 2 --extra x=3");
 
-        let spec = upper
-            .over(lower)
-            .into_spec(command(&["true"]), &here())
-            .expect("a spec");
+        let spec = upper.over(lower).into_spec(command(&["true"]), &here()).expect("a spec");
 
         assert_eq!(spec.name, "high");
-        let environment: Vec<_> = spec
-            .environment
-            .iter()
-            .map(|one| (one.name.as_str(), one.value.as_str()))
-            .collect();
+        let environment: Vec<_> =
+            spec.environment.iter().map(|one| (one.name.as_str(), one.value.as_str())).collect();
         assert_eq!(environment, [("A", "1"), ("B", "2")]);
         assert_eq!(spec.dependencies.len(), 2);
         assert_eq!(
             spec.resources.expect("always there").extras,
-            [v1::Extra {
-                name: "x".into(),
-                amount: 3
-            }]
+            [v1::Extra { name: "x".into(), amount: 3 }]
         );
     }
 
     #[test]
     fn a_relative_folder_is_below_the_current_one() {
-        let spec = draft("--workdir ./run")
-            .into_spec(command(&["true"]), &here())
-            .expect("a spec");
+        let spec = draft("--workdir ./run").into_spec(command(&["true"]), &here()).expect("a spec");
 
         assert_eq!(spec.working_folder, "/home/mia/sweep/run");
     }
 
     #[test]
     fn a_variable_that_is_not_set_here_is_refused() {
-        let error = draft("--env NONE")
-            .into_spec(command(&["true"]), &here())
-            .expect_err("not set");
+        let error =
+            draft("--env NONE").into_spec(command(&["true"]), &here()).expect_err("not set");
 
         assert_eq!(error.to_string(), "the variable NONE is not set here");
     }

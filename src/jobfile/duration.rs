@@ -58,11 +58,7 @@ impl FromStr for Duration {
 
     fn from_str(text: &str) -> Result<Self, DurationError> {
         let trimmed = text.trim();
-        let millis = if trimmed.contains(':') {
-            clock(trimmed)?
-        } else {
-            units(trimmed)?
-        };
+        let millis = if trimmed.contains(':') { clock(trimmed)? } else { units(trimmed)? };
         match millis {
             0 => Err(DurationError::Zero(trimmed.to_owned())),
             MOST_MS.. => Err(DurationError::TooLong(trimmed.to_owned())),
@@ -74,9 +70,7 @@ impl FromStr for Duration {
 /// Reads `[d-]h:mm:ss` or `mm:ss`, as Slurm does.
 fn clock(text: &str) -> Result<u64, DurationError> {
     let malformed = || DurationError::Malformed(text.to_owned());
-    let (days, rest) = text
-        .split_once('-')
-        .map_or((None, text), |(days, rest)| (Some(days), rest));
+    let (days, rest) = text.split_once('-').map_or((None, text), |(days, rest)| (Some(days), rest));
     let fields: Vec<&str> = rest.split(':').collect();
     let (hours, minutes, seconds) = match (fields.as_slice(), days) {
         ([hours, minutes, seconds], _) => (Some(*hours), *minutes, *seconds),
@@ -95,10 +89,7 @@ fn clock(text: &str) -> Result<u64, DurationError> {
         field.parse().map_err(|_| malformed())
     };
     let below_sixty = |field: &str| match whole(field)? {
-        60.. => Err(DurationError::Field {
-            text: text.to_owned(),
-            field: field.to_owned(),
-        }),
+        60.. => Err(DurationError::Field { text: text.to_owned(), field: field.to_owned() }),
         value => Ok(value),
     };
     let days = days.map_or(Ok(0), whole)?;
@@ -130,19 +121,13 @@ fn units(text: &str) -> Result<u64, DurationError> {
                 malformed()
             });
         }
-        let unit_ms = unit_ms(unit).ok_or_else(|| DurationError::Unit {
-            text: text.to_owned(),
-            unit: unit.to_owned(),
-        })?;
+        let unit_ms = unit_ms(unit)
+            .ok_or_else(|| DurationError::Unit { text: text.to_owned(), unit: unit.to_owned() })?;
         let part = value.times(unit_ms).ok_or_else(too_long)?;
         total = total.checked_add(part).ok_or_else(too_long)?;
         rest = next;
     }
-    if text.is_empty() {
-        Err(malformed())
-    } else {
-        Ok(total)
-    }
+    if text.is_empty() { Err(malformed()) } else { Ok(total) }
 }
 
 fn unit_ms(unit: &str) -> Option<u64> {
@@ -163,9 +148,7 @@ mod tests {
     use super::*;
 
     fn millis(text: &str) -> Result<u64, String> {
-        text.parse::<Duration>()
-            .map(Duration::as_millis)
-            .map_err(|error| error.to_string())
+        text.parse::<Duration>().map(Duration::as_millis).map_err(|error| error.to_string())
     }
 
     #[test]
@@ -196,19 +179,11 @@ mod tests {
         );
         assert_eq!(
             millis("2 fortnights"),
-            Err(
-                "`fortnights` in `2 fortnights` is not a unit of time: ms, s, m, h and d are"
-                    .into()
-            )
+            Err("`fortnights` in `2 fortnights` is not a unit of time: ms, s, m, h and d are"
+                .into())
         );
-        assert_eq!(
-            millis("1:75:00"),
-            Err("`75` in `1:75:00` is more than 59".into())
-        );
-        assert_eq!(
-            millis("0s"),
-            Err("`0s` is no time at all; the least is 1ms".into())
-        );
+        assert_eq!(millis("1:75:00"), Err("`75` in `1:75:00` is more than 59".into()));
+        assert_eq!(millis("0s"), Err("`0s` is no time at all; the least is 1ms".into()));
         assert_eq!(
             millis("200000d"),
             Err("`200000d` is more than 100 years, the most that makes sense".into())
@@ -224,11 +199,7 @@ mod tests {
         assert!(millis("").is_err());
         assert!(millis("1h30").is_err());
         assert!(millis("99999999999999h").unwrap_err().contains("100 years"));
-        assert!(
-            millis("9999999999:00:00")
-                .unwrap_err()
-                .contains("100 years")
-        );
+        assert!(millis("9999999999:00:00").unwrap_err().contains("100 years"));
     }
 
     proptest! {

@@ -30,10 +30,7 @@ pub enum ExtraError {
 impl Extra {
     /// Returns it as the wire has it.
     pub fn into_wire(self) -> v1::Extra {
-        v1::Extra {
-            name: self.name,
-            amount: self.amount,
-        }
+        v1::Extra { name: self.name, amount: self.amount }
     }
 }
 
@@ -49,10 +46,7 @@ impl FromStr for Extra {
         match amount.parse::<u64>() {
             Err(_) => Err(ExtraError::Amount(amount.to_owned())),
             Ok(0) => Err(ExtraError::Zero(name.to_owned())),
-            Ok(amount) => Ok(Self {
-                name: name.to_owned(),
-                amount,
-            }),
+            Ok(amount) => Ok(Self { name: name.to_owned(), amount }),
         }
     }
 }
@@ -63,10 +57,7 @@ mod tests {
 
     #[test]
     fn a_name_alone_asks_for_one() {
-        let read = |text: &str| {
-            text.parse::<Extra>()
-                .map(|extra| (extra.name, extra.amount))
-        };
+        let read = |text: &str| text.parse::<Extra>().map(|extra| (extra.name, extra.amount));
 
         assert_eq!(read("licence=2"), Ok(("licence".into(), 2)));
         assert_eq!(read("licence"), Ok(("licence".into(), 1)));

@@ -44,10 +44,9 @@ impl Moment {
         let too_far = || MomentError::TooFar(format!("{self:?}"));
         let instant = match self {
             Self::At(instant) => instant,
-            Self::On(date) => date
-                .to_zoned(now.time_zone().clone())
-                .map_err(|_| too_far())?
-                .timestamp(),
+            Self::On(date) => {
+                date.to_zoned(now.time_zone().clone()).map_err(|_| too_far())?.timestamp()
+            }
             Self::In(span) => {
                 let span = SignedDuration::from_millis(
                     i64::try_from(span.as_millis()).map_err(|_| too_far())?,
@@ -62,10 +61,7 @@ impl Moment {
                     today.tomorrow().map_err(|_| too_far())?
                 };
                 let zone = now.time_zone().clone();
-                date.to_datetime(time)
-                    .to_zoned(zone)
-                    .map_err(|_| too_far())?
-                    .timestamp()
+                date.to_datetime(time).to_zoned(zone).map_err(|_| too_far())?.timestamp()
             }
         };
         Ok(instant.as_millisecond())
@@ -90,9 +86,7 @@ impl FromStr for Moment {
         if let Ok(instant) = text.parse() {
             return Ok(Self::At(instant));
         }
-        text.parse()
-            .map(Self::On)
-            .map_err(|_| MomentError::Malformed(text.to_owned()))
+        text.parse().map(Self::On).map_err(|_| MomentError::Malformed(text.to_owned()))
     }
 }
 
@@ -104,28 +98,16 @@ mod tests {
 
     /// Reads at 18:00 in a zone eight hours ahead of UTC.
     fn read(text: &str) -> Result<String, String> {
-        let now: Zoned = "2026-05-01T18:00:00+08:00[+08:00]"
-            .parse()
-            .expect("a good moment");
-        let moment: Moment = text
-            .parse()
-            .map_err(|error: MomentError| error.to_string())?;
+        let now: Zoned = "2026-05-01T18:00:00+08:00[+08:00]".parse().expect("a good moment");
+        let moment: Moment = text.parse().map_err(|error: MomentError| error.to_string())?;
         let millis = moment.as_millis(&now).map_err(|error| error.to_string())?;
-        Ok(Timestamp::from_millisecond(millis)
-            .expect("in range")
-            .to_string())
+        Ok(Timestamp::from_millisecond(millis).expect("in range").to_string())
     }
 
     #[test]
     fn an_instant_needs_no_zone_and_the_others_are_read_in_ours() {
-        assert_eq!(
-            read("2026-05-01T18:30:00Z"),
-            Ok("2026-05-01T18:30:00Z".into())
-        );
-        assert_eq!(
-            read("2026-05-01T18:30:00+08:00"),
-            Ok("2026-05-01T10:30:00Z".into())
-        );
+        assert_eq!(read("2026-05-01T18:30:00Z"), Ok("2026-05-01T18:30:00Z".into()));
+        assert_eq!(read("2026-05-01T18:30:00+08:00"), Ok("2026-05-01T10:30:00Z".into()));
         assert_eq!(read("2026-05-02T07:00"), Ok("2026-05-01T23:00:00Z".into()));
         assert_eq!(read("2026-05-02"), Ok("2026-05-01T16:00:00Z".into()));
         assert_eq!(read("+2h"), Ok("2026-05-01T12:00:00Z".into()));

@@ -34,11 +34,7 @@ impl Decimal {
     pub fn exactly(self, unit: u64) -> Option<u64> {
         let product = self.digits.checked_mul(u128::from(unit))?;
         let scale = 10_u128.pow(self.places);
-        if product % scale == 0 {
-            u64::try_from(product / scale).ok()
-        } else {
-            None
-        }
+        if product % scale == 0 { u64::try_from(product / scale).ok() } else { None }
     }
 }
 
@@ -59,18 +55,14 @@ impl FromStr for Decimal {
         for byte in whole.bytes().chain(part.bytes()) {
             value = value * 10 + u128::from(byte - b'0');
         }
-        Ok(Self {
-            digits: value,
-            places: u32::try_from(part.len()).expect("at most nine digits"),
-        })
+        Ok(Self { digits: value, places: u32::try_from(part.len()).expect("at most nine digits") })
     }
 }
 
 /// Splits `4.5GiB` into the number and what follows it.
 pub(crate) fn split(text: &str) -> (&str, &str) {
-    let end = text
-        .find(|letter: char| !letter.is_ascii_digit() && letter != '.')
-        .unwrap_or(text.len());
+    let end =
+        text.find(|letter: char| !letter.is_ascii_digit() && letter != '.').unwrap_or(text.len());
     let (number, unit) = text.split_at(end);
     (number, unit.trim())
 }
@@ -126,9 +118,7 @@ mod tests {
     use super::*;
 
     fn cpus(text: &str) -> Result<u64, String> {
-        text.parse::<Cpus>()
-            .map(Cpus::as_milli)
-            .map_err(|error| error.to_string())
+        text.parse::<Cpus>().map(Cpus::as_milli).map_err(|error| error.to_string())
     }
 
     #[test]
@@ -141,10 +131,7 @@ mod tests {
 
     #[test]
     fn cpus_that_make_no_sense_are_refused_with_the_number() {
-        assert_eq!(
-            cpus("0"),
-            Err("a task asks for 0 cpus; the least is 0.001".into())
-        );
+        assert_eq!(cpus("0"), Err("a task asks for 0 cpus; the least is 0.001".into()));
         assert_eq!(
             cpus("0.0004"),
             Err("`0.0004` cpus is finer than a thousandth, the least step".into())
@@ -154,15 +141,7 @@ mod tests {
         assert_eq!(cpus("1."), Err("`1.` is not a number".into()));
         assert_eq!(cpus(".5"), Err("`.5` is not a number".into()));
         assert_eq!(cpus("1e3"), Err("`1e3` is not a number".into()));
-        assert!(
-            cpus("9999999999999999999")
-                .unwrap_err()
-                .contains("more than can be counted")
-        );
-        assert!(
-            cpus("999999999999999999999")
-                .unwrap_err()
-                .contains("too many digits")
-        );
+        assert!(cpus("9999999999999999999").unwrap_err().contains("more than can be counted"));
+        assert!(cpus("999999999999999999999").unwrap_err().contains("too many digits"));
     }
 }

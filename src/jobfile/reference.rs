@@ -56,21 +56,17 @@ fn digits<T: FromStr>(text: &str) -> Option<T> {
 }
 
 fn job(text: &str) -> Result<u64, ReferenceError> {
-    digits(text)
-        .filter(|job| *job > 0)
-        .ok_or_else(|| ReferenceError::Job(text.to_owned()))
+    digits(text).filter(|job| *job > 0).ok_or_else(|| ReferenceError::Job(text.to_owned()))
 }
 
 impl FromStr for Reference {
     type Err = ReferenceError;
 
     fn from_str(text: &str) -> Result<Self, ReferenceError> {
-        let (task, attempt) = text
-            .split_once('#')
-            .map_or((text, None), |(task, attempt)| (task, Some(attempt)));
-        let (number, index) = task
-            .split_once('.')
-            .map_or((task, None), |(job, index)| (job, Some(index)));
+        let (task, attempt) =
+            text.split_once('#').map_or((text, None), |(task, attempt)| (task, Some(attempt)));
+        let (number, index) =
+            task.split_once('.').map_or((task, None), |(job, index)| (job, Some(index)));
         let job = job(number)?;
         let index = match index {
             Some(index) => {
@@ -89,11 +85,7 @@ impl FromStr for Reference {
             }
             None => None,
         };
-        Ok(Self {
-            job,
-            index,
-            attempt,
-        })
+        Ok(Self { job, index, attempt })
     }
 }
 
@@ -113,10 +105,7 @@ impl fmt::Display for Reference {
 impl Selection {
     /// Returns the named tasks as the wire has them; empty for the whole job.
     pub fn ranges(&self) -> Vec<v1::IndexRange> {
-        self.tasks
-            .clone()
-            .map(Indices::into_ranges)
-            .unwrap_or_default()
+        self.tasks.clone().map(Indices::into_ranges).unwrap_or_default()
     }
 }
 
@@ -124,16 +113,12 @@ impl FromStr for Selection {
     type Err = ReferenceError;
 
     fn from_str(text: &str) -> Result<Self, ReferenceError> {
-        let (number, tasks) = text
-            .split_once('.')
-            .map_or((text, None), |(job, tasks)| (job, Some(tasks)));
+        let (number, tasks) =
+            text.split_once('.').map_or((text, None), |(job, tasks)| (job, Some(tasks)));
         let job = job(number)?;
         let tasks = match tasks {
             Some(tasks) => {
-                let wrong = |source| ReferenceError::Tasks {
-                    text: text.to_owned(),
-                    source,
-                };
+                let wrong = |source| ReferenceError::Tasks { text: text.to_owned(), source };
                 Some(tasks.parse().map_err(wrong)?)
             }
             None => None,
@@ -158,9 +143,7 @@ mod tests {
     use super::*;
 
     fn reference(text: &str) -> Result<String, String> {
-        text.parse::<Reference>()
-            .map(|read| read.to_string())
-            .map_err(|error| error.to_string())
+        text.parse::<Reference>().map(|read| read.to_string()).map_err(|error| error.to_string())
     }
 
     #[test]

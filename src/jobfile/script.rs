@@ -115,11 +115,7 @@ impl Script {
             }
         };
         let mut file = File::open(path).map_err(unreadable)?;
-        let name = path
-            .file_name()
-            .unwrap_or(path.as_os_str())
-            .to_string_lossy()
-            .into_owned();
+        let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
         let text = bounded(&mut file).map_err(unreadable)?;
         Self::check(name, text)
     }
@@ -130,10 +126,7 @@ impl Script {
     ///
     /// Any [`ScriptError`] but those about paths.
     pub fn from_stream(stream: &mut impl Read) -> Result<Self, ScriptError> {
-        let unreadable = |source| ScriptError::Unreadable {
-            path: "-".into(),
-            source,
-        };
+        let unreadable = |source| ScriptError::Unreadable { path: "-".into(), source };
         Self::check("stdin".to_owned(), bounded(stream).map_err(unreadable)?)
     }
 
@@ -165,9 +158,7 @@ mod tests {
     use super::*;
 
     fn error(text: &[u8]) -> String {
-        Script::from_stream(&mut &text[..])
-            .expect_err("a bad script")
-            .to_string()
+        Script::from_stream(&mut &text[..]).expect_err("a bad script").to_string()
     }
 
     #[test]
@@ -187,10 +178,7 @@ mod tests {
             error(b"\x7fELF\x02\x01\x01\0"),
             "stdin is not a script: it has a zero byte at 7"
         );
-        assert_eq!(
-            error(b"echo hello\n"),
-            "the script stdin does not begin with `#!`"
-        );
+        assert_eq!(error(b"echo hello\n"), "the script stdin does not begin with `#!`");
         assert_eq!(
             error(&vec![b'#'; 1 + (1 << 20)]),
             "the script stdin is larger than 1048576 bytes, the most that is shipped"
@@ -201,15 +189,10 @@ mod tests {
     fn folders_and_missing_files_are_told_apart() {
         let folder = tempfile::tempdir().expect("a folder");
 
-        let in_folder = Script::open(folder.path())
-            .expect_err("a folder")
-            .to_string();
+        let in_folder = Script::open(folder.path()).expect_err("a folder").to_string();
         let missing = Script::open(&folder.path().join("run.sh")).expect_err("nothing there");
 
-        assert_eq!(
-            in_folder,
-            format!("{} is a folder, not a script", folder.path().display())
-        );
+        assert_eq!(in_folder, format!("{} is a folder, not a script", folder.path().display()));
         assert!(missing.hint().contains("behind `--`"), "{}", missing.hint());
     }
 }

@@ -69,10 +69,8 @@ impl FromStr for Size {
             NumberError::Malformed(_) => NumberError::Malformed(text.to_owned()),
             error @ NumberError::TooLong(_) => error,
         })?;
-        let unit_bytes = unit_bytes(unit).ok_or_else(|| SizeError::Unit {
-            number: number.to_owned(),
-            unit: unit.to_owned(),
-        })?;
+        let unit_bytes = unit_bytes(unit)
+            .ok_or_else(|| SizeError::Unit { number: number.to_owned(), unit: unit.to_owned() })?;
         match value.times(unit_bytes) {
             None => Err(SizeError::TooLarge(text.to_owned())),
             Some(0) => Err(SizeError::Zero(text.to_owned())),
@@ -94,9 +92,7 @@ mod tests {
     use super::*;
 
     fn size(text: &str) -> Result<u64, String> {
-        text.parse::<Size>()
-            .map(Size::as_bytes)
-            .map_err(|error| error.to_string())
+        text.parse::<Size>().map(Size::as_bytes).map_err(|error| error.to_string())
     }
 
     #[test]
@@ -117,16 +113,10 @@ mod tests {
 
     #[test]
     fn a_bad_size_says_what_is_wrong_with_it() {
-        assert_eq!(
-            size("4X"),
-            Err("`X` is not a unit of size: write 4MiB, 4G or 4GB".into())
-        );
+        assert_eq!(size("4X"), Err("`X` is not a unit of size: write 4MiB, 4G or 4GB".into()));
         assert_eq!(size("G"), Err("`G` is not a number".into()));
         assert_eq!(size("-4G"), Err("`-4G` is not a number".into()));
-        assert_eq!(
-            size("0G"),
-            Err("`0G` is nothing; the least is 1 byte".into())
-        );
+        assert_eq!(size("0G"), Err("`0G` is nothing; the least is 1 byte".into()));
         assert_eq!(
             size("99999999P"),
             Err("`99999999P` is more than 16 EiB, the most that can be counted".into())

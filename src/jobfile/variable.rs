@@ -48,10 +48,7 @@ impl Variable {
                 .into_string()
                 .map_err(|_| VariableError::NotText(self.name.clone()))?,
         };
-        Ok(v1::Variable {
-            name: self.name,
-            value,
-        })
+        Ok(v1::Variable { name: self.name, value })
     }
 }
 
@@ -59,19 +56,15 @@ impl FromStr for Variable {
     type Err = VariableError;
 
     fn from_str(text: &str) -> Result<Self, VariableError> {
-        let (name, value) = text
-            .split_once('=')
-            .map_or((text, None), |(name, value)| (name, Some(value)));
+        let (name, value) =
+            text.split_once('=').map_or((text, None), |(name, value)| (name, Some(value)));
         if name.is_empty() {
             return Err(VariableError::Name(text.to_owned()));
         }
         if text.contains('\0') {
             return Err(VariableError::Zero(name.replace('\0', "\\0")));
         }
-        Ok(Self {
-            name: name.to_owned(),
-            value: value.map(str::to_owned),
-        })
+        Ok(Self { name: name.to_owned(), value: value.map(str::to_owned) })
     }
 }
 
@@ -81,9 +74,7 @@ mod tests {
 
     fn settled(text: &str) -> Result<(String, String), VariableError> {
         let here = |name: &OsStr| (name == "HOME").then(|| OsString::from("/home/mia"));
-        text.parse::<Variable>()?
-            .settle(here)
-            .map(|variable| (variable.name, variable.value))
+        text.parse::<Variable>()?.settle(here).map(|variable| (variable.name, variable.value))
     }
 
     #[test]

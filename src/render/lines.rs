@@ -23,21 +23,13 @@ pub struct Lines {
 impl Lines {
     /// Prints as it comes, or with `12.3 | ` before each line if `prefixed`.
     pub fn new(job: u64, prefixed: bool) -> Self {
-        Self {
-            job,
-            prefixed,
-            printed: BTreeMap::new(),
-            open: BTreeMap::new(),
-        }
+        Self { job, prefixed, printed: BTreeMap::new(), open: BTreeMap::new() }
     }
 
     /// Returns the part of a piece that has not been seen.
     #[must_use]
     pub fn fresh(&mut self, mut chunk: LogChunk) -> LogChunk {
-        let printed = self
-            .printed
-            .entry((chunk.index, chunk.attempt, chunk.stream))
-            .or_default();
+        let printed = self.printed.entry((chunk.index, chunk.attempt, chunk.stream)).or_default();
         let known = usize::try_from(printed.saturating_sub(chunk.offset)).unwrap_or(usize::MAX);
         let known = known.min(chunk.data.len());
         chunk.data.drain(..known);
@@ -66,13 +58,7 @@ impl Lines {
     pub fn end(&mut self, screen: &mut Screen) -> Result<(), OutputError> {
         for ((index, stream), open) in std::mem::take(&mut self.open) {
             if !open.is_empty() {
-                line(
-                    screen,
-                    self.job,
-                    index,
-                    Stream::try_from(stream).unwrap_or_default(),
-                    &open,
-                )?;
+                line(screen, self.job, index, Stream::try_from(stream).unwrap_or_default(), &open)?;
             }
         }
         screen.flush()

@@ -24,26 +24,20 @@ enum Shown {
 impl Progress {
     /// Shows nothing.
     pub fn none() -> Self {
-        Self {
-            shown: Shown::Nothing,
-        }
+        Self { shown: Shown::Nothing }
     }
 
     /// Shows a bar, or lines where there is no terminal.
     pub(crate) fn visible() -> Self {
         if !std::io::stderr().is_terminal() {
-            return Self {
-                shown: Shown::Lines(None),
-            };
+            return Self { shown: Shown::Lines(None) };
         }
         let style = "{bar:24.cyan/blue} {pos}/{len} tasks{msg} {per_sec} ETA {eta}";
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(10))
             .with_style(
                 ProgressStyle::with_template(style).expect("a constant that is well formed"),
             );
-        Self {
-            shown: Shown::Bar(bar),
-        }
+        Self { shown: Shown::Bar(bar) }
     }
 
     /// Shows where the jobs are now.
@@ -116,9 +110,7 @@ impl Sum {
     fn words(&self) -> String {
         let parts = [(self.running, "running"), (self.failed, "failed")];
         let seen = parts.iter().filter(|(number, _)| *number > 0);
-        let words: Vec<String> = seen
-            .map(|(number, word)| format!(", {number} {word}"))
-            .collect();
+        let words: Vec<String> = seen.map(|(number, word)| format!(", {number} {word}")).collect();
         words.concat()
     }
 }
@@ -139,9 +131,7 @@ impl Counter {
         };
         let style = ProgressStyle::with_template("{pos} facts, {per_sec}")
             .expect("a constant that is well formed");
-        Self {
-            bar: ProgressBar::with_draw_target(None, target).with_style(style),
-        }
+        Self { bar: ProgressBar::with_draw_target(None, target).with_style(style) }
     }
 
     /// So many have been looked at.

@@ -36,11 +36,7 @@ pub fn percent(part: u64, whole: u64) -> u64 {
 
 /// Writes a number and its noun: `1 task`, `3 tasks`.
 pub fn count(number: u64, noun: &str) -> String {
-    if number == 1 {
-        format!("1 {noun}")
-    } else {
-        format!("{number} {noun}s")
-    }
+    if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
 }
 
 #[cfg(test)]

@@ -40,11 +40,7 @@ pub struct OutputError {
 
 impl Explain for OutputError {
     fn exit(&self) -> Exit {
-        if self.is_hang_up() {
-            Exit::OK
-        } else {
-            Exit::FAILED
-        }
+        if self.is_hang_up() { Exit::OK } else { Exit::FAILED }
     }
 
     fn is_hang_up(&self) -> bool {
@@ -95,10 +91,7 @@ impl Screen {
                 write: Box::new(io::BufWriter::with_capacity(1 << 16, out)),
                 colour: out_colour,
             },
-            err: Side {
-                write: Box::new(err),
-                colour: err_colour,
-            },
+            err: Side { write: Box::new(err), colour: err_colour },
             form,
             quiet,
             width,
@@ -112,17 +105,8 @@ impl Screen {
         form: Form,
         width: Option<usize>,
     ) -> Self {
-        let side = |write: Box<dyn Write + Send>| Side {
-            write,
-            colour: false,
-        };
-        Self {
-            out: side(Box::new(out)),
-            err: side(Box::new(err)),
-            form,
-            quiet: false,
-            width,
-        }
+        let side = |write: Box<dyn Write + Send>| Side { write, colour: false };
+        Self { out: side(Box::new(out)), err: side(Box::new(err)), form, quiet: false, width }
     }
 
     /// Whether programs read the output.
@@ -148,10 +132,7 @@ impl Screen {
 
     /// Writes bytes of the result as they are.
     pub fn bytes(&mut self, bytes: &[u8]) -> Result<(), OutputError> {
-        self.out
-            .write
-            .write_all(bytes)
-            .map_err(|source| OutputError { source })
+        self.out.write.write_all(bytes).map_err(|source| OutputError { source })
     }
 
     /// Writes bytes to standard error as they are; there is nobody to tell if that fails.
@@ -169,17 +150,15 @@ impl Screen {
 
     /// Writes a value as one JSON document.
     pub fn json(&mut self, value: &impl Serialize) -> Result<(), OutputError> {
-        serde_json::to_writer_pretty(&mut self.out.write, value).map_err(|error| OutputError {
-            source: error.into(),
-        })?;
+        serde_json::to_writer_pretty(&mut self.out.write, value)
+            .map_err(|error| OutputError { source: error.into() })?;
         self.line("")
     }
 
     /// Writes a value as one line of JSON, for streams of them.
     pub fn json_line(&mut self, value: &impl Serialize) -> Result<(), OutputError> {
-        serde_json::to_writer(&mut self.out.write, value).map_err(|error| OutputError {
-            source: error.into(),
-        })?;
+        serde_json::to_writer(&mut self.out.write, value)
+            .map_err(|error| OutputError { source: error.into() })?;
         self.line("")
     }
 
@@ -204,10 +183,7 @@ impl Screen {
 
     /// Brings out what is still held back.
     pub fn flush(&mut self) -> Result<(), OutputError> {
-        self.out
-            .write
-            .flush()
-            .map_err(|source| OutputError { source })
+        self.out.write.flush().map_err(|source| OutputError { source })
     }
 }
 

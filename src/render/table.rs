@@ -18,29 +18,17 @@ pub struct Column {
 impl Column {
     /// A column that is never cut.
     pub const fn whole(title: &'static str) -> Self {
-        Self {
-            title,
-            right: false,
-            least: None,
-        }
+        Self { title, right: false, least: None }
     }
 
     /// A column of numbers, at the right and never cut.
     pub const fn number(title: &'static str) -> Self {
-        Self {
-            title,
-            right: true,
-            least: None,
-        }
+        Self { title, right: true, least: None }
     }
 
     /// A column that is cut down to `least` if the table is too wide.
     pub const fn cut(title: &'static str, least: usize) -> Self {
-        Self {
-            title,
-            right: false,
-            least: Some(least),
-        }
+        Self { title, right: false, least: Some(least) }
     }
 }
 
@@ -54,10 +42,7 @@ pub struct Cell {
 impl Cell {
     /// A field with a colour, if it has one.
     pub fn tinted(text: impl AsRef<str>, tint: Option<Tint>) -> Self {
-        Self {
-            text: tame(text.as_ref()),
-            tint,
-        }
+        Self { text: tame(text.as_ref()), tint }
     }
 }
 
@@ -77,10 +62,7 @@ pub struct Table {
 impl Table {
     /// A table without rows.
     pub fn new(columns: &[Column]) -> Self {
-        Self {
-            columns: columns.to_vec(),
-            rows: Vec::new(),
-        }
+        Self { columns: columns.to_vec(), rows: Vec::new() }
     }
 
     /// Adds a row; it has one cell for each column.
@@ -142,11 +124,8 @@ impl Table {
         let gaps = GAP * self.columns.len().saturating_sub(1);
         let mut excess = (widths.iter().sum::<usize>() + gaps).saturating_sub(limit);
         while excess > 0 {
-            let roomy = (0..widths.len()).filter(|at| {
-                self.columns[*at]
-                    .least
-                    .is_some_and(|least| widths[*at] > least)
-            });
+            let roomy = (0..widths.len())
+                .filter(|at| self.columns[*at].least.is_some_and(|least| widths[*at] > least));
             let Some(widest) = roomy.max_by_key(|at| widths[*at]) else {
                 break;
             };
@@ -195,11 +174,8 @@ mod tests {
     use super::*;
 
     fn table() -> Table {
-        let mut table = Table::new(&[
-            Column::number("ID"),
-            Column::cut("NAME", 8),
-            Column::cut("REASON", 6),
-        ]);
+        let mut table =
+            Table::new(&[Column::number("ID"), Column::cut("NAME", 8), Column::cut("REASON", 6)]);
         table.row(["7".into(), "a rather long name".into(), "short".into()]);
         table.row(["12".into(), "名前".into(), "the reason is long".into()]);
         table
@@ -226,10 +202,7 @@ ID  NAME          REASON
 12  名前          the reason …"
         );
         assert!(
-            table()
-                .lines(Some(10), false)
-                .iter()
-                .all(|line| line.width() <= 2 + 2 + 8 + 2 + 6)
+            table().lines(Some(10), false).iter().all(|line| line.width() <= 2 + 2 + 8 + 2 + 6)
         );
     }
 

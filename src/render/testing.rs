@@ -13,10 +13,7 @@ struct Page {
 
 impl io::Write for Page {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.bytes
-            .lock()
-            .expect("no test panics while it writes")
-            .extend_from_slice(bytes);
+        self.bytes.lock().expect("no test panics while it writes").extend_from_slice(bytes);
         Ok(bytes.len())
     }
 
@@ -63,31 +60,20 @@ pub(crate) fn page(form: Form, write: impl FnOnce(&mut Screen) -> Result<(), Fai
 ///
 /// A block follows a line `<!-- MARK: NAME -->`. With `REPOWER_BLESS` set, the page is written instead.
 pub(crate) fn hold_page(page: &str, mark: &str, blocks: &[(String, String)]) {
-    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("docs")
-        .join(page);
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs").join(page);
     let before = std::fs::read_to_string(&path).expect("the page is there");
     let mut after = before.clone();
     for (name, content) in blocks {
         let line = format!("<!-- {mark}: {name} -->\n");
-        let start = after
-            .find(&line)
-            .unwrap_or_else(|| panic!("{page} has no {line}"))
-            + line.len();
+        let start =
+            after.find(&line).unwrap_or_else(|| panic!("{page} has no {line}")) + line.len();
         let open = after[start..].find("```").expect("a block opens") + start;
         let first = after[open..].find('\n').expect("its first line ends") + open + 1;
         let end = after[first..].find("```").expect("the block closes") + first;
         after.replace_range(first..end, content);
     }
-    let marked = before
-        .lines()
-        .filter(|line| line.starts_with(&format!("<!-- {mark}: ")))
-        .count();
-    assert_eq!(
-        marked,
-        blocks.len(),
-        "{page} has blocks of things that are no more"
-    );
+    let marked = before.lines().filter(|line| line.starts_with(&format!("<!-- {mark}: "))).count();
+    assert_eq!(marked, blocks.len(), "{page} has blocks of things that are no more");
     if std::env::var_os("REPOWER_BLESS").is_some() {
         std::fs::write(&path, &after).expect("written");
     } else {

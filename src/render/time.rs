@@ -45,18 +45,12 @@ mod tests {
     fn spans_show_their_two_largest_units() {
         let shown = [0, 350, 3_240, 42_000, 252_000, 7_530_000, 273_600_000].map(span);
 
-        assert_eq!(
-            shown,
-            ["0ms", "350ms", "3.2s", "42s", "4m12s", "2h05m", "3d04h"]
-        );
+        assert_eq!(shown, ["0ms", "350ms", "3.2s", "42s", "4m12s", "2h05m", "3d04h"]);
     }
 
     #[test]
     fn moments_are_utc_for_programs_and_local_for_people() {
-        assert_eq!(
-            rfc3339(1_777_633_200_000).as_deref(),
-            Some("2026-05-01T11:00:00.000Z")
-        );
+        assert_eq!(rfc3339(1_777_633_200_000).as_deref(), Some("2026-05-01T11:00:00.000Z"));
         assert_eq!(rfc3339(0), None);
         assert_eq!(
             calendar(1_777_633_200_000, &TimeZone::fixed(jiff::tz::offset(8))),

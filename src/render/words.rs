@@ -110,11 +110,7 @@ pub fn outcome(outcome: &Outcome) -> String {
         | OutcomeKind::Lost
         | OutcomeKind::Recalled) => outcome_kind(kind).to_owned(),
     };
-    if outcome.detail.is_empty() {
-        what
-    } else {
-        format!("{what}: {}", outcome.detail)
-    }
+    if outcome.detail.is_empty() { what } else { format!("{what}: {}", outcome.detail) }
 }
 
 /// Returns the name of a signal that ends processes, as Linux numbers them.
@@ -209,15 +205,7 @@ pub fn stream(stream: Stream) -> &'static str {
 ///
 /// Names and reasons are written by others; a newline in one must not look like a row of ours.
 pub fn tame(text: &str) -> String {
-    text.chars()
-        .map(|letter| {
-            if letter.is_control() {
-                '\u{fffd}'
-            } else {
-                letter
-            }
-        })
-        .collect()
+    text.chars().map(|letter| if letter.is_control() { '\u{fffd}' } else { letter }).collect()
 }
 
 #[cfg(test)]
@@ -226,16 +214,10 @@ mod tests {
 
     #[test]
     fn an_outcome_reads_as_a_person_would_say_it() {
-        let exited = Outcome {
-            kind: OutcomeKind::Exited.into(),
-            exit_code: 3,
-            ..Outcome::default()
-        };
-        let killed = Outcome {
-            kind: OutcomeKind::Signalled.into(),
-            signal: 9,
-            ..Outcome::default()
-        };
+        let exited =
+            Outcome { kind: OutcomeKind::Exited.into(), exit_code: 3, ..Outcome::default() };
+        let killed =
+            Outcome { kind: OutcomeKind::Signalled.into(), signal: 9, ..Outcome::default() };
         let missing = Outcome {
             kind: OutcomeKind::NotStarted.into(),
             detail: "./run: no such file".into(),

@@ -39,7 +39,9 @@ impl Report {
     pub(super) fn add(&mut self, name: impl Into<String>, unit: &'static str, values: &[f64]) {
         let mut sorted = values.to_vec();
         sorted.sort_by(f64::total_cmp);
-        let (Some(min), Some(max)) = (sorted.first(), sorted.last()) else { return };
+        let (Some(min), Some(max)) = (sorted.first(), sorted.last()) else {
+            return;
+        };
         let middle = sorted.len() / 2;
         let median = if sorted.len().is_multiple_of(2) {
             f64::midpoint(sorted[middle - 1], sorted[middle])
@@ -97,7 +99,10 @@ fn shown(value: f64) -> String {
 }
 
 /// A count as a number to divide by.
-#[expect(clippy::cast_precision_loss, reason = "counts and times of a benchmark are far below 2^52")]
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "counts and times of a benchmark are far below 2^52"
+)]
 pub(super) fn number(count: u64) -> f64 {
     count as f64
 }
@@ -115,7 +120,10 @@ mod tests {
 
         let figure = &report.figures[0];
         assert_eq!(report.figures.len(), 1);
-        assert_eq!((figure.n, shown(figure.min), shown(figure.median)), (4, "1.00".into(), "2.50".into()));
+        assert_eq!(
+            (figure.n, shown(figure.min), shown(figure.median)),
+            (4, "1.00".into(), "2.50".into())
+        );
         assert_eq!((shown(figure.p99), shown(figure.max)), ("4.00".into(), "4.00".into()));
     }
 }

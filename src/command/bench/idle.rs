@@ -45,7 +45,8 @@ impl Idle {
             figures[3].push(resident_mib(agent)?);
         }
         cluster.stop().await;
-        let mut report = Report::new("idle", "one scheduler, one agent, after 100 tasks".to_owned());
+        let mut report =
+            Report::new("idle", "one scheduler, one agent, after 100 tasks".to_owned());
         report.add("scheduler, of a core", "%", &figures[0]);
         report.add("agent, of a core", "%", &figures[1]);
         report.add("scheduler, resident", "MiB", &figures[2]);

@@ -18,8 +18,6 @@ use crate::cluster::{Cluster, Plan};
 use crate::failure::{Exit, Explain, Failure};
 use crate::render::Screen;
 
-use figures::Report;
-
 /// Options of `repower bench`.
 #[derive(Debug, clap::Args)]
 pub struct Bench {

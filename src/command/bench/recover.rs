@@ -50,7 +50,11 @@ impl Recover {
             if found != wanted {
                 return Err(BenchError::Wrong { what: "jobs are queued", found, wanted }.into());
             }
-            screen.note(format_args!("round {}: {:.2} s, none lost", round + 1, back[back.len() - 1]));
+            screen.note(format_args!(
+                "round {}: {:.2} s, none lost",
+                round + 1,
+                back[back.len() - 1]
+            ));
         }
         cluster.stop().await;
         let mut report = Report::new("recover", format!("kill -9 with {} jobs queued", self.jobs));
@@ -66,7 +70,12 @@ async fn fill(client: &Client, jobs: u32) -> Result<(), Failure> {
     let mut under_way = JoinSet::new();
     for _ in 0..jobs {
         if under_way.len() >= AT_ONCE as usize {
-            under_way.join_next().await.transpose().expect("a submission does not panic").transpose()?;
+            under_way
+                .join_next()
+                .await
+                .transpose()
+                .expect("a submission does not panic")
+                .transpose()?;
         }
         let client = client.clone();
         under_way.spawn(async move { submit(&client, array(1)).await });

@@ -104,14 +104,18 @@ async fn simulate(
 
 async fn refuse(client: &Client, teller: &mut Teller<'_>) -> Result<(), Failure> {
     teller.chapter("What is not run here")?;
-    for (what, class) in [("a job of class pow-mining", "pow-mining"), ("a job without a class", "")] {
+    for (what, class) in
+        [("a job of class pow-mining", "pow-mining"), ("a job without a class", "")]
+    {
         let mut spec = array("hasher", class, Path::new("/bin/true"), 1);
         spec.array = None;
         let refused = send(client, &spec).await;
         let status = match refused {
             Err(status) => status,
             Ok(job) => {
-                return Err(DemoError::NotRefused { what, found: format!("it is job {job}") }.into());
+                return Err(
+                    DemoError::NotRefused { what, found: format!("it is job {job}") }.into()
+                );
             }
         };
         let refused = client.refused(&status);
@@ -143,7 +147,8 @@ async fn lose(
     let request = AttemptsRequest { job, limit: 1000, ..AttemptsRequest::default() };
     let reply = client.jobs().attempts(request).await.map_err(|status| client.refused(&status))?;
     let attempts = reply.into_inner().attempts;
-    let lost: Vec<&TaskSummary> = attempts.iter().filter(|one| kind(one) == OutcomeKind::Lost).collect();
+    let lost: Vec<&TaskSummary> =
+        attempts.iter().filter(|one| kind(one) == OutcomeKind::Lost).collect();
     let rescued = lost.iter().filter_map(|lost| {
         attempts.iter().find(|one| one.index == lost.index && one.state() == TaskState::Succeeded)
     });
@@ -186,7 +191,8 @@ async fn compare(client: &Client, job: u64, teller: &mut Teller<'_>) -> Result<(
     let agree = runs.iter().filter(|run| run.agrees == Some(true)).count();
     teller.line(format_args!("{agree} of {} agree within their error", runs.len()))?;
     if agree < runs.len() {
-        let found = format!("only {agree} of {} densities agree with what is published", runs.len());
+        let found =
+            format!("only {agree} of {} densities agree with what is published", runs.len());
         return Err(DemoError::Output { job, found }.into());
     }
     Ok(())
@@ -285,12 +291,14 @@ async fn results<T: for<'a> Deserialize<'a>>(
 
 /// Waits until a node runs a task of the job, and returns which.
 async fn running_on(client: &Client, job: u64, node: &str) -> Result<String, Failure> {
-    let mut patience = Patience::of(std::time::Duration::from_secs(60));
+    let mut patience = Patience::of(std::time::Duration::from_mins(1));
     loop {
         let request = AttemptsRequest { job, limit: 1000, ..AttemptsRequest::default() };
-        let reply = client.jobs().attempts(request).await.map_err(|status| client.refused(&status))?;
+        let reply =
+            client.jobs().attempts(request).await.map_err(|status| client.refused(&status))?;
         let attempts = reply.into_inner().attempts;
-        let found = attempts.iter().find(|one| one.node == node && one.state() == TaskState::Running);
+        let found =
+            attempts.iter().find(|one| one.node == node && one.state() == TaskState::Running);
         if let Some(one) = found {
             return Ok(format!("{job}.{}", one.index));
         }

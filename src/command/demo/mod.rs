@@ -97,9 +97,9 @@ impl Explain for DemoError {
         match self {
             Self::NoFolder { .. } => Some("name a folder that can be written with --data".into()),
             Self::FolderInUse { .. } => Some("name a new folder with --data".into()),
-            Self::NoExamples { .. } => Some(
-                "run the demo from a checkout: cargo run --release -- demo".into(),
-            ),
+            Self::NoExamples { .. } => {
+                Some("run the demo from a checkout: cargo run --release -- demo".into())
+            }
             Self::NoProgram { .. }
             | Self::Job { .. }
             | Self::Output { .. }
@@ -137,7 +137,9 @@ impl Demo {
             started = Cluster::start(plan) => Some(started?),
             () = &mut interrupted => None,
         };
-        let Some(mut cluster) = started else { return Ok(Exit::INTERRUPTED) };
+        let Some(mut cluster) = started else {
+            return Ok(Exit::INTERRUPTED);
+        };
         let told = tokio::select! {
             told = chapters::all(&mut cluster, &examples, &mut teller) => Some(told),
             () = &mut interrupted => None,
@@ -167,7 +169,8 @@ fn slots() -> u64 {
 fn folder(named: Option<PathBuf>) -> Result<PathBuf, DemoError> {
     let no_folder = |source| DemoError::NoFolder { source };
     let Some(path) = named else {
-        let folder = tempfile::Builder::new().prefix("repower-demo-").tempdir().map_err(no_folder)?;
+        let folder =
+            tempfile::Builder::new().prefix("repower-demo-").tempdir().map_err(no_folder)?;
         return Ok(folder.keep());
     };
     std::fs::create_dir_all(&path).map_err(no_folder)?;

@@ -78,9 +78,7 @@ fn readable(body: &[u8]) -> Value {
     DynamicMessage::decode(entry(), body)
         .ok()
         .and_then(|message| {
-            message
-                .serialize_with_options(serde_json::value::Serializer, &options)
-                .ok()
+            message.serialize_with_options(serde_json::value::Serializer, &options).ok()
         })
         .unwrap_or(Value::Null)
 }
@@ -90,8 +88,7 @@ fn entry() -> MessageDescriptor {
     let find = || {
         let pool = DescriptorPool::decode(FILE_DESCRIPTOR_SET)
             .expect("the descriptors were made by the compiler");
-        pool.get_message_by_name("repower.v1.Entry")
-            .expect("facts are entries")
+        pool.get_message_by_name("repower.v1.Entry").expect("facts are entries")
     };
     ENTRY.get_or_init(find).clone()
 }
@@ -105,11 +102,7 @@ mod tests {
 
     #[test]
     fn a_fact_is_said_in_the_words_of_the_wire() {
-        let entry = Entry {
-            seq: 7,
-            at_ms: 1000,
-            fact: Some(Fact::TokenUsed(TokenUsed { id: 3 })),
-        };
+        let entry = Entry { seq: 7, at_ms: 1000, fact: Some(Fact::TokenUsed(TokenUsed { id: 3 })) };
 
         let words = decoded(&entry.encode_to_vec());
 

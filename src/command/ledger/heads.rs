@@ -64,10 +64,7 @@ impl Newest {
         let (head, key) = source.newest().await?;
         Checkpoint::open(&head.note, &key).map_err(LedgerError::from)?;
         if screen.is_json() {
-            screen.json(&Keyed {
-                head: Document::from(&head),
-                verifier_key: key.to_string(),
-            })?;
+            screen.json(&Keyed { head: Document::from(&head), verifier_key: key.to_string() })?;
         } else {
             screen.bytes(head.note.as_bytes())?;
             screen.note(format_args!(
@@ -85,16 +82,11 @@ impl Heads {
         let source = Source::open(&self.place, screen).await?;
         let heads = source.heads(self.limit, None).await?;
         if screen.is_json() {
-            screen.json(&List {
-                heads: heads.iter().map(Document::from).collect(),
-            })?;
+            screen.json(&List { heads: heads.iter().map(Document::from).collect() })?;
             return Ok(Exit::OK);
         }
-        let mut table = Table::new(&[
-            Column::number("FACTS"),
-            Column::whole("AT"),
-            Column::cut("ROOT", 16),
-        ]);
+        let mut table =
+            Table::new(&[Column::number("FACTS"), Column::whole("AT"), Column::cut("ROOT", 16)]);
         for head in &heads {
             let at = time::rfc3339(head.head.at.as_millis()).unwrap_or_default();
             table.row([

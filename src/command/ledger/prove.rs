@@ -66,10 +66,7 @@ impl Prove {
             (Some(seq), _) => inclusion(screen, &source, seq, &head, &newest.note, &key).await,
             (None, Some(old)) => {
                 let note = source::text(old)?;
-                let wrong = |source| LedgerError::Outside {
-                    path: old.clone(),
-                    source,
-                };
+                let wrong = |source| LedgerError::Outside { path: old.clone(), source };
                 let old = Checkpoint::open(&note, &key).map_err(|error| wrong(error.into()))?;
                 consistency(screen, &source, (&old, note), (&head, newest.note), &key).await
             }
@@ -85,11 +82,7 @@ pub(super) fn kept_key(
 ) -> Result<VerifierKey, LedgerError> {
     let Some(path) = kept else { return Ok(said) };
     let key: VerifierKey = source::text(path)?.trim_end().parse()?;
-    if key == said {
-        Ok(key)
-    } else {
-        Err(LedgerError::OtherKey)
-    }
+    if key == said { Ok(key) } else { Err(LedgerError::OtherKey) }
 }
 
 fn hexes(hashes: &[Hash]) -> Vec<String> {
@@ -105,11 +98,7 @@ async fn inclusion(
     key: &VerifierKey,
 ) -> Result<Exit, Failure> {
     if seq >= head.size {
-        return Err(LedgerError::Beyond {
-            seq,
-            size: head.size,
-        }
-        .into());
+        return Err(LedgerError::Beyond { seq, size: head.size }.into());
     }
     let (fact, path) = source.inclusion(seq, head.size).await?;
     // From the bytes of the fact, not from the leaf that came with them.

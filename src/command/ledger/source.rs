@@ -35,9 +35,7 @@ pub(super) fn seq_of(body: &[u8]) -> Option<u64> {
 }
 
 pub(super) fn hash(bytes: &[u8]) -> Result<Hash, LedgerError> {
-    Hash::try_from(bytes).map_err(|_| LedgerError::Hash {
-        length: bytes.len(),
-    })
+    Hash::try_from(bytes).map_err(|_| LedgerError::Hash { length: bytes.len() })
 }
 
 fn hashes(list: &[Vec<u8>]) -> Result<Vec<Hash>, LedgerError> {
@@ -47,30 +45,20 @@ fn hashes(list: &[Vec<u8>]) -> Result<Vec<Hash>, LedgerError> {
 fn signed(head: &v1::SignedHead) -> Result<SignedHead, LedgerError> {
     let at = Timestamp::from_millis(head.at_ms);
     Ok(SignedHead {
-        head: Head {
-            size: head.size,
-            root: hash(&head.root)?,
-            at,
-        },
+        head: Head { size: head.size, root: hash(&head.root)?, at },
         note: head.note.clone(),
     })
 }
 
 fn stored(fact: v1::StoredFact) -> Result<StoredEntry, LedgerError> {
-    Ok(StoredEntry {
-        seq: fact.seq,
-        leaf: hash(&fact.leaf)?,
-        body: fact.body,
-    })
+    Ok(StoredEntry { seq: fact.seq, leaf: hash(&fact.leaf)?, body: fact.body })
 }
 
 impl Source {
     /// Opens the data folder, or connects to the scheduler.
     pub(super) async fn open(place: &Place, screen: &mut Screen) -> Result<Self, Failure> {
         match &place.data {
-            Some(folder) => Ok(Self::Folder(
-                Reader::open(folder).map_err(LedgerError::from)?,
-            )),
+            Some(folder) => Ok(Self::Folder(Reader::open(folder).map_err(LedgerError::from)?)),
             None => Ok(Self::Scheduler(place.reach.connect(screen).await?)),
         }
     }
@@ -83,21 +71,14 @@ impl Source {
                 let head = head.map_err(|status| client.refused(&status))?.into_inner();
                 Ok((
                     signed(&head)?,
-                    head.verifier_key
-                        .trim_end()
-                        .parse()
-                        .map_err(LedgerError::Key)?,
+                    head.verifier_key.trim_end().parse().map_err(LedgerError::Key)?,
                 ))
             }
             Self::Folder(reader) => {
-                let head = reader
-                    .latest_head()
-                    .map_err(LedgerError::from)?
-                    .ok_or(LedgerError::Empty)?;
-                let key = reader
-                    .verifier_key()
-                    .map_err(LedgerError::from)?
-                    .ok_or(LedgerError::NoKey)?;
+                let head =
+                    reader.latest_head().map_err(LedgerError::from)?.ok_or(LedgerError::Empty)?;
+                let key =
+                    reader.verifier_key().map_err(LedgerError::from)?.ok_or(LedgerError::NoKey)?;
                 Ok((head, key.trim_end().parse().map_err(LedgerError::Key)?))
             }
         }
@@ -111,10 +92,7 @@ impl Source {
     ) -> Result<Vec<SignedHead>, Failure> {
         match self {
             Self::Scheduler(client) => {
-                let request = HeadsRequest {
-                    limit,
-                    before_size: before.unwrap_or(0),
-                };
+                let request = HeadsRequest { limit, before_size: before.unwrap_or(0) };
                 let reply = client
                     .ledger()
                     .heads(request)
@@ -136,9 +114,7 @@ impl Source {
         loop {
             let before = all.last().map(|head| head.head.size);
             let more = self.heads(BATCH, before).await?;
-            let new = more
-                .iter()
-                .all(|head| before.is_none_or(|before| head.head.size < before));
+            let new = more.iter().all(|head| before.is_none_or(|before| head.head.size < before));
             // A size of 0 has none before it; and on the wire it would ask for the newest again.
             let last = more.last().is_none_or(|head| head.head.size == 0);
             all.extend(more.into_iter().filter(|_| new));
@@ -158,13 +134,9 @@ impl Source {
         match self {
             Self::Scheduler(client) => {
                 let stream = client.ledger().export(ExportRequest { from, count }).await;
-                let mut stream = stream
-                    .map_err(|status| client.refused(&status))?
-                    .into_inner();
-                while let Some(reply) = stream
-                    .message()
-                    .await
-                    .map_err(|status| client.refused(&status))?
+                let mut stream = stream.map_err(|status| client.refused(&status))?.into_inner();
+                while let Some(reply) =
+                    stream.message().await.map_err(|status| client.refused(&status))?
                 {
                     for fact in reply.facts {
                         if each(stored(fact)?)?.is_break() {
@@ -175,14 +147,8 @@ impl Source {
                 Ok(())
             }
             Self::Folder(reader) => {
-                let (mut next, end) = (
-                    from,
-                    if count == 0 {
-                        u64::MAX
-                    } else {
-                        from.saturating_add(count)
-                    },
-                );
+                let (mut next, end) =
+                    (from, if count == 0 { u64::MAX } else { from.saturating_add(count) });
                 while next < end {
                     let limit =
                         usize::try_from(u64::from(BATCH).min(end - next)).unwrap_or(usize::MAX);
@@ -210,26 +176,15 @@ impl Source {
     ) -> Result<(StoredEntry, Vec<Hash>), Failure> {
         match self {
             Self::Scheduler(client) => {
-                let reply = client
-                    .ledger()
-                    .prove_inclusion(InclusionRequest { seq, size })
-                    .await;
-                let reply = reply
-                    .map_err(|status| client.refused(&status))?
-                    .into_inner();
+                let reply = client.ledger().prove_inclusion(InclusionRequest { seq, size }).await;
+                let reply = reply.map_err(|status| client.refused(&status))?.into_inner();
                 let fact = reply.fact.ok_or(LedgerError::Lacks { what: "fact" })?;
                 Ok((stored(fact)?, hashes(&reply.hashes)?))
             }
             Self::Folder(reader) => {
                 let facts = reader.entries(seq, 1).map_err(LedgerError::from)?;
-                let fact = facts
-                    .into_iter()
-                    .next()
-                    .ok_or(LedgerError::Beyond { seq, size })?;
-                Ok((
-                    fact,
-                    reader.inclusion(seq, size).map_err(LedgerError::from)?,
-                ))
+                let fact = facts.into_iter().next().ok_or(LedgerError::Beyond { seq, size })?;
+                Ok((fact, reader.inclusion(seq, size).map_err(LedgerError::from)?))
             }
         }
     }
@@ -238,17 +193,9 @@ impl Source {
     pub(super) async fn consistency(&self, old: u64, new: u64) -> Result<Vec<Hash>, Failure> {
         match self {
             Self::Scheduler(client) => {
-                let request = ConsistencyRequest {
-                    old_size: old,
-                    new_size: new,
-                };
+                let request = ConsistencyRequest { old_size: old, new_size: new };
                 let reply = client.ledger().prove_consistency(request).await;
-                Ok(hashes(
-                    &reply
-                        .map_err(|status| client.refused(&status))?
-                        .into_inner()
-                        .hashes,
-                )?)
+                Ok(hashes(&reply.map_err(|status| client.refused(&status))?.into_inner().hashes)?)
             }
             Self::Folder(reader) => Ok(reader.consistency(old, new).map_err(LedgerError::from)?),
         }
@@ -260,14 +207,9 @@ pub(super) fn text(path: &Path) -> Result<String, LedgerError> {
     use std::io::Read as _;
 
     const LARGEST: u64 = 1 << 16;
-    let unreadable = |source| LedgerError::File {
-        path: path.to_owned(),
-        source,
-    };
+    let unreadable = |source| LedgerError::File { path: path.to_owned(), source };
     let mut text = String::new();
     let file = std::fs::File::open(path).map_err(unreadable)?;
-    file.take(LARGEST)
-        .read_to_string(&mut text)
-        .map_err(unreadable)?;
+    file.take(LARGEST).read_to_string(&mut text).map_err(unreadable)?;
     Ok(text)
 }

@@ -84,11 +84,7 @@ impl Verify {
             .map_err(LedgerError::from)?
             .verifier_key()
             .map_err(LedgerError::from)?;
-        let said = said
-            .ok_or(LedgerError::NoKey)?
-            .trim_end()
-            .parse()
-            .map_err(LedgerError::Key)?;
+        let said = said.ok_or(LedgerError::NoKey)?.trim_end().parse().map_err(LedgerError::Key)?;
         let key = kept_key(self.key.as_deref(), said)?;
         let verifier = self.verifier(&key)?;
         let report = verify::verify_folder(folder, verifier, |facts| counter.at(facts))
@@ -108,10 +104,7 @@ impl Verify {
         let size = newest.head.size;
         let heads = source.all_heads().await?;
         // Heads that came while they were listed cover facts that are not looked at.
-        heads
-            .iter()
-            .filter(|head| head.head.size < size)
-            .for_each(|head| verifier.stored(head));
+        heads.iter().filter(|head| head.head.size < size).for_each(|head| verifier.stored(head));
         verifier.stored(&newest);
         if size > 0 {
             let take = |fact: StoredEntry| {
@@ -129,21 +122,13 @@ impl Verify {
     }
 
     fn of_export(&self, path: &Path, counter: &Counter) -> Result<(VerifierKey, Report), Failure> {
-        let key = self
-            .key
-            .as_deref()
-            .expect("clap requires a key with an export");
-        let key: VerifierKey = source::text(key)?
-            .trim_end()
-            .parse()
-            .map_err(LedgerError::Key)?;
+        let key = self.key.as_deref().expect("clap requires a key with an export");
+        let key: VerifierKey = source::text(key)?.trim_end().parse().map_err(LedgerError::Key)?;
         let verifier = self.verifier(&key)?;
-        let file = File::open(path).map_err(|source| LedgerError::File {
-            path: path.to_owned(),
-            source,
-        })?;
+        let file = File::open(path)
+            .map_err(|source| LedgerError::File { path: path.to_owned(), source })?;
         let report = export::verify(&mut BufReader::new(file), verifier, |facts| {
-            counter.at(facts)
+            counter.at(facts);
         });
         Ok((key, report))
     }
@@ -152,21 +137,14 @@ impl Verify {
         let mut verifier = Verifier::new(key, &|body| seq_of(body));
         for path in &self.against {
             let outside = verifier.outside(&source::text(path)?);
-            outside.map_err(|source| LedgerError::Outside {
-                path: path.clone(),
-                source,
-            })?;
+            outside.map_err(|source| LedgerError::Outside { path: path.clone(), source })?;
         }
         Ok(verifier)
     }
 }
 
 fn tell(screen: &mut Screen, key: &VerifierKey, report: Report) -> Result<Exit, Failure> {
-    let damaged: Vec<String> = report
-        .damaged_snapshots
-        .iter()
-        .map(ToString::to_string)
-        .collect();
+    let damaged: Vec<String> = report.damaged_snapshots.iter().map(ToString::to_string).collect();
     if screen.is_json() {
         let document = Document {
             holds: report.holds(),
@@ -179,19 +157,15 @@ fn tell(screen: &mut Screen, key: &VerifierKey, report: Report) -> Result<Exit, 
                 root: json::hex(&head.root),
                 at: time::rfc3339(head.at.as_millis()),
             }),
-            first_bad: report.first_bad.as_ref().map(|bad| Bad {
-                place: bad.place.to_string(),
-                what: bad.what.to_string(),
-            }),
+            first_bad: report
+                .first_bad
+                .as_ref()
+                .map(|bad| Bad { place: bad.place.to_string(), what: bad.what.to_string() }),
             snapshots: report.snapshots,
             damaged_snapshots: damaged,
         };
         screen.json(&document)?;
-        return Ok(if report.holds() {
-            Exit::OK
-        } else {
-            Exit::FAILED
-        });
+        return Ok(if report.holds() { Exit::OK } else { Exit::FAILED });
     }
     for snapshot in damaged {
         screen.note(format_args!("{snapshot}; it is not needed"));

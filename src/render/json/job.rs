@@ -15,10 +15,7 @@ pub struct Reason {
 
 impl Reason {
     fn of(code: &str, words: &str) -> Option<Self> {
-        (!code.is_empty()).then(|| Self {
-            code: code.to_owned(),
-            text: words.to_owned(),
-        })
+        (!code.is_empty()).then(|| Self { code: code.to_owned(), text: words.to_owned() })
     }
 }
 
@@ -131,10 +128,7 @@ impl From<&v1::JobSummary> for Job {
 
 impl From<&v1::ListJobsReply> for Jobs {
     fn from(reply: &v1::ListJobsReply) -> Self {
-        Self {
-            jobs: reply.jobs.iter().map(Job::from).collect(),
-            more: reply.more,
-        }
+        Self { jobs: reply.jobs.iter().map(Job::from).collect(), more: reply.more }
     }
 }
 

@@ -7,6 +7,8 @@ mod job;
 mod node;
 mod spec;
 mod task;
+#[cfg(test)]
+mod tests;
 mod token;
 mod why;
 
@@ -26,10 +28,8 @@ fn text(text: &str) -> Option<String> {
 /// Writes bytes as lower-case hexadecimal.
 pub fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write;
-    bytes
-        .iter()
-        .fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-            write!(text, "{byte:02x}").expect("a String takes all");
-            text
-        })
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        write!(text, "{byte:02x}").expect("a String takes all");
+        text
+    })
 }

@@ -112,9 +112,7 @@ impl From<&v1::Inventory> for Inventory {
 
 impl From<&v1::ListNodesReply> for Nodes {
     fn from(reply: &v1::ListNodesReply) -> Self {
-        Self {
-            nodes: reply.nodes.iter().map(Node::from).collect(),
-        }
+        Self { nodes: reply.nodes.iter().map(Node::from).collect() }
     }
 }
 

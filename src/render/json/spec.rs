@@ -46,10 +46,7 @@ struct Dependency {
 impl From<&v1::JobSpec> for Spec {
     fn from(spec: &v1::JobSpec) -> Self {
         let retries = spec.retries.unwrap_or_default();
-        let variables = spec
-            .environment
-            .iter()
-            .map(|one| (one.name.clone(), one.value.clone()));
+        let variables = spec.environment.iter().map(|one| (one.name.clone(), one.value.clone()));
         let array = spec.array.as_ref().map(|array| Array {
             indices: array::ranges(&array.ranges),
             limit: (array.limit != 0).then_some(array.limit),
@@ -68,10 +65,7 @@ impl From<&v1::JobSpec> for Spec {
             time_limit_ms: (spec.time_limit_ms != 0).then_some(spec.time_limit_ms),
             grace_ms: (spec.grace_ms != 0).then_some(spec.grace_ms),
             start_after: time::rfc3339(spec.start_after_ms),
-            retries: Retries {
-                user: retries.user,
-                system: retries.system,
-            },
+            retries: Retries { user: retries.user, system: retries.system },
             dependencies: spec.dependencies.iter().map(dependency).collect(),
         }
     }

@@ -110,10 +110,7 @@ impl From<&v1::TaskSummary> for Task {
 
 impl From<&v1::AttemptsReply> for Tasks {
     fn from(reply: &v1::AttemptsReply) -> Self {
-        Self {
-            attempts: reply.attempts.iter().map(Task::from).collect(),
-            more: reply.more,
-        }
+        Self { attempts: reply.attempts.iter().map(Task::from).collect(), more: reply.more }
     }
 }
 

@@ -48,9 +48,7 @@ impl From<&v1::TokenSummary> for Token {
 
 impl From<&v1::ListTokensReply> for Tokens {
     fn from(reply: &v1::ListTokensReply) -> Self {
-        Self {
-            tokens: reply.tokens.iter().map(Token::from).collect(),
-        }
+        Self { tokens: reply.tokens.iter().map(Token::from).collect() }
     }
 }
 

@@ -18,7 +18,6 @@ use crate::v1::entry::Fact as Wire;
 impl TryFrom<Wire> for Fact {
     type Error = ConvertError;
 
-    #[expect(clippy::too_many_lines, reason = "one arm a fact, nothing but names")]
     fn try_from(fact: Wire) -> Result<Self, ConvertError> {
         Ok(match fact {
             Wire::CellFounded(fact) => Self::CellFounded { cell: fact.cell, version: fact.version },

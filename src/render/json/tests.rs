@@ -1,0 +1,223 @@
+//! `docs/json.md` shows every shape with an example, exactly as it is printed.
+
+use repower_proto::v1::{
+    self, DependencyKind, JobState, NodePhase, OutcomeKind, Stream, TaskState, TokenKind,
+};
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::*;
+use crate::render::testing::hold_page;
+
+fn pretty(value: &impl Serialize) -> String {
+    serde_json::to_string_pretty(value).expect("JSON") + "\n"
+}
+
+fn job() -> v1::JobSummary {
+    v1::JobSummary {
+        id: 12,
+        name: "sweep".into(),
+        job_class: "ai-training".into(),
+        project: "vision".into(),
+        submitter: "mia".into(),
+        state: JobState::Failed.into(),
+        tasks: 32,
+        succeeded: 31,
+        failed: 1,
+        priority: 10,
+        submitted_ms: 1_777_633_200_000,
+        started_ms: 1_777_633_201_500,
+        ended_ms: 1_777_633_260_250,
+        exit_code: 137,
+        ..v1::JobSummary::default()
+    }
+}
+
+fn waiting() -> v1::JobSummary {
+    v1::JobSummary {
+        id: 13,
+        name: "argon".into(),
+        job_class: "sci-simulation".into(),
+        project: "default".into(),
+        submitter: "mia".into(),
+        state: JobState::Pending.into(),
+        reason_code: "resources.busy".into(),
+        reason: "2 nodes could hold a task, but the most cpus free on any is 4 and it asks for 16"
+            .into(),
+        tasks: 1,
+        submitted_ms: 1_777_633_300_000,
+        ..v1::JobSummary::default()
+    }
+}
+
+fn spec() -> v1::JobSpec {
+    v1::JobSpec {
+        command: vec!["./train".into(), "--lr".into(), "0.1".into()],
+        environment: vec![v1::Variable { name: "EPOCHS".into(), value: "10".into() }],
+        working_folder: "/home/mia/sweep".into(),
+        array: Some(v1::Array {
+            ranges: vec![v1::IndexRange { first: 0, last: 31, step: 1 }],
+            limit: 4,
+        }),
+        resources: Some(resources(2000, 4 << 30)),
+        time_limit_ms: 7_200_000,
+        retries: Some(v1::Retries { user: 2, system: None }),
+        dependencies: vec![v1::Dependency { job: 7, kind: DependencyKind::Ok.into() }],
+        ..v1::JobSpec::default()
+    }
+}
+
+fn resources(cpu_milli: u64, memory_bytes: u64) -> v1::Resources {
+    let extras = vec![v1::Extra { name: "licence".into(), amount: 1 }];
+    v1::Resources { cpu_milli, memory_bytes, disk_bytes: 0, extras }
+}
+
+fn attempt() -> v1::TaskSummary {
+    v1::TaskSummary {
+        job: 12,
+        index: 3,
+        state: TaskState::Failed.into(),
+        attempt: 2,
+        node: "rig-07".into(),
+        placed_ms: 1_777_633_230_000,
+        started_ms: 1_777_633_230_020,
+        ended_ms: 1_777_633_260_250,
+        outcome: Some(v1::Outcome {
+            kind: OutcomeKind::Signalled.into(),
+            signal: 9,
+            ..v1::Outcome::default()
+        }),
+        usage: Some(v1::Usage {
+            wall_us: 30_230_000,
+            cpu_us: 58_100_000,
+            peak_memory_bytes: 3 << 30,
+            stdout_bytes: 1842,
+            ..v1::Usage::default()
+        }),
+    }
+}
+
+fn node() -> v1::NodeSummary {
+    v1::NodeSummary {
+        id: 1,
+        name: "rig-07".into(),
+        phase: NodePhase::Up.into(),
+        drained: true,
+        reason: "mia: fan noise".into(),
+        capacity: Some(resources(16_000, 16 << 30)),
+        used: Some(v1::Resources { extras: Vec::new(), ..resources(2000, 4 << 30) }),
+        running: 1,
+        inventory: Some(v1::Inventory {
+            hostname: "rig-07".into(),
+            kernel: "6.1.0".into(),
+            cpu_model: "Intel(R) Xeon(R) CPU E5-2680 v4".into(),
+            isa_level: "x86-64-v3".into(),
+            sockets: 2,
+            version: "0.1.0".into(),
+            ..v1::Inventory::default()
+        }),
+        since_ms: 1_777_600_000_000,
+        connected: true,
+        ..v1::NodeSummary::default()
+    }
+}
+
+fn explanation() -> v1::Explanation {
+    let step = |code: &str, condition: &str, nodes_left| v1::FunnelStep {
+        code: code.into(),
+        condition: condition.into(),
+        nodes_left,
+    };
+    v1::Explanation {
+        job: 13,
+        state: JobState::Pending.into(),
+        code: "resources.busy".into(),
+        text: waiting().reason,
+        hint: "ask for 4 of cpus or less to start now".into(),
+        funnel: vec![
+            step("node.up", "up", 5),
+            step("resources.fit", "could hold a task when empty", 2),
+        ],
+        shortages: vec![v1::Shortage {
+            dimension: "cpus".into(),
+            asked: 16_000,
+            free: 4000,
+            most: 32_000,
+            unit: "milli-cpus".into(),
+        }],
+        tasks_ahead: 3,
+        jobs_ahead: 1,
+    }
+}
+
+#[test]
+fn the_page_about_json_has_every_shape_as_it_is_printed() {
+    let submitted = v1::SubmitReply {
+        job: 13,
+        created: true,
+        tasks: 1,
+        hold_code: "policy.review".into(),
+        hold: "class `hash-heavy` needs a review by an operator".into(),
+    };
+    let shown = v1::ShowJobReply {
+        summary: Some(job()),
+        spec: Some(spec()),
+        tier: "encouraged".into(),
+        policy_hash: "dcb4fde0abd8ab4f".into(),
+        failures: vec![attempt()],
+    };
+    let chunk = v1::LogChunk {
+        index: 3,
+        attempt: 2,
+        stream: Stream::Stdout.into(),
+        offset: 0,
+        data: b"epoch 1: accuracy 0.93\n".to_vec(),
+        truncated: false,
+    };
+    let token = v1::TokenSummary {
+        id: 4,
+        kind: TokenKind::Join.into(),
+        name: "rig-08".into(),
+        issued_ms: 1_777_633_200_000,
+        expires_ms: 1_777_719_600_000,
+        used: false,
+    };
+    let issued = v1::IssueReply {
+        id: 4,
+        secret: "rp_...".into(),
+        authority_pem: "-----BEGIN CERTIFICATE-----\n...".into(),
+        expires_ms: 1_777_719_600_000,
+    };
+    let cancelled = Cancelled { job: 12, tasks: Some("0-9".into()), pending: 7, stopping: 3 };
+    let blocks = [
+        ("submit", pretty(&Submitted::new(&submitted, Uuid::nil(), None))),
+        ("jobs", pretty(&Jobs::from(&v1::ListJobsReply { jobs: vec![waiting()], more: true }))),
+        ("show", pretty(&JobDetail::from(&shown))),
+        (
+            "attempts",
+            pretty(&TaskList::from(&v1::AttemptsReply { attempts: vec![attempt()], more: false })),
+        ),
+        ("logs", serde_json::to_string(&Log::new(12, &chunk)).expect("JSON") + "\n"),
+        ("cancel", pretty(&serde_json::json!({ "cancelled": [cancelled] }))),
+        ("why", pretty(&Why::from(&explanation()))),
+        ("nodes", pretty(&Nodes::from(&v1::ListNodesReply { nodes: vec![node()] }))),
+        ("token list", pretty(&Tokens::from(&v1::ListTokensReply { tokens: vec![token] }))),
+        ("token join", pretty(&Issued::new(&issued, "https://10.0.0.1:7070"))),
+    ];
+
+    hold_page("json.md", "json", &blocks.map(|(name, text)| (name.to_owned(), text)));
+}
+
+#[test]
+fn output_that_is_not_text_is_given_as_base64() {
+    let chunk = v1::LogChunk {
+        data: vec![0xff, 0x00],
+        stream: Stream::Stderr.into(),
+        ..v1::LogChunk::default()
+    };
+
+    let shown = serde_json::to_value(Log::new(12, &chunk)).expect("JSON");
+
+    assert_eq!(shown["base64"], "/wA=");
+    assert!(shown.get("text").is_none());
+}
