@@ -58,21 +58,27 @@ pub(crate) fn page(form: Form, write: impl FnOnce(&mut Screen) -> Result<(), Fai
 
 /// Compares marked blocks of a page below `docs/` with what they should hold.
 ///
-/// A block follows a line `<!-- MARK: NAME -->`. With `REPOWER_BLESS` set, the page is written instead.
+/// A block follows a line `<!-- MARK: NAME -->`. With `REPOWER_BLESS` set the page is written instead, and a
+/// block that it lacks is put behind the one before.
 pub(crate) fn hold_page(page: &str, mark: &str, blocks: &[(String, String)]) {
     let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs").join(page);
     let before = std::fs::read_to_string(&path).expect("the page is there");
     let mut after = before.clone();
+    let mut last = after.len();
     for (name, content) in blocks {
         let line = format!("<!-- {mark}: {name} -->\n");
-        let start =
-            after.find(&line).unwrap_or_else(|| panic!("{page} has no {line}")) + line.len();
-        let open = after[start..].find("```").expect("a block opens") + start;
+        let start = after.find(&line).unwrap_or_else(|| {
+            after.insert_str(last, &format!("\n{line}```text\n```\n"));
+            last + 1
+        });
+        let open = start + line.len();
         let first = after[open..].find('\n').expect("its first line ends") + open + 1;
         let end = after[first..].find("```").expect("the block closes") + first;
         after.replace_range(first..end, content);
+        last = first + content.len() + "```\n".len();
     }
-    let marked = before.lines().filter(|line| line.starts_with(&format!("<!-- {mark}: "))).count();
+    let marks = |line: &&str| line.starts_with(&format!("<!-- {mark}: "));
+    let marked = after.lines().filter(marks).count();
     assert_eq!(marked, blocks.len(), "{page} has blocks of things that are no more");
     if std::env::var_os("REPOWER_BLESS").is_some() {
         std::fs::write(&path, &after).expect("written");
