@@ -15,5 +15,6 @@ pub mod v1 {
     tonic::include_proto!("repower.v1");
 
     /// The encoded descriptor set of all services, for gRPC reflection.
-    pub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/repower.v1.bin"));
+    pub const FILE_DESCRIPTOR_SET: &[u8] =
+        include_bytes!(concat!(env!("OUT_DIR"), "/repower.v1.bin"));
 }

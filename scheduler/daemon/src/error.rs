@@ -134,7 +134,9 @@ impl Error {
             Self::Thread(_) => "check the limits of this process (threads, memory)",
             Self::Founding { hint, .. } => return hint.clone(),
             Self::Engine(refusal) => return refusal.hint(),
-            Self::LoopEnded => "report this with the log; what was acknowledged is safe, and a restart goes on",
+            Self::LoopEnded => {
+                "report this with the log; what was acknowledged is safe, and a restart goes on"
+            }
         };
         Some(hint.to_owned())
     }

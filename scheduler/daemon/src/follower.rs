@@ -184,7 +184,9 @@ impl Following {
         for deed in deeds {
             match deed {
                 Deed::Answer(reply, _) => self.answer(reply, Err(problem.clone())),
-                Deed::Connect(outbox, _) | Deed::Refuse(outbox, _) | Deed::Acknowledge(outbox, _) => {
+                Deed::Connect(outbox, _)
+                | Deed::Refuse(outbox, _)
+                | Deed::Acknowledge(outbox, _) => {
                     outbox.dismiss(problem.text.clone(), false);
                 }
                 Deed::Send(_) => {}

@@ -156,8 +156,9 @@ fn by_certificate(peer: Option<&Peer>, published: &Published) -> Result<Caller, 
 }
 
 fn no_token() -> Problem {
-    Problem::new(Code::Unauthenticated, "token.missing", "the call shows no token")
-        .hint("send `authorization: Bearer TOKEN`; client.toml in the scheduler's data folder has one")
+    Problem::new(Code::Unauthenticated, "token.missing", "the call shows no token").hint(
+        "send `authorization: Bearer TOKEN`; client.toml in the scheduler's data folder has one",
+    )
 }
 
 fn no_certificate() -> Problem {

@@ -37,7 +37,8 @@ async fn health(State(site): State<Site>) -> Response {
 
 async fn metrics(State(site): State<Site>, headers: HeaderMap) -> Response {
     let accepted = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
-    let wants_open = accepted.into_iter().any(|value| value.contains("application/openmetrics-text"));
+    let wants_open =
+        accepted.into_iter().any(|value| value.contains("application/openmetrics-text"));
     let (format, kind) = if wants_open {
         (Format::OpenMetrics, "application/openmetrics-text; version=1.0.0; charset=utf-8")
     } else {

@@ -44,7 +44,10 @@ fn read(snapshot: &Snapshot) -> Option<State> {
     match state {
         Some(Ok(state)) if state.seq == snapshot.size => Some(state),
         _ => {
-            tracing::warn!(seq = snapshot.size, "the snapshot is of another version: replaying all");
+            tracing::warn!(
+                seq = snapshot.size,
+                "the snapshot is of another version: replaying all"
+            );
             None
         }
     }

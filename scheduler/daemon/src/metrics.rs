@@ -89,8 +89,16 @@ impl Metrics {
     fn register(&self) {
         let registry = &mut *self.registry.lock().unwrap_or_else(PoisonError::into_inner);
         let seconds = [
-            ("repower_queue_wait", "Time from submission, or from the start that was asked for, until a task was first placed on a node", &self.queue_wait),
-            ("repower_turn_duration", "Time to decide what comes of one batch of inputs", &self.turn),
+            (
+                "repower_queue_wait",
+                "Time from submission, or from the start that was asked for, until a task was first placed on a node",
+                &self.queue_wait,
+            ),
+            (
+                "repower_turn_duration",
+                "Time to decide what comes of one batch of inputs",
+                &self.turn,
+            ),
             ("repower_commit_duration", "Time to make one batch of facts durable", &self.commit),
         ];
         for (name, help, metric) in seconds {
@@ -112,7 +120,11 @@ impl Metrics {
             "Facts in the ledger",
             self.ledger_entries.clone(),
         );
-        registry.register("repower_tasks", "Tasks that have not ended, by state", self.tasks.clone());
+        registry.register(
+            "repower_tasks",
+            "Tasks that have not ended, by state",
+            self.tasks.clone(),
+        );
         registry.register("repower_jobs", "Jobs that have not ended, by state", self.jobs.clone());
         registry.register("repower_nodes", "Nodes, by phase", self.nodes.clone());
         registry.register("repower_links", "Agents that are connected now", self.links.clone());

@@ -78,7 +78,9 @@ impl Printing {
             tracing::error!(%fault, "output cannot be kept");
             Problem::from(fault)
         })?;
-        for (chunk, refused) in chunks.iter().zip(kept).filter_map(|(chunk, kept)| Some((chunk, kept.err()?))) {
+        for (chunk, refused) in
+            chunks.iter().zip(kept).filter_map(|(chunk, kept)| Some((chunk, kept.err()?)))
+        {
             // Sending again would not help: what was acknowledged is gone from the agent.
             match refused {
                 Refused::Gap { .. } | Refused::TooLong { .. } => {

@@ -82,7 +82,9 @@ impl From<&AppendError> for Problem {
         };
         let hint = match error {
             AppendError::Fault(fault) => fault.hint(),
-            AppendError::OutOfOrder { .. } | AppendError::Head(_) => "look at the log of the scheduler",
+            AppendError::OutOfOrder { .. } | AppendError::Head(_) => {
+                "look at the log of the scheduler"
+            }
         };
         let text = "the scheduler cannot write its ledger, so nothing was done";
         Self::new(status, code, text).because(error).hint(hint)

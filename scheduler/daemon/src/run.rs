@@ -83,7 +83,14 @@ pub async fn run(
     let printed = output.reader();
     let (printer, printing) = printer(output, Arc::clone(&notices));
     let runtime = Handle::current();
-    let parts = Parts { engine, journal, letters: received, follower, metrics: Arc::clone(&metrics), healthy };
+    let parts = Parts {
+        engine,
+        journal,
+        letters: received,
+        follower,
+        metrics: Arc::clone(&metrics),
+        healthy,
+    };
     let keeper_loop = Loop::new(parts);
     let threads = Threads {
         keeper: thread("repower-keeper", move || keeper_loop.run(&runtime))?,
@@ -103,7 +110,8 @@ pub async fn run(
         metrics,
         authority,
         leases: Mutex::default(),
-        crew: Mutex::new(JoinSet::new()),
+        linked: Mutex::default(),
+        streams: Mutex::default(),
     });
     found(&shared, policy).await?;
     profile::write(&shared, port.address()).await?;
@@ -111,8 +119,11 @@ pub async fn run(
 }
 
 fn read_policy(path: &std::path::Path) -> Result<String, Error> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|source| Error::File { what: "read", path: path.to_owned(), source })?;
+    let text = std::fs::read_to_string(path).map_err(|source| Error::File {
+        what: "read",
+        path: path.to_owned(),
+        source,
+    })?;
     match Policy::parse(&text) {
         Ok(_) => Ok(text),
         Err(error) => Err(Error::Policy { path: path.to_owned(), problem: error.to_string() }),
@@ -138,8 +149,12 @@ fn save(states: &Receiver<State>, snapshots: &Snapshots) {
             Ok(snapshot) => {
                 drop(state);
                 match snapshots.save(&snapshot) {
-                    Ok(()) => tracing::debug!(seq, bytes = snapshot.bytes.len(), "saved a snapshot"),
-                    Err(error) => tracing::warn!(%error, seq, "a snapshot is not saved: the next start replays more"),
+                    Ok(()) => {
+                        tracing::debug!(seq, bytes = snapshot.bytes.len(), "saved a snapshot")
+                    }
+                    Err(error) => {
+                        tracing::warn!(%error, seq, "a snapshot is not saved: the next start replays more")
+                    }
                 }
             }
             Err(error) => tracing::error!(%error, seq, "a snapshot cannot be written"),
@@ -177,9 +192,9 @@ async fn serve(
     let address = port.address();
     let (router, reporter, names) = router(&shared, &health);
     let (stop, stopped) = watch::channel(false);
-    let mut crew = JoinSet::new();
+    let (mut door, mut crew) = (JoinSet::new(), JoinSet::new());
     let most = shared.options.connections;
-    crew.spawn(port.serve(tls, router, most, stopped));
+    door.spawn(port.serve(tls, router, most, stopped));
     crew.spawn(report_health(reporter.clone(), names.clone(), health));
     // At start nobody is declared dead: every lease begins anew.
     shared.restart_leases();
@@ -196,15 +211,16 @@ async fn serve(
     tracing::info!("the scheduler is ending");
     set_health(&reporter, &names, false).await;
     shared.keeper.end().await;
+    join(vec![("keeper", threads.keeper), ("follower", threads.follower)]).await;
+    shared.streams.lock().unwrap_or_else(PoisonError::into_inner).abort_all();
     stop.send_replace(true);
-    shared.crew.lock().unwrap_or_else(PoisonError::into_inner).abort_all();
-    // The connections end by themselves; what watches them does not.
-    if let Some(Err(error)) = crew.join_next().await {
-        tracing::error!(%error, "a part of the scheduler has ended badly");
+    if let Some(Err(error)) = door.join_next().await {
+        tracing::error!(%error, "the port has ended badly");
     }
     crew.shutdown().await;
+    shared.linked.lock().unwrap_or_else(PoisonError::into_inner).abort_all();
     drop(shared);
-    join(threads).await;
+    join(vec![("snapshots", threads.snapshots), ("printer", threads.printer)]).await;
     end
 }
 
@@ -250,12 +266,10 @@ async fn set_health(reporter: &HealthReporter, names: &[&'static str], serves: b
     }
 }
 
-/// Waits for the threads, each of which ends when the one before it has.
-async fn join(threads: Threads) {
-    let Threads { keeper, follower, snapshots, printer } = threads;
-    let all = [("keeper", keeper), ("follower", follower), ("snapshots", snapshots), ("printer", printer)];
+/// Waits for threads, each of which ends when the one before it has.
+async fn join(threads: Vec<(&'static str, JoinHandle<()>)>) {
     let joined = tokio::task::spawn_blocking(move || {
-        for (name, thread) in all {
+        for (name, thread) in threads {
             if thread.join().is_err() {
                 tracing::error!(name, "a thread has panicked");
             }

@@ -37,8 +37,10 @@ pub(crate) struct Shared {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) authority: Authority,
     pub(crate) leases: Mutex<Leases>,
-    /// Links and streams of answers.
-    pub(crate) crew: Mutex<JoinSet<()>>,
+    /// Links: each ends when its outbox does.
+    pub(crate) linked: Mutex<JoinSet<()>>,
+    /// Streams of answers: they end with the scheduler.
+    pub(crate) streams: Mutex<JoinSet<()>>,
 }
 
 impl Shared {
@@ -52,15 +54,14 @@ impl Shared {
         self.leases.lock().unwrap_or_else(PoisonError::into_inner).forget(node);
     }
 
-    /// Lets something go on that ends by itself, or with the scheduler.
-    pub(crate) fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
-        let mut crew = self.crew.lock().unwrap_or_else(PoisonError::into_inner);
-        while let Some(ended) = crew.try_join_next() {
-            if let Err(error) = ended {
-                tracing::error!(%error, "a stream has ended badly");
-            }
-        }
-        crew.spawn(work);
+    /// Lets a link go on until its outbox ends.
+    pub(crate) fn spawn_link(&self, link: impl Future<Output = ()> + Send + 'static) {
+        spawn(&self.linked, link);
+    }
+
+    /// Lets a stream of answers go on until it ends, or the scheduler.
+    pub(crate) fn spawn_stream(&self, stream: impl Future<Output = ()> + Send + 'static) {
+        spawn(&self.streams, stream);
     }
 
     /// Asks the history, away from the threads that serve.
@@ -95,7 +96,10 @@ impl Shared {
             let now = clock::now();
             let wall = Duration::from_millis(now.since(before).as_millis());
             if now < before || wall > slack || steady.elapsed() > slack {
-                tracing::warn!(?wall, "the clock has stepped or this process was held up: leases begin anew");
+                tracing::warn!(
+                    ?wall,
+                    "the clock has stepped or this process was held up: leases begin anew"
+                );
                 self.restart_leases();
                 continue;
             }
@@ -112,4 +116,14 @@ impl Shared {
             }
         }
     }
+}
+
+fn spawn(crew: &Mutex<JoinSet<()>>, work: impl Future<Output = ()> + Send + 'static) {
+    let mut crew = crew.lock().unwrap_or_else(PoisonError::into_inner);
+    while let Some(ended) = crew.try_join_next() {
+        if let Err(error) = ended {
+            tracing::error!(%error, "a link or a stream has ended badly");
+        }
+    }
+    crew.spawn(work);
 }

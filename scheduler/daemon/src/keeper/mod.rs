@@ -160,7 +160,9 @@ impl Loop {
             && since.elapsed() < PAUSE
         {
             let problem = problem.clone();
-            return self.follower.fail(letters.into_iter().filter_map(Mail::into_deed).collect(), problem);
+            return self
+                .follower
+                .fail(letters.into_iter().filter_map(Mail::into_deed).collect(), problem);
         }
         let now = clock::now();
         let stopwatch = Stopwatch::start();
@@ -198,7 +200,11 @@ impl Loop {
         }
     }
 
-    fn commit(&mut self, batch: &Batch, rows: &[repower_store::rows::Row]) -> Result<(), AppendError> {
+    fn commit(
+        &mut self,
+        batch: &Batch,
+        rows: &[repower_store::rows::Row],
+    ) -> Result<(), AppendError> {
         let probe = self.failed.is_some() && batch.bodies.is_empty();
         let probe = if probe { self.projector.probe(self.engine.state()) } else { Vec::new() };
         let rows = if probe.is_empty() { rows } else { &probe };

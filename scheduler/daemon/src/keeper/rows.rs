@@ -25,9 +25,10 @@ struct Touched {
 impl Projector {
     /// One that goes on from a state.
     pub(super) fn of(state: &State) -> Self {
-        let placed = state.attempts.iter().map(|(task, attempt)| {
-            (*task, (attempt.number, attempt.node, attempt.placed))
-        });
+        let placed = state
+            .attempts
+            .iter()
+            .map(|(task, attempt)| (*task, (attempt.number, attempt.node, attempt.placed)));
         let shown = state.jobs.values().map(|job| (job.id, job.state()));
         Self { placed: placed.collect(), shown: shown.collect() }
     }

@@ -63,11 +63,7 @@ async fn refuse(sender: &Sender, reason: &str) {
     }
 }
 
-async fn open(
-    shared: &Shared,
-    node: NodeId,
-    hello: v1::Hello,
-) -> Result<Arc<Outbox>, Problem> {
+async fn open(shared: &Shared, node: NodeId, hello: v1::Hello) -> Result<Arc<Outbox>, Problem> {
     if hello.protocol != PROTOCOL {
         let text = format!(
             "the agent speaks version {} of the protocol, the scheduler version {PROTOCOL}",
@@ -137,7 +133,9 @@ impl Reader<'_> {
         let count = reports.reports.len() as u64;
         if let Some(expected) = self.next.filter(|next| *next != reports.first) {
             let first = reports.first;
-            return Err(Problem::bad_request(format!("reports go on with {first}, not {expected}")));
+            return Err(Problem::bad_request(format!(
+                "reports go on with {first}, not {expected}"
+            )));
         }
         let next = reports.first.checked_add(count);
         self.next = Some(next.ok_or_else(|| Problem::bad_request("report numbers overflow"))?);

@@ -61,7 +61,7 @@ impl Agents for Service {
         let node = gate::node(&request)?;
         let (sender, stream) = mpsc::channel(WAITING);
         let inbound = request.into_inner();
-        self.0.spawn(link::serve(Arc::clone(&self.0), node, inbound, sender));
+        self.0.spawn_link(link::serve(Arc::clone(&self.0), node, inbound, sender));
         Ok(Response::new(ReceiverStream::new(stream)))
     }
 }

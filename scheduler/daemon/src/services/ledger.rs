@@ -26,10 +26,7 @@ pub(super) struct Service(pub(super) Arc<Shared>);
 
 #[tonic::async_trait]
 impl Ledger for Service {
-    async fn head(
-        &self,
-        _: Request<v1::HeadRequest>,
-    ) -> Result<Response<v1::SignedHead>, Status> {
+    async fn head(&self, _: Request<v1::HeadRequest>) -> Result<Response<v1::SignedHead>, Status> {
         Ok(Response::new(self.0.past(newest).await?.1))
     }
 
@@ -58,7 +55,7 @@ impl Ledger for Service {
         let end = if count == 0 { u64::MAX } else { from.saturating_add(count) };
         let (sender, stream) = mpsc::channel(STREAM);
         let shared = Arc::clone(&self.0);
-        self.0.spawn(async move {
+        self.0.spawn_stream(async move {
             if let Err(problem) = export(&shared, from, end, &sender).await
                 && sender.send(Err(problem.into())).await.is_err()
             {

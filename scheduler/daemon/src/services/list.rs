@@ -56,9 +56,10 @@ fn wanted(request: &v1::ListJobsRequest) -> Result<Wanted, Problem> {
     } else if request.states.is_empty() {
         live.to_vec()
     } else {
-        let named = request.states.iter().map(|state| {
-            JobState::try_from(convert::known::<v1::JobState>("states", *state)?)
-        });
+        let named = request
+            .states
+            .iter()
+            .map(|state| JobState::try_from(convert::known::<v1::JobState>("states", *state)?));
         named.collect::<Result<_, _>>()?
     };
     let some = |text: &String| (!text.is_empty()).then(|| text.clone());

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use repower_model::{Array, AttemptId, JobId, JobSpec, TaskId, Usage};
+use prost::Message as _;
 use repower_core::refusal::Refusal;
+use repower_model::{Array, AttemptId, JobId, JobSpec, TaskId, Usage};
 use repower_proto::v1;
 use repower_store::output::{CHUNK_LIMIT, Stream};
 use repower_store::sqlite::AttemptFilter;
-use prost::Message as _;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
@@ -38,7 +38,7 @@ pub(super) async fn logs(
     let attempt = (request.attempt > 0).then_some(request.attempt);
     let logs = Logs { shared: Arc::clone(shared), job, streams, attempt, waiting, sender };
     let (index, follow) = (request.index, request.follow);
-    shared.spawn(async move {
+    shared.spawn_stream(async move {
         let sent = match index {
             Some(index) => logs.task(index, follow).await,
             None if follow => logs.follow_all(&array).await,
@@ -206,7 +206,8 @@ impl Logs {
     async fn more(&self, id: AttemptId, sent: &mut Sent) -> Result<(), Stop> {
         for stream in &self.streams {
             loop {
-                let (printed, stream, offset) = (self.shared.printed.clone(), *stream, *sent.of(*stream));
+                let (printed, stream, offset) =
+                    (self.shared.printed.clone(), *stream, *sent.of(*stream));
                 let data = blocking(move || printed.read(id, stream, offset, CHUNK_LIMIT)).await?;
                 if data.is_empty() {
                     break;
@@ -252,9 +253,9 @@ impl Logs {
             if let Some(live) = state.attempts.get(&task) {
                 return Ok(Standing { latest: Some(live.number), live: true, over: false });
             }
-            state.job(self.job).is_some_and(|job| {
-                job.place(task).is_some_and(|place| job.pending.contains(place))
-            })
+            state
+                .job(self.job)
+                .is_some_and(|job| job.place(task).is_some_and(|place| job.pending.contains(place)))
         };
         let latest = self.rows(index).await?.last().map(|row| row.placed.id.number);
         Ok(Standing { latest, live: false, over: !waits })
@@ -288,7 +289,13 @@ impl Sent {
     }
 }
 
-fn chunk(id: AttemptId, stream: Stream, offset: u64, data: Vec<u8>, truncated: bool) -> v1::LogChunk {
+fn chunk(
+    id: AttemptId,
+    stream: Stream,
+    offset: u64,
+    data: Vec<u8>,
+    truncated: bool,
+) -> v1::LogChunk {
     let stream = match stream {
         Stream::Stdout => v1::Stream::Stdout,
         Stream::Stderr => v1::Stream::Stderr,

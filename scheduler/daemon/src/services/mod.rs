@@ -36,7 +36,8 @@ const STREAM: usize = 8;
 /// All services of a scheduler, with their names.
 pub(crate) fn routes(shared: &Arc<Shared>) -> (Routes, Vec<&'static str>) {
     let share = || Arc::clone(shared);
-    let agents = AgentsServer::new(agents::Service(share())).max_decoding_message_size(AGENT_MESSAGE);
+    let agents =
+        AgentsServer::new(agents::Service(share())).max_decoding_message_size(AGENT_MESSAGE);
     let routes = Routes::new(JobsServer::new(jobs::Service(share())))
         .add_service(NodesServer::new(nodes::Service(share())))
         .add_service(AccessServer::new(access::Service(share())))

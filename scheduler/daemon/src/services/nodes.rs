@@ -74,7 +74,8 @@ impl Nodes for Service {
         let by = gate::person(&request)?;
         let v1::DrainRequest { name, reason } = request.into_inner();
         if reason.len() > REASON {
-            let text = format!("the reason has {} bytes, but may have at most {REASON}", reason.len());
+            let text =
+                format!("the reason has {} bytes, but may have at most {REASON}", reason.len());
             return Err(Problem::bad_request(text).into());
         }
         let node = self.id_of(&name)?;

@@ -19,9 +19,10 @@ impl Policies for Service {
         _: Request<v1::ShowPolicyRequest>,
     ) -> Result<Response<v1::PolicyReply>, Status> {
         let state = self.0.published.read();
-        let (policy, adopted) = state.policy.as_ref().ok_or_else(|| {
-            Problem::not_found("policy.none", "no policy is in force")
-        })?;
+        let (policy, adopted) = state
+            .policy
+            .as_ref()
+            .ok_or_else(|| Problem::not_found("policy.none", "no policy is in force"))?;
         Ok(Response::new(v1::PolicyReply {
             version: policy.version.clone(),
             hash: policy.hash.to_string(),

@@ -29,7 +29,8 @@ pub(super) async fn watch(
     request: v1::WatchRequest,
 ) -> Result<ReceiverStream<Result<v1::JobSummary, Status>>, Status> {
     if request.jobs.len() > MOST {
-        let text = format!("{} jobs are named, but at most {MOST} can be watched", request.jobs.len());
+        let text =
+            format!("{} jobs are named, but at most {MOST} can be watched", request.jobs.len());
         return Err(Problem::bad_request(text).into());
     }
     let mut jobs: Vec<JobId> = request.jobs.into_iter().map(JobId).collect();
@@ -42,7 +43,7 @@ pub(super) async fn watch(
     }
     let (sender, stream) = mpsc::channel(STREAM);
     let watch = Watch { shared: Arc::clone(shared), waiting, open: BTreeMap::new() };
-    shared.spawn(async move {
+    shared.spawn_stream(async move {
         if let Err(status) = watch.run(first, &sender).await
             && sender.send(Err(status)).await.is_err()
         {

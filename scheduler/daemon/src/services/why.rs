@@ -39,7 +39,8 @@ pub(super) async fn why(
 }
 
 fn wire(explanation: Explanation) -> v1::Explanation {
-    let Explanation { job, state, reason, funnel, shortages, tasks_ahead, jobs_ahead } = explanation;
+    let Explanation { job, state, reason, funnel, shortages, tasks_ahead, jobs_ahead } =
+        explanation;
     let funnel = funnel.into_iter().map(|step| v1::FunnelStep {
         code: step.code.to_owned(),
         condition: step.condition,

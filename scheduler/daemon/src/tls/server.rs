@@ -93,8 +93,10 @@ fn make(
     names: &BTreeSet<String>,
     now: Timestamp,
 ) -> Result<String, Error> {
-    let unusable =
-        |source: rcgen::Error| Error::Certificate { path: store.path(CERTIFICATE), source: source.into() };
+    let unusable = |source: rcgen::Error| Error::Certificate {
+        path: store.path(CERTIFICATE),
+        source: source.into(),
+    };
     let key = store.key(KEY)?;
     let mut params =
         CertificateParams::new(names.iter().cloned().collect::<Vec<_>>()).map_err(unusable)?;

@@ -61,8 +61,7 @@ pub(crate) fn write_private(path: &Path, text: &str) -> Result<(), Error> {
     let beside = path.with_extension("new");
     let write = || {
         let mut options = OpenOptions::new();
-        let mut file =
-            options.write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
+        let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
         file.write_all(text.as_bytes())?;
         file.sync_all()?;
         std::fs::rename(&beside, path)?;
