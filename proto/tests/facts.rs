@@ -2,6 +2,8 @@
 
 mod sample;
 
+use std::fmt::Write as _;
+
 use proptest::prelude::*;
 use repower_core::fact::Entry;
 use repower_model::JobSpec;
@@ -37,7 +39,7 @@ fn the_bytes_of_facts_never_change() {
     let golden = include_str!("golden/facts.txt");
     let facts: Vec<Entry> = sample::fixed();
 
-    let fresh: Vec<_> = facts.iter().map(|entry| line(entry)).collect();
+    let fresh: Vec<_> = facts.iter().map(line).collect();
 
     let old: Vec<_> = golden.lines().filter(|line| !line.starts_with('#')).collect();
     assert_eq!(fresh, old, "all lines:\n{}\n", fresh.join("\n"));
@@ -61,14 +63,16 @@ fn the_golden_file_has_every_variant_of_the_proto_file() {
 
 fn line(entry: &Entry) -> String {
     let debug = format!("{:?}", entry.fact);
-    let name = debug.split([' ', '(', '{']).next().unwrap();
-    let hex: String = encode(entry).iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("{name} {hex}")
+    let name = debug.split([' ', '(', '{']).next().expect("a first word");
+    let mut line = format!("{name} ");
+    for byte in encode(entry) {
+        write!(line, "{byte:02x}").expect("writing to a string does not fail");
+    }
+    line
 }
 
 fn bytes_of(line: &str) -> Vec<u8> {
-    let hex = line.split(' ').nth(1).unwrap().as_bytes();
-    hex.chunks(2)
-        .map(|two| u8::from_str_radix(std::str::from_utf8(two).unwrap(), 16).unwrap())
-        .collect()
+    let hex = line.split(' ').nth(1).expect("a second word");
+    let byte = |at| u8::from_str_radix(&hex[at..at + 2], 16).expect("hexadecimal");
+    (0..hex.len()).step_by(2).map(byte).collect()
 }

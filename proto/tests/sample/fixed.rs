@@ -36,7 +36,7 @@ fn spec() -> JobSpec {
         script: b"#!/bin/sh\n".into(),
         environment: vec![Variable { name: "LANG".into(), value: "C".into() }],
         working_folder: "/srv/data".into(),
-        array: Array::new(vec![range(0, 9, 1), range(20, 30, 5)], Some(4)).unwrap(),
+        array: Array::new(vec![range(0, 9, 1), range(20, 30, 5)], Some(4)).expect("a valid array"),
         resources: resources(),
         time_limit: Some(Span::from_secs(3600)),
         grace: Span::from_secs(5),
@@ -188,7 +188,7 @@ fn of_the_cell() -> Vec<Fact> {
 }
 
 /// One fact of every variant.
-pub fn fixed() -> Vec<Entry> {
+pub(crate) fn fixed() -> Vec<Entry> {
     let facts = [of_the_cell(), of_jobs(), of_attempts(), of_nodes()].into_iter().flatten();
     facts.zip(1..).map(|(fact, seq)| Entry { seq, at: AT, fact }).collect()
 }

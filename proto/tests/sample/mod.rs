@@ -2,7 +2,7 @@
 
 mod fixed;
 
-pub use fixed::fixed;
+pub(crate) use fixed::fixed;
 
 use std::sync::Arc;
 
@@ -67,7 +67,7 @@ fn variable() -> impl Strategy<Value = Variable> {
 }
 
 /// Any specification that came through the door.
-pub fn spec() -> impl Strategy<Value = JobSpec> {
+pub(crate) fn spec() -> impl Strategy<Value = JobSpec> {
     let words = (text(), "[a-z-]{0,9}", text(), vec(text(), 0..4), vec(any::<u8>(), 0..20));
     let place = (vec(variable(), 0..3), "[/a-z]{0,9}", range(), option::of(1..u32::MAX));
     let when =
@@ -81,7 +81,7 @@ pub fn spec() -> impl Strategy<Value = JobSpec> {
         script: words.4,
         environment: place.0,
         working_folder: place.1,
-        array: Array::new(vec![place.2], place.3).unwrap(),
+        array: Array::new(vec![place.2], place.3).expect("a valid array"),
         resources: when.0,
         time_limit: when.1.map(Span::from_millis),
         grace: Span::from_millis(when.2),
@@ -267,7 +267,7 @@ fn of_the_cell() -> impl Strategy<Value = Fact> {
 }
 
 /// Any fact.
-pub fn entry() -> impl Strategy<Value = Entry> {
+pub(crate) fn entry() -> impl Strategy<Value = Entry> {
     let fact = prop_oneof![
         submitted(),
         refused(),

@@ -171,9 +171,10 @@ fn refuse(request: &Request<Body>, problem: Problem) -> Response {
     if kind.is_some_and(|kind| kind.starts_with("application/grpc")) {
         return Status::from(problem).into_http();
     }
-    let status = match problem.status {
-        Code::Unauthenticated => StatusCode::UNAUTHORIZED,
-        _ => StatusCode::NOT_FOUND,
+    let status = if problem.status == Code::Unauthenticated {
+        StatusCode::UNAUTHORIZED
+    } else {
+        StatusCode::NOT_FOUND
     };
     (status, format!("{}\n", problem.text)).into_response()
 }

@@ -150,19 +150,17 @@ impl Metrics {
 
     /// A fact is durable, and true in `state`.
     pub(crate) fn fact(&self, state: &State, entry: &Entry) {
-        match &entry.fact {
-            Fact::AttemptPlaced { attempt, .. } if attempt.number == 1 => {
-                if let Some(job) = state.job(attempt.task.job) {
-                    let since = job.submitted.max(job.spec.start_after.unwrap_or_default());
-                    let waited = Duration::from_millis(entry.at.since(since).as_millis());
-                    self.queue_wait.observe(waited.as_secs_f64());
-                }
-            }
-            Fact::AttemptEnded(fact) => {
-                let outcome = fact.outcome.code();
-                self.attempts_ended.get_or_create(&ByOutcome { outcome }).inc();
-            }
-            _ => {}
+        if let Fact::AttemptPlaced { attempt, .. } = &entry.fact
+            && attempt.number == 1
+            && let Some(job) = state.job(attempt.task.job)
+        {
+            let since = job.submitted.max(job.spec.start_after.unwrap_or_default());
+            let waited = Duration::from_millis(entry.at.since(since).as_millis());
+            self.queue_wait.observe(waited.as_secs_f64());
+        }
+        if let Fact::AttemptEnded(fact) = &entry.fact {
+            let outcome = fact.outcome.code();
+            self.attempts_ended.get_or_create(&ByOutcome { outcome }).inc();
         }
     }
 

@@ -80,7 +80,7 @@ pub async fn run(
     let (healthy, health) = watch::channel(true);
     let history = journal.reader();
     let saved = journal.snapshots();
-    let printed = output.reader();
+    let tails = output.reader();
     let (printer, printing) = printer(output, Arc::clone(&notices));
     let runtime = Handle::current();
     let parts = Parts {
@@ -103,7 +103,7 @@ pub async fn run(
         keeper: Keeper::new(letters),
         published,
         history,
-        printed,
+        printed: tails,
         printer,
         links,
         notices,
@@ -150,10 +150,10 @@ fn save(states: &Receiver<State>, snapshots: &Snapshots) {
                 drop(state);
                 match snapshots.save(&snapshot) {
                     Ok(()) => {
-                        tracing::debug!(seq, bytes = snapshot.bytes.len(), "saved a snapshot")
+                        tracing::debug!(seq, bytes = snapshot.bytes.len(), "saved a snapshot");
                     }
                     Err(error) => {
-                        tracing::warn!(%error, seq, "a snapshot is not saved: the next start replays more")
+                        tracing::warn!(%error, seq, "a snapshot is not saved: the next start replays more");
                     }
                 }
             }
@@ -190,11 +190,11 @@ async fn serve(
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), Error> {
     let address = port.address();
-    let (router, reporter, names) = router(&shared, &health);
+    let (site, reporter, names) = site(&shared, &health);
     let (stop, stopped) = watch::channel(false);
     let (mut door, mut crew) = (JoinSet::new(), JoinSet::new());
     let most = shared.options.connections;
-    door.spawn(port.serve(tls, router, most, stopped));
+    door.spawn(port.serve(tls, site, most, stopped));
     crew.spawn(report_health(reporter.clone(), names.clone(), health));
     // At start nobody is declared dead: every lease begins anew.
     shared.restart_leases();
@@ -224,7 +224,7 @@ async fn serve(
     end
 }
 
-fn router(
+fn site(
     shared: &Arc<Shared>,
     health: &watch::Receiver<bool>,
 ) -> (Router, HealthReporter, Vec<&'static str>) {
@@ -241,8 +241,8 @@ fn router(
         .add_service(reflection().build_v1alpha().expect("our own descriptors are valid"));
     let keep = axum::middleware::from_fn_with_state(Arc::clone(&shared.published), gate::keep);
     let pages = http::pages(Arc::clone(shared), health.clone());
-    let router = routes.prepare().into_axum_router().merge(pages).layer(keep);
-    (router, reporter, names)
+    let all = routes.prepare().into_axum_router().merge(pages).layer(keep);
+    (all, reporter, names)
 }
 
 async fn report_health(

@@ -43,9 +43,12 @@ pub(crate) struct Port {
 impl Port {
     /// Takes the port.
     pub(crate) async fn open(address: SocketAddr) -> Result<Self, Error> {
-        let listen = |source: std::io::Error| match source.kind() {
-            std::io::ErrorKind::AddrInUse => Error::PortInUse { address },
-            _ => Error::Listen { address, source },
+        let listen = |source: std::io::Error| {
+            if source.kind() == std::io::ErrorKind::AddrInUse {
+                Error::PortInUse { address }
+            } else {
+                Error::Listen { address, source }
+            }
         };
         let listener = TcpListener::bind(address).await.map_err(listen)?;
         let address = listener.local_addr().map_err(listen)?;
@@ -138,12 +141,11 @@ async fn connection(
         end = served.as_mut() => Some(end),
         () = told(&mut stop) => None,
     };
-    let end = match end {
-        Some(end) => end,
-        None => {
-            served.as_mut().graceful_shutdown();
-            served.await
-        }
+    let end = if let Some(end) = end {
+        end
+    } else {
+        served.as_mut().graceful_shutdown();
+        served.await
     };
     if let Err(error) = end {
         tracing::debug!(%error, "a connection broke");

@@ -47,14 +47,18 @@ impl Batch {
         self.owe(turned.effects);
         match turned.answer {
             Answer::Refused(refusal) => Err(refusal.into()),
-            answer => Ok(answer),
+            answer @ (Answer::Done
+            | Answer::Job { .. }
+            | Answer::Cancelled { .. }
+            | Answer::Token(_)
+            | Answer::Node(_)) => Ok(answer),
         }
     }
 
     /// Turns what an agent reports.
     pub(super) fn reports(&mut self, engine: &mut Engine, reports: Reports, now: Timestamp) {
         let node = reports.outbox.node;
-        for report in reports.reports {
+        for report in reports.told {
             match self.turn(engine, &Input::Report { node, report }, now) {
                 Ok(turned) => self.owe(turned.effects),
                 Err(refusal) => tracing::warn!(%node, %refusal, "a report came to nothing"),

@@ -34,7 +34,7 @@ pub(crate) enum Mail {
 #[derive(Debug)]
 pub(crate) struct Reports {
     pub(crate) outbox: Arc<Outbox>,
-    pub(crate) reports: Vec<Report>,
+    pub(crate) told: Vec<Report>,
     /// Acknowledged when all of this is durable.
     pub(crate) through: u64,
 }
@@ -62,7 +62,7 @@ impl Mail {
     /// How much work it is.
     pub(super) fn weight(&self) -> usize {
         match self {
-            Self::Reports(reports) => reports.reports.len().max(1),
+            Self::Reports(reports) => reports.told.len().max(1),
             Self::Ask(..) | Self::Hello(_) | Self::Signal(_) | Self::End(_) => 1,
         }
     }

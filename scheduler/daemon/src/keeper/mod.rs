@@ -206,7 +206,7 @@ impl Loop {
         rows: &[repower_store::rows::Row],
     ) -> Result<(), AppendError> {
         let probe = self.failed.is_some() && batch.bodies.is_empty();
-        let probe = if probe { self.projector.probe(self.engine.state()) } else { Vec::new() };
+        let probe = if probe { Projector::probe(self.engine.state()) } else { Vec::new() };
         let rows = if probe.is_empty() { rows } else { &probe };
         if batch.bodies.is_empty() && rows.is_empty() {
             return Ok(());

@@ -47,7 +47,7 @@ impl Projector {
     }
 
     /// A row that changes nothing, to see whether the file can be written.
-    pub(super) fn probe(&self, state: &State) -> Vec<Row> {
+    pub(super) fn probe(state: &State) -> Vec<Row> {
         let node = state.nodes.keys().next();
         node.and_then(|node| node_row(*node, None, state)).into_iter().collect()
     }

@@ -39,6 +39,13 @@ pub(crate) struct Outbox {
     news: Notify,
 }
 
+/// What there is to send.
+enum Next {
+    Message(Out),
+    Nothing,
+    End,
+}
+
 #[derive(Debug, Default)]
 struct Inner {
     items: VecDeque<Item>,
@@ -106,32 +113,33 @@ impl Outbox {
     /// Waits until there is something to send; `None`: the link has ended.
     pub(crate) async fn next(&self) -> Option<v1::ToAgent> {
         loop {
-            if let Some(found) = self.take() {
-                return found.map(|body| v1::ToAgent { body: Some(body) });
+            match self.take() {
+                Next::Message(body) => return Some(v1::ToAgent { body: Some(body) }),
+                Next::Nothing => {}
+                Next::End => return None,
             }
             self.news.notified().await;
         }
     }
 
-    /// The next message; `Some(None)`: there will be no more.
-    fn take(&self) -> Option<Option<Out>> {
+    fn take(&self) -> Next {
         let mut inner = self.lock();
         if let Some(Item::Welcome(welcome)) = inner.items.front() {
             let welcome = Out::Welcome(welcome.clone());
             inner.items.pop_front();
-            return Some(Some(welcome));
+            return Next::Message(welcome);
         }
         if !inner.items.is_empty() {
-            return Some(Some(Out::Orders(orders(&mut inner.items))));
+            return Next::Message(Out::Orders(orders(&mut inner.items)));
         }
         if std::mem::take(&mut inner.owes_acknowledgement) {
             let through = inner.durable;
-            return Some(Some(Out::Acknowledged(v1::Acknowledged { through })));
+            return Next::Message(Out::Acknowledged(v1::Acknowledged { through }));
         }
         if let Some(end) = inner.end.take() {
-            return Some(Some(Out::Dismissed(end)));
+            return Next::Message(Out::Dismissed(end));
         }
-        inner.closed.then_some(None)
+        if inner.closed { Next::End } else { Next::Nothing }
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {

@@ -142,13 +142,13 @@ impl Reader<'_> {
         let Some(through) = self.next.and_then(|next| next.checked_sub(1)) else {
             return Err(Problem::bad_request("reports are numbered from 1"));
         };
-        let (chunks, reports) = sort(reports.reports)?;
+        let (chunks, told) = sort(reports.reports)?;
         let chunks = self.of_this_node(chunks);
         if !chunks.is_empty() {
             self.shared.printer.keep(chunks).await?;
         }
         let outbox = Arc::clone(self.outbox);
-        self.shared.keeper.send(Mail::Reports(Reports { outbox, reports, through })).await
+        self.shared.keeper.send(Mail::Reports(Reports { outbox, told, through })).await
     }
 
     /// Output of attempts that are not on this node is passed over: it comes too late, or is not

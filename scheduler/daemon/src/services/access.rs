@@ -44,15 +44,15 @@ impl Access for Service {
         })?;
         let hash = secret::hash(&secret);
         let input = Input::Issue { kind, name, hash, expires, by };
-        match self.0.keeper.ask(input).await? {
-            Answer::Token(id) => Ok(Response::new(v1::IssueReply {
-                id: id.0,
-                secret,
-                authority_pem: self.0.authority.pem().to_owned(),
-                expires_ms: moment_ms(expires),
-            })),
-            other => Err(unexpected(&other)),
-        }
+        let Answer::Token(id) = self.0.keeper.ask(input).await? else {
+            return Err(unexpected());
+        };
+        Ok(Response::new(v1::IssueReply {
+            id: id.0,
+            secret,
+            authority_pem: self.0.authority.pem().to_owned(),
+            expires_ms: moment_ms(expires),
+        }))
     }
 
     async fn revoke(

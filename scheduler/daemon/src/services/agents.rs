@@ -42,14 +42,15 @@ impl Agents for Service {
                 .because(&error)
         })?;
         let fingerprint = signed.fingerprint;
-        match shared.keeper.ask(Input::Enrol { secret, name, fingerprint }).await? {
-            Answer::Node(node) => Ok(Response::new(v1::EnrolReply {
-                node: node.0,
-                certificate_pem: signed.pem,
-                authority_pem: shared.authority.pem().to_owned(),
-            })),
-            other => Err(unexpected(&other)),
-        }
+        let input = Input::Enrol { secret, name, fingerprint };
+        let Answer::Node(node) = shared.keeper.ask(input).await? else {
+            return Err(unexpected());
+        };
+        Ok(Response::new(v1::EnrolReply {
+            node: node.0,
+            certificate_pem: signed.pem,
+            authority_pem: shared.authority.pem().to_owned(),
+        }))
     }
 
     type LinkStream = ReceiverStream<Result<v1::ToAgent, Status>>;

@@ -83,18 +83,15 @@ impl Jobs for Service {
             by,
             reason: request.reason,
         };
-        let answer = self.0.keeper.ask(input).await;
-        let answer = match answer {
-            Err(problem) if problem.code == "job.unknown" => {
-                return Err(submit::ended_or_unknown(&self.0, JobId(request.job)).await.into());
-            }
-            answer => answer?,
-        };
-        match answer {
-            Answer::Cancelled { pending, stopping } => {
+        match self.0.keeper.ask(input).await {
+            Ok(Answer::Cancelled { pending, stopping }) => {
                 Ok(Response::new(v1::CancelReply { pending, stopping }))
             }
-            other => Err(super::submit::unexpected(&other)),
+            Ok(_) => Err(submit::unexpected()),
+            Err(problem) if problem.code == "job.unknown" => {
+                Err(submit::ended_or_unknown(&self.0, JobId(request.job)).await.into())
+            }
+            Err(problem) => Err(problem.into()),
         }
     }
 

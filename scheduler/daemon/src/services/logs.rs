@@ -180,8 +180,9 @@ impl Logs {
                 let id = AttemptId { task, number };
                 self.more(id, &mut sent).await?;
                 let goes_on = standing.live && standing.latest == Some(number);
-                let to_come = standing.latest.is_none_or(|latest| latest < number);
-                if !goes_on && !(to_come && !standing.over) {
+                let to_come =
+                    !standing.over && standing.latest.is_none_or(|latest| latest < number);
+                if !goes_on && !to_come {
                     self.cut(id, &sent).await?;
                     if self.attempt.is_some() {
                         return Ok(());

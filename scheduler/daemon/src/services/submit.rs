@@ -42,16 +42,17 @@ pub(super) async fn spec_of(
         | convert::Problem::Malformed => Problem::from(error.within("spec")),
     })?;
     let submit = Submit { key, submitter, spec, spec_hash, past: Vec::new() };
-    match shared.keeper.ask(Input::Submit(Box::new(submit))).await? {
-        Answer::Job { job, created, tasks, hold } => Ok(v1::SubmitReply {
-            job: job.0,
-            created,
-            tasks,
-            hold_code: hold.as_ref().map(|hold| hold.code().to_owned()).unwrap_or_default(),
-            hold: hold.map(|hold| hold.to_string()).unwrap_or_default(),
-        }),
-        other => Err(unexpected(&other)),
-    }
+    let answer = shared.keeper.ask(Input::Submit(Box::new(submit))).await?;
+    let Answer::Job { job, created, tasks, hold } = answer else {
+        return Err(unexpected());
+    };
+    Ok(v1::SubmitReply {
+        job: job.0,
+        created,
+        tasks,
+        hold_code: hold.as_ref().map(|hold| hold.code().to_owned()).unwrap_or_default(),
+        hold: hold.map(|hold| hold.to_string()).unwrap_or_default(),
+    })
 }
 
 /// What to say of a job that is not in memory.
@@ -63,7 +64,7 @@ pub(super) async fn ended_or_unknown(shared: &Shared, job: JobId) -> Problem {
 }
 
 /// An answer that does not fit the question: a bug.
-pub(super) fn unexpected(answer: &Answer) -> Status {
-    tracing::error!(?answer, "the engine gave an answer that does not fit the question");
+pub(super) fn unexpected() -> Status {
+    tracing::error!("the engine gave an answer that does not fit the question");
     Status::internal("the engine gave an answer that does not fit the question")
 }
