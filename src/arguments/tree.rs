@@ -51,6 +51,8 @@ pub enum Command {
     Policy(command::policy::Policy),
     /// Verify, prove and export the ledger of all decisions
     Ledger(command::ledger::Ledger),
+    /// Run a scheduler
+    Scheduler(Box<command::scheduler::Scheduler>),
     /// Run an agent: tasks run on this machine
     Agent(Box<command::agent::Agent>),
     /// Run a scheduler and agents on this machine, to try things out

@@ -1,6 +1,6 @@
 //! What scheduler and agent share: logs on standard error, and an orderly end.
 
-use std::io;
+use std::io::{self, IsTerminal as _};
 use std::path::{Path, PathBuf};
 
 use etcetera::BaseStrategy;
@@ -74,7 +74,11 @@ impl Stay {
         }
         let filter = EnvFilter::try_new(&self.log)
             .map_err(|source| DaemonError::Filter { filter: self.log.clone(), source })?;
-        tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).init();
+        tracing_subscriber::fmt()
+            .with_env_filter(filter)
+            .with_ansi(io::stderr().is_terminal())
+            .with_writer(io::stderr)
+            .init();
         Ok(())
     }
 }

@@ -16,6 +16,7 @@ pub mod nodes;
 pub mod policy;
 pub mod resubmit;
 pub mod review;
+pub mod scheduler;
 pub mod show;
 pub mod submit;
 pub mod token;
@@ -46,6 +47,7 @@ impl Command {
             Self::Token(command) => command.reach().look().screen(),
             Self::Policy(command) => command.look().screen(),
             Self::Ledger(command) => command.look().screen(),
+            Self::Scheduler(command) => command.look.screen(),
             Self::Man(command) => command.look.screen(),
             Self::Dev(command) => command.look().screen(),
             Self::Demo(command) => command.look().screen(),
@@ -77,6 +79,7 @@ impl Command {
             Self::Token(command) => asking(command.run(screen)),
             Self::Policy(command) => command.run(screen),
             Self::Ledger(command) => asking(command.run(screen)),
+            Self::Scheduler(command) => command.run(screen),
             Self::Agent(command) => command.run(),
             Self::Completions(command) => command.run(screen),
             Self::Man(command) => command.run(screen),
@@ -97,6 +100,7 @@ fn asking(command: impl Future<Output = Result<Exit, Failure>>) -> Result<Exit, 
 #[derive(Debug, thiserror::Error)]
 #[error("cannot set up timers and sockets")]
 struct StartError {
+    #[from]
     source: std::io::Error,
 }
 

@@ -232,12 +232,12 @@ fn tasks(summary: &JobSummary, spec: &JobSpec) -> String {
         .map(|(number, word)| format!("{number} {word}"));
     let numbers = numbers.collect::<Vec<_>>().join(", ");
     match &spec.array {
-        None => numbers,
-        Some(array) => {
+        Some(array) if summary.tasks > 1 || array::ranges(&array.ranges) != "0" => {
             let most =
                 if array.limit == 0 { String::new() } else { format!(", {} at once", array.limit) };
             format!("{} [{}{most}]: {numbers}", summary.tasks, array::ranges(&array.ranges))
         }
+        Some(_) | None => numbers,
     }
 }
 

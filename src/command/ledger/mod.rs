@@ -41,7 +41,7 @@ enum Verb {
 #[derive(Debug, clap::Args)]
 struct Place {
     /// Data folder of a scheduler, instead of asking one; it may be running or not
-    #[arg(long, value_name = "FOLDER", conflicts_with_all = ["profile", "scheduler"])]
+    #[arg(long, value_name = "FOLDER")]
     data: Option<std::path::PathBuf>,
     #[command(flatten)]
     reach: Reach,

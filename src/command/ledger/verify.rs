@@ -30,7 +30,7 @@ pub(super) struct Verify {
     #[arg(long, value_name = "FILE")]
     key: Option<PathBuf>,
     /// File that `repower ledger export` made, instead of asking a scheduler
-    #[arg(long, value_name = "FILE", requires = "key", conflicts_with_all = ["data", "profile", "scheduler"])]
+    #[arg(long, value_name = "FILE", requires = "key", conflicts_with = "data")]
     export: Option<PathBuf>,
     #[command(flatten)]
     pub(super) place: Place,
@@ -175,7 +175,8 @@ fn tell(screen: &mut Screen, key: &VerifierKey, report: Report) -> Result<Exit, 
     }
     let outside = match report.outside_heads {
         0 => "no head from outside to compare with".to_owned(),
-        heads => format!("{} from outside agree", count(heads, "head")),
+        1 => "the head from outside agrees".to_owned(),
+        heads => format!("{heads} heads from outside agree"),
     };
     screen.line(format_args!(
         "the ledger of {} holds: {}, {}, {outside}",
