@@ -20,7 +20,7 @@ use crate::world::{World, bearer, code};
 
 /// Every method of our services.
 fn methods() -> Vec<String> {
-    let set = FileDescriptorSet::decode(v1::FILE_DESCRIPTOR_SET).unwrap();
+    let set = FileDescriptorSet::decode(v1::FILE_DESCRIPTOR_SET).expect("our own descriptors");
     let mut found = Vec::new();
     for file in set.file {
         for service in &file.service {
@@ -33,10 +33,10 @@ fn methods() -> Vec<String> {
 
 async fn call(channel: Channel, path: &str) -> tonic::Status {
     let mut client = Grpc::new(channel);
-    client.ready().await.unwrap();
+    client.ready().await.expect("a connection");
     let request = tonic::Request::new(v1::HeadRequest {});
     let codec: ProstCodec<v1::HeadRequest, v1::HeadRequest> = ProstCodec::default();
-    let reply = client.unary(request, path.parse().unwrap(), codec).await;
+    let reply = client.unary(request, path.parse().expect("a path"), codec).await;
     reply.err().unwrap_or_else(|| tonic::Status::ok("answered"))
 }
 

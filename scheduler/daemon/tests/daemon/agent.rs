@@ -215,7 +215,7 @@ impl Agent {
         while left > 0 {
             let started = self.starts(1).await;
             left = left.saturating_sub(started.len());
-            self.report(started.into_iter().flat_map(|attempt| passed(attempt)).collect()).await;
+            self.report(started.into_iter().flat_map(passed).collect()).await;
         }
         let last = self.next - 1;
         self.until(|agent| agent.acknowledged >= last).await;

@@ -1,6 +1,8 @@
 //! What is not gRPC.
 
+use std::error::Error;
 use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 
 use rustls::pki_types::pem::PemObject as _;
@@ -14,25 +16,29 @@ async fn get(world: &World, path: &str, headers: &str) -> String {
     let (address, authority) = (world.ready.address, world.profile().authority);
     let request =
         format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n{headers}\r\n");
-    let read = tokio::task::spawn_blocking(move || {
-        let mut roots = RootCertStore::empty();
-        roots.add(CertificateDer::from_pem_slice(authority.as_bytes()).unwrap()).unwrap();
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let config = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        let name = ServerName::try_from("localhost").unwrap();
-        let session = ClientConnection::new(Arc::new(config), name).unwrap();
-        let mut stream = StreamOwned::new(session, std::net::TcpStream::connect(address).unwrap());
-        stream.write_all(request.as_bytes()).unwrap();
-        let mut text = Vec::new();
-        // The other side may close without a farewell of TLS.
-        drop(stream.read_to_end(&mut text));
-        String::from_utf8(text).unwrap()
-    });
-    read.await.expect("it reads")
+    let read = tokio::task::spawn_blocking(move || exchange(address, &authority, &request));
+    read.await.expect("it reads").expect("TLS and HTTP")
+}
+
+fn exchange(
+    address: SocketAddr,
+    authority: &str,
+    request: &str,
+) -> Result<String, Box<dyn Error + Send + Sync>> {
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_slice(authority.as_bytes())?)?;
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let session = ClientConnection::new(Arc::new(config), ServerName::try_from("localhost")?)?;
+    let mut stream = StreamOwned::new(session, TcpStream::connect(address)?);
+    stream.write_all(request.as_bytes())?;
+    let mut text = Vec::new();
+    // The other side may close without a farewell of TLS.
+    drop(stream.read_to_end(&mut text));
+    Ok(String::from_utf8(text)?)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

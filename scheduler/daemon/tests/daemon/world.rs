@@ -85,7 +85,7 @@ impl World {
                     return Ok(Self { folder, options, ready, stop, running });
                 }
             }
-            () = tokio::time::sleep(Duration::from_secs(60)) => panic!("the scheduler does not start"),
+            () = tokio::time::sleep(Duration::from_mins(1)) => panic!("the scheduler does not start"),
         }
         let end = running.join_next().await.expect("it runs").expect("it does not panic");
         Err(end.expect_err("it ended before it was ready"))
