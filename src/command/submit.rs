@@ -136,7 +136,7 @@ impl Submit {
         let folder = std::env::current_dir().map_err(|source| GivenError::Folder { source });
         let folder = if draft.workdir.is_some() { folder.unwrap_or_default() } else { folder? };
         let here =
-            Here { now: clock::here(), folder, variable: &|name: &OsStr| std::env::var_os(name) };
+            Here { now: &clock::here, folder, variable: &|name: &OsStr| std::env::var_os(name) };
         let spec = draft.over(said).into_spec(program, &here).map_err(GivenError::from)?;
 
         let client = reach.connect(screen).await?;

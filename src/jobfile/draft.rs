@@ -99,8 +99,8 @@ pub enum Program {
 
 /// Where and when a draft is read.
 pub struct Here<'a> {
-    /// The time, in the reader's own zone.
-    pub now: Zoned,
+    /// Tells the time, in the reader's own zone; asked only if needed, since the zone is in a file.
+    pub now: &'a dyn Fn() -> Zoned,
     /// The current folder.
     pub folder: PathBuf,
     /// Looks up a variable of the reader's own environment.
@@ -136,10 +136,7 @@ impl DraftError {
 
 impl std::fmt::Debug for Here<'_> {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        out.debug_struct("Here")
-            .field("now", &self.now)
-            .field("folder", &self.folder)
-            .finish_non_exhaustive()
+        out.debug_struct("Here").field("folder", &self.folder).finish_non_exhaustive()
     }
 }
 
@@ -194,7 +191,7 @@ impl Draft {
         let extras: BTreeMap<String, Extra> =
             self.extra.into_iter().map(|extra| (extra.name.clone(), extra)).collect();
         let start_after_ms =
-            self.start_after.map_or(Ok(0), |moment| moment.as_millis(&here.now))?;
+            self.start_after.map_or(Ok(0), |moment| moment.as_millis(&(here.now)()))?;
         Ok(v1::JobSpec {
             name: self.name.unwrap_or(named),
             job_class: self.class.unwrap_or_default(),
@@ -278,7 +275,7 @@ mod tests {
 
     fn here() -> Here<'static> {
         Here {
-            now: "2026-05-01T18:00:00+08:00[+08:00]".parse().expect("a good moment"),
+            now: &|| "2026-05-01T18:00:00+08:00[+08:00]".parse().expect("a good moment"),
             folder: "/home/mia/sweep".into(),
             variable: &|name| (name == "USER").then(|| "mia".into()),
         }
