@@ -136,7 +136,7 @@ fn by_token(headers: &HeaderMap, published: &Published) -> Result<Caller, Proble
             "token.unknown",
             "the token is not valid here, was revoked, or has expired",
         )
-        .hint("ask an operator for a new one (`repower token person NAME`)")
+        .hint("ask an operator for a new one (`repower token user NAME`)")
     })
 }
 

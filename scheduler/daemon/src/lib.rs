@@ -19,6 +19,7 @@ mod output;
 mod problem;
 mod profile;
 mod published;
+mod reasons;
 mod run;
 mod secret;
 mod server;

@@ -28,6 +28,7 @@ use crate::notices::Notices;
 use crate::output::printer;
 use crate::profile::{self, founding};
 use crate::published::Published;
+use crate::reasons::Reasons;
 use crate::server::Port;
 use crate::shared::Shared;
 use crate::tls::{self, Authority};
@@ -110,6 +111,7 @@ pub async fn run(
         metrics,
         authority,
         leases: Mutex::default(),
+        reasons: Reasons::default(),
         linked: Mutex::default(),
         streams: Mutex::default(),
     });

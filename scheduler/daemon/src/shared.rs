@@ -21,6 +21,7 @@ use crate::options::Options;
 use crate::output::Printer;
 use crate::problem::Problem;
 use crate::published::Published;
+use crate::reasons::Reasons;
 use crate::tls::Authority;
 
 /// What all services share.
@@ -37,6 +38,7 @@ pub(crate) struct Shared {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) authority: Authority,
     pub(crate) leases: Mutex<Leases>,
+    pub(crate) reasons: Reasons,
     /// Links: each ends when its outbox does.
     pub(crate) linked: Mutex<JoinSet<()>>,
     /// Streams of answers: they end with the scheduler.

@@ -9,7 +9,7 @@ use repower_proto::{convert, v1};
 use repower_store::sqlite::{AttemptFilter, JobFilter};
 use tonic::Status;
 
-use super::summary::{self, Reasons};
+use super::summary;
 use crate::problem::Problem;
 use crate::shared::Shared;
 
@@ -32,9 +32,8 @@ pub(super) async fn list(
     let limit = wanted.filter.limit;
     let mut found: BTreeMap<u64, v1::JobSummary> = {
         let state = shared.published.read();
-        let reasons = &mut Reasons::default();
         let live = state.jobs.values().rev().filter(|job| wanted.has(job)).take(limit + 1);
-        live.map(|job| (job.id.0, summary::live(&state, job, reasons))).collect()
+        live.map(|job| (job.id.0, summary::live(shared, &state, job))).collect()
     };
     let ended: Vec<_> = wanted.states.iter().copied().filter(|state| state.is_end()).collect();
     if !ended.is_empty() {
@@ -93,7 +92,7 @@ impl Wanted {
 pub(super) async fn show(shared: &Shared, job: JobId) -> Result<v1::ShowJobReply, Status> {
     let live = {
         let state = shared.published.read();
-        state.job(job).map(|job| from_memory(&state, job))
+        state.job(job).map(|job| from_memory(shared, &state, job))
     };
     let mut reply = match live {
         Some(reply) => reply,
@@ -105,9 +104,9 @@ pub(super) async fn show(shared: &Shared, job: JobId) -> Result<v1::ShowJobReply
     Ok(reply)
 }
 
-fn from_memory(state: &State, job: &Job) -> v1::ShowJobReply {
+fn from_memory(shared: &Shared, state: &State, job: &Job) -> v1::ShowJobReply {
     v1::ShowJobReply {
-        summary: Some(summary::live(state, job, &mut Reasons::default())),
+        summary: Some(summary::live(shared, state, job)),
         spec: Some((&*job.spec).into()),
         tier: job.tier.as_str().to_owned(),
         policy_hash: job.policy.to_string(),

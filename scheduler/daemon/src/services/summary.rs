@@ -1,14 +1,8 @@
 //! Jobs, tasks and nodes as people see them.
 
-use std::collections::BTreeMap;
-
 use repower_core::life::attempt::Phase;
-use repower_core::plan;
-use repower_core::reason::Reason;
 use repower_core::state::{Attempt, Job, Node, State};
-use repower_model::{
-    AttemptId, Fault, JobId, JobState, Resources, Sequel, TaskId, TaskState, Timestamp,
-};
+use repower_model::{AttemptId, Fault, JobId, Sequel, TaskId, TaskState};
 use repower_proto::convert::moment_ms;
 use repower_proto::v1;
 use repower_store::rows::{AttemptRow, JobRow};
@@ -17,48 +11,9 @@ use crate::clock;
 use crate::problem::Problem;
 use crate::shared::Shared;
 
-/// Why jobs wait, found once for all jobs of one shape.
-#[derive(Debug, Default)]
-pub(super) struct Reasons {
-    of_shape: BTreeMap<Resources, (String, String)>,
-}
-
-impl Reasons {
-    /// Code and sentence for a job of a list; empty unless it waits.
-    fn of(&mut self, state: &State, job: &Job, now: Timestamp) -> (String, String) {
-        let waits = matches!(job.state(), JobState::Held | JobState::Pending);
-        if !waits {
-            return (String::new(), String::new());
-        }
-        let own = job.review || !job.waits_for.is_empty() || job.ready_at() > Some(now);
-        if own {
-            return said(state, job, now);
-        }
-        if let Some(known) = self.of_shape.get(&job.spec.resources) {
-            return known.clone();
-        }
-        let (code, text) = said(state, job, now);
-        let first_come = [Reason::Next.code(), Reason::Behind { tasks: 0 }.code()];
-        let known = if first_come.contains(&code.as_str()) {
-            (Reason::Behind { tasks: 0 }.code().to_owned(), "others go first".to_owned())
-        } else {
-            (code.clone(), text.clone())
-        };
-        self.of_shape.insert(job.spec.resources.clone(), known);
-        (code, text)
-    }
-}
-
-fn said(state: &State, job: &Job, now: Timestamp) -> (String, String) {
-    let explanation = plan::why(state, job.id, None, now);
-    explanation.map_or_else(Default::default, |explanation| {
-        (explanation.reason.code().to_owned(), explanation.reason.to_string())
-    })
-}
-
 /// A job that has not ended.
-pub(super) fn live(state: &State, job: &Job, reasons: &mut Reasons) -> v1::JobSummary {
-    let (reason_code, reason) = reasons.of(state, job, clock::now());
+pub(super) fn live(shared: &Shared, state: &State, job: &Job) -> v1::JobSummary {
+    let (reason_code, reason) = shared.reasons.of(state, job, clock::now());
     v1::JobSummary {
         id: job.id.0,
         name: job.spec.name.clone(),
@@ -109,7 +64,7 @@ pub(super) fn past(row: JobRow) -> v1::JobSummary {
 pub(super) fn live_by_id(shared: &Shared, job: JobId) -> Option<v1::JobSummary> {
     let state = shared.published.read();
     let job = state.job(job)?;
-    Some(live(&state, job, &mut Reasons::default()))
+    Some(live(shared, &state, job))
 }
 
 /// A job, wherever it is now.

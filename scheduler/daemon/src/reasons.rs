@@ -1,0 +1,75 @@
+//! Why jobs of a list wait.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+use repower_core::plan;
+use repower_core::reason::Reason;
+use repower_core::state::{Job, State};
+use repower_model::{JobState, Resources, Span, Timestamp};
+
+/// How long what was found out for a shape is good.
+const FRESH: Span = Span::from_secs(1);
+/// The most shapes that are remembered.
+const MOST: usize = 1000;
+
+/// Why jobs wait. To say it of one job with all numbers costs a look at every job ahead; so in
+/// lists it is found once a second for each shape of task, without the numbers of one job.
+#[derive(Debug, Default)]
+pub(crate) struct Reasons {
+    of_shape: Mutex<BTreeMap<Resources, Found>>,
+}
+
+#[derive(Debug, Clone)]
+struct Found {
+    at: Timestamp,
+    code: &'static str,
+    text: String,
+}
+
+impl Reasons {
+    /// Code and sentence for a job; empty unless it waits.
+    pub(crate) fn of(&self, state: &State, job: &Job, now: Timestamp) -> (String, String) {
+        let waits = matches!(job.state(), JobState::Held | JobState::Pending);
+        if !waits {
+            return (String::new(), String::new());
+        }
+        if let Some(own) = own(job, now) {
+            return (own.code().to_owned(), own.to_string());
+        }
+        let shape = &job.spec.resources;
+        let mut known = self.of_shape.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(found) = known.get(shape).filter(|found| now.since(found.at) < FRESH) {
+            return (found.code.to_owned(), found.text.clone());
+        }
+        let Some(found) = look(state, job, now) else { return (String::new(), String::new()) };
+        if known.len() >= MOST {
+            known.clear();
+        }
+        known.insert(shape.clone(), found.clone());
+        (found.code.to_owned(), found.text)
+    }
+}
+
+/// The reason that is this job's alone, if it has one.
+fn own(job: &Job, now: Timestamp) -> Option<Reason> {
+    if job.review {
+        return Some(Reason::Review { class: job.spec.class.clone() });
+    }
+    if !job.waits_for.is_empty() {
+        let on = job.waits_for.iter().map(|dependency| dependency.job).collect();
+        return Some(Reason::Dependency { on });
+    }
+    if let Some(at) = job.spec.start_after.filter(|at| *at > now) {
+        return Some(Reason::StartAfter { at });
+    }
+    job.ready_at().filter(|at| *at > now).map(|at| Reason::RetryAfter { at })
+}
+
+fn look(state: &State, job: &Job, now: Timestamp) -> Option<Found> {
+    let reason = plan::why(state, job.id, None, now)?.reason;
+    let code = reason.code();
+    let shared = code != Reason::Behind { tasks: 0 }.code();
+    let text = if shared { reason.to_string() } else { "others go first".to_owned() };
+    Some(Found { at: now, code, text })
+}
