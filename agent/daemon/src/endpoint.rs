@@ -14,10 +14,10 @@ const SCHEDULER: &str = "repower-scheduler";
 const CONNECT: Duration = Duration::from_secs(10);
 
 /// How long nothing may come before the other side is asked whether it is there.
-pub(crate) const PING: Duration = Duration::from_secs(2);
+const PING: Duration = Duration::from_secs(2);
 
 /// How long it has to answer.
-pub(crate) const PONG: Duration = Duration::from_secs(3);
+const PONG: Duration = Duration::from_secs(3);
 
 /// An endpoint for the scheduler at `address` that trusts `authority` only.
 ///
@@ -27,9 +27,7 @@ pub(crate) fn endpoint(
     authority: &str,
     certificate: Option<(&str, &str)>,
 ) -> Result<Endpoint, Error> {
-    let malformed = || Error::BadAddress {
-        address: address.to_owned(),
-    };
+    let malformed = || Error::BadAddress { address: address.to_owned() };
     let endpoint = Endpoint::from_shared(address.to_owned()).map_err(|_| malformed())?;
     if endpoint.uri().scheme_str() != Some("https") || endpoint.uri().port().is_none() {
         return Err(malformed());
@@ -40,12 +38,10 @@ pub(crate) fn endpoint(
     if let Some((certificate, key)) = certificate {
         tls = tls.identity(Identity::from_pem(certificate, key));
     }
-    let endpoint = endpoint
-        .tls_config(tls)
-        .map_err(|error| Error::BadCertificates {
-            scheduler: address.to_owned(),
-            source: error.into(),
-        })?;
+    let endpoint = endpoint.tls_config(tls).map_err(|error| Error::BadCertificates {
+        scheduler: address.to_owned(),
+        source: error.into(),
+    })?;
     Ok(endpoint
         .connect_timeout(CONNECT)
         .tcp_nodelay(true)
@@ -74,33 +70,74 @@ pub(crate) enum Failure {
     CertificateRefused(String),
 }
 
+/// The alerts by which the other side says that it does not like a certificate.
+const ABOUT_CERTIFICATES: [&str; 9] = [
+    "AccessDenied",
+    "BadCertificate",
+    "CertificateExpired",
+    "CertificateRequired",
+    "CertificateRevoked",
+    "CertificateUnknown",
+    "DecryptError",
+    "UnknownCA",
+    "UnsupportedCertificate",
+];
+
 impl Failure {
     /// What `error` means, by the TLS error in its chain of causes.
+    ///
+    /// In TLS 1.3 a client learns only after the handshake that its certificate is refused, from an
+    /// alert; HTTP/2 passes that on as text, and loses it if the connection is closed at once. Then
+    /// the next try tells.
     pub(crate) fn of(error: Box<dyn StdError + Send + Sync>) -> Self {
-        match tls_cause(&*error) {
-            Some(rustls::Error::InvalidCertificate(_)) => Self::WrongAuthority(error),
-            Some(rustls::Error::AlertReceived(alert)) => {
-                Self::CertificateRefused(format!("TLS alert {alert:?}"))
-            }
-            _ => Self::Unreachable(error),
+        if let Some(rustls::Error::InvalidCertificate(_)) = tls_cause(&*error) {
+            return Self::WrongAuthority(error);
+        }
+        let alert = causes(&*error).find_map(|cause| alert(&cause.to_string()));
+        match alert {
+            Some(alert) => Self::CertificateRefused(format!("TLS alert {alert}")),
+            None => Self::Unreachable(error),
         }
     }
 }
 
-/// The TLS error in a chain of causes; `io::Error`s hide theirs from `source`.
-fn tls_cause<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a rustls::Error> {
-    let mut cause = Some(error);
-    while let Some(error) = cause {
-        if let Some(tls) = error.downcast_ref::<rustls::Error>() {
-            return Some(tls);
+/// The alert about a certificate that a text tells of.
+fn alert(text: &str) -> Option<&'static str> {
+    let (_, name) = text.split_once("received fatal alert: ")?;
+    ABOUT_CERTIFICATES.into_iter().find(|known| *known == name)
+}
+
+impl Failure {
+    /// For how long the other side may have been gone before this was noticed.
+    ///
+    /// A connection that was closed was there until then. One that timed out may have been cut when
+    /// the other side was last heard, after which it was asked whether it is there.
+    pub(crate) fn unnoticed(&self) -> Duration {
+        match self {
+            Self::Unreachable(error) if timed_out(&**error) => PING + PONG,
+            Self::Unreachable(_) | Self::WrongAuthority(_) | Self::CertificateRefused(_) => {
+                Duration::ZERO
+            }
         }
-        let inner = error
-            .downcast_ref::<std::io::Error>()
-            .and_then(std::io::Error::get_ref);
-        cause = match inner {
-            Some(inner) => Some(inner as &(dyn StdError + 'static)),
-            None => error.source(),
-        };
     }
-    None
+}
+
+/// Whether some cause of an error is that no answer came in time.
+fn timed_out(error: &(dyn StdError + 'static)) -> bool {
+    causes(error).any(|cause| cause.to_string().contains("timed out"))
+}
+
+/// The TLS error among the causes of an error.
+fn tls_cause<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a rustls::Error> {
+    causes(error).find_map(|cause| cause.downcast_ref::<rustls::Error>())
+}
+
+/// An error and its causes; that of an `io::Error` is what it was made of, which its `source` skips.
+fn causes<'a>(
+    error: &'a (dyn StdError + 'static),
+) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
+    std::iter::successors(Some(error), |&error| {
+        let inner = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        inner.map_or_else(|| error.source(), |inner| Some(inner as &(dyn StdError + 'static)))
+    })
 }

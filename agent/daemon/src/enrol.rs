@@ -19,16 +19,11 @@ pub(crate) async fn identity(options: &Options, data: &DataFolder) -> Result<Ide
     let join = options.join.as_deref().map(JoinFile::read).transpose();
     match (known, join) {
         (Some(known), Ok(Some(join))) if join.authority.trim() != known.authority.trim() => {
-            Err(Error::EnrolledElsewhere {
-                data: data.path().into(),
-                name: known.name,
-            })
+            Err(Error::EnrolledElsewhere { data: data.path().into(), name: known.name })
         }
         // A join file that is gone after enrolment is no fault.
         (Some(known), _) => Ok(known),
-        (None, Ok(None)) => Err(Error::NotEnrolled {
-            data: data.path().into(),
-        }),
+        (None, Ok(None)) => Err(Error::NotEnrolled { data: data.path().into() }),
         (None, Ok(Some(join))) => {
             let name = options.name.clone().unwrap_or_else(inventory::node_name);
             check_name(&name)?;
@@ -46,9 +41,7 @@ fn check_name(name: &str) -> Result<(), Error> {
     if (1..=63).contains(&name.len()) && name.bytes().all(allowed) {
         Ok(())
     } else {
-        Err(Error::BadName {
-            name: name.to_owned(),
-        })
+        Err(Error::BadName { name: name.to_owned() })
     }
 }
 
@@ -59,9 +52,7 @@ async fn enrol(join: &JoinFile, name: String) -> Result<Identity, Error> {
         source: error.into(),
     };
     let key = KeyPair::generate().map_err(unusable)?;
-    let request = CertificateParams::default()
-        .serialize_request(&key)
-        .map_err(unusable)?;
+    let request = CertificateParams::default().serialize_request(&key).map_err(unusable)?;
     let request = EnrolRequest {
         secret: join.secret.clone(),
         name: name.clone(),
@@ -100,22 +91,14 @@ async fn ask(
         let scheduler = join.scheduler.clone();
         match failure {
             Failure::Unreachable(source) if tries >= TRIES => {
-                return Err(Error::Unreachable {
-                    scheduler,
-                    tries,
-                    source,
-                });
+                return Err(Error::Unreachable { scheduler, tries, source });
             }
             Failure::Unreachable(_) => tokio::time::sleep(backoff.next_wait()).await,
             Failure::WrongAuthority(source) => {
                 return Err(Error::WrongAuthority { scheduler, source });
             }
             Failure::CertificateRefused(message) => {
-                return Err(Error::EnrolmentRefused {
-                    scheduler,
-                    name: name.to_owned(),
-                    message,
-                });
+                return Err(Error::EnrolmentRefused { scheduler, name: name.to_owned(), message });
             }
         }
     }
@@ -131,10 +114,6 @@ fn refusal(join: &JoinFile, name: &str, status: &tonic::Status) -> Error {
     } else if code == Code::AlreadyExists {
         Error::NameTaken { scheduler, name }
     } else {
-        Error::EnrolmentRefused {
-            scheduler,
-            name,
-            message,
-        }
+        Error::EnrolmentRefused { scheduler, name, message }
     }
 }

@@ -50,15 +50,8 @@ pub(crate) struct DataFolder {
 impl DataFolder {
     /// Makes the folder if need be, and locks it.
     pub(crate) fn open(path: &Path) -> Result<Self, Error> {
-        let broken = |source| Error::DataFolder {
-            path: path.into(),
-            source,
-        };
-        std::fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(path)
-            .map_err(broken)?;
+        let broken = |source| Error::DataFolder { path: path.into(), source };
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(broken)?;
         let path = path.canonicalize().map_err(broken)?;
         let lock = OpenOptions::new()
             .write(true)
@@ -89,10 +82,7 @@ impl DataFolder {
         };
         toml::from_str(&text)
             .map(Some)
-            .map_err(|source| Error::IdentityMalformed {
-                path,
-                source: Box::new(source),
-            })
+            .map_err(|source| Error::IdentityMalformed { path, source: Box::new(source) })
     }
 
     /// Writes the identity: all of it or, whatever happens, nothing.
@@ -100,8 +90,7 @@ impl DataFolder {
         let path = self.identity_path();
         let text =
             toml::to_string(identity).expect("an identity is a flat table of strings and a number");
-        self.write(&path, text.as_bytes())
-            .map_err(|source| Error::DataFolder { path, source })
+        self.write(&path, text.as_bytes()).map_err(|source| Error::DataFolder { path, source })
     }
 
     fn write(&self, path: &Path, bytes: &[u8]) -> std::io::Result<()> {

@@ -37,32 +37,24 @@ fn capacity(options: &Options, system: &System, data: &Path) -> Resources {
     let cpus = options.cpus.unwrap_or_else(|| {
         std::thread::available_parallelism().map_or(1, |count| count.get() as u64)
     });
-    let memory = options
-        .memory_mib
-        .map_or_else(|| Bytes::new(memory(system)), Bytes::from_mib);
-    let disk = options
-        .disk_mib
-        .map_or_else(|| Bytes::new(free_disk(data)), Bytes::from_mib);
+    let memory = options.memory_mib.map_or_else(|| Bytes::new(memory(system)), Bytes::from_mib);
+    let disk = options.disk_mib.map_or_else(|| Bytes::new(free_disk(data)), Bytes::from_mib);
     let extras = options.extras.iter().filter(|(_, amount)| **amount > 0);
     Resources {
         cpus: Cpus::from_whole(cpus),
         memory,
         disk,
-        extras: extras
-            .map(|(name, amount)| (name.clone(), *amount))
-            .collect(),
+        extras: extras.map(|(name, amount)| (name.clone(), *amount)).collect(),
     }
 }
 
 /// Main memory, or what the control group of this process may use of it.
 fn memory(system: &System) -> u64 {
     let all = system.total_memory();
-    system
-        .cgroup_limits()
-        .map_or(all, |limits| match limits.total_memory {
-            0 => all,
-            limit => limit.min(all),
-        })
+    system.cgroup_limits().map_or(all, |limits| match limits.total_memory {
+        0 => all,
+        limit => limit.min(all),
+    })
 }
 
 fn free_disk(data: &Path) -> u64 {
@@ -72,25 +64,16 @@ fn free_disk(data: &Path) -> u64 {
 /// How many processor packages; 1 if the machine does not say.
 fn sockets() -> u32 {
     let text = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let packages: BTreeSet<_> = text
-        .lines()
-        .filter(|line| line.starts_with("physical id"))
-        .collect();
+    let packages: BTreeSet<_> =
+        text.lines().filter(|line| line.starts_with("physical id")).collect();
     u32::try_from(packages.len().max(1)).unwrap_or(1)
 }
 
 /// A name for the node: the host's, in the letters that a node's name may have.
 pub(crate) fn node_name() -> String {
-    let host = rustix::system::uname()
-        .nodename()
-        .to_string_lossy()
-        .to_lowercase();
+    let host = rustix::system::uname().nodename().to_string_lossy().to_lowercase();
     let allowed = |letter: char| {
-        if letter.is_ascii_alphanumeric() || "-._".contains(letter) {
-            letter
-        } else {
-            '-'
-        }
+        if letter.is_ascii_alphanumeric() || "-._".contains(letter) { letter } else { '-' }
     };
     let name: String = host.chars().map(allowed).take(63).collect();
     if name.is_empty() { "node".into() } else { name }

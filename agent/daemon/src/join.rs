@@ -20,9 +20,7 @@ pub struct JoinFile {
 
 impl std::fmt::Debug for JoinFile {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("JoinFile")
-            .field("scheduler", &self.scheduler)
-            .finish_non_exhaustive()
+        f.debug_struct("JoinFile").field("scheduler", &self.scheduler).finish_non_exhaustive()
     }
 }
 
@@ -33,10 +31,8 @@ impl JoinFile {
     ///
     /// [`Error::JoinFileUnreadable`] or [`Error::JoinFileMalformed`], which say where.
     pub fn read(path: &Path) -> Result<Self, Error> {
-        let text = std::fs::read_to_string(path).map_err(|source| Error::JoinFileUnreadable {
-            path: path.into(),
-            source,
-        })?;
+        let text = std::fs::read_to_string(path)
+            .map_err(|source| Error::JoinFileUnreadable { path: path.into(), source })?;
         toml::from_str(&text).map_err(|source| Error::JoinFileMalformed {
             path: path.into(),
             source: Box::new(source),

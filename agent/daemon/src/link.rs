@@ -12,7 +12,7 @@ use repower_agent_core::{Input, Moment};
 use repower_model::{Instance, Inventory, Span};
 use tonic::transport::Endpoint;
 
-use crate::endpoint::{self, Failure, PING, PONG};
+use crate::endpoint::{self, Failure};
 use crate::identity::Identity;
 use crate::tasks::Tasks;
 use crate::{Error, clock};
@@ -41,18 +41,12 @@ impl Link {
         loop {
             let end = match endpoint::connect(&self.endpoint).await {
                 Ok(channel) => self.hold(channel).await,
-                Err(failure) => End::Broken {
-                    failure,
-                    heard: None,
-                },
+                Err(failure) => End::Broken { failure, heard: None },
             };
             match end {
                 End::Left => return Ok(()),
                 End::Dismissed { reason, last: true } => return Err(Error::Dismissed { reason }),
-                End::Dismissed {
-                    reason,
-                    last: false,
-                } => {
+                End::Dismissed { reason, last: false } => {
                     tracing::warn!(reason, "the scheduler has ended the link");
                     self.lost(clock::now().steady);
                 }
@@ -101,18 +95,13 @@ impl Link {
     fn broken(&self, failure: Failure, heard: Option<Moment>, welcomed: bool) -> Result<(), Error> {
         let scheduler = self.scheduler.clone();
         if let Some(heard) = heard {
-            // The other side is asked whether it is there; so long it may have been gone unnoticed.
-            let unnoticed =
-                Span::from_millis(u64::try_from((PING + PONG).as_millis()).unwrap_or(0));
-            self.lost(heard.max(clock::now().steady.before(unnoticed)));
+            let unnoticed = u64::try_from(failure.unnoticed().as_millis()).unwrap_or(0);
+            let contact = clock::now().steady.before(Span::from_millis(unnoticed));
+            self.lost(heard.max(contact));
         }
         match failure {
             Failure::Unreachable(error) => {
-                tracing::warn!(
-                    scheduler,
-                    error = chain(&*error),
-                    "cannot reach the scheduler"
-                );
+                tracing::warn!(scheduler, error = chain(&*error), "cannot reach the scheduler");
             }
             Failure::WrongAuthority(source) if !welcomed => {
                 return Err(Error::WrongAuthority { scheduler, source });
@@ -126,11 +115,7 @@ impl Link {
             }
             Failure::CertificateRefused(message) if !welcomed => {
                 let name = self.identity.name.clone();
-                return Err(Error::CertificateRefused {
-                    scheduler,
-                    name,
-                    message,
-                });
+                return Err(Error::CertificateRefused { scheduler, name, message });
             }
             Failure::CertificateRefused(message) => {
                 tracing::error!(

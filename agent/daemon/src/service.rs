@@ -54,18 +54,10 @@ pub async fn run(options: Options, shutdown: impl Future<Output = ()>) -> Result
         bytes: usize::try_from(options.backlog_mib.max(1) << 20).unwrap_or(usize::MAX),
         ..Limits::default()
     };
-    let tasks = Tasks::new(
-        inventory.capacity.clone(),
-        limits,
-        about,
-        data.path(),
-        options.no_exec,
-    )?;
+    let tasks =
+        Tasks::new(inventory.capacity.clone(), limits, about, data.path(), options.no_exec)?;
     let threads = Threads::start(&tasks)?;
-    let scheduler = options
-        .scheduler
-        .clone()
-        .unwrap_or_else(|| identity.scheduler.clone());
+    let scheduler = options.scheduler.clone().unwrap_or_else(|| identity.scheduler.clone());
     let certificate = Some((identity.certificate.as_str(), identity.key.as_str()));
     let link = Link {
         endpoint: endpoint::endpoint(&scheduler, &identity.authority, certificate)?,

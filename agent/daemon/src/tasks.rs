@@ -68,16 +68,9 @@ impl Tasks {
         folder: &Path,
         no_exec: bool,
     ) -> Result<Arc<Self>, Error> {
-        let refused = |what| {
-            move |errno: rustix::io::Errno| Error::System {
-                what,
-                source: errno.into(),
-            }
-        };
-        let unusable = |source| Error::DataFolder {
-            path: folder.into(),
-            source,
-        };
+        let refused =
+            |what| move |errno: rustix::io::Errno| Error::System { what, source: errno.into() };
+        let unusable = |source| Error::DataFolder { path: folder.into(), source };
         let slots = capacity.cpus.as_milli() / 1000;
         raise_open_files(slots);
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC).map_err(refused("an epoll set"))?;

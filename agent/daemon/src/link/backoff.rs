@@ -43,14 +43,9 @@ mod tests {
     fn the_bound_doubles_from_50_ms_to_10_s() {
         let mut backoff = Backoff::default();
 
-        let waits: Vec<_> = (0..10)
-            .map(|_| backoff.wait(u32::MAX).as_millis())
-            .collect();
+        let waits: Vec<_> = (0..10).map(|_| backoff.wait(u32::MAX).as_millis()).collect();
 
-        assert_eq!(
-            waits,
-            [50, 100, 200, 400, 800, 1600, 3200, 6400, 10_000, 10_000]
-        );
+        assert_eq!(waits, [50, 100, 200, 400, 800, 1600, 3200, 6400, 10_000, 10_000]);
     }
 
     #[test]

@@ -67,9 +67,7 @@ impl Link {
     /// Says hello on a new stream and holds it until it ends.
     pub(super) async fn hold(&self, channel: Channel) -> End {
         let (sender, receiver) = mpsc::channel(QUEUE);
-        let hello = FromAgent {
-            body: Some(Up::Hello(self.hello())),
-        };
+        let hello = FromAgent { body: Some(Up::Hello(self.hello())) };
         sender.try_send(hello).expect("a new queue has room");
         let mut client = AgentsClient::new(channel).max_decoding_message_size(LARGEST);
         let now = Instant::from_std(clock::instant());
@@ -85,10 +83,7 @@ impl Link {
             Ok(reply) => self.converse(reply.into_inner(), &mut course).await,
             Err(status) => Err(status),
         };
-        end.unwrap_or_else(|status| End::Broken {
-            failure: failure(status),
-            heard: course.heard,
-        })
+        end.unwrap_or_else(|status| End::Broken { failure: failure(status), heard: course.heard })
     }
 
     fn hello(&self) -> Hello {
@@ -96,9 +91,7 @@ impl Link {
             protocol: PROTOCOL,
             instance: self.instance.0.to_vec(),
             inventory: Some((&self.inventory).into()),
-            held: self
-                .tasks
-                .ask(|session| session.held().map(Into::into).collect()),
+            held: self.tasks.ask(|session| session.held().map(Into::into).collect()),
         }
     }
 
@@ -143,8 +136,7 @@ impl Link {
         match message.body? {
             Down::Welcome(welcome) => self.welcome(&welcome, course),
             Down::Orders(orders) => {
-                self.tasks
-                    .tell(orders.orders.into_iter().filter_map(wire::input));
+                self.tasks.tell(orders.orders.into_iter().filter_map(wire::input));
             }
             Down::Acknowledged(acknowledged) => {
                 self.tasks.tell([Input::Acknowledged(acknowledged.through)]);
@@ -152,21 +144,14 @@ impl Link {
                 course.pending = true;
             }
             Down::Dismissed(dismissed) => {
-                return Some(End::Dismissed {
-                    reason: dismissed.reason,
-                    last: dismissed.r#final,
-                });
+                return Some(End::Dismissed { reason: dismissed.reason, last: dismissed.r#final });
             }
         }
         None
     }
 
     fn welcome(&self, welcome: &Welcome, course: &mut Course) {
-        tracing::info!(
-            node = welcome.node,
-            cell = welcome.cell,
-            "linked to the scheduler"
-        );
+        tracing::info!(node = welcome.node, cell = welcome.cell, "linked to the scheduler");
         course.heard = Some(clock::now().steady);
         course.heartbeat = Duration::from_millis(welcome.heartbeat_ms.max(10));
         course.beat_at = Instant::from_std(clock::instant()) + course.heartbeat;
@@ -216,10 +201,7 @@ impl Course {
 
 /// What the end of a stream means.
 fn failure(status: Status) -> Failure {
-    if matches!(
-        status.code(),
-        Code::Unauthenticated | Code::PermissionDenied
-    ) {
+    if matches!(status.code(), Code::Unauthenticated | Code::PermissionDenied) {
         Failure::CertificateRefused(status.message().to_owned())
     } else {
         Failure::of(status.into())

@@ -39,10 +39,7 @@ fn attempt(wire: Option<v1::AttemptRef>) -> Result<AttemptId, ConvertError> {
 
 /// What a welcome says that matters to the session.
 pub(super) fn terms(welcome: &v1::Welcome) -> Terms {
-    Terms {
-        lease: Span::from_millis(welcome.lease_ms),
-        output_bytes: welcome.output_bytes,
-    }
+    Terms { lease: Span::from_millis(welcome.lease_ms), output_bytes: welcome.output_bytes }
 }
 
 /// A message of reports.
@@ -52,9 +49,7 @@ pub(super) fn reports(batch: &Batch<'_>) -> v1::Reports {
         reports: batch
             .reports
             .iter()
-            .map(|report| v1::Report {
-                body: Some(body(report)),
-            })
+            .map(|report| v1::Report { body: Some(body(report)) })
             .collect(),
     }
 }
@@ -62,12 +57,7 @@ pub(super) fn reports(batch: &Batch<'_>) -> v1::Reports {
 fn body(report: &Report) -> v1::report::Body {
     use v1::report::Body;
     match report {
-        Report::Output {
-            attempt,
-            stream,
-            offset,
-            data,
-        } => Body::Output(v1::Output {
+        Report::Output { attempt, stream, offset, data } => Body::Output(v1::Output {
             attempt: Some((*attempt).into()),
             stream: match stream {
                 Stream::Stdout => v1::Stream::Stdout.into(),
@@ -80,13 +70,7 @@ fn body(report: &Report) -> v1::report::Body {
             attempt: Some((*attempt).into()),
             started_ms: started.as_millis(),
         }),
-        Report::Ended {
-            attempt,
-            outcome,
-            usage,
-            started,
-            ended,
-        } => Body::Ended(v1::Ended {
+        Report::Ended { attempt, outcome, usage, started, ended } => Body::Ended(v1::Ended {
             attempt: Some((*attempt).into()),
             outcome: Some(outcome.into()),
             usage: Some((*usage).into()),

@@ -77,20 +77,10 @@ impl Child {
     pub(super) fn watch(&self, epoll: &OwnedFd, serial: u64) -> rustix::io::Result<()> {
         let once = EventFlags::IN | EventFlags::ONESHOT;
         if let Some(stdout) = &self.stdout {
-            epoll::add(
-                epoll,
-                stdout,
-                Token::Output(serial, Stream::Stdout).pack(),
-                once,
-            )?;
+            epoll::add(epoll, stdout, Token::Output(serial, Stream::Stdout).pack(), once)?;
         }
         if let Some(stderr) = &self.stderr {
-            epoll::add(
-                epoll,
-                stderr,
-                Token::Output(serial, Stream::Stderr).pack(),
-                once,
-            )?;
+            epoll::add(epoll, stderr, Token::Output(serial, Stream::Stderr).pack(), once)?;
         }
         epoll::add(epoll, &self.pidfd, Token::Exit(serial).pack(), once)
     }

@@ -17,31 +17,19 @@ pub(super) struct Reaped {
 
 impl Reaped {
     /// Of a process that somebody else has reaped.
-    pub(super) const UNKNOWN: Self = Self {
-        status: Status::Unknown,
-        cpu_us: 0,
-        peak_memory: 0,
-    };
+    pub(super) const UNKNOWN: Self = Self { status: Status::Unknown, cpu_us: 0, peak_memory: 0 };
 }
 
 /// Reaps a process that has ended; `None` if it has not.
 pub(super) fn reap(pid: Pid) -> io::Result<Option<Reaped>> {
     let mut status = 0;
     // SAFETY: an all-zero `rusage` is a valid value of this plain C struct.
-    #[expect(
-        unsafe_code,
-        reason = "plain C struct, all of whose bit patterns are valid"
-    )]
+    #[expect(unsafe_code, reason = "plain C struct, all of whose bit patterns are valid")]
     let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
     // SAFETY: both pointers are to live variables of the types that wait4 writes.
     #[expect(unsafe_code, reason = "no safe wait returns what the process used")]
     let reaped = unsafe {
-        libc::wait4(
-            pid.as_raw_nonzero().get(),
-            &raw mut status,
-            libc::WNOHANG,
-            &raw mut usage,
-        )
+        libc::wait4(pid.as_raw_nonzero().get(), &raw mut status, libc::WNOHANG, &raw mut usage)
     };
     match reaped {
         -1 => Err(io::Error::last_os_error()),

@@ -29,10 +29,7 @@ pub(super) enum Failure {
     )]
     NotAProgram { program: PathBuf },
     #[error("the interpreter {} that {} names is not there: correct its #! line, or install the interpreter on this node", interpreter.display(), program.display())]
-    NoInterpreterOf {
-        interpreter: PathBuf,
-        program: PathBuf,
-    },
+    NoInterpreterOf { interpreter: PathBuf, program: PathBuf },
     #[error("the interpreter {} of the script is not there: correct the #! line, or install it on this node", interpreter.display())]
     NoInterpreter { interpreter: PathBuf },
     #[error("the #! line of the script names no interpreter: write for example #!/bin/sh")]
@@ -66,10 +63,7 @@ impl Failure {
         if let Some(folder) = &prepared.working_folder
             && let Err(source) = enter(folder)
         {
-            return Self::WorkingFolder {
-                folder: folder.clone(),
-                source,
-            };
+            return Self::WorkingFolder { folder: folder.clone(), source };
         }
         let found = prepared
             .working_folder
@@ -77,26 +71,18 @@ impl Failure {
             .map_or_else(|| program.clone(), |folder| folder.join(&program));
         match error.raw_os_error() {
             Some(libc::ENOENT) => match interpreter(&found) {
-                Some(interpreter) => Self::NoInterpreterOf {
-                    interpreter,
-                    program,
-                },
+                Some(interpreter) => Self::NoInterpreterOf { interpreter, program },
                 None => Self::NotFound { program },
             },
             Some(libc::ENOTDIR) => Self::NotFound { program },
             Some(libc::EACCES) if found.is_dir() => Self::IsFolder { program },
             Some(libc::EACCES | libc::EPERM) => Self::NotExecutable { program },
             Some(libc::ENOEXEC) => Self::NotAProgram { program },
-            Some(libc::E2BIG) => Self::TooLong {
-                bytes: length(prepared),
-            },
+            Some(libc::E2BIG) => Self::TooLong { bytes: length(prepared) },
             Some(libc::EMFILE | libc::ENFILE | libc::ENOMEM | libc::EAGAIN) => {
                 Self::NoRoom { source: error }
             }
-            _ => Self::Other {
-                program,
-                source: error,
-            },
+            _ => Self::Other { program, source: error },
         }
     }
 }
@@ -112,26 +98,15 @@ fn enter(folder: &Path) -> io::Result<()> {
 /// The interpreter that a file names in its `#!` line, if the file is there and has one.
 fn interpreter(program: &Path) -> Option<PathBuf> {
     let mut head = Vec::new();
-    File::open(program)
-        .ok()?
-        .take(256)
-        .read_to_end(&mut head)
-        .ok()?;
-    let line = head
-        .strip_prefix(b"#!")?
-        .split(|byte| *byte == b'\n')
-        .next()?
-        .trim_ascii();
+    File::open(program).ok()?.take(256).read_to_end(&mut head).ok()?;
+    let line = head.strip_prefix(b"#!")?.split(|byte| *byte == b'\n').next()?.trim_ascii();
     let name = line.split(u8::is_ascii_whitespace).next()?;
     Some(PathBuf::from(std::ffi::OsStr::from_bytes(name)))
 }
 
 /// What the arguments and the environment take, as the kernel counts them.
 fn length(prepared: &Prepared) -> usize {
-    let arguments = prepared
-        .arguments
-        .iter()
-        .map(|one| one.len() + 1 + size_of::<usize>());
+    let arguments = prepared.arguments.iter().map(|one| one.len() + 1 + size_of::<usize>());
     let environment = prepared
         .environment
         .iter()

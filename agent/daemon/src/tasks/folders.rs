@@ -45,11 +45,7 @@ impl Folders {
     pub(super) fn new(root: &Path) -> io::Result<Self> {
         clear(root)?;
         make(root)?;
-        Ok(Self {
-            root: root.into(),
-            next: 1,
-            fresh: Vec::new(),
-        })
+        Ok(Self { root: root.into(), next: 1, fresh: Vec::new() })
     }
 
     /// A folder for an attempt.

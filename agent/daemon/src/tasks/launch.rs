@@ -27,10 +27,8 @@ impl Tasks {
                 let mut state = self.lock();
                 let serial = state.insert(child);
                 self.apply(&mut state, Input::Started { attempt });
-                let watched = state
-                    .children
-                    .get(&serial)
-                    .map(|child| child.watch(&self.epoll, serial));
+                let watched =
+                    state.children.get(&serial).map(|child| child.watch(&self.epoll, serial));
                 if let Some(Err(errno)) = watched {
                     let error = std::io::Error::from(errno);
                     tracing::error!(%attempt, %error, "cannot watch a task, so it is killed");
@@ -40,13 +38,7 @@ impl Tasks {
             Err(failure) => {
                 let mut state = self.lock();
                 state.used.extend(folder);
-                self.apply(
-                    &mut state,
-                    Input::NotStarted {
-                        attempt,
-                        detail: failure.to_string(),
-                    },
-                );
+                self.apply(&mut state, Input::NotStarted { attempt, detail: failure.to_string() });
             }
         }
     }
@@ -60,14 +52,7 @@ impl Tasks {
         pid.into_iter().for_each(discard);
         state.remove(serial);
         let exit = ended_now(Status::Unknown);
-        self.apply(
-            state,
-            Input::Exited {
-                attempt,
-                exit,
-                drained: true,
-            },
-        );
+        self.apply(state, Input::Exited { attempt, exit, drained: true });
     }
 
     /// Success without a process.
@@ -76,23 +61,14 @@ impl Tasks {
         let mut state = self.lock();
         self.apply(&mut state, Input::Started { attempt });
         let exit = ended_now(Status::Code(0));
-        self.apply(
-            &mut state,
-            Input::Exited {
-                attempt,
-                exit,
-                drained: true,
-            },
-        );
+        self.apply(&mut state, Input::Exited { attempt, exit, drained: true });
     }
 
     fn start(&self, launch: &Launch, kept: &mut Option<Folder>) -> Result<Child, Failure> {
         let prepared = self.jobs.prepare(&launch.definition)?;
         let source = self.lock().folders.take();
         let folder = kept.insert(source.get().map_err(|source| Failure::Folder { source })?);
-        let no_room = |errno: rustix::io::Errno| Failure::NoRoom {
-            source: errno.into(),
-        };
+        let no_room = |errno: rustix::io::Errno| Failure::NoRoom { source: errno.into() };
         let (stdout, stdout_writer) = pipe().map_err(no_room)?;
         let (stderr, stderr_writer) = pipe().map_err(no_room)?;
         let duplicate =
@@ -103,9 +79,7 @@ impl Tasks {
             .stdout(duplicate(&stdout_writer)?)
             .stderr(duplicate(&stderr_writer)?);
         let since = clock::uptime();
-        let spawned = command
-            .spawn()
-            .map_err(|error| Failure::of(error, &prepared))?;
+        let spawned = command.spawn().map_err(|error| Failure::of(error, &prepared))?;
         let pid = i32::try_from(spawned.id()).ok().and_then(Pid::from_raw);
         let pid = pid.expect("the kernel numbers processes from 1 to 2^22");
         let pidfd = pidfd_open(pid, PidfdFlags::empty()).map_err(|errno| {
@@ -128,13 +102,7 @@ impl Tasks {
 
 /// An end of which nothing is known but how.
 fn ended_now(status: Status) -> Exit {
-    Exit {
-        status,
-        ended: clock::now().wall,
-        wall_us: 0,
-        cpu_us: 0,
-        peak_memory_bytes: 0,
-    }
+    Exit { status, ended: clock::now().wall, wall_us: 0, cpu_us: 0, peak_memory_bytes: 0 }
 }
 
 /// Kills and reaps a process that nobody watches.
@@ -154,12 +122,7 @@ fn command(launch: &Launch, prepared: &Prepared, folder: &Folder) -> Command {
         .arg0(&prepared.name)
         .args(&prepared.arguments)
         .env_clear()
-        .envs(
-            prepared
-                .environment
-                .iter()
-                .map(|(name, value)| (name, value)),
-        )
+        .envs(prepared.environment.iter().map(|(name, value)| (name, value)))
         .env("TMPDIR", folder.path())
         .env("REPOWER_TASK_INDEX", launch.attempt.task.index.to_string())
         .env("REPOWER_ATTEMPT", launch.attempt.number.to_string())

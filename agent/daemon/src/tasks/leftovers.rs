@@ -29,10 +29,7 @@ fn kill_marked(mark: &[u8]) -> io::Result<usize> {
     let mut killed = 0;
     for entry in fs::read_dir("/proc")? {
         let name = entry?.file_name();
-        let pid = name
-            .to_str()
-            .and_then(|name| name.parse().ok())
-            .and_then(Pid::from_raw);
+        let pid = name.to_str().and_then(|name| name.parse().ok()).and_then(Pid::from_raw);
         let Some(pid) = pid else { continue };
         // Opened before its environment is read: the signal cannot hit a later process with this pid.
         let Ok(process) = pidfd_open(pid, PidfdFlags::empty()) else {
@@ -42,9 +39,8 @@ fn kill_marked(mark: &[u8]) -> io::Result<usize> {
         else {
             continue;
         };
-        let is_ours = environment
-            .split(|byte| *byte == 0)
-            .any(|variable| variable.starts_with(mark));
+        let is_ours =
+            environment.split(|byte| *byte == 0).any(|variable| variable.starts_with(mark));
         if is_ours && pidfd_send_signal(&process, Signal::KILL).is_ok() {
             wait_for_end(&process);
             killed += 1;
@@ -56,10 +52,7 @@ fn kill_marked(mark: &[u8]) -> io::Result<usize> {
 /// Waits, for at most a second, until a process that was killed has ended.
 fn wait_for_end(process: &std::os::fd::OwnedFd) {
     use rustix::event::{PollFd, PollFlags, Timespec, poll};
-    let second = Timespec {
-        tv_sec: 1,
-        tv_nsec: 0,
-    };
+    let second = Timespec { tv_sec: 1, tv_nsec: 0 };
     let mut set = [PollFd::new(process, PollFlags::IN)];
     if let Err(errno) = poll(&mut set, Some(&second)) {
         tracing::warn!(error = %io::Error::from(errno), "cannot wait for the end of a leftover");

@@ -105,9 +105,7 @@ impl Jobs {
         let script = ScriptFile::write(self.folder.join(definition.job.to_string()), &spec.script)
             .map_err(|source| Failure::Script { source })?;
         let (interpreter, option) = interpreter(&spec.script)?;
-        let before = option
-            .into_iter()
-            .chain([script.path.clone().into_os_string()]);
+        let before = option.into_iter().chain([script.path.clone().into_os_string()]);
         let arguments = before.chain(arguments).collect();
         Ok(Prepared {
             name: interpreter.clone().into_os_string(),
@@ -139,25 +137,16 @@ impl Jobs {
             (environment::MARK, self.about.mark.clone()),
         ];
         let system = system.map(|(name, value)| (name.into(), value.into()));
-        let all: BTreeMap<OsString, OsString> = self
-            .inherited
-            .iter()
-            .cloned()
-            .chain(own)
-            .chain(system)
-            .collect();
+        let all: BTreeMap<OsString, OsString> =
+            self.inherited.iter().cloned().chain(own).chain(system).collect();
         all.into_iter().collect()
     }
 }
 
 impl ScriptFile {
     fn write(path: PathBuf, text: &[u8]) -> io::Result<Self> {
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o700)
-            .open(&path)?;
+        let mut file =
+            OpenOptions::new().write(true).create(true).truncate(true).mode(0o700).open(&path)?;
         let script = Self { path };
         file.write_all(text)?;
         Ok(script)
@@ -182,25 +171,17 @@ fn interpreter(script: &[u8]) -> Result<(PathBuf, Option<OsString>), Failure> {
     };
     let line = rest.split(|byte| *byte == b'\n').next().unwrap_or_default();
     let line = line.trim_ascii();
-    let end = line
-        .iter()
-        .position(|byte| matches!(byte, b' ' | b'\t'))
-        .unwrap_or(line.len());
+    let end = line.iter().position(|byte| matches!(byte, b' ' | b'\t')).unwrap_or(line.len());
     let (program, option) = line.split_at(end);
     if program.is_empty() {
         return Err(Failure::EmptyInterpreter);
     }
     let program = PathBuf::from(OsStr::from_bytes(program));
     if !program.exists() {
-        return Err(Failure::NoInterpreter {
-            interpreter: program,
-        });
+        return Err(Failure::NoInterpreter { interpreter: program });
     }
     let option = Some(option.trim_ascii()).filter(|option| !option.is_empty());
-    Ok((
-        program,
-        option.map(|option| OsString::from_vec(option.to_vec())),
-    ))
+    Ok((program, option.map(|option| OsString::from_vec(option.to_vec()))))
 }
 
 /// The path of a program: looked for in the `PATH` of the task if it is a bare name.
@@ -212,10 +193,8 @@ fn find(
     if name.as_bytes().contains(&b'/') {
         return Ok(PathBuf::from(name));
     }
-    let path = environment
-        .iter()
-        .find(|(name, _)| name == "PATH")
-        .map(|(_, value)| value.as_os_str());
+    let path =
+        environment.iter().find(|(name, _)| name == "PATH").map(|(_, value)| value.as_os_str());
     let path = path.unwrap_or_default();
     let mut refused = None;
     for folder in std::env::split_paths(path) {
@@ -234,9 +213,6 @@ fn find(
     }
     Err(match refused {
         Some(program) => Failure::NotExecutable { program },
-        None => Failure::NotInPath {
-            name: name.into(),
-            path: path.into(),
-        },
+        None => Failure::NotInPath { name: name.into(), path: path.into() },
     })
 }

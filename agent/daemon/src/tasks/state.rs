@@ -94,14 +94,8 @@ impl State {
 
     fn perform(&mut self, action: Action, tasks: &Tasks) {
         match action {
-            Action::Launch {
-                attempt,
-                definition,
-            } => {
-                self.launches.push_back(Launch {
-                    attempt,
-                    definition,
-                });
+            Action::Launch { attempt, definition } => {
+                self.launches.push_back(Launch { attempt, definition });
             }
             Action::Signal { attempt, signal } => self.signal(attempt, signal),
             Action::CloseOutput { attempt } => {
@@ -121,17 +115,12 @@ impl State {
     }
 
     fn serial(&self, attempt: AttemptId) -> Option<u64> {
-        let found = self
-            .children
-            .iter()
-            .find(|(_, child)| child.attempt == attempt);
+        let found = self.children.iter().find(|(_, child)| child.attempt == attempt);
         found.map(|(serial, _)| *serial)
     }
 
     fn signal(&self, attempt: AttemptId, signal: Signal) {
-        let child = self
-            .serial(attempt)
-            .and_then(|serial| self.children.get(&serial));
+        let child = self.serial(attempt).and_then(|serial| self.children.get(&serial));
         // A process that has been reaped has no pid any more, so the signal cannot hit a stranger.
         if let Some(pid) = child.and_then(|child| child.pid) {
             send(pid, signal);

@@ -29,20 +29,14 @@ impl Threads {
     /// Starts a thread for each core, at least two and at most eight.
     pub(crate) fn start(tasks: &Arc<Tasks>) -> Result<Self, Error> {
         let count = std::thread::available_parallelism().map_or(2, |count| count.get().clamp(2, 8));
-        let mut threads = Self {
-            tasks: Arc::clone(tasks),
-            handles: Vec::with_capacity(count),
-        };
+        let mut threads = Self { tasks: Arc::clone(tasks), handles: Vec::with_capacity(count) };
         for number in 0..count {
             let tasks = Arc::clone(tasks);
             let handle = std::thread::Builder::new()
                 .name(format!("tasks-{number}"))
                 .stack_size(512 << 10)
                 .spawn(move || tasks.work())
-                .map_err(|source| Error::System {
-                    what: "a thread",
-                    source,
-                })?;
+                .map_err(|source| Error::System { what: "a thread", source })?;
             threads.handles.push(handle);
         }
         Ok(threads)
@@ -76,11 +70,7 @@ impl Tasks {
                 return self.wake();
             }
             events.clear();
-            match epoll::wait(
-                &self.epoll,
-                rustix::buffer::spare_capacity(&mut events),
-                None,
-            ) {
+            match epoll::wait(&self.epoll, rustix::buffer::spare_capacity(&mut events), None) {
                 Ok(_) | Err(Errno::INTR) => {}
                 Err(errno) => {
                     let error = std::io::Error::from(errno);
@@ -141,10 +131,7 @@ impl Tasks {
         for stream in [Stream::Stdout, Stream::Stderr] {
             self.drain(&mut state, serial, stream, buffer);
         }
-        let drained = state
-            .children
-            .get(&serial)
-            .is_none_or(super::child::Child::is_drained);
+        let drained = state.children.get(&serial).is_none_or(super::child::Child::is_drained);
         if drained {
             state.remove(serial);
         }
@@ -155,14 +142,7 @@ impl Tasks {
             cpu_us: reaped.cpu_us,
             peak_memory_bytes: reaped.peak_memory,
         };
-        self.apply(
-            &mut state,
-            Input::Exited {
-                attempt,
-                exit,
-                drained,
-            },
-        );
+        self.apply(&mut state, Input::Exited { attempt, exit, drained });
     }
 
     /// A pipe has something to read, or is at its end.
@@ -177,10 +157,7 @@ impl Tasks {
             return state.pause(serial, stream);
         }
         self.drain(&mut state, serial, stream, buffer);
-        let drained = state
-            .children
-            .get(&serial)
-            .is_some_and(super::child::Child::is_drained);
+        let drained = state.children.get(&serial).is_some_and(super::child::Child::is_drained);
         if drained && !runs {
             state.remove(serial);
             self.apply(&mut state, Input::Drained { attempt });
@@ -205,14 +182,7 @@ impl Tasks {
                 Ok(count) => {
                     read += count;
                     let data = &buffer[..count];
-                    self.apply(
-                        state,
-                        Input::Output {
-                            attempt,
-                            stream,
-                            data,
-                        },
-                    );
+                    self.apply(state, Input::Output { attempt, stream, data });
                 }
                 Err(Errno::INTR) => {}
                 Err(Errno::AGAIN) => break,

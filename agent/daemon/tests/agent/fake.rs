@@ -1,6 +1,5 @@
 //! A small scheduler: it enrols, links, gives the orders that a test wants, and remembers what it is told.
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
@@ -14,7 +13,10 @@ use repower_proto::v1::from_agent::Body as Up;
 use repower_proto::v1::order::Body as OrderBody;
 use repower_proto::v1::report::Body as Report;
 use repower_proto::v1::to_agent::Body as Down;
-use repower_proto::v1::*;
+use repower_proto::v1::{
+    Acknowledged, AttemptRef, Ended, EnrolReply, EnrolRequest, FromAgent, JobSpec, Order, Orders,
+    ToAgent, Welcome,
+};
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinSet;
@@ -22,11 +24,14 @@ use tokio_stream::wrappers::{ReceiverStream, TcpListenerStream};
 use tonic::transport::{Certificate, Identity, Server, ServerTlsConfig};
 use tonic::{Request, Response, Status, Streaming};
 
+use crate::memory::Memory;
+use crate::orders::{attempt, define, start};
+
 /// The only secret that enrols.
 pub(crate) const SECRET: &str = "open sesame";
 
 /// Longer than anything here takes, also on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// An authority that signs certificates.
 pub(crate) struct Authority {
@@ -39,14 +44,9 @@ impl Authority {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        params
-            .distinguished_name
-            .push(DnType::CommonName, "authority of a test");
+        params.distinguished_name.push(DnType::CommonName, "authority of a test");
         let pem = params.self_signed(&key).unwrap().pem();
-        Self {
-            pem,
-            issuer: Issuer::new(params, key),
-        }
+        Self { pem, issuer: Issuer::new(params, key) }
     }
 
     fn server_identity(&self) -> Identity {
@@ -61,29 +61,6 @@ impl Authority {
         let request = CertificateSigningRequestParams::from_pem(request_pem).unwrap();
         request.signed_by(&self.issuer).unwrap().pem()
     }
-}
-
-/// What the scheduler remembers and how it behaves.
-#[derive(Default)]
-pub(crate) struct Memory {
-    pub(crate) hellos: Vec<Hello>,
-    pub(crate) heartbeats: u64,
-    pub(crate) goodbyes: Vec<Goodbye>,
-    /// Each once, in order.
-    pub(crate) reports: Vec<Report>,
-    /// How many came again.
-    pub(crate) again: u64,
-    /// How many messages of reports there were.
-    pub(crate) messages: u64,
-    /// Whether reports stay unacknowledged.
-    pub(crate) withhold: bool,
-    /// Whether links are refused as if nobody were there.
-    pub(crate) away: bool,
-    pub(crate) dismiss: Option<Dismissed>,
-    pub(crate) enrolled: u32,
-    names: Vec<String>,
-    next: BTreeMap<Vec<u8>, u64>,
-    link: Option<mpsc::Sender<Result<ToAgent, Status>>>,
 }
 
 /// The scheduler.
@@ -134,18 +111,11 @@ impl Fake {
         let server = Server::builder()
             .tls_config(tls)
             .unwrap()
-            .add_service(AgentsServer::new(Service {
-                shared: Arc::clone(&shared),
-            }))
+            .add_service(AgentsServer::new(Service { shared: Arc::clone(&shared) }))
             .serve_with_incoming(TcpListenerStream::new(listener));
         let mut tasks = JoinSet::new();
         tasks.spawn(async move { server.await.unwrap() });
-        Self {
-            address,
-            authority,
-            shared,
-            _server: tasks,
-        }
+        Self { address, authority, shared, _server: tasks }
     }
 
     pub(crate) fn url(&self) -> String {
@@ -173,31 +143,21 @@ impl Fake {
                 changed.await;
             }
         };
-        match tokio::time::timeout(PATIENCE, wait).await {
-            Ok(found) => found,
-            Err(_) => panic!(
-                "waited too long for {what}; reports: {:?}",
-                self.memory().reports
-            ),
-        }
+        tokio::time::timeout(PATIENCE, wait).await.unwrap_or_else(|_| {
+            panic!("waited too long for {what}; reports: {:?}", self.memory().reports)
+        })
     }
 
     /// Waits until an agent is linked.
     pub(crate) async fn linked(&self) {
-        self.until("a link", |memory| memory.link.as_ref().map(drop))
-            .await;
+        self.until("a link", |memory| memory.link.as_ref().map(drop)).await;
     }
 
     /// Sends orders over the link that is there.
     pub(crate) async fn order(&self, orders: Vec<OrderBody>) {
         let link = self.until("a link", |memory| memory.link.clone()).await;
-        let orders = orders
-            .into_iter()
-            .map(|body| Order { body: Some(body) })
-            .collect();
-        let message = ToAgent {
-            body: Some(Down::Orders(Orders { orders })),
-        };
+        let orders = orders.into_iter().map(|body| Order { body: Some(body) }).collect();
+        let message = ToAgent { body: Some(Down::Orders(Orders { orders })) };
         link.send(Ok(message)).await.unwrap();
     }
 
@@ -216,8 +176,7 @@ impl Fake {
 
     /// Waits for the end of an attempt.
     pub(crate) async fn ended(&self, attempt: AttemptRef) -> Ended {
-        self.until("the end of an attempt", |memory| memory.ended(attempt))
-            .await
+        self.until("the end of an attempt", |memory| memory.ended(attempt)).await
     }
 
     /// Waits for the start of an attempt.
@@ -232,52 +191,6 @@ impl Fake {
     /// Breaks the link, and refuses others as long as `away` is set.
     pub(crate) fn cut(&self) {
         self.memory().link = None;
-    }
-}
-
-impl Memory {
-    pub(crate) fn ended(&self, attempt: AttemptRef) -> Option<Ended> {
-        self.reports.iter().find_map(|report| match report {
-            Report::Ended(ended) if ended.attempt == Some(attempt) => Some(ended.clone()),
-            _ => None,
-        })
-    }
-
-    /// What an attempt printed on one stream; the pieces must follow each other without gaps.
-    pub(crate) fn output(&self, attempt: AttemptRef, stream: Stream) -> Vec<u8> {
-        let mut all = Vec::new();
-        for report in &self.reports {
-            if let Report::Output(output) = report
-                && output.attempt == Some(attempt)
-                && output.stream() == stream
-            {
-                assert_eq!(
-                    output.offset,
-                    all.len() as u64,
-                    "a gap or an overlap in the output"
-                );
-                assert!(output.data.len() <= 256 << 10, "a piece is too large");
-                all.extend_from_slice(&output.data);
-            }
-        }
-        all
-    }
-
-    fn take(&mut self, instance: &[u8], reports: Reports) -> u64 {
-        let next = self.next.entry(instance.to_vec()).or_insert(1);
-        let mut sequence = reports.first;
-        self.messages += 1;
-        assert!(sequence <= *next, "a gap between reports");
-        for report in reports.reports {
-            if sequence < *next {
-                self.again += 1;
-            } else {
-                self.reports.push(report.body.unwrap());
-                *next += 1;
-            }
-            sequence += 1;
-        }
-        *next - 1
     }
 }
 
@@ -311,20 +224,12 @@ impl Agents for Service {
         &self,
         request: Request<Streaming<FromAgent>>,
     ) -> Result<Response<Self::LinkStream>, Status> {
-        if request
-            .peer_certs()
-            .is_none_or(|certificates| certificates.is_empty())
-        {
+        if request.peer_certs().is_none_or(|certificates| certificates.is_empty()) {
             return Err(Status::unauthenticated("no certificate"));
         }
         let mut inbound = request.into_inner();
-        let Some(FromAgent {
-            body: Some(Up::Hello(hello)),
-        }) = inbound.message().await?
-        else {
-            return Err(Status::invalid_argument(
-                "the first message must be a hello",
-            ));
+        let Some(FromAgent { body: Some(Up::Hello(hello)) }) = inbound.message().await? else {
+            return Err(Status::invalid_argument("the first message must be a hello"));
         };
         let (sender, receiver) = mpsc::channel(64);
         {
@@ -332,22 +237,20 @@ impl Agents for Service {
             if memory.away {
                 return Err(Status::unavailable("away"));
             }
-            let first = match memory.dismiss.clone() {
-                Some(dismissed) => Down::Dismissed(dismissed),
-                None => Down::Welcome(self.shared.terms.clone()),
+            let first = if let Some(dismissed) = memory.dismiss.clone() {
+                Down::Dismissed(dismissed)
+            } else {
+                memory.link = Some(sender.clone());
+                Down::Welcome(self.shared.terms.clone())
             };
             sender.try_send(Ok(ToAgent { body: Some(first) })).unwrap();
             memory.hellos.push(hello.clone());
-            memory.link = Some(sender.clone());
         }
         self.shared.changed.notify_waiters();
         let shared = Arc::clone(&self.shared);
         let weak = sender.downgrade();
         drop(sender);
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "ends with the stream that it reads"
-        )]
+        #[expect(clippy::disallowed_methods, reason = "ends with the stream that it reads")]
         tokio::spawn(async move { listen(&shared, inbound, weak, &hello.instance).await });
         Ok(Response::new(ReceiverStream::new(receiver)))
     }
@@ -390,48 +293,4 @@ async fn listen(
         shared.changed.notify_waiters();
     }
     shared.changed.notify_waiters();
-}
-
-pub(crate) fn attempt(job: u64, index: u32) -> AttemptRef {
-    AttemptRef {
-        job,
-        index,
-        number: 1,
-    }
-}
-
-pub(crate) fn define(job: u64, spec: JobSpec) -> OrderBody {
-    OrderBody::Define(Define {
-        job,
-        spec: Some(spec),
-        array_count: 1,
-    })
-}
-
-pub(crate) fn start(attempt: AttemptRef) -> OrderBody {
-    OrderBody::Start(Start {
-        attempt: Some(attempt),
-    })
-}
-
-pub(crate) fn stop(attempt: AttemptRef, reason: StopReason) -> OrderBody {
-    OrderBody::Stop(Stop {
-        attempt: Some(attempt),
-        reason: reason.into(),
-    })
-}
-
-/// A job that runs a command.
-pub(crate) fn command(words: &[&str]) -> JobSpec {
-    JobSpec {
-        name: "test".into(),
-        job_class: "science".into(),
-        command: words.iter().map(|word| (*word).to_owned()).collect(),
-        ..JobSpec::default()
-    }
-}
-
-/// A job that runs a line of shell.
-pub(crate) fn shell(line: &str) -> JobSpec {
-    command(&["/bin/sh", "-c", line])
 }

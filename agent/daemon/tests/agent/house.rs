@@ -60,23 +60,13 @@ impl Agent {
     pub(crate) fn start(options: Options) -> Self {
         let (stop, stopped) = oneshot::channel();
         let mut run = JoinSet::new();
-        run.spawn(repower_agent::run(options, async {
-            if stopped.await.is_err() {
-                std::future::pending().await
-            }
-        }));
-        Self {
-            stop: Some(stop),
-            run,
-        }
+        run.spawn(repower_agent::run(options, async { drop(stopped.await.err()) }));
+        Self { stop: Some(stop), run }
     }
 
     /// Tells it to end and waits until it has.
     pub(crate) async fn stop(mut self) -> Result<(), Error> {
-        let stop = self.stop.take().unwrap();
-        if stop.send(()).is_err() {
-            eprintln!("the agent has ended before");
-        }
+        drop(self.stop.take());
         self.end().await
     }
 
@@ -95,14 +85,8 @@ pub(crate) fn entries(path: &Path) -> Vec<PathBuf> {
 
 /// Whether a process with this pid runs, zombies excluded.
 pub(crate) fn runs(pid: i32) -> bool {
-    std::fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| {
-        !stat
-            .rsplit(')')
-            .next()
-            .unwrap()
-            .trim_start()
-            .starts_with('Z')
-    })
+    std::fs::read_to_string(format!("/proc/{pid}/stat"))
+        .is_ok_and(|stat| !stat.rsplit(')').next().unwrap().trim_start().starts_with('Z'))
 }
 
 /// Waits until a process is gone.
@@ -114,4 +98,10 @@ pub(crate) async fn gone(pid: i32) {
         tokio::time::sleep(std::time::Duration::from_millis(10)).await;
     }
     panic!("process {pid} still runs");
+}
+
+/// The time, for tests that measure how long something takes.
+#[expect(clippy::disallowed_methods, reason = "the one clock of these tests")]
+pub(crate) fn now() -> std::time::Instant {
+    std::time::Instant::now()
 }

@@ -1,5 +1,12 @@
 //! The agent against a small scheduler of its own, over real TLS, with real processes.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking, also in its helpers")]
 
+mod enrolling;
 mod fake;
 mod house;
+mod killed;
+mod linking;
+mod memory;
+mod orders;
 mod running;
+mod stopping;
