@@ -9,6 +9,7 @@ use etcetera::BaseStrategy;
 use serde::{Deserialize, Serialize};
 
 use crate::failure::{Exit, Explain};
+use crate::text::TomlError;
 
 /// What a client needs to reach a scheduler; a TOML file only its owner can read.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,26 +41,17 @@ pub enum ProfileError {
         source: io::Error,
     },
     /// Not a profile.
-    #[error("the client profile {path} is wrong in line {line}, column {column}", path = path.display())]
+    #[error("the client profile {path} is wrong", path = path.display())]
     Malformed {
         /// Where it is.
         path: PathBuf,
-        /// From 1.
-        line: usize,
-        /// From 1.
-        column: usize,
-        /// What the parser said.
-        source: Malformed,
+        /// What is wrong, and where in it.
+        source: TomlError,
     },
     /// No home to look in.
     #[error("there is no home folder to look for a client profile in")]
     Homeless,
 }
-
-/// What the parser of TOML said.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub struct Malformed(String);
 
 impl Explain for ProfileError {
     fn hint(&self) -> Option<String> {
@@ -68,7 +60,9 @@ impl Explain for ProfileError {
                 "copy client.toml from the scheduler's data folder to that place, or name it with --profile".to_owned()
             }
             Self::Unreadable { .. } => "it must be readable for you; REPOWER_PROFILE or --profile names another".to_owned(),
-            Self::Malformed { .. } => "a profile has the keys scheduler, authority and token".to_owned(),
+            Self::Malformed { source, .. } => source.hint().unwrap_or_else(|| {
+                "a profile has the keys scheduler, authority and token".to_owned()
+            }),
         })
     }
 
@@ -125,15 +119,9 @@ impl Profile {
     ///
     /// [`ProfileError::Malformed`] with line and column.
     pub fn read(path: &Path, text: &str) -> Result<Self, ProfileError> {
-        toml::from_str(text).map_err(|error: toml::de::Error| {
-            let before = text.get(..error.span().map_or(0, |span| span.start)).unwrap_or(text);
-            let start = before.rfind('\n').map_or(0, |newline| newline + 1);
-            ProfileError::Malformed {
-                path: path.to_owned(),
-                line: before.matches('\n').count() + 1,
-                column: before[start..].chars().count() + 1,
-                source: Malformed(error.message().to_owned()),
-            }
+        toml::from_str(text).map_err(|error| ProfileError::Malformed {
+            path: path.to_owned(),
+            source: TomlError::new(text, &error),
         })
     }
 
@@ -193,11 +181,11 @@ mod tests {
             Profile::read(Path::new("client.toml"), "scheduler = \"x\"\ntokn = \"rp_secret\"\n")
                 .expect_err("a misspelt key");
 
-        assert_eq!(
-            error.to_string(),
-            "the client profile client.toml is wrong in line 2, column 1"
-        );
-        assert!(!format!("{error:?}").contains("rp_secret"));
+        assert_eq!(error.to_string(), "the client profile client.toml is wrong");
+        assert_eq!(error.hint().as_deref(), Some("did you mean `token`?"));
+        let failure = crate::failure::Failure::from(error);
+        assert!(failure.because()[0].starts_with("line 2, column 1: unknown field `tokn`"));
+        assert!(!format!("{failure:?}").contains("rp_secret"));
     }
 
     #[test]

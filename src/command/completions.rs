@@ -70,3 +70,40 @@ impl Man {
         Ok(Exit::OK)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::render::screen::Form;
+    use crate::render::testing::pages;
+
+    #[test]
+    fn there_is_a_manual_page_for_every_command() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let man = Man { folder: Some(folder.path().to_owned()), look: Look::default() };
+
+        let (_, _, ended) = pages(Form::Table, |screen| man.run(screen));
+
+        ended.expect("written");
+        for page in ["repower.1", "repower-submit.1", "repower-ledger-verify.1"] {
+            assert!(folder.path().join(page).is_file(), "{page}");
+        }
+    }
+
+    #[test]
+    fn pages_that_cannot_be_written_are_an_error_with_the_place() {
+        let man = Man { folder: Some("/dev/null/none".into()), look: Look::default() };
+
+        let (_, _, ended) = pages(Form::Table, |screen| man.run(screen));
+
+        assert_eq!(ended.expect_err("not a folder").message(), "cannot write /dev/null/none");
+    }
+
+    #[test]
+    fn completions_know_the_commands() {
+        let (out, _, _) =
+            pages(Form::Table, |screen| Completions { shell: Shell::Bash }.run(screen));
+
+        assert!(out.contains("resubmit") && out.contains("--time-limit"));
+    }
+}

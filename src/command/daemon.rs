@@ -11,6 +11,7 @@ use tokio::sync::oneshot;
 use tracing_subscriber::EnvFilter;
 
 use crate::failure::{Exit, Explain, Failure};
+use crate::text::TomlError;
 
 /// Options of processes that stay.
 #[derive(Debug, clap::Args)]
@@ -40,7 +41,7 @@ pub(super) enum DaemonError {
     #[error("cannot read the configuration {path}", path = path.display())]
     Unreadable { path: PathBuf, source: io::Error },
     #[error("the configuration {path} is wrong", path = path.display())]
-    Malformed { path: PathBuf, source: toml::de::Error },
+    Malformed { path: PathBuf, source: TomlError },
 }
 
 impl Explain for DaemonError {
@@ -51,9 +52,9 @@ impl Explain for DaemonError {
             }
             Self::Signals { .. } => "check the limit of open files with `ulimit -n`".to_owned(),
             Self::Unreadable { .. } => "check its name and permissions".to_owned(),
-            Self::Malformed { .. } => {
-                "`--help` lists the options; the keys are their names".to_owned()
-            }
+            Self::Malformed { source, .. } => source
+                .hint()
+                .unwrap_or_else(|| "docs/config.md has all keys and their values".to_owned()),
         })
     }
 
@@ -130,7 +131,10 @@ pub(super) fn configuration<T: DeserializeOwned + Default>(
     };
     let text = std::fs::read_to_string(path)
         .map_err(|source| DaemonError::Unreadable { path: path.to_owned(), source })?;
-    toml::from_str(&text).map_err(|source| DaemonError::Malformed { path: path.to_owned(), source })
+    toml::from_str(&text).map_err(|error| DaemonError::Malformed {
+        path: path.to_owned(),
+        source: TomlError::new(&text, &error),
+    })
 }
 
 /// Returns the usual data folder: below `/var/lib` for root, else below the person's own state folder.

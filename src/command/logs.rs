@@ -55,22 +55,28 @@ impl Logs {
             },
             follow: self.follow,
         };
-        let several =
-            index.is_none() && !screen.is_json() && tasks(&client, request.job).await? > 1;
-        let mut lines = Lines::new(request.job, several);
-        let mut patience = Patience::of(PATIENCE);
-        loop {
-            let Some(status) = print(&client, screen, &mut lines, &request).await? else {
-                break;
-            };
-            if !(self.follow && is_lost(&status) && patience.wait().await) {
-                lines.end(screen)?;
-                return Err(client.refused(&status).into());
-            }
-        }
-        lines.end(screen)?;
+        all(&client, screen, &request).await?;
         Ok(Exit::OK)
     }
+}
+
+/// Prints what a request asks for; while following, over as many connections as it takes.
+pub(super) async fn all(
+    client: &Client,
+    screen: &mut Screen,
+    request: &LogsRequest,
+) -> Result<(), Failure> {
+    let several =
+        request.index.is_none() && !screen.is_json() && tasks(client, request.job).await? > 1;
+    let mut lines = Lines::new(request.job, several);
+    let mut patience = Patience::of(PATIENCE);
+    while let Some(status) = print(client, screen, &mut lines, request).await? {
+        if !(request.follow && is_lost(&status) && patience.wait().await) {
+            lines.end(screen)?;
+            return Err(client.refused(&status).into());
+        }
+    }
+    Ok(lines.end(screen)?)
 }
 
 async fn tasks(client: &Client, job: u64) -> Result<u64, Failure> {

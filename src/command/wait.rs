@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use repower_proto::v1::{JobState, JobSummary, WatchRequest};
+use repower_proto::v1::{JobState, JobSummary, LogsRequest, WatchRequest};
 
+use super::logs;
 use crate::arguments::Reach;
 use crate::client::{Client, Patience, is_lost};
 use crate::failure::{Exit, Failure};
@@ -38,6 +39,9 @@ pub struct Until {
     /// The same, and show progress on standard error
     #[arg(long, short, help_heading = "Waiting and repeating")]
     progress: bool,
+    /// The same, and print what its tasks write, as `repower logs --follow` does
+    #[arg(long, short, conflicts_with = "progress", help_heading = "Waiting and repeating")]
+    follow: bool,
 }
 
 /// How waiting ended.
@@ -59,7 +63,7 @@ impl Wait {
     /// Waits for all of the jobs.
     pub(super) async fn run(self, screen: &mut Screen) -> Result<Exit, Failure> {
         let client = self.reach.connect(screen).await?;
-        let until = Until { wait: true, progress: self.progress };
+        let until = Until { wait: true, progress: self.progress, follow: false };
         match until.ended(&client, screen, &self.jobs).await? {
             Waited::Interrupted => Ok(Exit::INTERRUPTED),
             Waited::Ended(jobs) => {
@@ -77,18 +81,18 @@ impl Until {
     /// Waits without a word.
     #[cfg(test)]
     pub(super) fn waiting() -> Self {
-        Self { wait: true, progress: false }
+        Self { wait: true, progress: false, follow: false }
     }
 
     /// Does not wait.
     #[cfg(test)]
     pub(super) fn at_once() -> Self {
-        Self { wait: false, progress: false }
+        Self { wait: false, progress: false, follow: false }
     }
 
     /// Whether waiting was asked for.
     pub(super) fn wanted(self) -> bool {
-        self.wait || self.progress
+        self.wait || self.progress || self.follow
     }
 
     /// Waits until all jobs have ended, and tells how each did.
@@ -103,8 +107,15 @@ impl Until {
         } else {
             Progress::none()
         };
+        let watched = async {
+            for job in jobs.iter().filter(|_| self.follow) {
+                let request = LogsRequest { job: *job, follow: true, ..LogsRequest::default() };
+                logs::all(client, screen, &request).await?;
+            }
+            watch(client, jobs, &mut progress).await
+        };
         let watched = tokio::select! {
-            watched = watch(client, jobs, &mut progress) => Some(watched),
+            watched = watched => Some(watched),
             signal = tokio::signal::ctrl_c() => { drop(signal); None }
         };
         progress.end();
