@@ -19,6 +19,7 @@ use crate::metrics::Metrics;
 use crate::notices::Notices;
 use crate::problem::Problem;
 use crate::published::Published;
+use crate::story;
 
 /// How many commits may wait to be followed.
 const WAITING: usize = 4;
@@ -127,7 +128,7 @@ impl Following {
             }
         }
         self.charge.links.dismiss_all("the scheduler is ending");
-        let state = self.charge.published.engine().state().clone();
+        let state = self.charge.published.state();
         if state.seq > self.charge.snapshot && self.charge.snapshots.send(state).is_err() {
             tracing::warn!("the last snapshot is not taken: the next start replays more");
         }
@@ -146,6 +147,7 @@ impl Following {
             self.charge.links.dismiss(*node, reason);
         }
         self.charge.notices.tell(seen.jobs);
+        story::tell(entries);
         self.snapshot();
     }
 
@@ -202,7 +204,7 @@ impl Following {
             return;
         }
         self.since_snapshot = Stopwatch::start();
-        match charge.snapshots.try_send(charge.published.engine().state().clone()) {
+        match charge.snapshots.try_send(charge.published.state()) {
             Ok(()) => charge.snapshot = seq,
             Err(TrySendError::Full(_)) => tracing::debug!("the last snapshot is still being taken"),
             Err(TrySendError::Disconnected(_)) => tracing::warn!("snapshots are no longer taken"),

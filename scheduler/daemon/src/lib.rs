@@ -25,6 +25,7 @@ mod secret;
 mod server;
 mod services;
 mod shared;
+mod story;
 mod tls;
 
 pub use error::Error;

@@ -35,6 +35,11 @@ impl Published {
         Reading(self.engine.read().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// What is durable now, to keep.
+    pub(crate) fn state(&self) -> State {
+        self.read().clone()
+    }
+
     /// Another engine that begins with what is durable now.
     pub(crate) fn engine(&self) -> Engine {
         self.engine.read().unwrap_or_else(PoisonError::into_inner).clone()

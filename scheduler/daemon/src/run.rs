@@ -114,6 +114,7 @@ pub async fn run(
         reasons: Reasons::default(),
         linked: Mutex::default(),
         streams: Mutex::default(),
+        ending: watch::Sender::new(false),
     });
     found(&shared, policy).await?;
     profile::write(&shared, port.address()).await?;
@@ -214,13 +215,15 @@ async fn serve(
     set_health(&reporter, &names, false).await;
     shared.keeper.end().await;
     join(vec![("keeper", threads.keeper), ("follower", threads.follower)]).await;
-    shared.streams.lock().unwrap_or_else(PoisonError::into_inner).abort_all();
+    shared.end_streams();
     stop.send_replace(true);
     if let Some(Err(error)) = door.join_next().await {
         tracing::error!(%error, "the port has ended badly");
     }
     crew.shutdown().await;
-    shared.linked.lock().unwrap_or_else(PoisonError::into_inner).abort_all();
+    for crew in [&shared.linked, &shared.streams] {
+        crew.lock().unwrap_or_else(PoisonError::into_inner).abort_all();
+    }
     drop(shared);
     join(vec![("snapshots", threads.snapshots), ("printer", threads.printer)]).await;
     end

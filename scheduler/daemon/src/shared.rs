@@ -10,7 +10,9 @@ use repower_model::{NodeId, NodePhase};
 use repower_store::journal::ReadError;
 use repower_store::output;
 use repower_store::sqlite::Reader;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
+use tonic::Status;
 
 use crate::clock::{self, Stopwatch};
 use crate::keeper::{Keeper, Mail};
@@ -41,8 +43,10 @@ pub(crate) struct Shared {
     pub(crate) reasons: Reasons,
     /// Links: each ends when its outbox does.
     pub(crate) linked: Mutex<JoinSet<()>>,
-    /// Streams of answers: they end with the scheduler.
+    /// Streams of answers.
     pub(crate) streams: Mutex<JoinSet<()>>,
+    /// Whether the scheduler is ending.
+    pub(crate) ending: watch::Sender<bool>,
 }
 
 impl Shared {
@@ -61,9 +65,30 @@ impl Shared {
         spawn(&self.linked, link);
     }
 
-    /// Lets a stream of answers go on until it ends, or the scheduler.
-    pub(crate) fn spawn_stream(&self, stream: impl Future<Output = ()> + Send + 'static) {
-        spawn(&self.streams, stream);
+    /// Lets a stream of answers go on until it ends; with the scheduler, it ends with an error, so
+    /// that nobody takes its end for the end of what they wait for.
+    pub(crate) fn spawn_stream<T: Send + 'static>(
+        &self,
+        sender: mpsc::Sender<Result<T, Status>>,
+        work: impl Future<Output = Result<(), Problem>> + Send + 'static,
+    ) {
+        let mut ending = self.ending.subscribe();
+        spawn(&self.streams, async move {
+            let end = tokio::select! {
+                end = work => end,
+                _ = ending.changed() => Err(Problem::ending()),
+            };
+            if let Err(problem) = end
+                && sender.send(Err(problem.into())).await.is_err()
+            {
+                tracing::debug!("nobody listens to a stream any more");
+            }
+        });
+    }
+
+    /// Ends all streams of answers.
+    pub(crate) fn end_streams(&self) {
+        self.ending.send_replace(true);
     }
 
     /// Asks the history, away from the threads that serve.

@@ -46,10 +46,12 @@ impl Projector {
         rows
     }
 
-    /// A row that changes nothing, to see whether the file can be written.
+    /// A row that changes nothing, to see whether the file can be written; none if there is
+    /// neither a node nor a job.
     pub(super) fn probe(state: &State) -> Vec<Row> {
-        let node = state.nodes.keys().next();
-        node.and_then(|node| node_row(*node, None, state)).into_iter().collect()
+        let node = state.nodes.keys().next().and_then(|node| node_row(*node, None, state));
+        let job = || state.jobs.values().next().map(state_row);
+        node.or_else(job).into_iter().collect()
     }
 
     fn row(&mut self, entry: &Entry, state: &State, touched: &mut Touched) -> Option<Row> {
@@ -140,9 +142,14 @@ impl Projector {
         if self.shown.insert(job.id, state) == Some(state) {
             return None;
         }
-        let hold_reason = (state == JobState::Held).then(|| hold_of(job.review).to_owned());
-        Some(Row::JobState { id: job.id, state, hold_reason, started: job.started })
+        Some(state_row(job))
     }
+}
+
+fn state_row(job: &Job) -> Row {
+    let state = job.state();
+    let hold_reason = (state == JobState::Held).then(|| hold_of(job.review).to_owned());
+    Row::JobState { id: job.id, state, hold_reason, started: job.started }
 }
 
 fn hold_of(review: bool) -> &'static str {

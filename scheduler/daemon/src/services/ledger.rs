@@ -55,13 +55,11 @@ impl Ledger for Service {
         let end = if count == 0 { u64::MAX } else { from.saturating_add(count) };
         let (sender, stream) = mpsc::channel(STREAM);
         let shared = Arc::clone(&self.0);
-        self.0.spawn_stream(async move {
-            if let Err(problem) = export(&shared, from, end, &sender).await
-                && sender.send(Err(problem.into())).await.is_err()
-            {
-                tracing::debug!("the auditor has gone");
-            }
-        });
+        let work = {
+            let sender = sender.clone();
+            async move { export(&shared, from, end, &sender).await }
+        };
+        self.0.spawn_stream(sender, work);
         Ok(Response::new(ReceiverStream::new(stream)))
     }
 

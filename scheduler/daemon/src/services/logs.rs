@@ -36,15 +36,19 @@ pub(super) async fn logs(
     let waiting = shared.notices.of(vec![job]);
     let (sender, stream) = mpsc::channel(STREAM);
     let attempt = (request.attempt > 0).then_some(request.attempt);
-    let logs = Logs { shared: Arc::clone(shared), job, streams, attempt, waiting, sender };
+    let to = sender.clone();
+    let logs = Logs { shared: Arc::clone(shared), job, streams, attempt, waiting, sender: to };
     let (index, follow) = (request.index, request.follow);
-    shared.spawn_stream(async move {
+    shared.spawn_stream(sender, async move {
         let sent = match index {
             Some(index) => logs.task(index, follow).await,
             None if follow => logs.follow_all(&array).await,
             None => logs.all().await,
         };
-        logs.finish(sent).await;
+        match sent {
+            Ok(()) | Err(Stop::Gone) => Ok(()),
+            Err(Stop::Problem(problem)) => Err(problem),
+        }
     });
     Ok(ReceiverStream::new(stream))
 }
@@ -106,14 +110,6 @@ struct Standing {
 }
 
 impl Logs {
-    async fn finish(&self, sent: Result<(), Stop>) {
-        if let Err(Stop::Problem(problem)) = sent
-            && self.sender.send(Err(problem.into())).await.is_err()
-        {
-            tracing::debug!("the reader of a log has gone");
-        }
-    }
-
     /// Everything that is there.
     async fn all(&self) -> Result<(), Stop> {
         let mut after = None;

@@ -21,6 +21,9 @@ const MOST: usize = 10_000;
 /// News other than an end is not sent more often.
 const PACE: Duration = Duration::from_millis(50);
 
+/// A look at more jobs than this is not taken more often either.
+const MANY: usize = 100;
+
 type Sender = mpsc::Sender<Result<v1::JobSummary, Status>>;
 
 /// Sends a summary of each job at once, and after each change until all have ended.
@@ -43,13 +46,8 @@ pub(super) async fn watch(
     }
     let (sender, stream) = mpsc::channel(STREAM);
     let watch = Watch { shared: Arc::clone(shared), waiting, open: BTreeMap::new() };
-    shared.spawn_stream(async move {
-        if let Err(status) = watch.run(first, &sender).await
-            && sender.send(Err(status)).await.is_err()
-        {
-            tracing::debug!("the watcher has gone");
-        }
-    });
+    let to = sender.clone();
+    shared.spawn_stream(sender, async move { watch.run(first, &to).await });
     Ok(ReceiverStream::new(stream))
 }
 
@@ -61,7 +59,7 @@ struct Watch {
 }
 
 impl Watch {
-    async fn run(mut self, first: Vec<v1::JobSummary>, sender: &Sender) -> Result<(), Status> {
+    async fn run(mut self, first: Vec<v1::JobSummary>, sender: &Sender) -> Result<(), Problem> {
         for summary in first {
             if !self.send(summary, sender).await {
                 return Ok(());
@@ -72,6 +70,9 @@ impl Watch {
             tokio::select! {
                 () = self.waiting.news() => {}
                 () = sender.closed() => return Ok(()),
+            }
+            if self.open.len() > MANY {
+                tokio::time::sleep(PACE).await;
             }
             let (ended, changed) = self.look().await?;
             for summary in ended {

@@ -106,6 +106,46 @@ async fn a_port_that_is_taken_is_named() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_watch_that_the_end_of_the_scheduler_cuts_short_ends_with_an_error() {
+    let world = World::new().await;
+    let job = world.submit(job()).await;
+    let request = v1::WatchRequest { jobs: vec![job] };
+    let mut watch = world.jobs().await.watch(request).await.unwrap().into_inner();
+    watch.message().await.unwrap().unwrap();
+
+    world.stop().await;
+    let end = watch.message().await;
+
+    assert_eq!(end.unwrap_err().code(), Code::Unavailable);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_policy_is_adopted_at_start_and_stays_in_force() {
+    use repower_proto::v1::policies_client::PoliciesClient;
+    let text = "policy-version = \"7\"\n[class.only]\ntier = \"permitted\"\n";
+    let world = World::new().await;
+    let file = world.file("policy.toml");
+    std::fs::write(&file, text).unwrap();
+    let (folder, mut options) = world.stop().await;
+
+    options.policy = Some(file.clone());
+    let world = World::start(folder, options).await.unwrap();
+    let refused = world.jobs().await.submit(submission(rand_key(), job())).await.unwrap_err();
+    let (folder, mut options) = world.stop().await;
+    options.policy = None;
+    let world = World::start(folder, options).await.unwrap();
+    let shown = PoliciesClient::new(world.line().await).show(v1::ShowPolicyRequest {}).await;
+    std::fs::write(&file, "nonsense").unwrap();
+    let (folder, mut options) = world.stop().await;
+    options.policy = Some(file);
+    let nonsense = World::start(folder, options).await.err().unwrap();
+
+    assert_eq!(code(&refused), "class.unknown");
+    assert_eq!(shown.unwrap().into_inner().text, text);
+    assert!(matches!(nonsense, Error::Policy { .. }), "{nonsense}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_ledger_proves_what_it_holds() {
     use repower_proto::v1::ledger_client::LedgerClient;
     let world = World::new().await;
