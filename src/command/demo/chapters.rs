@@ -69,7 +69,7 @@ async fn train(
     teller: &mut Teller<'_>,
 ) -> Result<(), Failure> {
     teller.chapter("AI: 32 settings of a network that reads handwritten digits")?;
-    let job = submit(client, &array("digits", "ai-training", &examples.digits, 32)).await?;
+    let job = submit(client, &array("ai-training", &examples.digits, &["--sweep", "--epochs", "40"], 32)).await?;
     let ended = watch(client, job).await?;
     succeeded(&ended)?;
     let mut runs: Vec<Trained> = results(client, job, 32).await?;
@@ -78,7 +78,7 @@ async fn train(
         by_accuracy.then(one.validation_loss.total_cmp(&other.validation_loss))
     });
     let (best, worst) = (&runs[0], &runs[runs.len() - 1]);
-    teller.line(format_args!("job {job}: 32 of 32 tasks trained and measured"))?;
+    teller.line(format_args!("job {job}: 32 of 32 tasks trained, 40 epochs each, and measured"))?;
     teller.line(format_args!(
         "best by validation: task {}, {} hidden units, rate {}, decay {}",
         best.index, best.hidden, best.learning_rate, best.l2
@@ -97,7 +97,7 @@ async fn simulate(
     teller: &mut Teller<'_>,
 ) -> Result<u64, Failure> {
     teller.chapter("Science: liquid argon at eight densities, by molecular dynamics")?;
-    let job = submit(client, &array("argon", "sci-simulation", &examples.argon, 8)).await?;
+    let job = submit(client, &array("sci-simulation", &examples.argon, &["--sweep"], 8)).await?;
     teller.line(format_args!("job {job} runs; its figures follow below"))?;
     Ok(job)
 }
@@ -107,7 +107,7 @@ async fn refuse(client: &Client, teller: &mut Teller<'_>) -> Result<(), Failure>
     for (what, class) in
         [("a job of class pow-mining", "pow-mining"), ("a job without a class", "")]
     {
-        let mut spec = array("hasher", class, Path::new("/bin/true"), 1);
+        let mut spec = array(class, Path::new("/bin/true"), &[], 1);
         spec.array = None;
         let refused = send(client, &spec).await;
         let status = match refused {
@@ -214,12 +214,13 @@ async fn verify(cluster: &Cluster, teller: &mut Teller<'_>) -> Result<(), Failur
 }
 
 /// An array of tasks of an example program, one processor each.
-fn array(name: &str, class: &str, program: &Path, count: u32) -> JobSpec {
+fn array(class: &str, program: &Path, arguments: &[&str], count: u32) -> JobSpec {
     let ranges = vec![IndexRange { first: 0, last: count - 1, step: 1 }];
+    let mut command = vec![program.to_string_lossy().into_owned()];
+    command.extend(arguments.iter().map(|argument| (*argument).to_owned()));
     JobSpec {
-        name: name.into(),
         job_class: class.into(),
-        command: vec![program.to_string_lossy().into_owned(), "--sweep".into()],
+        command,
         array: Some(Array { ranges, limit: 0 }),
         resources: Some(Resources { cpu_milli: 1000, ..Resources::default() }),
         ..JobSpec::default()

@@ -1,0 +1,70 @@
+//! The demo: it ends by itself with everything shown, and leaves no process behind, also after Ctrl-C.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+/// Ids of processes that name a folder on their command line or in their environment.
+fn processes_of(folder: &Path) -> Vec<String> {
+    let mark = folder.to_string_lossy().into_owned();
+    let names = |id: &str, file: &str| {
+        // A process that has just ended, or is another user's, names nothing.
+        let text = fs::read(format!("/proc/{id}/{file}")).unwrap_or_default();
+        String::from_utf8_lossy(&text).contains(&mark)
+    };
+    let entries = fs::read_dir("/proc").unwrap();
+    let ids = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    ids.filter(|id| id.parse::<u32>().is_ok_and(|id| id != std::process::id()))
+        .filter(|id| names(id, "cmdline") || names(id, "environ"))
+        .collect()
+}
+
+fn demo(folder: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_repower"));
+    command.arg("demo").arg("--data").arg(folder).stdin(Stdio::null());
+    command
+}
+
+#[test]
+fn the_demo_shows_all_five_chapters_and_leaves_no_process_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("demo");
+
+    let output = demo(&data).output().unwrap();
+
+    let told = String::from_utf8_lossy(&output.stdout);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{told}\n{errors}");
+    for part in [
+        "32 of 32 tasks trained",
+        "class.prohibited",
+        "class.undeclared",
+        "run again elsewhere",
+        "8 of 8 agree",
+        "All of it worked",
+    ] {
+        assert!(told.contains(part), "{part:?} is missing in:\n{told}");
+    }
+    assert_eq!(processes_of(&data), Vec::<String>::new());
+    assert!(data.join("scheduler/ledger.db").exists());
+}
+
+#[test]
+fn ctrl_c_ends_the_demo_and_all_that_it_has_started() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("demo");
+    let mut child = demo(&data).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let mut told = BufReader::new(child.stdout.take().unwrap()).lines();
+
+    let chapter = told.find(|line| line.as_ref().is_ok_and(|line| line.starts_with("1. AI")));
+    assert!(chapter.is_some(), "the first chapter never came");
+    let id = Pid::from_raw(child.id().cast_signed()).unwrap();
+    kill_process(id, Signal::INT).unwrap();
+    let status = child.wait().unwrap();
+
+    assert_eq!(status.code(), Some(130));
+    assert_eq!(processes_of(&data), Vec::<String>::new());
+}
