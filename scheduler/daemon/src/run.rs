@@ -194,6 +194,7 @@ async fn serve(
 ) -> Result<(), Error> {
     let address = port.address();
     let (site, reporter, names) = site(&shared, &health);
+    set_health(&reporter, &names, true).await;
     let (stop, stopped) = watch::channel(false);
     let (mut door, mut crew) = (JoinSet::new(), JoinSet::new());
     let most = shared.options.connections;

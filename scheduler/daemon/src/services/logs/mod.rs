@@ -1,5 +1,7 @@
 //! What tasks have printed, and go on printing.
 
+mod piece;
+
 use std::sync::Arc;
 
 use prost::Message as _;
@@ -16,6 +18,7 @@ use super::{STREAM, summary};
 use crate::notices::Waiting;
 use crate::problem::Problem;
 use crate::shared::Shared;
+use piece::{Sent, blocking, chunk, streams};
 
 /// How many attempts are looked up at one time.
 const PAGE: usize = 1000;
@@ -61,18 +64,6 @@ async fn array_of(shared: &Shared, job: JobId) -> Result<Array, Problem> {
     let spec = v1::JobSpec::decode(row.spec.as_slice());
     let spec = spec.map_err(|error| Problem::unreadable(&error))?;
     Ok(JobSpec::try_from(spec)?.array)
-}
-
-fn streams(request: &v1::LogsRequest) -> Result<Vec<Stream>, Problem> {
-    if request.streams.is_empty() {
-        return Ok(vec![Stream::Stdout, Stream::Stderr]);
-    }
-    let named = request.streams().map(|stream| match stream {
-        v1::Stream::Stdout => Ok(Stream::Stdout),
-        v1::Stream::Stderr => Ok(Stream::Stderr),
-        v1::Stream::Unspecified => Err(Problem::bad_request("a stream is stdout or stderr")),
-    });
-    named.collect()
 }
 
 /// Why no more is sent.
@@ -268,48 +259,4 @@ impl Logs {
         };
         self.shared.past(move |history| history.attempts(job, &filter)).await
     }
-}
-
-/// How much of each stream has been sent.
-#[derive(Debug, Default)]
-struct Sent {
-    stdout: u64,
-    stderr: u64,
-}
-
-impl Sent {
-    fn of(&mut self, stream: Stream) -> &mut u64 {
-        match stream {
-            Stream::Stdout => &mut self.stdout,
-            Stream::Stderr => &mut self.stderr,
-        }
-    }
-}
-
-fn chunk(
-    id: AttemptId,
-    stream: Stream,
-    offset: u64,
-    data: Vec<u8>,
-    truncated: bool,
-) -> v1::LogChunk {
-    let stream = match stream {
-        Stream::Stdout => v1::Stream::Stdout,
-        Stream::Stderr => v1::Stream::Stderr,
-    };
-    v1::LogChunk {
-        index: id.task.index,
-        attempt: id.number,
-        stream: stream.into(),
-        offset,
-        data,
-        truncated,
-    }
-}
-
-async fn blocking<T: Send + 'static>(
-    query: impl FnOnce() -> Result<T, repower_store::Fault> + Send + 'static,
-) -> Result<T, Problem> {
-    let answer = tokio::task::spawn_blocking(query).await;
-    answer.map_err(|error| Problem::unreadable(&error))?.map_err(Problem::from)
 }
