@@ -54,7 +54,7 @@ impl Explain for DaemonError {
             Self::Unreadable { .. } => "check its name and permissions".to_owned(),
             Self::Malformed { source, .. } => source
                 .hint()
-                .unwrap_or_else(|| "docs/config.md has all keys and their values".to_owned()),
+                .unwrap_or_else(|| "docs/cli.md has all keys and their values".to_owned()),
         })
     }
 

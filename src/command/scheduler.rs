@@ -129,3 +129,43 @@ fn announce(screen: &mut Screen, ready: &Ready) -> Result<(), OutputError> {
     }
     screen.flush()
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::text::TomlError;
+
+    /// Returns the example on the page about the command line that begins with this line.
+    fn example(first: &str) -> String {
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/cli.md");
+        let page = std::fs::read_to_string(path).expect("the page is there");
+        let start = page.find(&format!("```toml\n{first}\n")).expect("it is on the page");
+        page[start..]
+            .lines()
+            .skip(1)
+            .take_while(|line| *line != "```")
+            .map(|line| format!("{line}\n"))
+            .collect()
+    }
+
+    #[test]
+    fn the_documented_configurations_are_read() {
+        let (scheduler, agent) = (example("# scheduler.toml"), example("# agent.toml"));
+
+        let scheduler = toml::from_str::<repower_scheduler::Options>(&scheduler)
+            .map_err(|error| TomlError::new(&scheduler, &error));
+        let agent = toml::from_str::<repower_agent::Options>(&agent)
+            .map_err(|error| TomlError::new(&agent, &error));
+
+        scheduler.expect("read").check().expect("in bounds");
+        assert_eq!(agent.expect("read").extras["licence"], 2);
+    }
+
+    #[test]
+    fn the_documented_job_file_is_read() {
+        let file = example("name = \"sweep\"");
+
+        let job = crate::jobfile::document::read("job.toml", &file).expect("read");
+
+        assert_eq!(job.command, ["./train", "--lr", "0.1"]);
+    }
+}

@@ -14,8 +14,8 @@ use crate::render::Screen;
 /// Options of `repower ledger`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-What a verification proves, and what not: docs/ledger.md. In short, keep a head
-where the operator cannot reach it:
+A ledger that verifies was not changed since its heads were signed. Whoever has
+the signing key can still rewrite all of it, unless somebody else holds a head:
   repower ledger head > head.txt
   repower ledger verify --against head.txt")]
 pub struct Ledger {
