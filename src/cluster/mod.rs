@@ -217,10 +217,14 @@ impl Cluster {
     /// Ends all in order: agents, then the scheduler. What does not end in time is killed. An agent
     /// that was killed before is started once more, because it then ends what it had left running.
     pub async fn stop(mut self) {
-        for at in 0..self.agents.len() {
-            if self.agents[at].is_none() && self.start_agent(at).is_ok() {
-                self.back(at).await;
-            }
+        let killed: Vec<usize> =
+            (0..self.agents.len()).filter(|at| self.agents[*at].is_none()).collect();
+        let started = killed.iter().filter(|at| self.start_agent(**at).is_ok()).count();
+        // An agent says hello when it has cleaned up. One that cannot is ended with the others.
+        if started > 0
+            && let Ok(client) = self.client().await
+        {
+            drop(self.all_up(&client).await);
         }
         let agents: Vec<Process> = self.agents.iter_mut().filter_map(Option::take).collect();
         for agent in &agents {
@@ -256,14 +260,6 @@ impl Cluster {
         let config = self.plan.folder.join(format!("{name}.toml"));
         write(&config, &as_toml(&file))?;
         Ok(())
-    }
-
-    /// Waits until an agent that was started again is connected, or has ended.
-    async fn back(&mut self, at: usize) {
-        if let Some(agent) = &mut self.agents[at] {
-            // An agent that does not get ready is ended with the others.
-            drop(agent.ready(START).await);
-        }
     }
 
     /// Waits until all agents are connected.
