@@ -228,7 +228,11 @@ impl Refusal {
                     .into(),
             ),
             Self::NothingToRun => Some("give a command after `--`, or a script".into()),
-            Self::BadText { .. } | Self::BadArray(_) | Self::OutOfBounds { .. } => None,
+            Self::BadText { what, .. } => Some(format!("correct {what} and try again")),
+            Self::BadArray(_) => {
+                Some("write ascending ranges that do not overlap, for example 0-9,20-29:2".into())
+            }
+            Self::OutOfBounds { allowed, .. } => Some(format!("choose one that is {allowed}")),
             Self::TaskTooLarge {
                 dimension, most, ..
             } => Some(format!(
