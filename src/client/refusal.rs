@@ -108,6 +108,7 @@ impl Explain for Refused {
             Code::Unimplemented => {
                 Some("the scheduler may be older than this command line".to_owned())
             }
+            Code::OutOfRange => Some("ask for less at once: a message has a limit".to_owned()),
             Code::Ok
             | Code::Cancelled
             | Code::Unknown
@@ -118,7 +119,6 @@ impl Explain for Refused {
             | Code::ResourceExhausted
             | Code::FailedPrecondition
             | Code::Aborted
-            | Code::OutOfRange
             | Code::Internal
             | Code::DataLoss => None,
         };

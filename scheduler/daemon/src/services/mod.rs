@@ -30,6 +30,9 @@ use crate::shared::Shared;
 
 /// The largest message of an agent.
 const AGENT_MESSAGE: usize = 16 << 20;
+/// The largest submission that is read: as large as the largest job file, so that one that is too
+/// large for a job is refused in the words of the engine, and not in those of the transport.
+const SUBMISSION: usize = 16 << 20;
 /// How many answers of a stream may wait to be sent.
 const STREAM: usize = 8;
 
@@ -38,7 +41,8 @@ pub(crate) fn routes(shared: &Arc<Shared>) -> (Routes, Vec<&'static str>) {
     let share = || Arc::clone(shared);
     let agents =
         AgentsServer::new(agents::Service(share())).max_decoding_message_size(AGENT_MESSAGE);
-    let routes = Routes::new(JobsServer::new(jobs::Service(share())))
+    let jobs = JobsServer::new(jobs::Service(share())).max_decoding_message_size(SUBMISSION);
+    let routes = Routes::new(jobs)
         .add_service(NodesServer::new(nodes::Service(share())))
         .add_service(AccessServer::new(access::Service(share())))
         .add_service(LedgerServer::new(ledger::Service(share())))
