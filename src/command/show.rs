@@ -74,7 +74,7 @@ impl Show {
         } else {
             Vec::new()
         };
-        detail(screen, &reply, &few, &TimeZone::system())?;
+        detail(screen, &reply, &few, (&TimeZone::system(), clock::now_ms()))?;
         Ok(Exit::OK)
     }
 }
@@ -140,7 +140,7 @@ fn detail(
     screen: &mut Screen,
     reply: &ShowJobReply,
     few: &[TaskSummary],
-    zone: &TimeZone,
+    (zone, now_ms): (&TimeZone, i64),
 ) -> Result<(), Failure> {
     let (summary, spec) =
         (reply.summary.clone().unwrap_or_default(), reply.spec.clone().unwrap_or_default());
@@ -150,7 +150,7 @@ fn detail(
     let shown = if few.is_empty() { &reply.failures } else { few };
     if !shown.is_empty() {
         screen.line("")?;
-        screen.table(&attempts_table(shown, clock::now_ms()))?;
+        screen.table(&attempts_table(shown, now_ms))?;
     }
     if few.is_empty() && summary.failed > reply.failures.len() as u64 {
         screen.note(format_args!(
@@ -299,3 +299,6 @@ fn retries_word(retries: u32) -> String {
         more => format!("{more} retries"),
     }
 }
+
+#[cfg(test)]
+mod tests;

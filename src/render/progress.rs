@@ -1,8 +1,9 @@
 //! Progress on standard error: a bar on a terminal, a line each tenth elsewhere.
 
+use std::fmt;
 use std::io::IsTerminal;
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use repower_proto::v1::JobSummary;
 
 use super::quantity::percent;
@@ -32,10 +33,12 @@ impl Progress {
         if !std::io::stderr().is_terminal() {
             return Self { shown: Shown::Lines(None) };
         }
-        let style = "{bar:24.cyan/blue} {pos}/{len} tasks{msg} {per_sec} ETA {eta}";
+        let style = "{bar:24.cyan/blue} {pos}/{len} tasks{msg}, {rate}/s, ETA {eta}";
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(10))
             .with_style(
-                ProgressStyle::with_template(style).expect("a constant that is well formed"),
+                ProgressStyle::with_template(style)
+                    .expect("a constant that is well formed")
+                    .with_key("rate", rate),
             );
         Self { shown: Shown::Bar(bar) }
     }
@@ -77,6 +80,11 @@ impl Progress {
             bar.finish_and_clear();
         }
     }
+}
+
+/// Writes how many go by in a second, with one digit after the point.
+fn rate(state: &ProgressState, out: &mut dyn fmt::Write) {
+    write!(out, "{:.1}", state.per_sec()).expect("a String takes all");
 }
 
 #[expect(
@@ -129,8 +137,9 @@ impl Counter {
         } else {
             ProgressDrawTarget::hidden()
         };
-        let style = ProgressStyle::with_template("{pos} facts, {per_sec}")
-            .expect("a constant that is well formed");
+        let style = ProgressStyle::with_template("{pos} facts, {rate}/s")
+            .expect("a constant that is well formed")
+            .with_key("rate", rate);
         Self { bar: ProgressBar::with_draw_target(None, target).with_style(style) }
     }
 

@@ -1,0 +1,95 @@
+//! How a job looks.
+
+use repower_proto::v1::{
+    Array, Dependency, DependencyKind, IndexRange, Outcome, OutcomeKind, Resources, Retries,
+    TaskState, Usage, Variable,
+};
+
+use super::*;
+use crate::render::screen::Form;
+use crate::render::testing::page;
+
+fn reply() -> ShowJobReply {
+    let summary = JobSummary {
+        id: 12,
+        name: "sweep".into(),
+        job_class: "ai-training".into(),
+        project: "vision".into(),
+        submitter: "mia".into(),
+        state: JobState::Running.into(),
+        tasks: 1000,
+        running: 8,
+        succeeded: 120,
+        failed: 1,
+        submitted_ms: 1_777_633_200_000,
+        started_ms: 1_777_633_201_500,
+        ..JobSummary::default()
+    };
+    let spec = JobSpec {
+        command: vec!["./train".into(), "--name".into(), "two words".into()],
+        environment: vec![Variable { name: "EPOCHS".into(), value: "10".into() }],
+        array: Some(Array { ranges: vec![IndexRange { first: 0, last: 999, step: 1 }], limit: 8 }),
+        resources: Some(Resources {
+            cpu_milli: 500,
+            memory_bytes: 4 << 30,
+            ..Resources::default()
+        }),
+        time_limit_ms: 7_200_000,
+        retries: Some(Retries { user: 2, system: Some(20) }),
+        dependencies: vec![Dependency { job: 7, kind: DependencyKind::Ok.into() }],
+        ..JobSpec::default()
+    };
+    let failure = TaskSummary {
+        job: 12,
+        index: 3,
+        attempt: 3,
+        state: TaskState::Failed.into(),
+        node: "rig-07".into(),
+        started_ms: 1_777_633_201_500,
+        ended_ms: 1_777_633_231_500,
+        outcome: Some(Outcome {
+            kind: OutcomeKind::Signalled.into(),
+            signal: 9,
+            ..Outcome::default()
+        }),
+        usage: Some(Usage { cpu_us: 28_000_000, peak_memory_bytes: 3 << 30, ..Usage::default() }),
+        ..TaskSummary::default()
+    };
+    ShowJobReply {
+        summary: Some(summary),
+        spec: Some(spec),
+        tier: "encouraged".into(),
+        policy_hash: "dcb4fde0abd8ab4f3a1aa9b50598b159".into(),
+        failures: vec![failure],
+    }
+}
+
+#[test]
+fn a_job_is_shown_on_one_screen() {
+    let utc = TimeZone::UTC;
+
+    let shown =
+        page(Form::Table, |screen| detail(screen, &reply(), &[], (&utc, 1_777_633_300_000)));
+
+    assert_eq!(
+        shown,
+        "\
+job         12  sweep
+state       running
+class       ai-training (encouraged)
+project     vision, submitted by mia
+tasks       1000 [0-999, 8 at once]: 871 pending, 8 running, 120 succeeded, 1 failed
+times       submitted 2026-05-01 11:00:00, started after 1.5s
+command     ./train --name 'two words'
+runs in     a fresh folder
+each task   0.5 cpus, 4 GiB of memory
+limits      2h00m each, priority 0, 2 retries (system 20)
+after       ok:7
+variables   EPOCHS
+policy      dcb4fde0abd8ab4f
+
+ATTEMPT  STATE   NODE    TIME  CPU  MEMORY  OUTCOME
+12.3#3   failed  rig-07   30s  28s   3 GiB  signal 9 (SIGKILL)
+"
+    );
+}
