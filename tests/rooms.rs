@@ -35,7 +35,8 @@ fn read(path: &Path) -> String {
 
 fn rooms() -> Vec<Room> {
     let page = read(&root().join("ARCHITECTURE.md"));
-    let table = page.split("| room | package | floor |").nth(1).expect("the page has the room table");
+    let table =
+        page.split("| room | package | floor |").nth(1).expect("the page has the room table");
     let rows = table.lines().skip(2).take_while(|line| line.starts_with('|'));
     let rooms: Vec<Room> = rows.map(room).collect();
     assert!(rooms.len() >= 9, "the table has {} rooms", rooms.len());
@@ -67,7 +68,10 @@ fn dependencies(manifest: &toml::Table) -> Vec<String> {
 fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).expect("a room has sources") {
         let path = entry.expect("a folder can be read").path();
-        if path.is_dir() {
+        let is_test = path.file_stem().is_some_and(|name| name == "tests");
+        if is_test {
+            continue;
+        } else if path.is_dir() {
             sources(&path, found);
         } else if path.extension().is_some_and(|ending| ending == "rs") {
             found.push(path);
@@ -104,9 +108,15 @@ fn a_crate_depends_on_lower_floors_only() {
 
     for room in &rooms {
         for name in dependencies(&manifest(room)) {
-            let Some(floor) = floors.get(name.as_str()) else { continue };
+            let Some(floor) = floors.get(name.as_str()) else {
+                continue;
+            };
             let excepted = room.package == "repower-sim" && name == "repower-store";
-            assert!(*floor < room.floor || excepted, "{} depends on {name}, floor {floor}", room.package);
+            assert!(
+                *floor < room.floor || excepted,
+                "{} depends on {name}, floor {floor}",
+                room.package
+            );
         }
     }
 }
@@ -114,7 +124,9 @@ fn a_crate_depends_on_lower_floors_only() {
 #[test]
 fn pure_rooms_use_the_libraries_that_the_table_names() {
     for room in rooms() {
-        let Some(allowed) = &room.libraries else { continue };
+        let Some(allowed) = &room.libraries else {
+            continue;
+        };
         for name in dependencies(&manifest(&room)) {
             let ours = name.starts_with("repower-");
             assert!(ours || allowed.contains(&name), "{} uses {name}", room.package);
@@ -125,14 +137,25 @@ fn pure_rooms_use_the_libraries_that_the_table_names() {
 #[test]
 fn a_room_touches_only_what_the_table_lets_it_touch() {
     for room in rooms() {
-        let folder = if room.folder == "src" { root().join("src") } else { root().join(&room.folder).join("src") };
+        let folder = if room.folder == "src" {
+            root().join("src")
+        } else {
+            root().join(&room.folder).join("src")
+        };
         let mut files = Vec::new();
         sources(&folder, &mut files);
         for file in files {
             let code = shipping(&read(&file));
-            for (word, marks) in WORLD.iter().filter(|(word, _)| !room.touches.iter().any(|one| one == word)) {
+            for (word, marks) in
+                WORLD.iter().filter(|(word, _)| !room.touches.iter().any(|one| one == word))
+            {
                 let mark = marks.iter().find(|mark| code.contains(**mark));
-                assert!(mark.is_none(), "{} names {mark:?}: {word} is not for {}", file.display(), room.folder);
+                assert!(
+                    mark.is_none(),
+                    "{} names {mark:?}: {word} is not for {}",
+                    file.display(),
+                    room.folder
+                );
             }
         }
     }
@@ -141,7 +164,11 @@ fn a_room_touches_only_what_the_table_lets_it_touch() {
 #[test]
 fn the_clock_is_read_in_one_file_of_each_driver() {
     for room in rooms() {
-        let folder = if room.folder == "src" { root().join("src") } else { root().join(&room.folder).join("src") };
+        let folder = if room.folder == "src" {
+            root().join("src")
+        } else {
+            root().join(&room.folder).join("src")
+        };
         let mut files = Vec::new();
         sources(&folder, &mut files);
         let clock = WORLD.iter().find(|(word, _)| *word == "clock").expect("it is listed").1;

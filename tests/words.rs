@@ -9,20 +9,35 @@ fn read(path: &str) -> String {
     fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// The codes that a source file gives: `=> "word.word"`.
+/// The codes that a source file of the core gives: `=> "word.word"`.
 fn codes(path: &str) -> BTreeSet<String> {
-    let text = read(path);
-    let arms = text
-        .split("=> \"")
-        .skip(1)
-        .filter_map(|rest| rest.split('"').next());
+    after(&read(path), "=> \"")
+}
+
+fn after(text: &str, mark: &str) -> BTreeSet<String> {
+    let words = text.split(mark).skip(1).filter_map(|rest| rest.split('"').next());
     let is_code = |word: &&str| {
-        word.contains('.')
-            && word
-                .chars()
-                .all(|c| c.is_ascii_lowercase() || c == '.' || c == '-')
+        word.contains('.') && word.chars().all(|c| c.is_ascii_lowercase() || c == '.' || c == '-')
     };
-    arms.filter(is_code).map(str::to_owned).collect()
+    words.filter(is_code).map(str::to_owned).collect()
+}
+
+/// The codes of the daemon: the text behind a gRPC code, wherever a `Problem` is made.
+fn codes_of_services() -> BTreeSet<String> {
+    let folder = "scheduler/daemon/src";
+    let files = ["gate.rs", "problem.rs"].map(str::to_owned).to_vec();
+    let services =
+        fs::read_dir(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(folder).join("services"));
+    let services = services.unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let files = files.into_iter().chain(services.map(|name| format!("services/{name}")));
+    files
+        .flat_map(|file| {
+            let text = read(&format!("{folder}/{file}"));
+            let text = text.split("#[cfg(test)]").next().unwrap_or_default().replace('\n', " ");
+            let parts: Vec<&str> = text.split("Code::").skip(1).collect();
+            parts.iter().flat_map(|part| after(part, "\"").into_iter().take(1)).collect::<Vec<_>>()
+        })
+        .collect()
 }
 
 #[test]
@@ -30,15 +45,12 @@ fn every_reason_and_refusal_is_documented_by_its_code() {
     let page = read("docs/reasons.md");
     let mut known = codes("scheduler/core/src/reason.rs");
     known.extend(codes("scheduler/core/src/refusal.rs"));
-    assert!(known.len() > 30, "found only {known:?}");
+    let services = codes_of_services();
+    assert!(known.len() > 30 && services.len() > 10, "found only {known:?} and {services:?}");
+    known.extend(services);
 
-    let missing: Vec<_> = known
-        .iter()
-        .filter(|code| !page.contains(&format!("`{code}`")))
-        .collect();
+    let missing: Vec<_> =
+        known.iter().filter(|code| !page.contains(&format!("`{code}`"))).collect();
 
-    assert!(
-        missing.is_empty(),
-        "docs/reasons.md does not have {missing:?}"
-    );
+    assert!(missing.is_empty(), "docs/reasons.md does not have {missing:?}");
 }
