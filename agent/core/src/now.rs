@@ -29,9 +29,7 @@ impl Moment {
     /// `span` before this; the clock's zero if that would be before it.
     #[must_use]
     pub fn before(self, span: Span) -> Self {
-        Self {
-            ms: self.ms.saturating_sub(span.as_millis()),
-        }
+        Self { ms: self.ms.saturating_sub(span.as_millis()) }
     }
 }
 
@@ -39,9 +37,7 @@ impl Add<Span> for Moment {
     type Output = Self;
 
     fn add(self, span: Span) -> Self {
-        Self {
-            ms: self.ms.saturating_add(span.as_millis()),
-        }
+        Self { ms: self.ms.saturating_add(span.as_millis()) }
     }
 }
 

@@ -19,11 +19,7 @@ pub struct BatchLimits {
 
 impl Default for BatchLimits {
     fn default() -> Self {
-        Self {
-            reports: 4096,
-            bytes: 1 << 20,
-            window_bytes: 8 << 20,
-        }
+        Self { reports: 4096, bytes: 1 << 20, window_bytes: 8 << 20 }
     }
 }
 
@@ -107,24 +103,15 @@ impl Outbox {
         let joined = self.join_output(attempt, stream, data);
         let (mut offset, rest) = (offset + joined as u64, &data[joined..]);
         for piece in rest.chunks(Report::PIECE) {
-            self.push(Report::Output {
-                attempt,
-                stream,
-                offset,
-                data: piece.to_vec(),
-            });
+            self.push(Report::Output { attempt, stream, offset, data: piece.to_vec() });
             offset += piece.len() as u64;
         }
     }
 
     /// Adds as much as fits to the last report; returns how much that was.
     fn join_output(&mut self, attempt: AttemptId, stream: Stream, more: &[u8]) -> usize {
-        let Some(Some(Report::Output {
-            attempt: whose,
-            stream: which,
-            data,
-            ..
-        })) = self.fresh.back_mut()
+        let Some(Some(Report::Output { attempt: whose, stream: which, data, .. })) =
+            self.fresh.back_mut()
         else {
             return 0;
         };
@@ -142,9 +129,7 @@ impl Outbox {
         let Some(at) = place.0.checked_sub(self.gone) else {
             return;
         };
-        let slot = usize::try_from(at)
-            .ok()
-            .and_then(|at| self.fresh.get_mut(at));
+        let slot = usize::try_from(at).ok().and_then(|at| self.fresh.get_mut(at));
         if let Some(report) = slot.and_then(Option::take) {
             self.bytes -= report.size();
         }

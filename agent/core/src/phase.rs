@@ -175,14 +175,7 @@ impl Phase {
 }
 
 fn end(outcome: Option<Outcome>, exit: Option<Exit>, held: Held) -> (Phase, Deed) {
-    (
-        Phase::Ended,
-        Deed::End(End {
-            outcome,
-            exit,
-            held,
-        }),
-    )
+    (Phase::Ended, Deed::End(End { outcome, exit, held }))
 }
 
 fn exited(why: Option<Why>, exit: Exit, drained: bool) -> (Phase, Deed) {
@@ -215,9 +208,7 @@ fn starting(stop: Option<Why>, event: &Event) -> (Phase, Deed) {
         Event::NotStarted { detail } => {
             let outcome = match stop {
                 Some(why) => why.outcome_unstarted(),
-                None => Some(Outcome::NotStarted {
-                    detail: detail.clone(),
-                }),
+                None => Some(Outcome::NotStarted { detail: detail.clone() }),
             };
             end(outcome, None, Held::Resources)
         }
@@ -246,12 +237,7 @@ fn running(event: &Event) -> (Phase, Deed) {
 
 fn stopping(why: Why, event: &Event) -> (Phase, Deed) {
     match event {
-        &Event::Stop(later) => (
-            Phase::Stopping {
-                why: why.and(later),
-            },
-            Deed::Nothing,
-        ),
+        &Event::Stop(later) => (Phase::Stopping { why: why.and(later) }, Deed::Nothing),
         Event::Due => (Phase::Killed { why }, Deed::Kill),
         &Event::Exited { exit, drained } => exited(Some(why), exit, drained),
         Event::Turn
@@ -264,12 +250,7 @@ fn stopping(why: Why, event: &Event) -> (Phase, Deed) {
 
 fn killed(why: Why, event: &Event) -> (Phase, Deed) {
     match event {
-        &Event::Stop(later) => (
-            Phase::Killed {
-                why: why.and(later),
-            },
-            Deed::Nothing,
-        ),
+        &Event::Stop(later) => (Phase::Killed { why: why.and(later) }, Deed::Nothing),
         &Event::Exited { exit, drained } => exited(Some(why), exit, drained),
         Event::Turn
         | Event::Recall
@@ -282,13 +263,7 @@ fn killed(why: Why, event: &Event) -> (Phase, Deed) {
 
 fn draining(why: Option<Why>, exit: Exit, event: &Event) -> (Phase, Deed) {
     match event {
-        Event::Stop(Why::Stale) => (
-            Phase::Draining {
-                why: Some(Why::Stale),
-                exit,
-            },
-            Deed::Nothing,
-        ),
+        Event::Stop(Why::Stale) => (Phase::Draining { why: Some(Why::Stale), exit }, Deed::Nothing),
         Event::Drained => end(outcome(why, exit), Some(exit), Held::Nothing),
         Event::Due => end(outcome(why, exit), Some(exit), Held::Output),
         // It has ended by itself: that somebody wanted it to end changes nothing any more.

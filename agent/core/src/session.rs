@@ -3,6 +3,8 @@
 mod life;
 mod link;
 mod orders;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -88,16 +90,8 @@ impl Session {
             Input::NotStarted { attempt, detail } => {
                 self.step(attempt, &Event::NotStarted { detail }, now, actions);
             }
-            Input::Output {
-                attempt,
-                stream,
-                data,
-            } => self.output(attempt, stream, data),
-            Input::Exited {
-                attempt,
-                exit,
-                drained,
-            } => {
+            Input::Output { attempt, stream, data } => self.output(attempt, stream, data),
+            Input::Exited { attempt, exit, drained } => {
                 self.step(attempt, &Event::Exited { exit, drained }, now, actions);
             }
             Input::Drained { attempt } => self.step(attempt, &Event::Drained, now, actions),
@@ -156,10 +150,7 @@ impl Session {
             let Some(front) = self.slots.front() else {
                 return;
             };
-            let waiting = self
-                .attempts
-                .get(&front)
-                .filter(|one| one.phase == Phase::Waiting);
+            let waiting = self.attempts.get(&front).filter(|one| one.phase == Phase::Waiting);
             let Some(attempt) = waiting else {
                 self.slots.skip();
                 continue;

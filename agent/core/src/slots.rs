@@ -16,12 +16,7 @@ pub(crate) struct Slots {
 
 impl Slots {
     pub(crate) fn new(capacity: Resources) -> Self {
-        Self {
-            free: capacity.clone(),
-            capacity,
-            queue: VecDeque::new(),
-            idle: 0,
-        }
+        Self { free: capacity.clone(), capacity, queue: VecDeque::new(), idle: 0 }
     }
 
     /// What an empty node has.

@@ -13,6 +13,7 @@ mod folders;
 mod launch;
 mod leftovers;
 mod prepared;
+mod shortage;
 mod state;
 mod threads;
 

@@ -26,10 +26,7 @@ impl Session {
             Deed::Nothing => {}
             Deed::Launch => {
                 let definition = attempt.definition.clone();
-                actions.push(Action::Launch {
-                    attempt: id,
-                    definition,
-                });
+                actions.push(Action::Launch { attempt: id, definition });
             }
             Deed::Begin => self.begin(id, now),
             Deed::BeginAndTerminate => {
@@ -39,10 +36,7 @@ impl Session {
             Deed::Terminate => self.terminate(id, now, actions),
             Deed::Kill => {
                 self.set_due(id, None);
-                actions.push(Action::Signal {
-                    attempt: id,
-                    signal: Signal::Kill,
-                });
+                actions.push(Action::Signal { attempt: id, signal: Signal::Kill });
             }
             Deed::Drain => self.drain(id, now),
             Deed::End(end) => self.end(id, was_waiting, end, now, actions),
@@ -61,13 +55,10 @@ impl Session {
             return;
         };
         attempt.started = Some(now.wall);
-        attempt.start_report = Some(self.outbox.push(Report::Started {
-            attempt: id,
-            started: now.wall,
-        }));
+        attempt.start_report =
+            Some(self.outbox.push(Report::Started { attempt: id, started: now.wall }));
         if let Some(limit) = attempt.definition.spec.time_limit {
-            self.timers
-                .set(&mut attempt.due, id, Some(now.steady + limit));
+            self.timers.set(&mut attempt.due, id, Some(now.steady + limit));
         }
     }
 
@@ -87,10 +78,7 @@ impl Session {
         };
         let grace = self.grace(why, attempt.definition.spec.grace);
         self.set_due(id, Some(now.steady + grace));
-        actions.push(Action::Signal {
-            attempt: id,
-            signal: Signal::Terminate,
-        });
+        actions.push(Action::Signal { attempt: id, signal: Signal::Terminate });
     }
 
     /// Its process has ended: what it held is free, but its output may still come.
@@ -143,11 +131,7 @@ impl Session {
         }
         if was_waiting {
             let attempts = &self.attempts;
-            self.slots.left(|id| {
-                attempts
-                    .get(&id)
-                    .is_some_and(|one| one.phase == Phase::Waiting)
-            });
+            self.slots.left(|id| attempts.get(&id).is_some_and(|one| one.phase == Phase::Waiting));
         }
         self.sweep(id.task.job, actions);
     }

@@ -17,14 +17,7 @@ impl Session {
             return;
         }
         let definition = Arc::new(Definition { job, spec, tasks });
-        self.jobs.insert(
-            job,
-            Job {
-                definition,
-                unended: 0,
-                forgotten: false,
-            },
-        );
+        self.jobs.insert(job, Job { definition, unended: 0, forgotten: false });
     }
 
     pub(super) fn forget(&mut self, job: JobId, actions: &mut Vec<Action>) {
@@ -36,11 +29,7 @@ impl Session {
 
     /// Drops a job that was forgotten and has no attempt left.
     pub(super) fn sweep(&mut self, job: JobId, actions: &mut Vec<Action>) {
-        if self
-            .jobs
-            .get(&job)
-            .is_some_and(|job| job.forgotten && job.unended == 0)
-        {
+        if self.jobs.get(&job).is_some_and(|job| job.forgotten && job.unended == 0) {
             self.jobs.remove(&job);
             actions.push(Action::ForgetJob(job));
         }
@@ -61,14 +50,10 @@ impl Session {
         }
         let short = self.slots.capacity().shortages(&definition.spec.resources);
         if let Some(short) = short.first() {
-            let (asked, given) = (
-                short.dimension.show(short.asked),
-                short.dimension.show(short.given),
-            );
-            let detail = format!(
-                "the task needs {asked} of {}, but this node has {given}",
-                short.dimension
-            );
+            let (asked, given) =
+                (short.dimension.show(short.asked), short.dimension.show(short.given));
+            let detail =
+                format!("the task needs {asked} of {}, but this node has {given}", short.dimension);
             return self.refuse(attempt, Outcome::Lost { detail }, now);
         }
         known.unended += 1;

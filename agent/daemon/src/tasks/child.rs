@@ -22,6 +22,8 @@ pub(super) struct Child {
     pub(super) pid: Option<Pid>,
     /// Readable when the process has ended.
     pub(super) pidfd: OwnedFd,
+    /// Whether this agent has sent it SIGKILL.
+    pub(super) killed: bool,
     /// When it was launched, as uptime.
     pub(super) since: Duration,
     pub(super) stdout: Option<OwnedFd>,

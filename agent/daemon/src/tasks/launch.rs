@@ -90,6 +90,7 @@ impl Tasks {
             attempt: launch.attempt,
             pid: Some(pid),
             pidfd: pidfd?,
+            killed: false,
             since,
             stdout: Some(stdout),
             stderr: Some(stderr),

@@ -10,6 +10,7 @@ use rustix::process::{Pid, kill_process_group};
 use super::Tasks;
 use super::child::Child;
 use super::folders::{Folder, Folders};
+use super::shortage::Shortage;
 
 /// What the lock guards.
 #[derive(Debug)]
@@ -24,6 +25,7 @@ pub(super) struct State {
     pub(super) folders: Folders,
     /// Folders whose tasks are over.
     pub(super) used: Vec<Folder>,
+    pub(super) shortage: Shortage,
     pub(super) quit: bool,
     /// Kept for its memory.
     actions: Vec<Action>,
@@ -46,6 +48,7 @@ impl State {
             paused: Vec::new(),
             folders,
             used: Vec::new(),
+            shortage: Shortage::new(),
             quit: false,
             actions: Vec::new(),
         }
@@ -119,10 +122,12 @@ impl State {
         found.map(|(serial, _)| *serial)
     }
 
-    fn signal(&self, attempt: AttemptId, signal: Signal) {
-        let child = self.serial(attempt).and_then(|serial| self.children.get(&serial));
+    fn signal(&mut self, attempt: AttemptId, signal: Signal) {
+        let child = self.serial(attempt).and_then(|serial| self.children.get_mut(&serial));
+        let Some(child) = child else { return };
+        child.killed |= signal == Signal::Kill;
         // A process that has been reaped has no pid any more, so the signal cannot hit a stranger.
-        if let Some(pid) = child.and_then(|child| child.pid) {
+        if let Some(pid) = child.pid {
             send(pid, signal);
         }
     }

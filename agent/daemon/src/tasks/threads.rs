@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-use repower_agent_core::{Exit, Input, Stream};
+use repower_agent_core::{Exit, Input, Status, Stream};
 use rustix::event::epoll;
 use rustix::io::Errno;
 
@@ -121,12 +121,12 @@ impl Tasks {
         };
         // As long as it is not reaped its pid, and so the number of its group, is nobody else's.
         state::send(pid, repower_agent_core::Signal::Kill);
-        let reaped = match exit::reap(pid) {
+        let mut reaped = match exit::reap(pid) {
             Ok(Some(reaped)) => reaped,
             Ok(None) | Err(_) => exit::Reaped::UNKNOWN,
         };
         child.writers = None;
-        let attempt = child.attempt;
+        let (attempt, killed) = (child.attempt, child.killed);
         let wall = clock::uptime().saturating_sub(child.since);
         for stream in [Stream::Stdout, Stream::Stderr] {
             self.drain(&mut state, serial, stream, buffer);
@@ -134,6 +134,12 @@ impl Tasks {
         let drained = state.children.get(&serial).is_none_or(super::child::Child::is_drained);
         if drained {
             state.remove(serial);
+        }
+        if reaped.status == Status::Signal(libc::SIGKILL)
+            && !killed
+            && state.shortage.explains_a_kill()
+        {
+            reaped.status = Status::OutOfMemory;
         }
         let exit = Exit {
             status: reaped.status,

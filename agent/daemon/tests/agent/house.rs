@@ -60,7 +60,9 @@ impl Agent {
     pub(crate) fn start(options: Options) -> Self {
         let (stop, stopped) = oneshot::channel();
         let mut run = JoinSet::new();
-        run.spawn(repower_agent::run(options, async { drop(stopped.await.err()) }));
+        run.spawn(repower_agent::run(options, async {
+            stopped.await.unwrap_or_default();
+        }));
         Self { stop: Some(stop), run }
     }
 

@@ -1,0 +1,163 @@
+//! Every reason to stop, before and after the start.
+
+use repower_model::{JobSpec, Outcome, Span, StopReason};
+
+use super::{World, attempt, kill, spec, terminate};
+use crate::{Input, Status};
+
+#[test]
+fn a_cancelled_attempt_that_waits_ends_without_having_started() {
+    let mut world = World::new();
+    world.start_all(0..3);
+    world.actions();
+
+    world.stop(attempt(2), StopReason::Cancelled);
+
+    assert_eq!(world.outcomes(), [(attempt(2), Outcome::Cancelled)]);
+    assert_eq!(world.actions(), []);
+}
+
+#[test]
+fn a_cancelled_attempt_that_runs_gets_sigterm_and_its_own_grace() {
+    let mut world = World::with(JobSpec { grace: Span::from_secs(30), ..spec() });
+
+    world.run(0);
+    world.stop(attempt(0), StopReason::Cancelled);
+    assert_eq!(world.actions(), [terminate(attempt(0))]);
+    assert_eq!(world.wake(), 30_000);
+
+    assert_eq!(world.actions(), [kill(attempt(0))]);
+    world.exit(attempt(0), Status::Signal(9), true);
+    assert_eq!(world.outcomes(), [(attempt(0), Outcome::Cancelled)]);
+}
+
+#[test]
+fn a_second_order_to_stop_sends_no_second_signal() {
+    let mut world = World::new();
+
+    world.run(0);
+    world.stop(attempt(0), StopReason::Cancelled);
+    world.actions();
+    world.stop(attempt(0), StopReason::Cancelled);
+
+    assert_eq!(world.actions(), []);
+}
+
+#[test]
+fn what_is_cancelled_between_launch_and_start_is_stopped_when_it_runs() {
+    let mut world = World::new();
+
+    world.start(0);
+    world.actions();
+    world.stop(attempt(0), StopReason::Cancelled);
+    assert_eq!(world.actions(), []);
+    world.tell(Input::Started { attempt: attempt(0) });
+
+    assert_eq!(world.actions(), [terminate(attempt(0))]);
+    world.exit(attempt(0), Status::Signal(15), true);
+    assert_eq!(world.outcomes(), [(attempt(0), Outcome::Cancelled)]);
+}
+
+#[test]
+fn what_is_cancelled_and_then_fails_to_start_is_cancelled() {
+    let mut world = World::new();
+
+    world.start(0);
+    world.stop(attempt(0), StopReason::Cancelled);
+    world.tell(Input::NotStarted { attempt: attempt(0), detail: "no such program".into() });
+
+    assert_eq!(world.outcomes(), [(attempt(0), Outcome::Cancelled)]);
+}
+
+#[test]
+fn a_recall_gives_back_only_what_has_not_started() {
+    let mut world = World::new();
+
+    world.run(0);
+    world.start(1);
+    world.start(2);
+    world.actions();
+    (0..3).for_each(|index| world.stop(attempt(index), StopReason::Recalled));
+
+    assert_eq!(world.actions(), []);
+    assert_eq!(world.outcomes(), [(attempt(2), Outcome::Recalled)]);
+    world.exit(attempt(0), Status::Code(0), true);
+    assert_eq!(world.outcomes(), [(attempt(0), Outcome::Exited { code: 0 })]);
+}
+
+#[test]
+fn a_stale_attempt_ends_without_a_report() {
+    let mut world = World::new();
+    world.start_all(0..3);
+    world.tell(Input::Started { attempt: attempt(0) });
+    world.actions();
+    world.sent();
+
+    world.stop(attempt(0), StopReason::Stale);
+    world.stop(attempt(2), StopReason::Stale);
+    assert_eq!(world.actions(), [terminate(attempt(0))]);
+    assert_eq!(world.wake(), 5_000, "nobody waits for it, so its grace is short");
+    world.exit(attempt(0), Status::Signal(15), true);
+
+    assert_eq!(world.sent(), None);
+    assert_eq!(world.session.held().collect::<Vec<_>>(), [attempt(1)]);
+}
+
+#[test]
+fn what_was_cancelled_and_is_then_stale_is_not_reported() {
+    let mut world = World::new();
+
+    world.run(0);
+    world.stop(attempt(0), StopReason::Cancelled);
+    world.stop(attempt(0), StopReason::Stale);
+    world.exit(attempt(0), Status::Signal(15), true);
+
+    assert_eq!(world.outcomes(), []);
+    assert!(world.session.is_idle());
+}
+
+#[test]
+fn a_task_that_has_ended_by_itself_is_not_cancelled_any_more() {
+    let mut world = World::new();
+
+    world.run(0);
+    world.exit(attempt(0), Status::Code(0), false);
+    world.stop(attempt(0), StopReason::Cancelled);
+    world.tell(Input::Drained { attempt: attempt(0) });
+
+    assert_eq!(world.outcomes(), [(attempt(0), Outcome::Exited { code: 0 })]);
+}
+
+#[test]
+fn an_order_to_stop_what_is_not_known_changes_nothing() {
+    let mut world = World::new();
+
+    world.stop(attempt(7), StopReason::Cancelled);
+
+    assert_eq!(world.actions(), []);
+    assert_eq!(world.sent(), None);
+}
+
+#[test]
+fn an_agent_that_leaves_stops_what_runs_and_gives_back_what_waits() {
+    let mut world = World::new();
+    world.run(0);
+    world.run(1);
+    world.start(2);
+
+    world.tell(Input::Leave);
+    assert_eq!(world.actions(), [terminate(attempt(0)), terminate(attempt(1))]);
+    assert_eq!(world.wake(), 5_000);
+    world.exit(attempt(0), Status::Code(0), true);
+    world.exit(attempt(1), Status::Signal(9), true);
+    world.start(3);
+
+    assert_eq!(world.actions(), [kill(attempt(0)), kill(attempt(1))]);
+    let outcomes = world.outcomes();
+    assert_eq!(outcomes[0], (attempt(2), Outcome::Recalled));
+    assert!(matches!(&outcomes[1].1, Outcome::Lost { detail } if detail.contains("told to end")));
+    assert_eq!(outcomes[3], (attempt(3), Outcome::Recalled));
+    assert!(world.session.is_idle() && !world.session.is_settled());
+    world.tell(Input::Acknowledged(u64::MAX));
+    assert!(world.session.is_settled());
+}
