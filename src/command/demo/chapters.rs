@@ -69,7 +69,9 @@ async fn train(
     teller: &mut Teller<'_>,
 ) -> Result<(), Failure> {
     teller.chapter("AI: 32 settings of a network that reads handwritten digits")?;
-    let job = submit(client, &array("ai-training", &examples.digits, &["--sweep", "--epochs", "40"], 32)).await?;
+    let job =
+        submit(client, &array("ai-training", &examples.digits, &["--sweep", "--epochs", "40"], 32))
+            .await?;
     let ended = watch(client, job).await?;
     succeeded(&ended)?;
     let mut runs: Vec<Trained> = results(client, job, 32).await?;
