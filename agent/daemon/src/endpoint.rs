@@ -107,26 +107,6 @@ fn alert(text: &str) -> Option<&'static str> {
     ABOUT_CERTIFICATES.into_iter().find(|known| *known == name)
 }
 
-impl Failure {
-    /// For how long the other side may have been gone before this was noticed.
-    ///
-    /// A connection that was closed was there until then. One that timed out may have been cut when
-    /// the other side was last heard, after which it was asked whether it is there.
-    pub(crate) fn unnoticed(&self) -> Duration {
-        match self {
-            Self::Unreachable(error) if timed_out(&**error) => PING + PONG,
-            Self::Unreachable(_) | Self::WrongAuthority(_) | Self::CertificateRefused(_) => {
-                Duration::ZERO
-            }
-        }
-    }
-}
-
-/// Whether some cause of an error is that no answer came in time.
-fn timed_out(error: &(dyn StdError + 'static)) -> bool {
-    causes(error).any(|cause| cause.to_string().contains("timed out"))
-}
-
 /// The TLS error among the causes of an error.
 fn tls_cause<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a rustls::Error> {
     causes(error).find_map(|cause| cause.downcast_ref::<rustls::Error>())

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use repower_agent_core::{Input, Moment};
-use repower_model::{Instance, Inventory, Span};
+use repower_model::{Instance, Inventory};
 use tonic::transport::Endpoint;
 
 use crate::endpoint::{self, Failure};
@@ -91,13 +91,12 @@ impl Link {
         }
     }
 
-    /// The link broke, or did not come about.
+    /// The link broke, or did not come about. The lease counts from when the scheduler was last
+    /// heard, which answers every heartbeat, and not from when the break was noticed.
     fn broken(&self, failure: Failure, heard: Option<Moment>, welcomed: bool) -> Result<(), Error> {
         let scheduler = self.scheduler.clone();
         if let Some(heard) = heard {
-            let unnoticed = u64::try_from(failure.unnoticed().as_millis()).unwrap_or(0);
-            let contact = clock::now().steady.before(Span::from_millis(unnoticed));
-            self.lost(heard.max(contact));
+            self.lost(heard);
         }
         match failure {
             Failure::Unreachable(error) => {

@@ -271,7 +271,7 @@ async fn listen(
                 Up::Hello(_) => panic!("a second hello"),
                 Up::Heartbeat(_) => {
                     memory.heartbeats += 1;
-                    None
+                    Some(0)
                 }
                 Up::Reports(reports) => {
                     let through = memory.take(instance, reports);
