@@ -70,6 +70,15 @@ impl Journal {
     }
 }
 
+impl Drop for Journal {
+    /// Brings all into the one file, so that a copy of it is whole: readers that end later than the
+    /// writer would leave the write-ahead log behind.
+    fn drop(&mut self) {
+        // Where that fails the log stays, and whoever opens the file next reads both.
+        self.connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)").ok();
+    }
+}
+
 impl Ledger for Journal {
     fn latest_head(&self) -> Result<Option<SignedHead>, ReadError> {
         Ok(ledger::latest_head(&self.connection).at(&self.path)?)

@@ -1,5 +1,6 @@
 //! Opening the ledger of a data folder.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OptionalExtension as _};
@@ -145,6 +146,11 @@ pub(super) fn open(folder: &Path, origin: &str) -> Result<Journal, OpenError> {
     make_folder(folder)?;
     let lock = take_lock(folder)?;
     let path = folder.join(LEDGER.name);
+    let public = folder.join("ledger.vkey");
+    // Before the file is made anew: its log would stay, and spoil what is then restored beside it.
+    if public.exists() && fs::metadata(&path).map_or(0, |file| file.len()) == 0 {
+        return Err(OpenError::Lost { path, public });
+    }
     let connection = open_writer(folder, LEDGER)?;
     let key = identify(&connection, folder, origin)?;
     let (head, frontier) = newest(&connection, &path, &key)?;
