@@ -9,7 +9,9 @@ pub mod pace;
 mod pass;
 mod why;
 
-use repower_model::Span;
+use repower_model::{NodeId, Span};
+
+use crate::state::{Job, State};
 
 pub use why::{Explanation, FunnelStep, Short, why};
 
@@ -20,3 +22,17 @@ pub const PATIENCE: Span = Span::from_secs(600);
 
 /// How long a task may wait on a node for a slot before it is taken back for a free one.
 pub const RECALL_AFTER: Span = Span::from_millis(100);
+
+/// The nodes that a task keeps away from because they could not start it: only as long as another
+/// node could hold it, for otherwise it would wait for ever.
+fn avoided<'a>(state: &State, job: &'a Job, place: u32) -> &'a [NodeId] {
+    let tries = job.tries.get(&place);
+    let avoid = tries.map_or(&[][..], |tries| tries.avoid.as_slice());
+    let elsewhere = || {
+        state.nodes.values().any(|node| {
+            let able = node.takes_work() && node.capacity().holds(&job.spec.resources);
+            able && !avoid.contains(&node.id)
+        })
+    };
+    if !avoid.is_empty() && elsewhere() { avoid } else { &[] }
+}

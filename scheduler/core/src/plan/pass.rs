@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use repower_model::{AttemptId, JobId, NodeId, Resources, StopReason, TaskId};
 
-use super::{PATIENCE, RECALL_AFTER, pace};
+use super::{PATIENCE, RECALL_AFTER, avoided, pace};
 use crate::fact::Fact;
 use crate::life::attempt::Phase;
 use crate::state::{Job, Node, State, Turnstile};
@@ -87,10 +87,7 @@ impl Pass {
     fn place_one(&mut self, state: &State, job: &Job) -> Option<Fact> {
         let place = job.next_place(state.now)?;
         let task = job.task(place);
-        let avoid = job
-            .tries
-            .get(&place)
-            .map_or(&[][..], |tries| tries.avoid.as_slice());
+        let avoid = avoided(state, job, place);
         let asked = &job.spec.resources;
         let fits = self.fitting(state, asked, avoid).map(|node| (node, false));
         let found = fits.or_else(|| {

@@ -2,6 +2,7 @@
 
 use repower_model::{Dimension, JobId, JobState, NodePhase, Resources, Timestamp};
 
+use super::avoided;
 use crate::reason::Reason;
 use crate::state::{Job, Node, State};
 
@@ -154,10 +155,7 @@ type Verdict = (Vec<FunnelStep>, Vec<Short>, Reason);
 
 fn nodes(state: &State, job: &Job, place: Option<u32>) -> Verdict {
     let asked = &job.spec.resources;
-    let avoid = place
-        .and_then(|place| job.tries.get(&place))
-        .map(|tries| tries.avoid.clone());
-    let avoid = avoid.unwrap_or_default();
+    let avoid = place.map_or(&[][..], |place| avoided(state, job, place));
     let mut left: Vec<&Node> = state.nodes.values().collect();
     let mut funnel = vec![step("nodes.enrolled", "enrolled", &left)];
     left.retain(|node| node.phase == NodePhase::Up);

@@ -308,8 +308,9 @@ impl State {
                 }
             }
             Sequel::Failed => {
+                tries.exit_code = ended.outcome.exit_code();
                 if job.failed.is_empty() {
-                    job.exit_code = ended.outcome.exit_code();
+                    job.exit_code = tries.exit_code;
                 }
                 job.failed.insert(place);
             }
@@ -390,9 +391,8 @@ impl State {
             && job.failed.remove(place)
         {
             job.pending.insert(place);
-            if job.failed.is_empty() {
-                job.exit_code = 0;
-            }
+            let left = job.failed.first().and_then(|left| job.tries.get(&left));
+            job.exit_code = left.map_or(0, |left| left.exit_code);
             let tries = job.tries.entry(place).or_default();
             tries.user = tries.user.saturating_sub(1);
             self.requeue(task.job);

@@ -48,7 +48,8 @@ pub struct Job {
     pub cancelled: u64,
     /// Places that were tried and have not ended, or may be given back.
     pub tries: BTreeMap<u32, Tries>,
-    /// What the first task that failed exits with.
+    /// What the first task that failed exits with; once a black hole has given tasks back, what
+    /// the lowest of those does that are left.
     pub exit_code: i32,
     /// Mean running time of its latest tasks, in microseconds; `None` until one has ended.
     pub pace_us: Option<u64>,
@@ -67,6 +68,8 @@ pub struct Tries {
     pub system: u32,
     /// Nodes that could not start it.
     pub avoid: Vec<NodeId>,
+    /// What it exits with, if it has failed for good.
+    pub exit_code: i32,
 }
 
 impl Job {
