@@ -4,6 +4,7 @@ mod life;
 mod link;
 mod queue;
 mod reports;
+mod seeds;
 mod stop;
 
 use repower_model::{

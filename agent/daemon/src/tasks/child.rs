@@ -108,3 +108,20 @@ pub(super) fn pipe() -> rustix::io::Result<(OwnedFd, OwnedFd)> {
     fcntl_setfl(reader.as_fd(), OFlags::NONBLOCK)?;
     Ok((reader, writer))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_survives_the_epoll_set_and_is_never_the_wake_up() {
+        for serial in [1, 2, u64::MAX >> 2] {
+            let streams =
+                [Stream::Stdout, Stream::Stderr].map(|stream| Token::Output(serial, stream));
+            for token in [Token::Exit(serial), streams[0], streams[1]] {
+                assert_eq!(Token::unpack(token.pack().u64()), token);
+                assert_ne!(token.pack().u64(), super::super::WAKE);
+            }
+        }
+    }
+}

@@ -119,3 +119,39 @@ pub(super) fn clear(path: &Path) -> io::Result<()> {
         Ok(()) | Err(_) => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_is_used_again_only_if_nothing_was_made_or_changed_in_it() {
+        let root = tempfile::TempDir::new().unwrap();
+        let mut folders = Folders::new(&root.path().join("work")).unwrap();
+
+        let untouched = folders.take().get().unwrap();
+        let touched = folders.take().get().unwrap();
+        let emptied = folders.take().get().unwrap();
+        fs::write(touched.path().join("file"), "x").unwrap();
+        fs::write(emptied.path().join("file"), "x").unwrap();
+        fs::remove_file(emptied.path().join("file")).unwrap();
+
+        let paths = [&touched, &emptied].map(|folder| folder.path().to_owned());
+        assert!(untouched.recycle().is_some());
+        assert!(touched.recycle().is_none());
+        assert!(emptied.recycle().is_none());
+        assert!(paths.iter().all(|path| !path.exists()));
+    }
+
+    #[test]
+    fn what_an_earlier_agent_has_left_is_cleared() {
+        let root = tempfile::TempDir::new().unwrap();
+        fs::create_dir_all(root.path().join("work/7/deep")).unwrap();
+
+        let mut folders = Folders::new(&root.path().join("work")).unwrap();
+
+        let folder = folders.take().get().unwrap();
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+        assert_eq!(fs::read_dir(root.path().join("work")).unwrap().count(), 1);
+    }
+}

@@ -216,3 +216,40 @@ fn find(
         None => Failure::NotInPath { name: name.into(), path: path.into() },
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn first_line(line: &str) -> Option<(String, Option<String>)> {
+        let (program, option) = interpreter(line.as_bytes()).ok()?;
+        let text = |text: OsString| text.into_string().expect("the line was text");
+        Some((text(program.into()), option.map(text)))
+    }
+
+    #[test]
+    fn the_first_line_of_a_script_names_a_program_and_at_most_one_argument() {
+        let sh = |option: Option<&str>| Some(("/bin/sh".to_owned(), option.map(str::to_owned)));
+
+        assert_eq!(first_line("echo hello"), sh(None));
+        assert_eq!(first_line("#!/bin/sh"), sh(None));
+        assert_eq!(first_line("#! /bin/sh \t\necho"), sh(None));
+        assert_eq!(first_line("#!/bin/sh -e -u \necho"), sh(Some("-e -u")));
+        assert_eq!(first_line("#!\n/bin/sh"), None);
+        assert_eq!(first_line("#!/no/such/program\n"), None);
+    }
+
+    #[test]
+    fn a_bare_name_is_looked_for_in_the_path_of_the_task() {
+        let folder = tempfile::TempDir::new().unwrap();
+        fs::write(folder.path().join("plain"), "no execute bit").unwrap();
+        let path = std::env::join_paths([folder.path(), Path::new("/bin")]).unwrap();
+        let environment = [(OsString::from("PATH"), path)];
+        let find = |name: &str| find(OsStr::new(name), &environment, None);
+
+        assert_eq!(find("sh").unwrap(), Path::new("/bin/sh"));
+        assert_eq!(find("./sh").unwrap(), Path::new("./sh"));
+        assert!(matches!(find("plain"), Err(Failure::NotExecutable { .. })));
+        assert!(matches!(find("no-such-program"), Err(Failure::NotInPath { .. })));
+    }
+}

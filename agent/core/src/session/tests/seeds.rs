@@ -1,0 +1,225 @@
+//! Whatever happens in whatever order: nothing is lost, doubled or overbooked.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use repower_model::{AttemptId, JobSpec, Span, StopReason};
+
+use super::{World, attempt, spec, terms};
+use crate::{Action, Input, Report, Signal, Status};
+
+/// xorshift64*: small, and the same everywhere (Vigna, 2016).
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self, sides: u64) -> u64 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) % sides
+    }
+}
+
+/// The other side of a session: processes that obey or not, and a scheduler that remembers.
+struct Story {
+    world: World,
+    dice: Dice,
+    launching: BTreeSet<AttemptId>,
+    running: BTreeSet<AttemptId>,
+    draining: BTreeSet<AttemptId>,
+    ordered: BTreeSet<AttemptId>,
+    stale: BTreeSet<AttemptId>,
+    ended: BTreeSet<AttemptId>,
+    printed: BTreeMap<AttemptId, u64>,
+    received: u64,
+    linked: bool,
+}
+
+impl Story {
+    fn new(seed: u64) -> Self {
+        let spec = JobSpec { time_limit: Some(Span::from_secs(20)), ..spec() };
+        Self {
+            world: World::with(spec),
+            dice: Dice(seed + 1),
+            launching: BTreeSet::new(),
+            running: BTreeSet::new(),
+            draining: BTreeSet::new(),
+            ordered: BTreeSet::new(),
+            stale: BTreeSet::new(),
+            ended: BTreeSet::new(),
+            printed: BTreeMap::new(),
+            received: 0,
+            linked: true,
+        }
+    }
+
+    fn one_of(&mut self, set: &BTreeSet<AttemptId>) -> Option<AttemptId> {
+        let at = self.dice.roll(set.len().max(1) as u64);
+        set.iter().nth(usize::try_from(at).unwrap()).copied()
+    }
+
+    /// Something happens.
+    fn go_on(&mut self) {
+        match self.dice.roll(12) {
+            0 | 1 if self.linked => {
+                let next = attempt(u32::try_from(self.dice.roll(400)).unwrap());
+                if self.ordered.insert(next) {
+                    self.world.tell(Input::Start(next));
+                }
+            }
+            2 if self.linked => {
+                let reasons = [StopReason::Cancelled, StopReason::Recalled, StopReason::Stale];
+                let reason = reasons[usize::try_from(self.dice.roll(3)).unwrap()];
+                if let Some(one) = self.one_of(&self.ordered.clone()) {
+                    if reason == StopReason::Stale {
+                        self.stale.insert(one);
+                    }
+                    self.world.stop(one, reason);
+                }
+            }
+            3 | 4 => self.answer_launch(),
+            5 | 6 => {
+                if let Some(one) = self.one_of(&self.running.clone()) {
+                    self.world.print(one, b"words");
+                }
+            }
+            7 => {
+                if let Some(one) = self.one_of(&self.running.clone()) {
+                    self.exit(one);
+                }
+            }
+            8 => {
+                if let Some(one) = self.one_of(&self.draining.clone()) {
+                    self.draining.remove(&one);
+                    self.world.tell(Input::Drained { attempt: one });
+                }
+            }
+            9 => {
+                let ms = self.dice.roll(3000);
+                self.world.pass(ms);
+                self.world.tell(Input::Timer);
+            }
+            10 if self.dice.roll(4) == 0 => self.flap(),
+            _ if self.linked && self.dice.roll(10) == 0 => {
+                // The link breaks under a message.
+                drop(self.world.sent());
+                self.flap();
+            }
+            _ => self.receive(),
+        }
+        self.obey();
+    }
+
+    fn answer_launch(&mut self) {
+        if let Some(one) = self.one_of(&self.launching.clone()) {
+            self.launching.remove(&one);
+            if self.dice.roll(5) == 0 {
+                self.world.tell(Input::NotStarted { attempt: one, detail: "no".into() });
+            } else {
+                self.running.insert(one);
+                self.world.tell(Input::Started { attempt: one });
+            }
+        }
+    }
+
+    fn exit(&mut self, one: AttemptId) {
+        self.running.remove(&one);
+        let drained = self.dice.roll(2) == 0;
+        if !drained {
+            self.draining.insert(one);
+        }
+        self.world.exit(one, Status::Code(0), drained);
+    }
+
+    fn flap(&mut self) {
+        self.linked = !self.linked;
+        if self.linked {
+            self.world.tell(Input::LinkUp(terms()));
+            self.world.define(1, JobSpec { time_limit: Some(Span::from_secs(20)), ..spec() });
+        } else {
+            self.world.tell(Input::LinkDown { contact: self.world.now.steady });
+        }
+    }
+
+    /// The scheduler takes in a message, and sometimes says so.
+    fn receive(&mut self) {
+        let Some((first, reports)) = self.world.sent() else { return };
+        assert!(first <= self.received + 1, "a gap before {first}");
+        for (sequence, report) in (first..).zip(reports) {
+            if sequence > self.received {
+                self.received = sequence;
+                self.note(report);
+            }
+        }
+        if self.dice.roll(2) == 0 {
+            self.world.tell(Input::Acknowledged(self.received));
+        }
+    }
+
+    fn note(&mut self, report: Report) {
+        match report {
+            Report::Started { attempt, .. } => assert!(!self.ended.contains(&attempt)),
+            Report::Output { attempt, offset, data, .. } => {
+                assert!(!self.ended.contains(&attempt), "output after the end");
+                let printed = self.printed.entry(attempt).or_default();
+                assert_eq!(*printed, offset);
+                *printed += data.len() as u64;
+            }
+            Report::Ended { attempt, usage, .. } => {
+                assert!(self.ended.insert(attempt), "{attempt} has ended twice");
+                let printed = self.printed.get(&attempt).copied().unwrap_or(0);
+                assert_eq!(usage.stdout_bytes.min(1000), printed, "output is missing");
+            }
+        }
+    }
+
+    /// The daemon does what the session asks for.
+    fn obey(&mut self) {
+        for action in self.world.actions() {
+            match action {
+                Action::Launch { attempt, .. } => {
+                    assert!(self.launching.insert(attempt), "launched twice");
+                    assert!(self.launching.len() + self.running.len() <= 2, "overbooked");
+                }
+                Action::Signal { attempt, signal: Signal::Kill } => self.exit(attempt),
+                Action::Signal { signal: Signal::Terminate, .. } | Action::ResumeReading => {}
+                Action::CloseOutput { attempt } => assert!(self.draining.remove(&attempt)),
+                Action::ForgetJob(_) => {
+                    assert!(self.launching.is_empty() && self.running.is_empty());
+                }
+            }
+        }
+    }
+
+    /// The agent is told to end, and everything comes to rest.
+    fn finish(mut self) {
+        if !self.linked {
+            self.flap();
+        }
+        self.world.tell(Input::Leave);
+        self.obey();
+        while !self.world.session.is_settled() {
+            self.answer_launch();
+            if self.world.session.wake_at().is_some() {
+                self.world.wake();
+            }
+            self.obey();
+            self.receive();
+            self.world.tell(Input::Acknowledged(self.received));
+        }
+        assert_eq!(self.world.session.wake_at(), None);
+        assert_eq!(self.world.session.held().count(), 0);
+        let silent: BTreeSet<_> = self.ordered.difference(&self.ended).copied().collect();
+        assert!(silent.is_subset(&self.stale), "{:?} never ended", silent.difference(&self.stale));
+    }
+}
+
+#[test]
+fn whatever_happens_each_attempt_ends_once_and_the_slots_are_never_overbooked() {
+    for seed in 0..300 {
+        let mut story = Story::new(seed);
+        for _ in 0..600 {
+            story.go_on();
+        }
+        story.finish();
+    }
+}
