@@ -1,4 +1,11 @@
 //! A cluster of real processes, killed again and again: nothing acknowledged is lost or doubled.
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::wildcard_enum_match_arm,
+    clippy::single_match_else,
+    reason = "a test that tells how it went"
+)]
 
 #[path = "support/mod.rs"]
 mod support;

@@ -1,6 +1,15 @@
 //! What the tests of real clusters share.
-#![allow(dead_code, reason = "each test file uses its own part")]
+#![allow(dead_code, unused_imports, reason = "each test file uses its own part")]
 #![expect(clippy::unwrap_used, unreachable_pub, reason = "helpers of tests")]
+
+pub mod bounded;
+pub mod by_hand;
+pub mod cli;
+mod dice;
+pub mod gate;
+pub mod pty;
+pub mod shared;
+pub mod tmpfs;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -9,6 +18,8 @@ use std::time::Duration;
 use repower::client::Client;
 use repower::cluster::{Cluster, Plan};
 use repower_proto::v1::{JobSpec, JobState, JobSummary, SubmitRequest, WatchRequest};
+
+pub use dice::Dice;
 
 /// The program under test.
 pub fn program() -> PathBuf {
@@ -87,21 +98,4 @@ pub fn stderr(output: &Output) -> String {
 pub fn verified(cluster: &Cluster) {
     let output = repower(cluster, &["ledger", "verify"]);
     assert!(output.status.success(), "{}{}", stdout(&output), stderr(&output));
-}
-
-/// Numbers from a seed: splitmix64 (Steele, Lea, Flood, OOPSLA 2014).
-pub struct Dice(u64);
-
-impl Dice {
-    pub fn new(seed: u64) -> Self {
-        Self(seed)
-    }
-
-    pub fn below(&mut self, bound: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (mixed ^ (mixed >> 31)) % bound
-    }
 }

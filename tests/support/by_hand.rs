@@ -1,0 +1,212 @@
+//! Schedulers and agents that a test starts itself, as an operator would.
+
+use std::fs::{self, File};
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
+
+use super::cli::Cli;
+
+/// A scheduler or an agent; ended when it is dropped.
+#[derive(Debug)]
+pub(crate) struct Daemon {
+    child: Child,
+    out: BufReader<ChildStdout>,
+    log: PathBuf,
+}
+
+impl Daemon {
+    /// Starts `repower` with these arguments; what it logs goes to a file in its folder.
+    pub(crate) fn start(cli: &Cli, name: &str, arguments: &[&str]) -> Self {
+        let log = cli.folder.join(format!("{name}.log"));
+        let mut command: Command = cli.command(arguments);
+        command.arg("--with-parent").stdin(Stdio::null()).stdout(Stdio::piped());
+        let mut child = command.stderr(File::create(&log).unwrap()).spawn().unwrap();
+        let out = BufReader::new(child.stdout.take().unwrap());
+        Self { child, out, log }
+    }
+
+    /// Waits for the line that says that it is ready, and returns what else is in that line.
+    #[track_caller]
+    pub(crate) fn ready(&mut self) -> String {
+        let limit = Timespec { tv_sec: 60, tv_nsec: 0 };
+        let mut line = String::new();
+        let mut ends = [PollFd::new(self.out.get_ref(), PollFlags::IN)];
+        if poll(&mut ends, Some(&limit)).unwrap() > 0 {
+            self.out.read_line(&mut line).unwrap();
+        }
+        let ready = line.trim_end().strip_prefix("ready ");
+        ready.unwrap_or_else(|| panic!("it is not ready: {line:?}\n{}", self.log())).to_owned()
+    }
+
+    /// What it has logged.
+    pub(crate) fn log(&self) -> String {
+        fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    /// Waits until it has ended.
+    #[track_caller]
+    pub(crate) fn ended(&mut self) -> ExitStatus {
+        assert!(has_ended(Pid::from_child(&self.child)), "it does not end\n{}", self.log());
+        self.child.wait().unwrap()
+    }
+
+    /// Asks it to end in order, and waits until it has.
+    pub(crate) fn stop(mut self) -> ExitStatus {
+        self.signal(Signal::TERM);
+        self.ended()
+    }
+
+    /// Kills it, and waits until it is gone.
+    pub(crate) fn kill(mut self) {
+        self.signal(Signal::KILL);
+        self.ended();
+    }
+
+    fn signal(&self, signal: Signal) {
+        // It may have ended before.
+        kill_process(Pid::from_child(&self.child), signal).ok();
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        // It may have ended before.
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+/// A scheduler, and its agents; ended in order when it is dropped.
+#[derive(Debug)]
+pub(crate) struct Cell {
+    agents: Vec<Daemon>,
+    scheduler: Option<Daemon>,
+    pub(crate) cli: Cli,
+    /// `https://HOST:PORT`.
+    pub(crate) url: String,
+}
+
+impl Cell {
+    /// Starts a scheduler with these further options; all it has is kept in `folder`.
+    #[track_caller]
+    pub(crate) fn start(folder: &Path, options: &[&str]) -> Self {
+        let data = folder.join("scheduler");
+        let cli = Cli::new(&data.join("client.toml"), folder);
+        let scheduler = scheduler(&cli, &data, "127.0.0.1:0", options);
+        let mut cell =
+            Self { agents: Vec::new(), scheduler: Some(scheduler), cli, url: String::new() };
+        cell.url = cell.scheduler.as_mut().unwrap().ready();
+        cell
+    }
+
+    /// The data folder of the scheduler.
+    pub(crate) fn data(&self) -> PathBuf {
+        self.cli.folder.join("scheduler")
+    }
+
+    /// Makes a join file, and returns where it is.
+    pub(crate) fn join_file(&self, name: &str, options: &[&str]) -> PathBuf {
+        let path = self.cli.folder.join(format!("{name}.join"));
+        let said = self.cli.run(&[&["token", "join"], options].concat()).ok();
+        fs::write(&path, said.bytes).unwrap();
+        path
+    }
+
+    /// Enrols an agent, and starts it.
+    #[track_caller]
+    pub(crate) fn add_agent(&mut self, name: &str, options: &[&str]) {
+        let join = self.join_file(name, &[]);
+        self.start_agent(name, &join, options);
+    }
+
+    /// Starts an agent, and asks until it is connected.
+    #[track_caller]
+    fn start_agent(&mut self, name: &str, join: &Path, options: &[&str]) {
+        self.agents.push(agent(&self.cli, name, join, options));
+        for _ in 0..1000 {
+            let node = self.cli.json(&["nodes"])["nodes"].take();
+            let mut nodes = node.as_array().unwrap().iter();
+            if nodes.any(|node| {
+                node["name"] == name && node["phase"] == "up" && node["connected"] == true
+            }) {
+                return;
+            }
+        }
+        panic!("{name} is not connected\n{}", self.agents.last().unwrap().log());
+    }
+
+    /// Starts an agent again that was killed.
+    #[track_caller]
+    pub(crate) fn restart_agent(&mut self, name: &str) {
+        let join = self.cli.folder.join(format!("{name}.join"));
+        self.start_agent(name, &join, &[]);
+    }
+
+    /// Kills the agent that was added last.
+    pub(crate) fn kill_agent(&mut self) {
+        self.agents.pop().unwrap().kill();
+    }
+
+    /// Ends the scheduler in order.
+    pub(crate) fn stop_scheduler(&mut self) {
+        assert!(self.scheduler.take().unwrap().stop().success());
+    }
+
+    /// Kills the scheduler.
+    pub(crate) fn kill_scheduler(&mut self) {
+        self.scheduler.take().unwrap().kill();
+    }
+
+    /// Starts the scheduler again, where it was.
+    #[track_caller]
+    pub(crate) fn start_scheduler(&mut self, options: &[&str]) {
+        let address = self.url.trim_start_matches("https://").to_owned();
+        let mut scheduler = scheduler(&self.cli, &self.data(), &address, options);
+        scheduler.ready();
+        self.scheduler = Some(scheduler);
+    }
+}
+
+impl Drop for Cell {
+    fn drop(&mut self) {
+        for agent in &self.agents {
+            agent.signal(Signal::TERM);
+        }
+        // What does not end in time is killed; to fail here could hide why a test fails.
+        for agent in &self.agents {
+            has_ended(Pid::from_child(&agent.child));
+        }
+        if let Some(scheduler) = &self.scheduler {
+            scheduler.signal(Signal::TERM);
+            has_ended(Pid::from_child(&scheduler.child));
+        }
+    }
+}
+
+/// Waits until a process has ended; false if it takes too long.
+pub(crate) fn has_ended(id: Pid) -> bool {
+    let limit = Timespec { tv_sec: 60, tv_nsec: 0 };
+    let Ok(watched) = pidfd_open(id, PidfdFlags::empty()) else {
+        return true;
+    };
+    poll(&mut [PollFd::new(&watched, PollFlags::IN)], Some(&limit)).unwrap() > 0
+}
+
+/// Starts a scheduler.
+pub(crate) fn scheduler(cli: &Cli, data: &Path, listen: &str, options: &[&str]) -> Daemon {
+    let data = data.to_str().unwrap();
+    let words = ["scheduler", "--data", data, "--listen", listen];
+    Daemon::start(cli, "scheduler", &[&words, options].concat())
+}
+
+/// Starts an agent; its data folder has its name.
+pub(crate) fn agent(cli: &Cli, name: &str, join: &Path, options: &[&str]) -> Daemon {
+    let (data, join) = (cli.folder.join(name), join.to_str().unwrap());
+    let data = data.to_str().unwrap();
+    let words = ["agent", "--data", data, "--join", join, "--name", name];
+    Daemon::start(cli, name, &[&words, options].concat())
+}
