@@ -40,10 +40,7 @@ pub fn violations(state: &State) -> Vec<Violation> {
             .is_some_and(|node| node.holding.contains(task) || node.runway.contains(task));
         if !on_node {
             let detail = format!("{task} on node {}", attempt.node);
-            found.push(Violation {
-                rule: "an attempt is listed by its node",
-                detail,
-            });
+            found.push(Violation { rule: "an attempt is listed by its node", detail });
         }
     }
     found
@@ -51,39 +48,22 @@ pub fn violations(state: &State) -> Vec<Violation> {
 
 fn check_job(state: &State, job: &Job, found: &mut Vec<Violation>) {
     let mut broken = |rule, detail| found.push(Violation { rule, detail });
-    let parts = [
-        job.pending.len(),
-        job.live,
-        job.succeeded,
-        job.failed.len(),
-        job.cancelled,
-    ];
+    let parts = [job.pending.len(), job.live, job.succeeded, job.failed.len(), job.cancelled];
     if parts.iter().sum::<u64>() != job.count() {
         broken(
             "every task is in one place",
             format!("job {}: {parts:?} of {}", job.id, job.count()),
         );
     }
-    let all = TaskId {
-        job: job.id,
-        index: 0,
-    }..=TaskId {
-        job: job.id,
-        index: u32::MAX,
-    };
+    let all = TaskId { job: job.id, index: 0 }..=TaskId { job: job.id, index: u32::MAX };
     let mut live = 0;
     for (task, attempt) in state.attempts.range(all) {
         live += 1;
         let place = job.place(*task);
         if place.is_none_or(|place| job.pending.contains(place) || job.failed.contains(place)) {
-            broken(
-                "a task on a node neither waits nor has ended",
-                format!("{task}"),
-            );
+            broken("a task on a node neither waits nor has ended", format!("{task}"));
         }
-        let before = place
-            .and_then(|place| job.tries.get(&place))
-            .map_or(0, |tries| tries.number);
+        let before = place.and_then(|place| job.tries.get(&place)).map_or(0, |tries| tries.number);
         if attempt.number < before.max(1) {
             broken(
                 "attempt numbers only grow",
@@ -98,47 +78,28 @@ fn check_job(state: &State, job: &Job, found: &mut Vec<Violation>) {
         );
     }
     if job.limit().is_some_and(|limit| live > u64::from(limit)) {
-        broken(
-            "an array's limit holds",
-            format!("job {}: {live} of {:?}", job.id, job.limit()),
-        );
+        broken("an array's limit holds", format!("job {}: {live} of {:?}", job.id, job.limit()));
     }
     if job.tier == Tier::Prohibited {
-        broken(
-            "prohibited work is never accepted",
-            format!("job {}", job.id),
-        );
+        broken("prohibited work is never accepted", format!("job {}", job.id));
     }
     if live > 0 && job.review {
         broken("work under review never runs", format!("job {}", job.id));
     }
     if job.is_done() {
-        broken(
-            "a job that is done leaves memory",
-            format!("job {}", job.id),
-        );
+        broken("a job that is done leaves memory", format!("job {}", job.id));
     }
     let ready = job.ready_at().is_some_and(|at| at <= state.now);
     if ready != state.queue.is_ready(job) {
-        broken(
-            "the queue holds what is ready",
-            format!("job {}: ready is {ready}", job.id),
-        );
+        broken("the queue holds what is ready", format!("job {}: ready is {ready}", job.id));
     }
 }
 
 fn check_node(state: &State, node: &Node, found: &mut Vec<Violation>) {
     let mut broken = |rule, detail| found.push(Violation { rule, detail });
     for task in node.tasks() {
-        if state
-            .attempts
-            .get(&task)
-            .is_none_or(|attempt| attempt.node != node.id)
-        {
-            broken(
-                "a node lists only its own attempts",
-                format!("{task} on {}", node.name),
-            );
+        if state.attempts.get(&task).is_none_or(|attempt| attempt.node != node.id) {
+            broken("a node lists only its own attempts", format!("{task} on {}", node.name));
         }
     }
     let mut sum = Resources::default();
@@ -154,10 +115,7 @@ fn check_node(state: &State, node: &Node, found: &mut Vec<Violation>) {
         );
     }
     if node.phase == NodePhase::Up && !node.capacity().holds(&node.used) {
-        broken(
-            "a node is never overcommitted",
-            format!("{}: {:?}", node.name, node.used),
-        );
+        broken("a node is never overcommitted", format!("{}: {:?}", node.name, node.used));
     }
     let idle = matches!(node.phase, NodePhase::Lost | NodePhase::Left);
     if idle && node.tasks().next().is_some() {

@@ -18,12 +18,7 @@ pub(crate) struct Draft<'a> {
 
 impl<'a> Draft<'a> {
     pub(crate) fn new(state: &'a mut State, now: Timestamp) -> Self {
-        Self {
-            state,
-            now,
-            facts: Vec::new(),
-            effects: Vec::new(),
-        }
+        Self { state, now, facts: Vec::new(), effects: Vec::new() }
     }
 
     pub(crate) fn state(&self) -> &State {
@@ -36,11 +31,7 @@ impl<'a> Draft<'a> {
 
     /// Writes a fact down, makes it true, and owes what follows from it.
     pub(crate) fn push(&mut self, fact: Fact) {
-        let entry = Entry {
-            seq: self.state.seq,
-            at: self.now,
-            fact,
-        };
+        let entry = Entry { seq: self.state.seq, at: self.now, fact };
         self.effects.extend(self.owed(&entry.fact));
         self.state.apply(&entry);
         self.facts.push(entry.fact);
@@ -52,26 +43,17 @@ impl<'a> Draft<'a> {
     }
 
     pub(crate) fn finish(self, answer: Answer) -> Turn {
-        Turn {
-            facts: self.facts,
-            effects: self.effects,
-            answer,
-        }
+        Turn { facts: self.facts, effects: self.effects, answer }
     }
 
     fn owed(&self, fact: &Fact) -> Option<Effect> {
         match fact {
-            Fact::AttemptPlaced { attempt, node, .. } => Some(Effect::Start {
-                node: *node,
-                attempt: *attempt,
-            }),
+            Fact::AttemptPlaced { attempt, node, .. } => {
+                Some(Effect::Start { node: *node, attempt: *attempt })
+            }
             Fact::AttemptStopping { attempt, why, .. } => {
                 let node = self.state.attempts.get(&attempt.task)?.node;
-                Some(Effect::Stop {
-                    node,
-                    attempt: *attempt,
-                    why: *why,
-                })
+                Some(Effect::Stop { node, attempt: *attempt, why: *why })
             }
             Fact::JobEnded { job, .. } => Some(Effect::Forget { job: *job }),
             // Its agent may still run it, and must not: the task may start elsewhere.

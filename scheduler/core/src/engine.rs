@@ -59,12 +59,8 @@ impl Engine {
     /// When the next pass is due though nothing comes in; `None` if it never is.
     pub fn next_wake(&self, now: Timestamp) -> Option<Timestamp> {
         let sleeper = self.state.queue.next_wake();
-        let waiting = self
-            .state
-            .offers
-            .runways()
-            .next_back()
-            .is_some_and(|(waiting, _)| waiting > 0);
+        let waiting =
+            self.state.offers.runways().next_back().is_some_and(|(waiting, _)| waiting > 0);
         let recall = waiting.then(|| now + RECALL_AFTER.max(Span::from_millis(1)));
         [sleeper, recall].into_iter().flatten().min()
     }
@@ -75,39 +71,22 @@ fn decide(draft: &mut Draft<'_>, input: &Input) -> Result<Answer, Refusal> {
         Input::Found { cell, version } => Ok(decide::cell::found(draft, cell, version)),
         Input::Adopt { text } => decide::cell::adopt(draft, text),
         Input::Submit(submit) => decide::submit::submit(draft, submit),
-        Input::Cancel {
-            job,
-            tasks,
-            by,
-            reason,
-        } => decide::cancel::cancel(draft, *job, tasks.as_deref(), by, reason),
-        Input::Review {
-            job,
-            approve,
-            by,
-            reason,
-        } => decide::review::review(draft, *job, *approve, by, reason),
-        Input::Issue {
-            kind,
-            name,
-            hash,
-            expires,
-            by,
-        } => Ok(decide::token::issue(
-            draft, *kind, name, *hash, *expires, by,
-        )),
+        Input::Cancel { job, tasks, by, reason } => {
+            decide::cancel::cancel(draft, *job, tasks.as_deref(), by, reason)
+        }
+        Input::Review { job, approve, by, reason } => {
+            decide::review::review(draft, *job, *approve, by, reason)
+        }
+        Input::Issue { kind, name, hash, expires, by } => {
+            Ok(decide::token::issue(draft, *kind, name, *hash, *expires, by))
+        }
         Input::Revoke { id, by } => decide::token::revoke(draft, *id, by),
-        Input::Enrol {
-            secret,
-            name,
-            fingerprint,
-        } => decide::token::enrol(draft, secret, name, *fingerprint),
-        Input::Hello {
-            node,
-            instance,
-            inventory,
-            held,
-        } => decide::link::hello(draft, *node, *instance, inventory, held),
+        Input::Enrol { secret, name, fingerprint } => {
+            decide::token::enrol(draft, secret, name, *fingerprint)
+        }
+        Input::Hello { node, instance, inventory, held } => {
+            decide::link::hello(draft, *node, *instance, inventory, held)
+        }
         Input::Report { node, report } => Ok(decide::report::report(draft, *node, report)),
         Input::Silent { node, reason } => decide::link::silent(draft, *node, reason),
         Input::Goodbye { node, reason } => decide::link::goodbye(draft, *node, reason),

@@ -98,25 +98,21 @@ impl Reason {
             Self::Review { .. } => {
                 Some("an operator decides with `repower review JOB --approve --reason ..`".into())
             }
-            Self::Dependency { on } => on
-                .first()
-                .map(|job| format!("see `repower why {job}` for the one it waits for")),
+            Self::Dependency { on } => {
+                on.first().map(|job| format!("see `repower why {job}` for the one it waits for"))
+            }
             Self::ArrayLimit { .. } => {
                 Some("submit with a higher `%limit` to run more at once".into())
             }
             Self::NoNodes => {
                 Some("start an agent, or see `repower nodes` for why none is up".into())
             }
-            Self::NothingFits {
-                dimension, most, ..
-            } => Some(format!(
-                "ask for {most} of {dimension} or less, or add a larger node"
-            )),
-            Self::Busy {
-                dimension, free, ..
-            } => Some(format!(
-                "ask for {free} of {dimension} or less to start now"
-            )),
+            Self::NothingFits { dimension, most, .. } => {
+                Some(format!("ask for {most} of {dimension} or less, or add a larger node"))
+            }
+            Self::Busy { dimension, free, .. } => {
+                Some(format!("ask for {free} of {dimension} or less to start now"))
+            }
             Self::StartAfter { .. }
             | Self::RetryAfter { .. }
             | Self::Behind { .. }
@@ -138,26 +134,14 @@ impl fmt::Display for Reason {
             Self::StartAfter { .. } => f.write_str("it asked for a later start"),
             Self::RetryAfter { .. } => f.write_str("a retry waits for its time"),
             Self::ArrayLimit { limit } => {
-                write!(
-                    f,
-                    "{limit} of its tasks run, and its array allows no more at once"
-                )
+                write!(f, "{limit} of its tasks run, and its array allows no more at once")
             }
             Self::NoNodes => f.write_str("no node takes work now"),
-            Self::NothingFits {
-                dimension,
-                asked,
-                most,
-            } => write!(
+            Self::NothingFits { dimension, asked, most } => write!(
                 f,
                 "a task asks for {asked} of {dimension}, and no node in reach has more than {most}"
             ),
-            Self::Busy {
-                nodes,
-                dimension,
-                asked,
-                free,
-            } => write!(
+            Self::Busy { nodes, dimension, asked, free } => write!(
                 f,
                 "{nodes} {} could hold a task, but the most {dimension} free on any is {free} and it asks for {asked}",
                 if *nodes == 1 { "node" } else { "nodes" }

@@ -212,17 +212,12 @@ impl Refusal {
             Self::ClassUndeclared { known } => {
                 Some(format!("declare one with --class: {}", known.join(", ")))
             }
-            Self::ClassUnknown {
-                nearest: Some(nearest),
-                ..
-            } => Some(format!(
-                "did you mean `{nearest}`? `repower policy show` lists all classes"
-            )),
-            Self::ClassUnknown {
-                nearest: None,
-                known,
-                ..
-            } => Some(format!("use one of: {}", known.join(", "))),
+            Self::ClassUnknown { nearest: Some(nearest), .. } => {
+                Some(format!("did you mean `{nearest}`? `repower policy show` lists all classes"))
+            }
+            Self::ClassUnknown { nearest: None, known, .. } => {
+                Some(format!("use one of: {}", known.join(", ")))
+            }
             Self::ClassProhibited { .. } => Some(
                 "this work is not run here under any name; `repower policy show` has the rule"
                     .into(),
@@ -233,11 +228,9 @@ impl Refusal {
                 Some("write ascending ranges that do not overlap, for example 0-9,20-29:2".into())
             }
             Self::OutOfBounds { allowed, .. } => Some(format!("choose one that is {allowed}")),
-            Self::TaskTooLarge {
-                dimension, most, ..
-            } => Some(format!(
-                "ask for {most} of {dimension} or less, or add a larger node"
-            )),
+            Self::TaskTooLarge { dimension, most, .. } => {
+                Some(format!("ask for {most} of {dimension} or less, or add a larger node"))
+            }
             Self::JobTooLarge { .. } => {
                 Some("keep large input in files that the task reads".into())
             }

@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Array {
     ranges: Vec<IndexRange>,
+    /// The place of each range's first index.
+    starts: Vec<u32>,
     /// How many tasks may run at once; `None`: no limit.
     pub limit: Option<u32>,
 }
@@ -53,6 +55,14 @@ pub enum ArrayError {
         /// The last index of the earlier one.
         end: u32,
     },
+    /// More ranges than one array may have.
+    #[error("the array has {asked} ranges, but a job may have at most {most}")]
+    TooManyRanges {
+        /// How many it has.
+        asked: usize,
+        /// How many it may have.
+        most: usize,
+    },
     /// More indices than one array may have.
     #[error("the array has {asked} tasks, but a job may have at most {most}")]
     TooMany {
@@ -66,11 +76,27 @@ pub enum ArrayError {
 impl IndexRange {
     /// How many indices.
     pub fn count(self) -> u64 {
-        u64::from((self.last - self.first) / self.step) + 1
+        u64::from(self.last.saturating_sub(self.first) / self.step.max(1)) + 1
+    }
+
+    /// Checks that it has an index.
+    ///
+    /// # Errors
+    ///
+    /// [`ArrayError::Backwards`] or [`ArrayError::NoStep`].
+    pub fn check(self) -> Result<(), ArrayError> {
+        let Self { first, last, step } = self;
+        if last < first {
+            return Err(ArrayError::Backwards { first, last });
+        }
+        if step == 0 {
+            return Err(ArrayError::NoStep { first, last });
+        }
+        Ok(())
     }
 
     fn end(self) -> u32 {
-        self.last - (self.last - self.first) % self.step
+        self.last - self.last.saturating_sub(self.first) % self.step.max(1)
     }
 }
 
@@ -78,11 +104,7 @@ impl fmt::Display for IndexRange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self { first, last, .. } if first == last => write!(f, "{first}"),
-            Self {
-                first,
-                last,
-                step: 1,
-            } => write!(f, "{first}-{last}"),
+            Self { first, last, step: 1 } => write!(f, "{first}-{last}"),
             Self { first, last, step } => write!(f, "{first}-{last}:{step}"),
         }
     }
@@ -91,44 +113,38 @@ impl fmt::Display for IndexRange {
 impl Array {
     /// The most tasks that one job may have.
     pub const MOST: u64 = 10_000_000;
+    /// The most ranges that one job may have.
+    pub const MOST_RANGES: usize = 100_000;
 
     /// An array of ascending ranges.
     pub fn new(ranges: Vec<IndexRange>, limit: Option<u32>) -> Result<Self, ArrayError> {
+        if ranges.len() > Self::MOST_RANGES {
+            let (asked, most) = (ranges.len(), Self::MOST_RANGES);
+            return Err(ArrayError::TooManyRanges { asked, most });
+        }
         let mut before: Option<u32> = None;
+        let (mut count, mut starts) = (0_u64, Vec::with_capacity(ranges.len()));
         for range in &ranges {
-            let IndexRange { first, last, step } = *range;
-            if last < first {
-                return Err(ArrayError::Backwards { first, last });
-            }
-            if step == 0 {
-                return Err(ArrayError::NoStep { first, last });
-            }
-            if let Some(end) = before.filter(|end| *end >= first) {
+            range.check()?;
+            if let Some(end) = before.filter(|end| *end >= range.first) {
                 return Err(ArrayError::Overlap { range: *range, end });
             }
             before = Some(range.end());
+            // Within the bound that is checked below, a place fits.
+            starts.push(u32::try_from(count).unwrap_or(u32::MAX));
+            count += range.count();
         }
-        let array = Self { ranges, limit };
-        match array.count() {
+        match count {
             0 => Err(ArrayError::Empty),
-            asked if asked > Self::MOST => Err(ArrayError::TooMany {
-                asked,
-                most: Self::MOST,
-            }),
-            _ => Ok(array),
+            asked if asked > Self::MOST => Err(ArrayError::TooMany { asked, most: Self::MOST }),
+            _ => Ok(Self { ranges, starts, limit }),
         }
     }
 
     /// Index 0 alone: what a job without an array has.
     pub fn single() -> Self {
-        Self {
-            ranges: vec![IndexRange {
-                first: 0,
-                last: 0,
-                step: 1,
-            }],
-            limit: None,
-        }
+        let ranges = vec![IndexRange { first: 0, last: 0, step: 1 }];
+        Self { ranges, starts: vec![0], limit: None }
     }
 
     /// The ranges, ascending.
@@ -143,14 +159,9 @@ impl Array {
 
     /// The index at a place; places count from 0 without gaps. `None` past the end.
     pub fn index(&self, place: u32) -> Option<u32> {
-        let mut left = u64::from(place);
-        for range in &self.ranges {
-            if left < range.count() {
-                return Some(range.first + u32::try_from(left).ok()? * range.step);
-            }
-            left -= range.count();
-        }
-        None
+        let at = self.starts.partition_point(|start| *start <= place).checked_sub(1)?;
+        let (range, offset) = (self.ranges[at], place - self.starts[at]);
+        (u64::from(offset) < range.count()).then(|| range.first + offset * range.step)
     }
 
     /// The places of those indices of a range that the array has, as intervals, ascending.
@@ -174,21 +185,11 @@ impl Array {
 
     /// The place of an index; `None` if the array does not have it.
     pub fn place(&self, index: u32) -> Option<u32> {
-        let mut before = 0;
-        for range in &self.ranges {
-            if index < range.first {
-                return None;
-            }
-            if index <= range.last {
-                let offset = index - range.first;
-                let place = before + u64::from(offset / range.step);
-                return offset
-                    .is_multiple_of(range.step)
-                    .then_some(u32::try_from(place).ok()?);
-            }
-            before += range.count();
-        }
-        None
+        let at = self.ranges.partition_point(|range| range.first <= index).checked_sub(1)?;
+        let range = self.ranges[at];
+        let offset = index - range.first;
+        let has = index <= range.last && offset.is_multiple_of(range.step);
+        has.then(|| self.starts[at] + offset / range.step)
     }
 }
 
@@ -206,10 +207,8 @@ mod tests {
     use super::*;
 
     fn array(ranges: &[(u32, u32, u32)]) -> Result<Array, ArrayError> {
-        let ranges = ranges
-            .iter()
-            .map(|&(first, last, step)| IndexRange { first, last, step })
-            .collect();
+        let ranges =
+            ranges.iter().map(|&(first, last, step)| IndexRange { first, last, step }).collect();
         Array::new(ranges, None)
     }
 
@@ -227,12 +226,7 @@ mod tests {
                 .all(|(at, index)| array.place(*index) == u32::try_from(at).ok())
         );
         assert_eq!(
-            (
-                array.index(9),
-                array.place(2),
-                array.place(10),
-                array.place(31)
-            ),
+            (array.index(9), array.place(2), array.place(10), array.place(31)),
             (None, None, None, None)
         );
     }
@@ -250,22 +244,10 @@ mod tests {
     #[test]
     fn ranges_that_make_no_array_are_refused_by_name() {
         assert_eq!(array(&[]), Err(ArrayError::Empty));
-        assert_eq!(
-            array(&[(5, 4, 1)]),
-            Err(ArrayError::Backwards { first: 5, last: 4 })
-        );
-        assert_eq!(
-            array(&[(0, 4, 0)]),
-            Err(ArrayError::NoStep { first: 0, last: 4 })
-        );
-        assert!(matches!(
-            array(&[(0, 4, 1), (4, 5, 1)]),
-            Err(ArrayError::Overlap { end: 4, .. })
-        ));
+        assert_eq!(array(&[(5, 4, 1)]), Err(ArrayError::Backwards { first: 5, last: 4 }));
+        assert_eq!(array(&[(0, 4, 0)]), Err(ArrayError::NoStep { first: 0, last: 4 }));
+        assert!(matches!(array(&[(0, 4, 1), (4, 5, 1)]), Err(ArrayError::Overlap { end: 4, .. })));
         assert!(array(&[(0, 5, 2), (5, 6, 1)]).is_ok());
-        assert!(matches!(
-            array(&[(0, u32::MAX, 1)]),
-            Err(ArrayError::TooMany { .. })
-        ));
+        assert!(matches!(array(&[(0, u32::MAX, 1)]), Err(ArrayError::TooMany { .. })));
     }
 }

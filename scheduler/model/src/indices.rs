@@ -58,14 +58,8 @@ impl Indices {
         if self.contains(index) {
             return false;
         }
-        let below = self
-            .intervals
-            .range(..index)
-            .next_back()
-            .map(|(first, last)| (*first, *last));
-        let above = index
-            .checked_add(1)
-            .and_then(|next| self.intervals.remove(&next));
+        let below = self.intervals.range(..index).next_back().map(|(first, last)| (*first, *last));
+        let above = index.checked_add(1).and_then(|next| self.intervals.remove(&next));
         let last = above.unwrap_or(index);
         let first = match below {
             Some((first, end)) if end + 1 == index => first,
@@ -116,11 +110,7 @@ impl Indices {
         for (first, last) in intervals {
             let before = self.intervals.range(..first).next_back();
             let inside = self.intervals.range(first..=last);
-            for (start, end) in before
-                .into_iter()
-                .chain(inside)
-                .filter(|(_, end)| *end >= first)
-            {
+            for (start, end) in before.into_iter().chain(inside).filter(|(_, end)| *end >= first) {
                 let (start, end) = (*start.max(first), *end.min(last));
                 found.count += u64::from(end - start) + 1;
                 match found.intervals.last_entry() {

@@ -20,9 +20,7 @@ impl Cpus {
 
     /// Whole processors.
     pub const fn from_whole(count: u64) -> Self {
-        Self {
-            milli: count.saturating_mul(1000),
-        }
+        Self { milli: count.saturating_mul(1000) }
     }
 
     /// In thousandths of a processor.
@@ -58,16 +56,12 @@ impl Bytes {
 
     /// `mib` times 2^20 bytes.
     pub const fn from_mib(mib: u64) -> Self {
-        Self {
-            bytes: mib.saturating_mul(1 << 20),
-        }
+        Self { bytes: mib.saturating_mul(1 << 20) }
     }
 
     /// `gib` times 2^30 bytes.
     pub const fn from_gib(gib: u64) -> Self {
-        Self {
-            bytes: gib.saturating_mul(1 << 30),
-        }
+        Self { bytes: gib.saturating_mul(1 << 30) }
     }
 
     /// In bytes.

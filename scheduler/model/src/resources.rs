@@ -78,32 +78,21 @@ impl Resources {
         self.cpus >= asked.cpus
             && self.memory >= asked.memory
             && self.disk >= asked.disk
-            && asked
-                .extras
-                .iter()
-                .all(|(name, amount)| self.extra(name) >= *amount)
+            && asked.extras.iter().all(|(name, amount)| self.extra(name) >= *amount)
     }
 
     /// The dimensions in which `asked` is more than this has, in fixed order.
     pub fn shortages(&self, asked: &Self) -> Vec<Shortage> {
         let fixed = Dimension::fixed().map(|dimension| {
             let (wanted, given) = (asked.amount(&dimension), self.amount(&dimension));
-            Shortage {
-                dimension,
-                asked: wanted,
-                given,
-            }
+            Shortage { dimension, asked: wanted, given }
         });
         let extras = asked.extras.iter().map(|(name, amount)| Shortage {
             dimension: Dimension::Extra(name.clone()),
             asked: *amount,
             given: self.extra(name),
         });
-        fixed
-            .into_iter()
-            .chain(extras)
-            .filter(|one| one.asked > one.given)
-            .collect()
+        fixed.into_iter().chain(extras).filter(|one| one.asked > one.given).collect()
     }
 
     /// The amount in one dimension, in the dimension's own unit.
@@ -181,11 +170,7 @@ mod tests {
         assert_eq!(short[0].dimension, Dimension::Memory);
         assert_eq!(
             short[1],
-            Shortage {
-                dimension: Dimension::Extra("licence".into()),
-                asked: 3,
-                given: 2
-            }
+            Shortage { dimension: Dimension::Extra("licence".into()), asked: 3, given: 2 }
         );
     }
 

@@ -35,9 +35,7 @@ impl Add<Span> for Timestamp {
 
     fn add(self, span: Span) -> Self {
         let ms = i64::try_from(span.ms).unwrap_or(i64::MAX);
-        Self {
-            ms: self.ms.saturating_add(ms),
-        }
+        Self { ms: self.ms.saturating_add(ms) }
     }
 }
 
@@ -60,9 +58,7 @@ impl Span {
 
     /// `secs` seconds.
     pub const fn from_secs(secs: u64) -> Self {
-        Self {
-            ms: secs.saturating_mul(1000),
-        }
+        Self { ms: secs.saturating_mul(1000) }
     }
 
     /// In milliseconds.

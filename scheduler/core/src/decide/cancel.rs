@@ -1,6 +1,6 @@
 //! Cancelling jobs and tasks.
 
-use repower_model::{ArrayError, AttemptId, IndexRange, Indices, JobId, StopReason, TaskId};
+use repower_model::{Array, ArrayError, AttemptId, IndexRange, Indices, JobId, StopReason, TaskId};
 
 use super::settle::settle;
 use crate::draft::Draft;
@@ -34,12 +34,7 @@ pub(crate) fn cancel(
     if count > 0 {
         let tasks = job.indices_of(&pending);
         let (by, reason) = (by.to_owned(), reason.to_owned());
-        draft.push(Fact::TasksCancelled {
-            job: id,
-            tasks,
-            by,
-            reason,
-        });
+        draft.push(Fact::TasksCancelled { job: id, tasks, by, reason });
     }
     for attempt in &stopping {
         let (by, reason) = (by.to_owned(), reason.to_owned());
@@ -51,21 +46,26 @@ pub(crate) fn cancel(
         });
     }
     settle(draft, id);
-    Ok(Answer::Cancelled {
-        pending: count,
-        stopping: stopping.len() as u64,
-    })
+    Ok(Answer::Cancelled { pending: count, stopping: stopping.len() as u64 })
 }
 
 /// Which of the named tasks are pending.
 fn pending_of(job: &Job, ranges: &[IndexRange]) -> Result<Indices, Refusal> {
-    let mut named: Vec<(u32, u32)> = Vec::new();
+    let asked = ranges.len();
+    if asked > Array::MOST_RANGES {
+        let most = Array::MOST_RANGES;
+        return Err(Refusal::BadArray(ArrayError::TooManyRanges { asked, most }));
+    }
+    let (mut named, mut count) = (Vec::new(), 0_u64);
     for range in ranges {
-        let IndexRange { first, last, step } = *range;
-        if last < first {
-            return Err(Refusal::BadArray(ArrayError::Backwards { first, last }));
+        range.check().map_err(Refusal::BadArray)?;
+        count += range.count();
+        if count > Array::MOST {
+            let too_many = ArrayError::TooMany { asked: count, most: Array::MOST };
+            return Err(Refusal::BadArray(too_many));
         }
-        let mut indices = (first..=last).step_by(step.max(1) as usize);
+        let IndexRange { first, last, step } = *range;
+        let mut indices = (first..=last).step_by(step as usize);
         let unknown = |index: &u32| job.spec.array.place(*index).is_none();
         if let Some(index) = indices.find(unknown) {
             return Err(Refusal::TaskUnknown { job: job.id, index });
@@ -73,7 +73,7 @@ fn pending_of(job: &Job, ranges: &[IndexRange]) -> Result<Indices, Refusal> {
         named.extend(job.spec.array.places(*range));
     }
     named.sort_unstable();
-    named.dedup_by(|later, earlier| {
+    named.dedup_by(|later: &mut (u32, u32), earlier| {
         let overlap = later.0 <= earlier.1;
         if overlap {
             earlier.1 = earlier.1.max(later.1);
@@ -93,17 +93,11 @@ fn running_of(draft: &Draft<'_>, job: JobId, tasks: Option<&[IndexRange]>) -> Ve
             })
         })
     };
-    let all = TaskId { job, index: 0 }..=TaskId {
-        job,
-        index: u32::MAX,
-    };
+    let all = TaskId { job, index: 0 }..=TaskId { job, index: u32::MAX };
     let live = draft.state().attempts.range(all);
     live.filter(|(task, one)| {
         named(task.index) && attempt::after(one.phase, Event::Cancel).is_some()
     })
-    .map(|(task, one)| AttemptId {
-        task: *task,
-        number: one.number,
-    })
+    .map(|(task, one)| AttemptId { task: *task, number: one.number })
     .collect()
 }

@@ -1,5 +1,7 @@
 //! Links to agents: what an agent still knows, and what is lost with it.
 
+use std::collections::BTreeSet;
+
 use repower_model::{
     AttemptId, Instance, Inventory, NodeId, NodePhase, Outcome, StopReason, Usage,
 };
@@ -18,43 +20,28 @@ pub(crate) fn hello(
     inventory: &Inventory,
     held: &[AttemptId],
 ) -> Result<Answer, Refusal> {
-    let node = draft
-        .state()
-        .nodes
-        .get(&id)
-        .ok_or(Refusal::NodeUnknown { node: id })?;
+    let node = draft.state().nodes.get(&id).ok_or(Refusal::NodeUnknown { node: id })?;
     let same = node.instance == Some(instance);
     let news = !same || node.phase != NodePhase::Up || node.inventory != *inventory;
     let here = attempts_on(draft, id);
+    let known: BTreeSet<AttemptId> = held.iter().copied().collect();
     if news {
         let inventory = Box::new(inventory.clone());
-        draft.push(Fact::NodeConnected {
-            node: id,
-            instance,
-            inventory,
-        });
+        draft.push(Fact::NodeConnected { node: id, instance, inventory });
     }
     for (attempt, phase) in here {
-        if held.contains(&attempt) {
+        if known.contains(&attempt) {
             remind(draft, id, attempt, phase);
         } else if same {
             resend(draft, id, attempt, phase);
         } else {
-            lose(
-                draft,
-                attempt,
-                "the agent was restarted, and its tasks ended with it",
-            );
+            lose(draft, attempt, "the agent was restarted, and its tasks ended with it");
         }
     }
     for attempt in held {
         let is_ours = live(draft.state(), *attempt).is_some_and(|live| live.node == id);
         if !is_ours {
-            draft.owe(Effect::Stop {
-                node: id,
-                attempt: *attempt,
-                why: StopReason::Stale,
-            });
+            draft.owe(Effect::Stop { node: id, attempt: *attempt, why: StopReason::Stale });
         }
     }
     Ok(Answer::Done)
@@ -82,33 +69,25 @@ fn resend(draft: &mut Draft<'_>, node: NodeId, attempt: AttemptId, phase: Phase)
 }
 
 pub(crate) fn silent(draft: &mut Draft<'_>, id: NodeId, reason: &str) -> Result<Answer, Refusal> {
-    let node = draft
-        .state()
-        .nodes
-        .get(&id)
-        .ok_or(Refusal::NodeUnknown { node: id })?;
+    let node = draft.state().nodes.get(&id).ok_or(Refusal::NodeUnknown { node: id })?;
     if node.phase == NodePhase::Up {
-        draft.push(Fact::NodeLost {
-            node: id,
-            reason: reason.to_owned(),
-        });
+        draft.push(Fact::NodeLost { node: id, reason: reason.to_owned() });
         lose_all(draft, id, &format!("the node was lost: {reason}"));
     }
     Ok(Answer::Done)
 }
 
 pub(crate) fn goodbye(draft: &mut Draft<'_>, id: NodeId, reason: &str) -> Result<Answer, Refusal> {
-    let node = draft
-        .state()
-        .nodes
-        .get(&id)
-        .ok_or(Refusal::NodeUnknown { node: id })?;
+    let node = draft.state().nodes.get(&id).ok_or(Refusal::NodeUnknown { node: id })?;
     if node.phase == NodePhase::Up {
-        draft.push(Fact::NodeLeft {
-            node: id,
-            reason: reason.to_owned(),
-        });
-        lose_all(draft, id, "the agent ended");
+        draft.push(Fact::NodeLeft { node: id, reason: reason.to_owned() });
+        for (attempt, phase) in attempts_on(draft, id) {
+            match phase {
+                // All that it ran is reported: what is left had not started.
+                Phase::Placed | Phase::Recalled => end(draft, attempt, &Outcome::Recalled),
+                Phase::Running | Phase::Cancelling => lose(draft, attempt, "the agent ended"),
+            }
+        }
     }
     Ok(Answer::Done)
 }
@@ -120,28 +99,13 @@ fn lose_all(draft: &mut Draft<'_>, node: NodeId, detail: &str) {
 }
 
 fn lose(draft: &mut Draft<'_>, attempt: AttemptId, detail: &str) {
-    end(
-        draft,
-        attempt,
-        &Outcome::Lost {
-            detail: detail.to_owned(),
-        },
-    );
+    end(draft, attempt, &Outcome::Lost { detail: detail.to_owned() });
 }
 
 fn end(draft: &mut Draft<'_>, attempt: AttemptId, outcome: &Outcome) {
     let started = live(draft.state(), attempt).and_then(|live| live.started);
     let at = draft.now();
-    finish(
-        draft,
-        &End {
-            attempt,
-            outcome,
-            usage: Usage::default(),
-            started,
-            at,
-        },
-    );
+    finish(draft, &End { attempt, outcome, usage: Usage::default(), started, at });
 }
 
 fn attempts_on(draft: &Draft<'_>, node: NodeId) -> Vec<(AttemptId, Phase)> {
@@ -149,14 +113,6 @@ fn attempts_on(draft: &Draft<'_>, node: NodeId) -> Vec<(AttemptId, Phase)> {
     let tasks = state.nodes[&node].tasks();
     tasks
         .filter_map(|task| state.attempts.get(&task).map(|attempt| (task, attempt)))
-        .map(|(task, attempt)| {
-            (
-                AttemptId {
-                    task,
-                    number: attempt.number,
-                },
-                attempt.phase,
-            )
-        })
+        .map(|(task, attempt)| (AttemptId { task, number: attempt.number }, attempt.phase))
         .collect()
 }

@@ -20,33 +20,18 @@ pub(crate) fn drain(
     by: &str,
     reason: &str,
 ) -> Result<Answer, Refusal> {
-    let known = draft
-        .state()
-        .nodes
-        .get(&node)
-        .ok_or(Refusal::NodeUnknown { node })?;
+    let known = draft.state().nodes.get(&node).ok_or(Refusal::NodeUnknown { node })?;
     let drained = (by.to_owned(), reason.to_owned());
     if known.drained.as_ref() != Some(&drained) {
-        draft.push(Fact::NodeDrained {
-            node,
-            by: drained.0,
-            reason: drained.1,
-        });
+        draft.push(Fact::NodeDrained { node, by: drained.0, reason: drained.1 });
     }
     Ok(Answer::Done)
 }
 
 pub(crate) fn resume(draft: &mut Draft<'_>, node: NodeId, by: &str) -> Result<Answer, Refusal> {
-    let known = draft
-        .state()
-        .nodes
-        .get(&node)
-        .ok_or(Refusal::NodeUnknown { node })?;
+    let known = draft.state().nodes.get(&node).ok_or(Refusal::NodeUnknown { node })?;
     if known.drained.is_some() || known.held_back.is_some() {
-        draft.push(Fact::NodeResumed {
-            node,
-            by: by.to_owned(),
-        });
+        draft.push(Fact::NodeResumed { node, by: by.to_owned() });
     }
     Ok(Answer::Done)
 }
@@ -76,22 +61,13 @@ pub(crate) fn hold_back_black_holes(draft: &mut Draft<'_>, job: JobId) {
 fn hold_back(draft: &mut Draft<'_>, id: NodeId, job: JobId) {
     let state = draft.state();
     let (node, job) = (&state.nodes[&id], &state.jobs[&job]);
-    let here = || {
-        node.failures
-            .iter()
-            .filter(|failure| failure.task.job == job.id)
-    };
-    let back: Vec<_> = here()
-        .filter(|failure| failure.for_good)
-        .map(|failure| failure.task)
-        .collect();
+    let here = || node.failures.iter().filter(|failure| failure.task.job == job.id);
+    let back: Vec<_> =
+        here().filter(|failure| failure.for_good).map(|failure| failure.task).collect();
     let elsewhere = job.failed.len().saturating_sub(back.len() as u64);
     let evidence = here().count();
     let passes_elsewhere = job.passed_on.iter().any(|passed| *passed != id);
-    let others = state
-        .nodes
-        .values()
-        .any(|other| other.id != id && other.takes_work());
+    let others = state.nodes.values().any(|other| other.id != id && other.takes_work());
     if !passes_elsewhere || !others || !is_unlikely(evidence, elsewhere, job.succeeded) {
         return;
     }
@@ -109,9 +85,8 @@ fn hold_back(draft: &mut Draft<'_>, id: NodeId, job: JobId) {
 /// passed elsewhere. The rate elsewhere is estimated by Laplace's rule of succession.
 fn is_unlikely(in_a_row: usize, failed: u64, passed: u64) -> bool {
     const ONE: u64 = 1_000_000;
-    let chance = (0..in_a_row.min(64)).fold(ONE, |chance, _| {
-        chance * (failed + 1) / (failed + passed + 2)
-    });
+    let chance =
+        (0..in_a_row.min(64)).fold(ONE, |chance, _| chance * (failed + 1) / (failed + passed + 2));
     in_a_row >= FEWEST && chance <= CHANCE
 }
 
@@ -125,10 +100,7 @@ mod tests {
         assert!(is_unlikely(3, 0, 10));
         assert!(!is_unlikely(6, 0, 1), "one pass says little");
         assert!(is_unlikely(7, 0, 1));
-        assert!(
-            !is_unlikely(5, 300, 700),
-            "a third of its tasks fails everywhere"
-        );
+        assert!(!is_unlikely(5, 300, 700), "a third of its tasks fails everywhere");
         assert!(is_unlikely(8, 300, 700));
     }
 }

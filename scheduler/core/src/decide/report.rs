@@ -19,19 +19,10 @@ pub(crate) fn report(draft: &mut Draft<'_>, node: NodeId, report: &Report) -> An
         Report::Started { attempt, started } => {
             let live = live(draft.state(), *attempt).filter(|live| live.node == node);
             if live.is_some_and(|live| attempt::after(live.phase, Event::Started).is_some()) {
-                draft.push(Fact::AttemptStarted {
-                    attempt: *attempt,
-                    started: *started,
-                });
+                draft.push(Fact::AttemptStarted { attempt: *attempt, started: *started });
             }
         }
-        Report::Ended {
-            attempt,
-            outcome,
-            usage,
-            started,
-            ended,
-        } => {
+        Report::Ended { attempt, outcome, usage, started, ended } => {
             if live(draft.state(), *attempt).is_some_and(|live| live.node == node) {
                 let end = End {
                     attempt: *attempt,
@@ -59,10 +50,7 @@ pub(crate) struct End<'a> {
 
 /// The live attempt of this number, if it is the latest one.
 pub(crate) fn live(state: &State, id: AttemptId) -> Option<&Attempt> {
-    state
-        .attempts
-        .get(&id.task)
-        .filter(|attempt| attempt.number == id.number)
+    state.attempts.get(&id.task).filter(|attempt| attempt.number == id.number)
 }
 
 /// Ends a live attempt and decides what becomes of its task.
@@ -90,9 +78,7 @@ fn judge(state: &State, end: &End<'_>) -> (Sequel, Fault) {
     let AttemptId { task, .. } = end.attempt;
     let job = &state.jobs[&task.job];
     let attempt = &state.attempts[&task];
-    let place = job
-        .place(task)
-        .expect("a live attempt's task is in its array");
+    let place = job.place(task).expect("a live attempt's task is in its array");
     let tries = job.tries.get(&place).cloned().unwrap_or_default();
     if end.outcome.is_success() {
         return (Sequel::Succeeded, Fault::None);

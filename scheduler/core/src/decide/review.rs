@@ -30,27 +30,12 @@ pub(crate) fn review(
         return Err(Refusal::ReasonMissing);
     }
     let tasks = job.indices_of(&job.pending);
-    let policy = draft
-        .state()
-        .policy
-        .as_ref()
-        .map_or(job.policy, |(policy, _)| policy.hash);
+    let policy = draft.state().policy.as_ref().map_or(job.policy, |(policy, _)| policy.hash);
     let (who, why) = (by.to_owned(), reason.to_owned());
-    draft.push(Fact::JobReviewed {
-        job: id,
-        approved,
-        by: who,
-        reason: why,
-        policy,
-    });
+    draft.push(Fact::JobReviewed { job: id, approved, by: who, reason: why, policy });
     if !approved {
         let reason = format!("denied: {reason}");
-        draft.push(Fact::TasksCancelled {
-            job: id,
-            tasks,
-            by: by.to_owned(),
-            reason,
-        });
+        draft.push(Fact::TasksCancelled { job: id, tasks, by: by.to_owned(), reason });
         settle(draft, id);
     }
     Ok(Answer::Done)

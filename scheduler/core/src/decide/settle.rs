@@ -36,24 +36,13 @@ fn release(draft: &mut Draft<'_>, job: JobId, on: JobId, ended: JobState) -> boo
     let Some(waiting) = draft.state().job(job) else {
         return false;
     };
-    let wanted: Vec<_> = waiting
-        .waits_for
-        .iter()
-        .filter(|one| one.job == on)
-        .collect();
-    let met = wanted
-        .iter()
-        .all(|dependency| dependency.kind.is_met_by(ended));
+    let wanted: Vec<_> = waiting.waits_for.iter().filter(|one| one.job == on).collect();
+    let met = wanted.iter().all(|dependency| dependency.kind.is_met_by(ended));
     let tasks = waiting.indices_of(&waiting.pending);
     draft.push(Fact::DependencySettled { job, on, met });
     if !met {
         let reason = format!("it depends on job {on}, which has {ended}");
-        draft.push(Fact::TasksCancelled {
-            job,
-            tasks,
-            by: "scheduler".into(),
-            reason,
-        });
+        draft.push(Fact::TasksCancelled { job, tasks, by: "scheduler".into(), reason });
     }
     !met
 }

@@ -17,26 +17,16 @@ use crate::state::State;
 
 pub(crate) fn submit(draft: &mut Draft<'_>, submit: &Submit) -> Result<Answer, Refusal> {
     if let Some(known) = draft.state().job_by_key(&submit.key) {
-        let (job, tasks, hold) = (
-            known.id,
-            known.count(),
-            hold_of(known.review, &known.spec.class),
-        );
-        return Ok(Answer::Job {
-            job,
-            created: false,
-            tasks,
-            hold,
-        });
+        let (job, tasks, hold) =
+            (known.id, known.count(), hold_of(known.review, &known.spec.class));
+        return Ok(Answer::Job { job, created: false, tasks, hold });
     }
     bounds::check(&submit.spec)?;
     let (policy, _) = draft
         .state()
         .policy
         .as_ref()
-        .ok_or_else(|| Refusal::BadPolicy {
-            problem: "none has been adopted".into(),
-        })?;
+        .ok_or_else(|| Refusal::BadPolicy { problem: "none has been adopted".into() })?;
     let tier = match tier_of(policy, &submit.spec.class) {
         Ok(tier) => tier,
         Err(refusal) => return Ok(refuse(draft, submit, refusal)),
@@ -57,25 +47,16 @@ pub(crate) fn submit(draft: &mut Draft<'_>, submit: &Submit) -> Result<Answer, R
         review,
         waits_for,
     })));
-    Ok(Answer::Job {
-        job,
-        created: true,
-        tasks,
-        hold: hold_of(review, &submit.spec.class),
-    })
+    Ok(Answer::Job { job, created: true, tasks, hold: hold_of(review, &submit.spec.class) })
 }
 
 fn hold_of(review: bool, class: &str) -> Option<Reason> {
-    review.then(|| Reason::Review {
-        class: class.to_owned(),
-    })
+    review.then(|| Reason::Review { class: class.to_owned() })
 }
 
 fn tier_of(policy: &Policy, class: &str) -> Result<Tier, Refusal> {
     if class.is_empty() {
-        return Err(Refusal::ClassUndeclared {
-            known: policy.runnable(),
-        });
+        return Err(Refusal::ClassUndeclared { known: policy.runnable() });
     }
     let Some(known) = policy.classes.get(class) else {
         let nearest = policy.nearest(class);
@@ -120,9 +101,7 @@ fn open_dependencies(state: &State, submit: &Submit) -> Result<Vec<Dependency>, 
         }
         let ended = submit.past.iter().find(|(job, _)| *job == dependency.job);
         let Some((job, ended)) = ended.copied() else {
-            return Err(Refusal::DependencyUnknown {
-                job: dependency.job,
-            });
+            return Err(Refusal::DependencyUnknown { job: dependency.job });
         };
         if !dependency.kind.is_met_by(ended) {
             let (wanted, state): (_, JobState) = (dependency.kind.to_string(), ended);

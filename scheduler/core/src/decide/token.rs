@@ -17,14 +17,7 @@ pub(crate) fn issue(
 ) -> Answer {
     let id = TokenId(draft.state().last_token + 1);
     let (name, by) = (name.to_owned(), by.to_owned());
-    draft.push(Fact::TokenIssued {
-        id,
-        kind,
-        name,
-        hash,
-        expires,
-        by,
-    });
+    draft.push(Fact::TokenIssued { id, kind, name, hash, expires, by });
     Answer::Token(id)
 }
 
@@ -32,10 +25,7 @@ pub(crate) fn revoke(draft: &mut Draft<'_>, id: TokenId, by: &str) -> Result<Ans
     if !draft.state().tokens.contains_key(&id) {
         return Err(Refusal::TokenUnknown { id });
     }
-    draft.push(Fact::TokenRevoked {
-        id,
-        by: by.to_owned(),
-    });
+    draft.push(Fact::TokenRevoked { id, by: by.to_owned() });
     Ok(Answer::Done)
 }
 
@@ -45,10 +35,7 @@ pub(crate) fn enrol(
     name: &str,
     fingerprint: Hash,
 ) -> Result<Answer, Refusal> {
-    let token = draft
-        .state()
-        .token_by_hash(secret)
-        .filter(|token| token.kind == TokenKind::Join);
+    let token = draft.state().token_by_hash(secret).filter(|token| token.kind == TokenKind::Join);
     let token = token.ok_or(Refusal::TokenWrong)?;
     let id = token.id;
     if token.used {
@@ -63,7 +50,7 @@ pub(crate) fn enrol(
     }
     check_name(name)?;
     let node = match draft.state().node_by_name(name) {
-        Some(known) if matches!(known.phase, NodePhase::Up | NodePhase::Enrolled) => {
+        Some(known) if known.phase == NodePhase::Up => {
             let (name, phase) = (name.to_owned(), known.phase.as_str());
             return Err(Refusal::NodeNameTaken { name, phase });
         }
@@ -71,12 +58,7 @@ pub(crate) fn enrol(
         None => NodeId(draft.state().last_node + 1),
     };
     draft.push(Fact::TokenUsed { id });
-    draft.push(Fact::NodeEnrolled {
-        node,
-        name: name.to_owned(),
-        fingerprint,
-        token: id,
-    });
+    draft.push(Fact::NodeEnrolled { node, name: name.to_owned(), fingerprint, token: id });
     Ok(Answer::Node(node))
 }
 
@@ -86,8 +68,5 @@ fn check_name(name: &str) -> Result<(), Refusal> {
         return Ok(());
     }
     let problem = "must be 1 to 63 characters of a-z, 0-9, `-`, `.` and `_`".to_owned();
-    Err(Refusal::BadText {
-        what: "the node's name",
-        problem,
-    })
+    Err(Refusal::BadText { what: "the node's name", problem })
 }

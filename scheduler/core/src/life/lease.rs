@@ -63,10 +63,7 @@ mod tests {
         leases.heard(NodeId(2), at(50));
 
         assert_eq!(leases.expired(at(99), lease), []);
-        assert_eq!(
-            leases.expired(at(100), lease),
-            [(NodeId(1), Span::from_millis(100))]
-        );
+        assert_eq!(leases.expired(at(100), lease), [(NodeId(1), Span::from_millis(100))]);
         assert_eq!(leases.expired(at(149), lease), []);
         assert_eq!(leases.next_end(lease), Some(at(150)));
     }

@@ -22,8 +22,10 @@ pub fn after(phase: NodePhase, event: Event) -> Option<NodePhase> {
             NodePhase::Enrolled | NodePhase::Up | NodePhase::Lost | NodePhase::Left,
             Event::Connected,
         ) => Some(NodePhase::Up),
-        (NodePhase::Lost | NodePhase::Left, Event::Enrolled) => Some(NodePhase::Enrolled),
-        (NodePhase::Enrolled | NodePhase::Up, Event::Enrolled) => None,
+        (NodePhase::Enrolled | NodePhase::Lost | NodePhase::Left, Event::Enrolled) => {
+            Some(NodePhase::Enrolled)
+        }
+        (NodePhase::Up, Event::Enrolled) => None,
         (NodePhase::Up, Event::Lost) => Some(NodePhase::Lost),
         (NodePhase::Enrolled | NodePhase::Lost | NodePhase::Left, Event::Lost) => None,
         (NodePhase::Up, Event::Left) => Some(NodePhase::Left),

@@ -21,7 +21,7 @@ const MOST: usize = 8192;
 
 /// The mean after one more task that ran for `wall_us`: an exponential average with weight 1/4.
 pub fn after(mean_us: Option<u64>, wall_us: u64) -> u64 {
-    mean_us.map_or(wall_us, |mean| (mean * 3).saturating_add(wall_us) / 4)
+    mean_us.map_or(wall_us, |mean| mean.saturating_mul(3).saturating_add(wall_us) / 4)
 }
 
 /// How many tasks of a job with this pace may wait on a node of this capacity.
@@ -43,10 +43,13 @@ mod tests {
     use super::*;
 
     fn cpus(count: u64) -> Resources {
-        Resources {
-            cpus: Cpus::from_whole(count),
-            ..Resources::default()
-        }
+        Resources { cpus: Cpus::from_whole(count), ..Resources::default() }
+    }
+
+    #[test]
+    fn an_absurd_time_from_an_agent_does_no_harm() {
+        assert_eq!(after(Some(u64::MAX), u64::MAX), u64::MAX / 4);
+        assert_eq!(after(None, 8), 8);
     }
 
     #[test]

@@ -10,6 +10,9 @@ use crate::fact::Fact;
 use crate::life::attempt::Phase;
 use crate::state::{Job, Node, State, Turnstile};
 
+/// How many jobs of one shape are looked at before the shape is passed by.
+const LOOK: usize = 64;
+
 /// One pass. Made anew for each.
 #[derive(Debug)]
 pub(crate) struct Pass {
@@ -25,18 +28,9 @@ pub(crate) struct Pass {
 
 impl Pass {
     pub(crate) fn new(state: &State) -> Self {
-        let heads = state
-            .queue
-            .heads()
-            .map(|(turn, shape)| (turn, shape.clone()))
-            .collect();
+        let heads = state.queue.heads().map(|(turn, shape)| (turn, shape.clone())).collect();
         let (skipped, kept) = (BTreeSet::new(), BTreeSet::new());
-        Self {
-            heads,
-            skipped,
-            kept,
-            recalled: 0,
-        }
+        Self { heads, skipped, kept, recalled: 0 }
     }
 
     /// The next fact of the pass; `None` when it is over.
@@ -51,7 +45,7 @@ impl Pass {
                 Some(_) => {}
                 None => continue,
             }
-            if let Some(fact) = self.place(state, &state.jobs[&turn.1]) {
+            if let Some(fact) = self.place(state, &shape) {
                 self.heads.insert(turn, shape);
                 return Some(fact);
             }
@@ -59,29 +53,24 @@ impl Pass {
         self.recall(state)
     }
 
-    /// Places the next task of a job that can go; other jobs of the same shape are tried in turn
-    /// only where this one's task has nodes of its own to avoid.
-    fn place(&mut self, state: &State, first: &Job) -> Option<Fact> {
-        if let Some(fact) = self.place_one(state, first) {
-            return Some(fact);
+    /// Places a task of a shape: of the job that goes first, or of one behind it where those
+    /// before it only have nodes of their own to avoid.
+    fn place(&mut self, state: &State, shape: &Resources) -> Option<Fact> {
+        let jobs = state.queue.of_shape(shape).map(|(_, job)| &state.jobs[&job]);
+        for job in jobs.take(LOOK) {
+            if self.skipped.contains(&job.id) {
+                continue;
+            }
+            if let Some(fact) = self.place_one(state, job) {
+                return Some(fact);
+            }
+            let place = job.next_place(state.now)?;
+            if job.tries.get(&place).is_none_or(|tries| tries.avoid.is_empty()) {
+                return None;
+            }
+            self.skipped.insert(job.id);
         }
-        let place = first.next_place(state.now)?;
-        if first
-            .tries
-            .get(&place)
-            .is_none_or(|tries| tries.avoid.is_empty())
-        {
-            return None;
-        }
-        // Bounded: a task that avoids nodes does so for few attempts.
-        self.skipped.insert(first.id);
-        let shape = &first.spec.resources;
-        let others = state
-            .queue
-            .of_shape(shape)
-            .filter(|(_, job)| !self.skipped.contains(job));
-        let next = others.map(|(_, job)| job).next()?;
-        self.place(state, &state.jobs[&next])
+        None
     }
 
     fn place_one(&mut self, state: &State, job: &Job) -> Option<Fact> {
@@ -90,20 +79,13 @@ impl Pass {
         let avoid = avoided(state, job, place);
         let asked = &job.spec.resources;
         let fits = self.fitting(state, asked, avoid).map(|node| (node, false));
-        let found = fits.or_else(|| {
-            self.waiting_room(state, job, avoid)
-                .map(|node| (node, true))
-        });
+        let found = fits.or_else(|| self.waiting_room(state, job, avoid).map(|node| (node, true)));
         let Some((node, runway)) = found else {
             self.keep_one(state, job, asked);
             return None;
         };
         let number = job.next_number(place);
-        Some(Fact::AttemptPlaced {
-            attempt: AttemptId { task, number },
-            node,
-            runway,
-        })
+        Some(Fact::AttemptPlaced { attempt: AttemptId { task, number }, node, runway })
     }
 
     /// The node on which a task fits tightest now.
@@ -137,11 +119,7 @@ impl Pass {
         let able = |node: &&Node| {
             node.takes_work() && node.capacity().holds(asked) && !self.kept.contains(&node.id)
         };
-        let nearest = state
-            .nodes
-            .values()
-            .filter(able)
-            .max_by_key(|node| node.free().cpus);
+        let nearest = state.nodes.values().filter(able).max_by_key(|node| node.free().cpus);
         if let Some(node) = nearest {
             self.kept.insert(node.id);
         }
@@ -149,11 +127,8 @@ impl Pass {
 
     /// Takes back a task that waits on a busy node while another could start it now.
     fn recall(&mut self, state: &State) -> Option<Fact> {
-        let longest = state
-            .offers
-            .runways()
-            .rev()
-            .take_while(|(waiting, _)| *waiting > 0);
+        state.offers.most_free()?;
+        let longest = state.offers.runways().rev().take_while(|(waiting, _)| *waiting > 0);
         for (_, id) in longest {
             let waiting = state.nodes[&id].runway.iter().rev();
             let stuck = waiting.copied().find(|task| is_stuck(state, *task));

@@ -63,65 +63,35 @@ pub fn why(state: &State, job: JobId, index: Option<u32>, now: Timestamp) -> Opt
     }
     let (funnel, shortages, reason) = nodes(state, job, place);
     let (mut jobs_ahead, mut tasks_ahead) = (0, 0);
-    for ahead in state
-        .queue
-        .ahead((std::cmp::Reverse(job.spec.priority), job.id))
-    {
+    for ahead in state.queue.ahead((std::cmp::Reverse(job.spec.priority), job.id)) {
         jobs_ahead += 1;
         tasks_ahead += state.jobs[&ahead].pending.len();
     }
     let behind = reason == Reason::Next && tasks_ahead > 0;
-    let reason = if behind {
-        Reason::Behind { tasks: tasks_ahead }
-    } else {
-        reason
-    };
+    let reason = if behind { Reason::Behind { tasks: tasks_ahead } } else { reason };
     let reason = held(job, place, now).unwrap_or(reason);
-    Some(Explanation {
-        funnel,
-        shortages,
-        tasks_ahead,
-        jobs_ahead,
-        ..plain(job, reason)
-    })
+    Some(Explanation { funnel, shortages, tasks_ahead, jobs_ahead, ..plain(job, reason) })
 }
 
 fn plain(job: &Job, reason: Reason) -> Explanation {
     let (id, state) = (job.id, job.state());
     let (funnel, shortages) = (Vec::new(), Vec::new());
-    Explanation {
-        job: id,
-        state,
-        reason,
-        funnel,
-        shortages,
-        tasks_ahead: 0,
-        jobs_ahead: 0,
-    }
+    Explanation { job: id, state, reason, funnel, shortages, tasks_ahead: 0, jobs_ahead: 0 }
 }
 
 /// The reason that has nothing to do with nodes, if there is one.
 fn held(job: &Job, place: Option<u32>, now: Timestamp) -> Option<Reason> {
     if job.review {
-        return Some(Reason::Review {
-            class: job.spec.class.clone(),
-        });
+        return Some(Reason::Review { class: job.spec.class.clone() });
     }
     if !job.waits_for.is_empty() {
-        let on = job
-            .waits_for
-            .iter()
-            .map(|dependency| dependency.job)
-            .collect();
+        let on = job.waits_for.iter().map(|dependency| dependency.job).collect();
         return Some(Reason::Dependency { on });
     }
     if let Some(at) = job.spec.start_after.filter(|at| *at > now) {
         return Some(Reason::StartAfter { at });
     }
-    let delay = job
-        .delayed
-        .iter()
-        .find(|(at, waiting)| Some(*waiting) == place && *at > now);
+    let delay = job.delayed.iter().find(|(at, waiting)| Some(*waiting) == place && *at > now);
     if let Some((at, _)) = delay {
         return Some(Reason::RetryAfter { at: *at });
     }
@@ -143,11 +113,7 @@ fn elsewhere(state: &State, job: &Job, place: Option<u32>) -> Reason {
         let reason = first.and_then(|(task, _)| on_node(*task));
         return reason.unwrap_or(Reason::Ended { how: "ended" });
     };
-    let how = if job.failed.contains(place) {
-        "failed"
-    } else {
-        "ended"
-    };
+    let how = if job.failed.contains(place) { "failed" } else { "ended" };
     on_node(job.task(place)).unwrap_or(Reason::Ended { how })
 }
 
@@ -167,51 +133,26 @@ fn nodes(state: &State, job: &Job, place: Option<u32>) -> Verdict {
     let reach = left.clone();
     if !avoid.is_empty() {
         left.retain(|node| !avoid.contains(&node.id));
-        funnel.push(step(
-            "nodes.not-avoided",
-            "has not failed to start it",
-            &left,
-        ));
+        funnel.push(step("nodes.not-avoided", "has not failed to start it", &left));
     }
     let mut shortages = Vec::new();
     for dimension in dimensions(asked) {
         let amount = asked.amount(&dimension);
         left.retain(|node| node.capacity().amount(&dimension) >= amount);
         let condition = format!("has {} {dimension}", dimension.show(amount));
-        funnel.push(FunnelStep {
-            code: "resources.capacity",
-            condition,
-            nodes_left: left.len(),
-        });
+        funnel.push(FunnelStep { code: "resources.capacity", condition, nodes_left: left.len() });
     }
     let able = left.clone();
     for dimension in dimensions(asked) {
         let amount = asked.amount(&dimension);
         left.retain(|node| node.free().amount(&dimension) >= amount);
         let condition = format!("has {} {dimension} free", dimension.show(amount));
-        funnel.push(FunnelStep {
-            code: "resources.free",
-            condition,
-            nodes_left: left.len(),
-        });
+        funnel.push(FunnelStep { code: "resources.free", condition, nodes_left: left.len() });
         let among = if able.is_empty() { &reach } else { &able };
-        let free = among
-            .iter()
-            .map(|node| node.free().amount(&dimension))
-            .max()
-            .unwrap_or(0);
-        let most = among
-            .iter()
-            .map(|node| node.capacity().amount(&dimension))
-            .max()
-            .unwrap_or(0);
+        let free = among.iter().map(|node| node.free().amount(&dimension)).max().unwrap_or(0);
+        let most = among.iter().map(|node| node.capacity().amount(&dimension)).max().unwrap_or(0);
         if free < amount || (able.is_empty() && most < amount) {
-            shortages.push(Short {
-                dimension,
-                asked: amount,
-                free,
-                most,
-            });
+            shortages.push(Short { dimension, asked: amount, free, most });
         }
     }
     let reason = verdict(&reach, &able, &left, &shortages, asked);
@@ -230,10 +171,7 @@ fn verdict(
     }
     let scarcest = shortages.first();
     if able.is_empty() {
-        let worst = shortages
-            .iter()
-            .find(|short| short.most < short.asked)
-            .or(scarcest);
+        let worst = shortages.iter().find(|short| short.most < short.asked).or(scarcest);
         return worst.map_or(Reason::NoNodes, |short| Reason::NothingFits {
             dimension: short.dimension.to_string(),
             asked: short.dimension.show(short.asked),
@@ -258,43 +196,23 @@ fn verdict(
 /// Where no single dimension is short on every node: the one that most nodes lack.
 fn most_lacking(able: &[&Node], asked: &Resources) -> (Dimension, u64, u64) {
     let lacking = |dimension: &Dimension| {
-        able.iter()
-            .filter(|node| node.free().amount(dimension) < asked.amount(dimension))
-            .count()
+        able.iter().filter(|node| node.free().amount(dimension) < asked.amount(dimension)).count()
     };
-    let dimension = dimensions(asked)
-        .into_iter()
-        .rev()
-        .max_by_key(lacking)
-        .unwrap_or(Dimension::Cpus);
-    let lacks = able
-        .iter()
-        .filter(|node| node.free().amount(&dimension) < asked.amount(&dimension));
-    let free = lacks
-        .map(|node| node.free().amount(&dimension))
-        .max()
-        .unwrap_or(0);
+    let dimension =
+        dimensions(asked).into_iter().rev().max_by_key(lacking).unwrap_or(Dimension::Cpus);
+    let lacks =
+        able.iter().filter(|node| node.free().amount(&dimension) < asked.amount(&dimension));
+    let free = lacks.map(|node| node.free().amount(&dimension)).max().unwrap_or(0);
     let amount = asked.amount(&dimension);
     (dimension, amount, free)
 }
 
 fn dimensions(asked: &Resources) -> Vec<Dimension> {
     let fixed = [Dimension::Cpus, Dimension::Memory, Dimension::Disk];
-    let extras = asked
-        .extras
-        .iter()
-        .map(|(name, _)| Dimension::Extra(name.clone()));
-    fixed
-        .into_iter()
-        .chain(extras)
-        .filter(|dimension| asked.amount(dimension) > 0)
-        .collect()
+    let extras = asked.extras.iter().map(|(name, _)| Dimension::Extra(name.clone()));
+    fixed.into_iter().chain(extras).filter(|dimension| asked.amount(dimension) > 0).collect()
 }
 
 fn step(code: &'static str, condition: &str, left: &[&Node]) -> FunnelStep {
-    FunnelStep {
-        code,
-        condition: condition.to_owned(),
-        nodes_left: left.len(),
-    }
+    FunnelStep { code, condition: condition.to_owned(), nodes_left: left.len() }
 }

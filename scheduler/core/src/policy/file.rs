@@ -70,15 +70,8 @@ struct Section {
     entry: String,
 }
 
-const KEYS: [&str; 7] = [
-    "policy-version",
-    "catalogue",
-    "edition",
-    "class",
-    "tier",
-    "about",
-    "entry",
-];
+const KEYS: [&str; 7] =
+    ["policy-version", "catalogue", "edition", "class", "tier", "about", "entry"];
 
 pub(super) fn parse(text: &str) -> Result<Policy, PolicyError> {
     let file: File = toml::from_str(text).map_err(|error| malformed(text, &error))?;
@@ -111,22 +104,15 @@ pub(super) fn parse(text: &str) -> Result<Policy, PolicyError> {
 }
 
 fn malformed(text: &str, error: &toml::de::Error) -> PolicyError {
-    let (line, column) = error
-        .span()
-        .map_or((1, 1), |span| position(text, span.start));
+    let (line, column) = error.span().map_or((1, 1), |span| position(text, span.start));
     let mut problem = error.message().to_owned();
-    if let Some(key) = problem
-        .strip_prefix("unknown field `")
-        .and_then(|rest| rest.split('`').next())
+    if let Some(key) =
+        problem.strip_prefix("unknown field `").and_then(|rest| rest.split('`').next())
         && let Some(near) = nearest(key, KEYS.into_iter())
     {
         problem = format!("unknown key `{key}`; did you mean `{near}`?");
     }
-    PolicyError::Malformed {
-        line,
-        column,
-        problem,
-    }
+    PolicyError::Malformed { line, column, problem }
 }
 
 /// Line and column, from 1, of a byte of the text.
@@ -159,10 +145,7 @@ mod tests {
 
         let error = Policy::parse(text).unwrap_err();
 
-        assert!(
-            matches!(error, PolicyError::EntryMissing { line: 4, .. }),
-            "{error}"
-        );
+        assert!(matches!(error, PolicyError::EntryMissing { line: 4, .. }), "{error}");
     }
 
     #[test]

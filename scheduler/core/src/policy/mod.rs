@@ -87,10 +87,7 @@ impl Policy {
 
     /// The names of the classes that may run, in order.
     pub fn runnable(&self) -> Vec<String> {
-        let runs = self
-            .classes
-            .iter()
-            .filter(|(_, class)| class.tier != Tier::Prohibited);
+        let runs = self.classes.iter().filter(|(_, class)| class.tier != Tier::Prohibited);
         runs.map(|(name, _)| name.clone()).collect()
     }
 
@@ -146,10 +143,7 @@ mod tests {
     fn a_misspelt_class_has_a_nearest_one() {
         let policy = Policy::parse(DEFAULT).unwrap();
 
-        assert_eq!(
-            policy.nearest("ai-trainning").as_deref(),
-            Some("ai-training")
-        );
+        assert_eq!(policy.nearest("ai-trainning").as_deref(), Some("ai-training"));
         assert_eq!(policy.nearest("qqq"), None);
     }
 }

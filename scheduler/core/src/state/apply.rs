@@ -49,30 +49,17 @@ impl State {
             Fact::DependencySettled { job, on, .. } => self.settled(*job, *on),
             Fact::TasksCancelled { job, tasks, .. } => self.cancelled(*job, tasks),
             Fact::JobEnded { job, .. } => self.ended(*job),
-            Fact::AttemptPlaced {
-                attempt,
-                node,
-                runway,
-            } => {
+            Fact::AttemptPlaced { attempt, node, runway } => {
                 self.placed(*attempt, *node, *runway, at);
             }
             Fact::AttemptStarted { attempt, started } => self.started(*attempt, *started),
             Fact::AttemptStopping { attempt, why, .. } => self.stopping(*attempt, *why),
             Fact::AttemptEnded(ended) => self.attempt_ended(ended),
             Fact::TaskReturned { task, node } => self.returned(*task, *node),
-            Fact::NodeEnrolled {
-                node,
-                name,
-                fingerprint,
-                ..
-            } => {
+            Fact::NodeEnrolled { node, name, fingerprint, .. } => {
                 self.enrolled(*node, name, *fingerprint, at);
             }
-            Fact::NodeConnected {
-                node,
-                instance,
-                inventory,
-            } => {
+            Fact::NodeConnected { node, instance, inventory } => {
                 let known = self.known_node(*node);
                 known.instance = Some(*instance);
                 known.inventory.clone_from(inventory);
@@ -96,14 +83,7 @@ impl State {
                 self.known_node(*node).held_back = Some(reason.clone());
                 self.reoffer(*node);
             }
-            Fact::TokenIssued {
-                id,
-                kind,
-                name,
-                hash,
-                expires,
-                ..
-            } => {
+            Fact::TokenIssued { id, kind, name, hash, expires, .. } => {
                 let (name, used) = (name.clone(), false);
                 let token = Token {
                     id: *id,
@@ -132,16 +112,8 @@ impl State {
     }
 
     fn submitted(&mut self, submitted: &JobSubmitted, at: Timestamp) {
-        let JobSubmitted {
-            job: id,
-            key,
-            submitter,
-            spec,
-            tier,
-            policy,
-            review,
-            waits_for,
-        } = submitted;
+        let JobSubmitted { job: id, key, submitter, spec, tier, policy, review, waits_for } =
+            submitted;
         let count = u32::try_from(spec.array.count()).expect("an array is bounded");
         let job = Job {
             id: *id,
@@ -179,30 +151,26 @@ impl State {
     }
 
     fn settled(&mut self, job: JobId, on: JobId) {
-        self.known_job(job)
-            .waits_for
-            .retain(|Dependency { job, .. }| *job != on);
+        self.known_job(job).waits_for.retain(|Dependency { job, .. }| *job != on);
         self.dependents.remove(job, on);
         self.requeue(job);
     }
 
     fn cancelled(&mut self, id: JobId, tasks: &[IndexRange]) {
-        let job = self.known_job(id);
+        let job = self.jobs.get_mut(&id).expect("facts are about live jobs");
         for range in tasks {
             for (first, last) in job.spec.array.places(*range) {
                 job.cancelled += job.pending.remove_range(first, last);
-                job.delayed
-                    .retain(|(_, place)| !(first..=last).contains(place));
-                let Job {
-                    tries,
-                    pending,
-                    failed,
-                    ..
-                } = job;
-                tries.retain(|place, _| {
-                    let gone = (first..=last).contains(place);
-                    !gone || pending.contains(*place) || failed.contains(*place)
-                });
+                if !job.delayed.is_empty() {
+                    job.delayed.retain(|(_, place)| !(first..=last).contains(place));
+                }
+                let tried: Vec<u32> = job.tries.range(first..=last).map(|(at, _)| *at).collect();
+                for place in tried {
+                    if !job.failed.contains(place) && !self.attempts.contains_key(&job.task(place))
+                    {
+                        job.tries.remove(&place);
+                    }
+                }
             }
         }
         self.requeue(id);
@@ -238,17 +206,8 @@ impl State {
             known.used = known.used.plus(&asked.resources);
         }
         let phase = Phase::Placed;
-        self.attempts.insert(
-            task,
-            Attempt {
-                number,
-                node,
-                phase,
-                runway,
-                placed: at,
-                started: None,
-            },
-        );
+        self.attempts
+            .insert(task, Attempt { number, node, phase, runway, placed: at, started: None });
         self.reoffer(node);
         self.requeue(task.job);
     }
@@ -278,10 +237,7 @@ impl State {
 
     fn attempt_ended(&mut self, ended: &AttemptEnded) {
         let AttemptId { task, number } = ended.attempt;
-        let attempt = self
-            .attempts
-            .remove(&task)
-            .expect("only a live attempt ends");
+        let attempt = self.attempts.remove(&task).expect("only a live attempt ends");
         let job = self.known_job(task.job);
         let place = job.place(task).expect("an attempt's task is in its array");
         let asked = job.spec.clone();
@@ -339,10 +295,7 @@ impl State {
             failures.clear();
         } else if fast && failures.len() < Node::FAILURES {
             let for_good = ended.sequel == Sequel::Failed;
-            failures.push(Failure {
-                task: ended.attempt.task,
-                for_good,
-            });
+            failures.push(Failure { task: ended.attempt.task, for_good });
         }
         self.suspect(node);
     }
@@ -358,12 +311,7 @@ impl State {
 
     /// Takes a task off its node and gives what it held to those that wait there.
     fn release(&mut self, id: NodeId, task: TaskId, asked: &Resources) {
-        let Self {
-            nodes,
-            jobs,
-            attempts,
-            ..
-        } = self;
+        let Self { nodes, jobs, attempts, .. } = self;
         let node = nodes.get_mut(&id).expect("an attempt is on a known node");
         if node.holding.remove(&task) {
             node.used = node.used.less(asked);
@@ -397,9 +345,7 @@ impl State {
             tries.user = tries.user.saturating_sub(1);
             self.requeue(task.job);
         }
-        self.known_node(node)
-            .failures
-            .retain(|failure| failure.task != task);
+        self.known_node(node).failures.retain(|failure| failure.task != task);
         self.suspect(node);
     }
 
@@ -465,8 +411,6 @@ impl State {
     }
 
     fn known_node(&mut self, id: NodeId) -> &mut Node {
-        self.nodes
-            .get_mut(&id)
-            .expect("facts are about enrolled nodes")
+        self.nodes.get_mut(&id).expect("facts are about enrolled nodes")
     }
 }

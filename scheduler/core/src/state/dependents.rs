@@ -29,9 +29,6 @@ impl Dependents {
 
     /// Those that wait for `job`, ascending.
     pub(crate) fn of(&self, job: JobId) -> Vec<JobId> {
-        self.by_job
-            .get(&job)
-            .map(|waiting| waiting.iter().copied().collect())
-            .unwrap_or_default()
+        self.by_job.get(&job).map(|waiting| waiting.iter().copied().collect()).unwrap_or_default()
     }
 }

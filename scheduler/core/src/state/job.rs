@@ -79,15 +79,8 @@ impl Job {
     ///
     /// If the array has no such place: the sets of this job hold none.
     pub fn task(&self, place: u32) -> TaskId {
-        let index = self
-            .spec
-            .array
-            .index(place)
-            .expect("sets hold only places of the array");
-        TaskId {
-            job: self.id,
-            index,
-        }
+        let index = self.spec.array.index(place).expect("sets hold only places of the array");
+        TaskId { job: self.id, index }
     }
 
     /// The place of a task in the array.
@@ -107,11 +100,7 @@ impl Job {
             JobState::Running
         } else if !self.pending.is_empty() {
             let held = self.review || !self.waits_for.is_empty();
-            if held {
-                JobState::Held
-            } else {
-                JobState::Pending
-            }
+            if held { JobState::Held } else { JobState::Pending }
         } else if !self.failed.is_empty() {
             JobState::Failed
         } else if self.cancelled > 0 {
@@ -129,9 +118,7 @@ impl Job {
     /// When a task of it could go: `None` if nobody knows, or a time that may have passed.
     pub fn ready_at(&self) -> Option<Timestamp> {
         let held = self.review || !self.waits_for.is_empty();
-        let full = self
-            .limit()
-            .is_some_and(|limit| self.live >= u64::from(limit));
+        let full = self.limit().is_some_and(|limit| self.live >= u64::from(limit));
         if held || full || self.pending.is_empty() {
             return None;
         }
@@ -148,12 +135,8 @@ impl Job {
         if self.delayed.is_empty() {
             return self.pending.first();
         }
-        let waiting: BTreeSet<u32> = self
-            .delayed
-            .iter()
-            .filter(|(at, _)| *at > now)
-            .map(|(_, place)| *place)
-            .collect();
+        let waiting: BTreeSet<u32> =
+            self.delayed.iter().filter(|(at, _)| *at > now).map(|(_, place)| *place).collect();
         self.pending.iter().find(|place| !waiting.contains(place))
     }
 
@@ -195,11 +178,7 @@ fn ranges_of(array: &Array, places: &Indices) -> Vec<repower_model::IndexRange> 
                 last: index(last),
                 step: range.step,
             });
-            if last + 1 < end
-                || intervals
-                    .peek()
-                    .is_some_and(|&(_, all)| u64::from(all) == last)
-            {
+            if last + 1 < end || intervals.peek().is_some_and(|&(_, all)| u64::from(all) == last) {
                 intervals.next();
             } else {
                 break;
@@ -219,11 +198,8 @@ mod tests {
     #[test]
     fn places_become_ranges_of_the_array_again() {
         let range = |first, last, step| IndexRange { first, last, step };
-        let array = Array::new(
-            vec![range(0, 9, 1), range(20, 28, 2), range(40, 40, 1)],
-            None,
-        )
-        .unwrap();
+        let array =
+            Array::new(vec![range(0, 9, 1), range(20, 28, 2), range(40, 40, 1)], None).unwrap();
         let places: Indices = [1, 2, 3, 8, 9, 10, 11, 13, 15].into_iter().collect();
 
         let ranges = ranges_of(&array, &places);

@@ -89,8 +89,7 @@ impl State {
 
     /// The token of a person whose secret has this SHA-256, if it is good now.
     pub fn person_by_hash(&self, hash: &Hash, now: Timestamp) -> Option<&Token> {
-        self.token_by_hash(hash)
-            .filter(|token| token.is_person() && !token.has_expired(now))
+        self.token_by_hash(hash).filter(|token| token.is_person() && !token.has_expired(now))
     }
 
     /// Whether a job of this id was ever submitted.

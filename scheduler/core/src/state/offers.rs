@@ -44,9 +44,7 @@ impl Offers {
             entry.0.map(|cpus| self.free.insert((cpus, node.id)));
         }
         if before.1 != entry.1 {
-            before
-                .1
-                .map(|length| self.runways.remove(&(length, node.id)));
+            before.1.map(|length| self.runways.remove(&(length, node.id)));
             entry.1.map(|length| self.runways.insert((length, node.id)));
         }
     }

@@ -23,9 +23,7 @@ pub struct Queue {
 impl Queue {
     /// Shapes with a ready job, each with the one that goes first.
     pub fn heads(&self) -> impl Iterator<Item = (Turnstile, &Resources)> {
-        self.ready
-            .iter()
-            .filter_map(|(shape, jobs)| jobs.first().map(|head| (*head, shape)))
+        self.ready.iter().filter_map(|(shape, jobs)| jobs.first().map(|head| (*head, shape)))
     }
 
     /// The ready job of a shape that goes first.
@@ -40,9 +38,7 @@ impl Queue {
 
     /// Ready jobs that go before `turn`, of any shape.
     pub fn ahead(&self, turn: Turnstile) -> impl Iterator<Item = JobId> {
-        self.ready
-            .values()
-            .flat_map(move |jobs| jobs.range(..turn).map(|(_, job)| *job))
+        self.ready.values().flat_map(move |jobs| jobs.range(..turn).map(|(_, job)| *job))
     }
 
     /// Whether a job is ready to go.
@@ -63,11 +59,7 @@ impl Queue {
 
     /// Sleepers whose time has come.
     pub(crate) fn due(&self, now: Timestamp) -> Vec<JobId> {
-        self.sleeping
-            .iter()
-            .take_while(|(at, _)| *at <= now)
-            .map(|(_, job)| *job)
-            .collect()
+        self.sleeping.iter().take_while(|(at, _)| *at <= now).map(|(_, job)| *job).collect()
     }
 
     /// Puts a job where it belongs now.
@@ -81,10 +73,7 @@ impl Queue {
         match slot {
             None => {}
             Some(at) if at == Timestamp::default() => {
-                self.ready
-                    .entry(job.spec.resources.clone())
-                    .or_default()
-                    .insert(turnstile(job));
+                self.ready.entry(job.spec.resources.clone()).or_default().insert(turnstile(job));
             }
             Some(at) => {
                 self.sleeping.insert((at, job.id));

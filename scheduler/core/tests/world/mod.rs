@@ -40,38 +40,22 @@ pub fn job() -> JobSpec {
         grace: JobSpec::GRACE,
         priority: 0,
         start_after: None,
-        retries: Retries {
-            user: 0,
-            system: Retries::SYSTEM,
-        },
+        retries: Retries { user: 0, system: Retries::SYSTEM },
         dependencies: Vec::new(),
     }
 }
 
 pub fn cpus(count: u64) -> Resources {
-    Resources {
-        cpus: Cpus::from_whole(count),
-        ..Resources::default()
-    }
+    Resources { cpus: Cpus::from_whole(count), ..Resources::default() }
 }
 
 pub fn array(count: u32) -> JobSpec {
-    let range = IndexRange {
-        first: 0,
-        last: count - 1,
-        step: 1,
-    };
-    JobSpec {
-        array: Array::new(vec![range], None).unwrap(),
-        ..job()
-    }
+    let range = IndexRange { first: 0, last: count - 1, step: 1 };
+    JobSpec { array: Array::new(vec![range], None).unwrap(), ..job() }
 }
 
 pub fn after(kind: DependencyKind, on: JobId) -> JobSpec {
-    JobSpec {
-        dependencies: vec![Dependency { job: on, kind }],
-        ..job()
-    }
+    JobSpec { dependencies: vec![Dependency { job: on, kind }], ..job() }
 }
 
 pub fn exited(code: i32) -> Outcome {
@@ -88,17 +72,8 @@ impl World {
             owed: Vec::new(),
             key: 0,
         };
-        world
-            .turn(&Input::Found {
-                cell: "test".into(),
-                version: "0".into(),
-            })
-            .unwrap();
-        world
-            .turn(&Input::Adopt {
-                text: DEFAULT.into(),
-            })
-            .unwrap();
+        world.turn(&Input::Found { cell: "test".into(), version: "0".into() }).unwrap();
+        world.turn(&Input::Adopt { text: DEFAULT.into() }).unwrap();
         for (at, size) in sizes.iter().enumerate() {
             world.join(&format!("n{}", at + 1), *size);
         }
@@ -108,23 +83,11 @@ impl World {
     pub fn join(&mut self, name: &str, size: u64) -> NodeId {
         let secret = hash_of(name.as_bytes());
         let (kind, by) = (TokenKind::Join, "admin".to_owned());
-        self.turn(&Input::Issue {
-            kind,
-            name: String::new(),
-            hash: secret,
-            expires: None,
-            by,
-        })
-        .unwrap();
+        self.turn(&Input::Issue { kind, name: String::new(), hash: secret, expires: None, by })
+            .unwrap();
         let fingerprint = hash_of(format!("certificate of {name}").as_bytes());
-        let enrol = Input::Enrol {
-            secret,
-            name: name.into(),
-            fingerprint,
-        };
-        let Answer::Node(node) = self.turn(&enrol).unwrap().answer else {
-            panic!("not enrolled")
-        };
+        let enrol = Input::Enrol { secret, name: name.into(), fingerprint };
+        let Answer::Node(node) = self.turn(&enrol).unwrap().answer else { panic!("not enrolled") };
         self.hello(node, 1, size, &[]);
         node
     }
@@ -136,15 +99,9 @@ impl World {
         size: u64,
         held: &[AttemptId],
     ) -> Vec<Effect> {
-        let capacity = Resources {
-            memory: Bytes::from_gib(64),
-            disk: Bytes::from_gib(100),
-            ..cpus(size)
-        };
-        let inventory = Box::new(Inventory {
-            capacity,
-            ..Inventory::default()
-        });
+        let capacity =
+            Resources { memory: Bytes::from_gib(64), disk: Bytes::from_gib(100), ..cpus(size) };
+        let inventory = Box::new(Inventory { capacity, ..Inventory::default() });
         let hello = Input::Hello {
             node,
             instance: Instance([instance; 16]),
@@ -162,11 +119,7 @@ impl World {
         match &turn {
             Ok(turn) => {
                 for (seq, fact) in (seq..).zip(&turn.facts) {
-                    self.journal.push(Entry {
-                        seq,
-                        at: self.now,
-                        fact: fact.clone(),
-                    });
+                    self.journal.push(Entry { seq, at: self.now, fact: fact.clone() });
                 }
                 self.owed.extend(turn.effects.iter().cloned());
             }
@@ -218,10 +171,7 @@ impl World {
 
     pub fn started(&mut self, attempt: AttemptId) {
         let node = self.engine.state().attempts[&attempt.task].node;
-        let report = Report::Started {
-            attempt,
-            started: self.now,
-        };
+        let report = Report::Started { attempt, started: self.now };
         self.turn(&Input::Report { node, report }).unwrap();
     }
 
@@ -232,17 +182,9 @@ impl World {
         outcome: Outcome,
         wall_us: u64,
     ) -> Vec<Fact> {
-        let usage = Usage {
-            wall_us,
-            ..Usage::default()
-        };
-        let report = Report::Ended {
-            attempt,
-            outcome,
-            usage,
-            started: Some(self.now),
-            ended: self.now,
-        };
+        let usage = Usage { wall_us, ..Usage::default() };
+        let report =
+            Report::Ended { attempt, outcome, usage, started: Some(self.now), ended: self.now };
         self.turn(&Input::Report { node, report }).unwrap().facts
     }
 
@@ -258,20 +200,14 @@ impl World {
     /// How a job ended.
     pub fn outcome_of(&self, job: JobId) -> Option<(JobState, i32)> {
         self.journal.iter().find_map(|entry| match &entry.fact {
-            Fact::JobEnded {
-                job: ended,
-                state,
-                exit_code,
-                ..
-            } if *ended == job => Some((*state, *exit_code)),
+            Fact::JobEnded { job: ended, state, exit_code, .. } if *ended == job => {
+                Some((*state, *exit_code))
+            }
             _ => None,
         })
     }
 }
 
 pub fn attempt(job: JobId, index: u32, number: u32) -> AttemptId {
-    AttemptId {
-        task: TaskId { job, index },
-        number,
-    }
+    AttemptId { task: TaskId { job, index }, number }
 }

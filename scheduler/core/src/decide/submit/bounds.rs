@@ -26,6 +26,9 @@ pub(super) fn check(spec: &JobSpec) -> Result<(), Refusal> {
     size(spec)?;
     text("the name", &spec.name, MOST_NAME)?;
     text("the project", &spec.project, MOST_NAME)?;
+    if !spec.class.is_empty() {
+        text("the class", &spec.class, MOST_NAME)?;
+    }
     if !spec.working_folder.is_empty() {
         text("the working folder", &spec.working_folder, MOST_PATH)?;
         if !spec.working_folder.starts_with('/') {
@@ -33,26 +36,17 @@ pub(super) fn check(spec: &JobSpec) -> Result<(), Refusal> {
         }
     }
     if spec.command.iter().any(|word| word.contains('\0')) {
-        return bad(
-            "an argument",
-            "has a NUL byte in it, which no program can be given",
-        );
+        return bad("an argument", "has a NUL byte in it, which no program can be given");
     }
     for variable in &spec.environment {
         if variable.name.is_empty() || variable.name.contains(['=', '\0']) {
-            return bad(
-                "the name of a variable",
-                "is empty, or has `=` or a NUL byte in it",
-            );
+            return bad("the name of a variable", "is empty, or has `=` or a NUL byte in it");
         }
         if variable.value.contains('\0') {
             return bad("the value of a variable", "has a NUL byte in it");
         }
         if variable.name.starts_with("REPOWER_") {
-            return bad(
-                "a variable",
-                "begins with REPOWER_, which is kept for Repower's own",
-            );
+            return bad("a variable", "begins with REPOWER_, which is kept for Repower's own");
         }
     }
     numbers(spec)
@@ -61,19 +55,11 @@ pub(super) fn check(spec: &JobSpec) -> Result<(), Refusal> {
 fn numbers(spec: &JobSpec) -> Result<(), Refusal> {
     let (lowest, highest) = JobSpec::PRIORITIES;
     if !(lowest..=highest).contains(&spec.priority) {
-        return out(
-            "the priority",
-            spec.priority,
-            format!("between {lowest} and {highest}"),
-        );
+        return out("the priority", spec.priority, format!("between {lowest} and {highest}"));
     }
     let cpus = spec.resources.cpus;
     if cpus == Cpus::default() || cpus > MOST_CPUS {
-        return out(
-            "the number of cpus",
-            cpus,
-            format!("more than 0 and at most {MOST_CPUS}"),
-        );
+        return out("the number of cpus", cpus, format!("more than 0 and at most {MOST_CPUS}"));
     }
     for (what, count) in [("user", spec.retries.user), ("system", spec.retries.system)] {
         if count > MOST_RETRIES {
@@ -104,12 +90,7 @@ fn numbers(spec: &JobSpec) -> Result<(), Refusal> {
 
 /// Refuses what no node could ever hold. While nothing is enrolled, nothing is known, and it waits.
 pub(super) fn fits_somewhere(state: &State, spec: &JobSpec) -> Result<(), Refusal> {
-    let known = || {
-        state
-            .nodes
-            .values()
-            .filter(|node| node.phase != NodePhase::Enrolled)
-    };
+    let known = || state.nodes.values().filter(|node| node.phase != NodePhase::Enrolled);
     if known().next().is_none() || known().any(|node| node.capacity().holds(&spec.resources)) {
         return Ok(());
     }
@@ -120,10 +101,7 @@ pub(super) fn fits_somewhere(state: &State, spec: &JobSpec) -> Result<(), Refusa
     };
     let asked = &spec.resources;
     let fixed = [Dimension::Cpus, Dimension::Memory, Dimension::Disk];
-    let extras = asked
-        .extras
-        .iter()
-        .map(|(name, _)| Dimension::Extra(name.clone()));
+    let extras = asked.extras.iter().map(|(name, _)| Dimension::Extra(name.clone()));
     for dimension in fixed.into_iter().chain(extras) {
         let Some((amount, node)) = most(&dimension) else {
             continue;
@@ -143,18 +121,12 @@ pub(super) fn fits_somewhere(state: &State, spec: &JobSpec) -> Result<(), Refusa
 
 fn size(spec: &JobSpec) -> Result<(), Refusal> {
     let words = spec.command.iter().map(String::len);
-    let variables = spec
-        .environment
-        .iter()
-        .map(|one| one.name.len() + one.value.len());
+    let variables = spec.environment.iter().map(|one| one.name.len() + one.value.len());
     let parts = words.chain(variables).map(|length| length + 8);
     let total: usize = spec.script.len() + parts.sum::<usize>();
     if total > MOST_BYTES {
         let asked = Bytes::new(total as u64);
-        return Err(Refusal::JobTooLarge {
-            asked,
-            most: Bytes::new(MOST_BYTES as u64),
-        });
+        return Err(Refusal::JobTooLarge { asked, most: Bytes::new(MOST_BYTES as u64) });
     }
     Ok(())
 }
@@ -174,16 +146,9 @@ fn text(what: &'static str, text: &str, most: usize) -> Result<(), Refusal> {
 }
 
 fn bad(what: &'static str, problem: &str) -> Result<(), Refusal> {
-    Err(Refusal::BadText {
-        what,
-        problem: problem.to_owned(),
-    })
+    Err(Refusal::BadText { what, problem: problem.to_owned() })
 }
 
 fn out(what: &'static str, asked: impl std::fmt::Display, allowed: String) -> Result<(), Refusal> {
-    Err(Refusal::OutOfBounds {
-        what,
-        asked: asked.to_string(),
-        allowed,
-    })
+    Err(Refusal::OutOfBounds { what, asked: asked.to_string(), allowed })
 }
