@@ -11,7 +11,7 @@ use crate::life::attempt::Phase;
 use crate::state::{Job, Node, State, Turnstile};
 
 /// How many jobs of one shape are looked at before the shape is passed by.
-const LOOK: usize = 64;
+const LOOK: usize = 4096;
 
 /// One pass. Made anew for each.
 #[derive(Debug)]
