@@ -28,3 +28,11 @@ bench:
 	target/release/repower bench submit
 	target/release/repower bench recover
 	target/release/repower bench idle
+
+# Looks for inputs that break a parser, so many seconds for each. Takes a nightly compiler
+# (`rustup toolchain install nightly`) and `cargo install cargo-fuzz`.
+FUZZ_SECONDS ?= 60
+fuzz:
+	cd fuzz && for target in $$($(CARGO) +nightly fuzz list); do \
+	  $(CARGO) +nightly fuzz run $$target -- -max_total_time=$(FUZZ_SECONDS) -max_len=4096 || exit 1; \
+	done

@@ -7,6 +7,8 @@ mod dice;
 #[path = "support/parsers.rs"]
 mod parsers;
 
+use std::collections::BTreeSet;
+
 use dice::Dice;
 use parsers::seeds;
 
@@ -140,4 +142,20 @@ fn an_export_never_panics_and_has_no_more_facts_than_lines() {
 fn profiles_and_join_files_never_panic() {
     throw(INPUTS, seeds::PROFILES, parsers::profile);
     deep(parsers::profile);
+}
+
+#[test]
+fn every_parser_has_a_fuzz_target() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let files = std::fs::read_dir(root.join("fuzz/fuzz_targets")).unwrap();
+    let stem = |path: std::path::PathBuf| path.file_stem().unwrap().to_string_lossy().into_owned();
+    let targets: BTreeSet<String> = files.map(|file| stem(file.unwrap().path())).collect();
+
+    let source = include_str!("support/parsers.rs");
+    let functions = source.lines().filter(|line| line.ends_with("(bytes: &[u8]) {"));
+    let name =
+        |line: &str| line.strip_prefix("pub(crate) fn ")?.split('(').next().map(str::to_owned);
+    let parsers: BTreeSet<String> = functions.filter_map(name).collect();
+
+    assert_eq!(targets, parsers);
 }
