@@ -8,7 +8,8 @@ use super::program;
 /// Runs `repower` with these arguments on a terminal of so many columns, and returns what it shows there.
 pub(crate) fn on_terminal(cli: &Cli, columns: u32, arguments: &[&str]) -> Said {
     let words: Vec<_> = arguments.iter().map(|word| format!("'{word}'")).collect();
-    let line = format!("stty cols {columns}; exec {} {}", program().display(), words.join(" "));
+    let line =
+        format!("stty rows 24 cols {columns}; exec {} {}", program().display(), words.join(" "));
     // util-linux: `script` gives a command a terminal, and returns its code.
     let mut command = Command::new("script");
     command.args(["--quiet", "--return", "--command", &line, "/dev/null"]);
