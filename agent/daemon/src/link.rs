@@ -43,26 +43,32 @@ impl Link {
                 Ok(channel) => self.hold(channel).await,
                 Err(failure) => End::Broken { failure, heard: None },
             };
+            if let Some(heard) = end.heard() {
+                welcomed = true;
+                backoff = Backoff::default();
+                self.lost(heard);
+            }
             match end {
                 End::Left => return Ok(()),
-                End::Dismissed { reason, last: true } => return Err(Error::Dismissed { reason }),
-                End::Dismissed { reason, last: false } => {
+                End::Dismissed { reason, last: true, .. } => {
+                    return Err(Error::Dismissed { reason });
+                }
+                End::Dismissed { reason, last: false, .. } => {
                     tracing::warn!(reason, "the scheduler has ended the link");
-                    self.lost(clock::now().steady);
                 }
-                End::Broken { failure, heard } => {
-                    if heard.is_some() {
-                        welcomed = true;
-                        backoff = Backoff::default();
-                    }
-                    self.broken(failure, heard, welcomed)?;
-                }
+                End::Broken { failure, .. } => self.broken(failure, welcomed)?,
             }
             if self.may_go() {
                 return Ok(());
             }
-            self.pause(backoff.next_wait()).await;
+            self.pause(backoff.next_wait(self.patience())).await;
         }
+    }
+
+    /// The longest wait before the next try.
+    fn patience(&self) -> Duration {
+        let idle = self.tasks.ask(|session| session.is_idle());
+        if idle { Backoff::AT_REST } else { Backoff::AT_WORK }
     }
 
     /// The agent is to end: the link ends when all is reported.
@@ -91,13 +97,9 @@ impl Link {
         }
     }
 
-    /// The link broke, or did not come about. The lease counts from when the scheduler was last
-    /// heard, which answers every heartbeat, and not from when the break was noticed.
-    fn broken(&self, failure: Failure, heard: Option<Moment>, welcomed: bool) -> Result<(), Error> {
+    /// The link broke, or did not come about.
+    fn broken(&self, failure: Failure, welcomed: bool) -> Result<(), Error> {
         let scheduler = self.scheduler.clone();
-        if let Some(heard) = heard {
-            self.lost(heard);
-        }
         match failure {
             Failure::Unreachable(error) => {
                 tracing::warn!(scheduler, error = chain(&*error), "cannot reach the scheduler");
@@ -127,6 +129,8 @@ impl Link {
         Ok(())
     }
 
+    /// A link that had been welcomed is gone. The lease counts from when the scheduler was last heard,
+    /// which answers every heartbeat, and not from when the end was noticed.
     fn lost(&self, contact: Moment) {
         self.tasks.tell([Input::LinkDown { contact }]);
         // The lease now runs.

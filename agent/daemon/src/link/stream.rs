@@ -40,13 +40,19 @@ pub(super) enum End {
     /// This agent has said goodbye.
     Left,
     /// The scheduler does not want it now, or for good.
-    Dismissed { reason: String, last: bool },
+    Dismissed { reason: String, last: bool, heard: Option<Moment> },
     /// It broke.
-    Broken {
-        failure: Failure,
-        /// When the scheduler was last heard on it; `None`: it never said welcome.
-        heard: Option<Moment>,
-    },
+    Broken { failure: Failure, heard: Option<Moment> },
+}
+
+impl End {
+    /// When the scheduler was last heard on it; `None`: it never said welcome, or need not be found again.
+    pub(super) fn heard(&self) -> Option<Moment> {
+        match self {
+            Self::Left => None,
+            Self::Dismissed { heard, .. } | Self::Broken { heard, .. } => *heard,
+        }
+    }
 }
 
 /// What the stream's loop remembers.
@@ -144,7 +150,11 @@ impl Link {
                 course.pending = true;
             }
             Down::Dismissed(dismissed) => {
-                return Some(End::Dismissed { reason: dismissed.reason, last: dismissed.r#final });
+                return Some(End::Dismissed {
+                    reason: dismissed.reason,
+                    last: dismissed.r#final,
+                    heard: course.heard,
+                });
             }
         }
         None

@@ -6,7 +6,7 @@ use repower_proto::v1::report::Body as Report;
 use repower_proto::v1::{Dismissed, Forget, OutcomeKind, Stream};
 
 use crate::fake::Fake;
-use crate::house::{House, runs};
+use crate::house::{House, gone};
 use crate::memory::Memory;
 use crate::orders::{attempt, command, define, shell, start};
 
@@ -144,7 +144,7 @@ async fn a_final_dismissal_ends_the_agent_and_its_tasks() {
     let error = agent.end().await.unwrap_err();
 
     assert!(matches!(&error, Error::Dismissed { reason } if reason == "the node was removed"));
-    assert!(!runs(process));
+    gone(process).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
