@@ -68,7 +68,7 @@ pub enum Input<'a> {
     },
     /// The moment of [`Session::wake_at`](crate::Session::wake_at) has come.
     Timer,
-    /// The agent is to end: it stops its tasks and starts no more.
+    /// The agent is to end: it stops its tasks and ignores orders to start more.
     Leave,
 }
 

@@ -93,7 +93,9 @@ async fn ask(
             Failure::Unreachable(source) if tries >= TRIES => {
                 return Err(Error::Unreachable { scheduler, tries, source });
             }
-            Failure::Unreachable(_) => tokio::time::sleep(backoff.next_wait(Backoff::AT_REST)).await,
+            Failure::Unreachable(_) => {
+                tokio::time::sleep(backoff.next_wait(Backoff::AT_REST)).await
+            }
             Failure::WrongAuthority(source) => {
                 return Err(Error::WrongAuthority { scheduler, source });
             }

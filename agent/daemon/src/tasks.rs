@@ -53,9 +53,9 @@ pub(crate) struct Tasks {
     jobs: Jobs,
     epoll: OwnedFd,
     wake: OwnedFd,
-    /// There are reports to send, or an earlier moment to wake at, or the end is near.
+    /// There are reports to send, or no tasks any more, or the end is near.
     pub(crate) news: Notify,
-    /// As `news`, for whoever keeps the time.
+    /// There is an earlier moment to wake at.
     pub(crate) alarm: Notify,
     no_exec: bool,
 }
@@ -117,9 +117,12 @@ impl Tasks {
     /// Hands `input` to the session, performs what it asks for, and wakes whom it concerns.
     fn apply(&self, state: &mut State, input: Input<'_>) {
         let had_unsent = state.session().has_unsent();
+        let was_idle = state.session().is_idle();
         let before = state.session().wake_at();
         state.handle(input, clock::now(), self);
-        if !had_unsent && state.session().has_unsent() {
+        let has_news = !had_unsent && state.session().has_unsent();
+        let is_over = !was_idle && state.session().is_idle();
+        if has_news || is_over {
             self.news.notify_one();
         }
         let after = state.session().wake_at();

@@ -36,7 +36,9 @@ impl Session {
     }
 
     pub(super) fn start(&mut self, attempt: AttemptId, now: Now) {
-        if self.attempts.contains_key(&attempt) {
+        // Who leaves gives nothing back: the scheduler would place it here again. With the goodbye it
+        // ends whatever it placed here that never ran.
+        if self.leaving || self.attempts.contains_key(&attempt) {
             return;
         }
         let job = attempt.task.job;
@@ -45,9 +47,6 @@ impl Session {
             return self.refuse(attempt, Outcome::Lost { detail }, now);
         };
         let definition = Arc::clone(&known.definition);
-        if self.leaving {
-            return self.refuse(attempt, Outcome::Recalled, now);
-        }
         let short = self.slots.capacity().shortages(&definition.spec.resources);
         if let Some(short) = short.first() {
             let (asked, given) =

@@ -1,6 +1,6 @@
 //! Every reason to stop, before and after the start.
 
-use repower_model::{JobSpec, Outcome, Span, StopReason};
+use repower_model::{AttemptId, JobId, JobSpec, Outcome, Span, StopReason, TaskId};
 
 use super::{World, attempt, kill, spec, terminate};
 use crate::{Input, Status};
@@ -150,14 +150,27 @@ fn an_agent_that_leaves_stops_what_runs_and_gives_back_what_waits() {
     assert_eq!(world.wake(), 5_000);
     world.exit(attempt(0), Status::Code(0), true);
     world.exit(attempt(1), Status::Signal(9), true);
-    world.start(3);
 
     assert_eq!(world.actions(), [kill(attempt(0)), kill(attempt(1))]);
     let outcomes = world.outcomes();
     assert_eq!(outcomes[0], (attempt(2), Outcome::Recalled));
     assert!(matches!(&outcomes[1].1, Outcome::Lost { detail } if detail.contains("told to end")));
-    assert_eq!(outcomes[3], (attempt(3), Outcome::Recalled));
+    assert_eq!(outcomes.len(), 3);
     assert!(world.session.is_idle() && !world.session.is_settled());
     world.tell(Input::Acknowledged(u64::MAX));
+    assert!(world.session.is_settled());
+}
+
+#[test]
+fn an_agent_that_leaves_ignores_orders_to_start_and_so_comes_to_rest() {
+    let mut world = World::new();
+
+    world.tell(Input::Leave);
+    world.start(0);
+    world.tell(Input::Start(AttemptId { task: TaskId { job: JobId(9), index: 0 }, number: 1 }));
+
+    assert_eq!(world.actions(), []);
+    assert_eq!(world.sent(), None);
+    assert_eq!(world.session.held().count(), 0);
     assert!(world.session.is_settled());
 }
