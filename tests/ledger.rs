@@ -13,7 +13,7 @@ use repower_core::fact::Fact;
 use repower_model::Timestamp;
 use repower_proto::convert;
 use repower_store::journal::{Entry, Journal as _, Ledger as _};
-use repower_store::sqlite::Journal;
+use repower_store::sqlite::{Journal, Reader};
 use serde_json::Value;
 use support::by_hand::Cell;
 use support::cli::{Cli, Said};
@@ -214,10 +214,9 @@ fn a_fact_that_somebody_added_is_named() {
 fn rewritten(shared: &Shared, change: impl Fn(&mut Vec<u8>, u64)) -> Copy {
     let copy = Copy::of(shared);
     let origin = "ledger.example";
-    let facts = {
-        let journal = Journal::open(copy.folder.path(), origin).unwrap();
-        journal.entries(0, usize::MAX >> 1).unwrap()
-    };
+    let reader = Reader::open(copy.folder.path()).unwrap();
+    let facts = reader.entries(0, 1 << 20).unwrap();
+    drop(reader);
     for name in ["ledger.db", "ledger.vkey"] {
         fs::remove_file(copy.folder.path().join(name)).unwrap();
     }
