@@ -84,6 +84,8 @@ pub(crate) enum Deed {
     BeginAndTerminate,
     /// Stop it, with a grace.
     Terminate,
+    /// It is stopped for one more reason: its grace may have become shorter.
+    Hasten,
     Kill,
     /// What it held is free; wait for its output.
     Drain,
@@ -237,7 +239,7 @@ fn running(event: &Event) -> (Phase, Deed) {
 
 fn stopping(why: Why, event: &Event) -> (Phase, Deed) {
     match event {
-        &Event::Stop(later) => (Phase::Stopping { why: why.and(later) }, Deed::Nothing),
+        &Event::Stop(later) => (Phase::Stopping { why: why.and(later) }, Deed::Hasten),
         Event::Due => (Phase::Killed { why }, Deed::Kill),
         &Event::Exited { exit, drained } => exited(Some(why), exit, drained),
         Event::Turn

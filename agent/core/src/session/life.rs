@@ -34,6 +34,7 @@ impl Session {
                 self.terminate(id, now, actions);
             }
             Deed::Terminate => self.terminate(id, now, actions),
+            Deed::Hasten => self.hasten(id, now),
             Deed::Kill => {
                 self.set_due(id, None);
                 actions.push(Action::Signal { attempt: id, signal: Signal::Kill });
@@ -64,9 +65,22 @@ impl Session {
 
     /// Asks its process to end, and sets the end of the grace.
     fn terminate(&mut self, id: AttemptId, now: Now, actions: &mut Vec<Action>) {
-        let Some(attempt) = self.attempts.get(&id) else {
-            return;
-        };
+        self.set_due(id, self.kill_at(id, now));
+        actions.push(Action::Signal { attempt: id, signal: Signal::Terminate });
+    }
+
+    /// Moves the end of the grace forward if what is now known makes it shorter; never back.
+    fn hasten(&mut self, id: AttemptId, now: Now) {
+        let due = self.attempts.get(&id).and_then(|attempt| attempt.due);
+        let at = self.kill_at(id, now);
+        if due.zip(at).is_some_and(|(due, at)| at < due) {
+            self.set_due(id, at);
+        }
+    }
+
+    /// The end of a grace that begins now.
+    fn kill_at(&self, id: AttemptId, now: Now) -> Option<Moment> {
+        let attempt = self.attempts.get(&id)?;
         let why = match attempt.phase {
             Phase::Stopping { why } => why,
             Phase::Waiting
@@ -76,9 +90,7 @@ impl Session {
             | Phase::Draining { .. }
             | Phase::Ended => Why::Stale,
         };
-        let grace = self.grace(why, attempt.definition.spec.grace);
-        self.set_due(id, Some(now.steady + grace));
-        actions.push(Action::Signal { attempt: id, signal: Signal::Terminate });
+        Some(now.steady + self.grace(why, attempt.definition.spec.grace))
     }
 
     /// Its process has ended: what it held is free, but its output may still come.

@@ -53,19 +53,23 @@ impl Session {
         }
     }
 
-    /// The time between SIGTERM and SIGKILL of a task that is stopped for `why`.
+    /// The time between SIGTERM and SIGKILL of a task that is stopped for `why`, or for that and
+    /// then because the agent leaves or has lost its lease.
     pub(super) fn grace(&self, why: Why, asked: Span) -> Span {
-        match why {
-            Why::Cancelled | Why::TimedOut => asked,
-            Why::Stale | Why::Leaving => asked.min(self.limits.short_grace),
-            Why::LeaseLost => {
-                let eighth = match self.link {
-                    Link::Never => Span::ZERO,
-                    Link::Up(terms) | Link::Down { terms, .. } | Link::LeaseLost(terms) => {
-                        Span::from_millis(terms.lease.as_millis() / 8)
-                    }
-                };
-                asked.min(self.limits.short_grace).min(eighth)
+        let short = asked.min(self.limits.short_grace);
+        match (why, &self.link) {
+            (_, Link::LeaseLost(terms))
+            | (Why::LeaseLost, Link::Up(terms) | Link::Down { terms, .. }) => {
+                short.min(Span::from_millis(terms.lease.as_millis() / 8))
+            }
+            (Why::LeaseLost, Link::Never) => Span::ZERO,
+            (Why::Stale | Why::Leaving, Link::Never | Link::Up(_) | Link::Down { .. }) => short,
+            (Why::Cancelled | Why::TimedOut, Link::Never | Link::Up(_) | Link::Down { .. }) => {
+                if self.leaving {
+                    short
+                } else {
+                    asked
+                }
             }
         }
     }

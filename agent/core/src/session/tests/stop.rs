@@ -174,3 +174,55 @@ fn an_agent_that_leaves_ignores_orders_to_start_and_so_comes_to_rest() {
     assert_eq!(world.session.held().count(), 0);
     assert!(world.session.is_settled());
 }
+
+/// How long a task with a grace of ten minutes lives on if it is cancelled and `then` happens a second later.
+fn grace_after(then: impl FnOnce(&mut World)) -> u64 {
+    let mut world = World::with(JobSpec { grace: Span::from_secs(600), ..spec() });
+    world.run(0);
+    world.stop(attempt(0), StopReason::Cancelled);
+    assert_eq!(world.actions(), [terminate(attempt(0))]);
+    world.pass(1000);
+    then(&mut world);
+    assert_eq!(world.actions(), [], "one SIGTERM is enough");
+    let grace = world.wake();
+    assert_eq!(world.actions(), [kill(attempt(0))]);
+    grace
+}
+
+#[test]
+fn a_later_reason_to_stop_shortens_a_long_grace() {
+    let lose_the_lease = |world: &mut World| {
+        world.tell(Input::LinkDown { contact: world.now.steady });
+        assert_eq!(world.wake(), 30_000);
+    };
+
+    assert_eq!(grace_after(|world| world.stop(attempt(0), StopReason::Stale)), 5_000);
+    assert_eq!(grace_after(|world| world.tell(Input::Leave)), 5_000);
+    assert_eq!(grace_after(lose_the_lease), 5_000);
+}
+
+#[test]
+fn a_later_reason_to_stop_never_lengthens_the_grace() {
+    let cancel = |world: &mut World| world.stop(attempt(0), StopReason::Cancelled);
+    let leave_twice = |world: &mut World| {
+        world.tell(Input::Leave);
+        world.pass(1000);
+        world.tell(Input::Leave);
+        world.stop(attempt(0), StopReason::Stale);
+    };
+
+    assert_eq!(grace_after(cancel), 599_000);
+    assert_eq!(grace_after(leave_twice), 4_000);
+}
+
+#[test]
+fn what_is_cancelled_before_it_runs_while_the_agent_leaves_gets_the_short_grace() {
+    let mut world = World::with(JobSpec { grace: Span::from_secs(600), ..spec() });
+
+    world.start(0);
+    world.stop(attempt(0), StopReason::Cancelled);
+    world.tell(Input::Leave);
+    world.tell(Input::Started { attempt: attempt(0) });
+
+    assert_eq!(world.wake(), 5_000);
+}
