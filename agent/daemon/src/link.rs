@@ -129,7 +129,7 @@ impl Link {
         Ok(())
     }
 
-    /// A link that had been welcomed is gone. The lease counts from when the scheduler was last heard,
+    /// A link that had been welcomed is gone. The lease counts from the last answer of the scheduler,
     /// which answers every heartbeat, and not from when the end was noticed.
     fn lost(&self, contact: Moment) {
         self.tasks.tell([Input::LinkDown { contact }]);

@@ -46,7 +46,7 @@ pub(super) enum End {
 }
 
 impl End {
-    /// When the scheduler was last heard on it; `None`: it never said welcome, or need not be found again.
+    /// When the scheduler last answered on it; `None`: it never said welcome, or need not be found again.
     pub(super) fn heard(&self) -> Option<Moment> {
         match self {
             Self::Left => None,
@@ -59,6 +59,8 @@ impl End {
 #[derive(Debug)]
 struct Course {
     sender: mpsc::Sender<FromAgent>,
+    /// When the scheduler last answered. Only an answer shows that it hears this agent, and what it
+    /// hears is what it counts the lease from: orders may come although nothing gets there.
     heard: Option<Moment>,
     heartbeat: Duration,
     /// When the next heartbeat is due if nothing else is sent.
@@ -136,15 +138,15 @@ impl Link {
 
     /// Takes in one message; returns how the stream ends if it ends it.
     fn take(&self, message: ToAgent, course: &mut Course) -> Option<End> {
-        if course.heard.is_some() {
-            course.heard = Some(clock::now().steady);
-        }
         match message.body? {
             Down::Welcome(welcome) => self.welcome(&welcome, course),
             Down::Orders(orders) => {
                 self.tasks.tell(orders.orders.into_iter().filter_map(wire::input));
             }
             Down::Acknowledged(acknowledged) => {
+                if course.heard.is_some() {
+                    course.heard = Some(clock::now().steady);
+                }
                 self.tasks.tell([Input::Acknowledged(acknowledged.through)]);
                 // There may be room on the way again.
                 course.pending = true;
