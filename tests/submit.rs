@@ -393,24 +393,28 @@ fn a_drained_node_gets_no_new_work_and_the_higher_priority_goes_first_when_it_is
 
 #[test]
 fn why_names_the_exhausted_dimension_with_numbers() {
-    let shared = CLUSTER.get();
-    let gate = Gate::new(&shared.cli.folder, "busy");
-    let line = gate.told("here", "exit 0");
-    let busy = shared.cli.submit(&["--array", "0-1", "--cpus", "4", "--", "/bin/sh", "-c", &line]);
-    gate.wait_for("here");
-    let waits = shared.cli.submit(&["--cpus", "4", "--time-limit", "1h", "--", "true"]);
+    runtime().block_on(async {
+        let (folder, cluster) = start(1, Some(2)).await;
+        let cli = Cli::new(&cluster.profile_path(), folder.path());
+        let gate = Gate::new(folder.path(), "busy");
+        let line = gate.told("here", "exit 0");
+        let busy = cli.submit(&["--cpus", "1.5", "--", "/bin/sh", "-c", &line]);
+        gate.wait_for("here");
+        let waits = cli.submit(&["--cpus", "2", "--", "true"]);
 
-    let why = shared.cli.json(&["why", &waits]);
-    gate.open();
-    shared.cli.run(&["wait", &busy, &waits]).ok();
+        let why = cli.json(&["why", &waits]);
+        let said = cli.run(&["why", &waits]).ok();
+        gate.open();
+        cli.run(&["wait", &busy, &waits]).ok();
 
-    if why["code"] == "resources.busy" {
+        assert_eq!(why["code"], "resources.busy", "{why}");
         let short = &why["shortages"][0];
-        assert_eq!((&short["dimension"], &short["asked"]), (&json!("cpus"), &json!(4000)), "{why}");
-    } else {
-        // It may wait on a node for the slot already.
-        assert_eq!(why["code"], "task.on-node", "{why}");
-    }
+        assert_eq!(short["dimension"], "cpus", "{why}");
+        let numbers = ["asked", "free", "most"].map(|key| short[key].clone());
+        assert_eq!(numbers, [2000, 500, 2000].map(Value::from), "{why}");
+        assert!(said.out.contains("cpus") && said.out.contains("0.5"), "{said:?}");
+        cluster.stop().await;
+    });
 }
 
 #[test]
