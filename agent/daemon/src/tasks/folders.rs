@@ -87,7 +87,10 @@ impl Folder {
 
     /// The folder if it is as good as new; else removes it and all that is in it.
     pub(super) fn recycle(self) -> Option<Self> {
-        if State::of(&self.path).is_ok_and(|state| state == self.state) {
+        // Where the kernel counts times in ticks, a quick task may be over in the tick in which its
+        // folder was made.
+        let is_as_new = State::of(&self.path).is_ok_and(|state| state == self.state);
+        if is_as_new && is_empty(&self.path) {
             return Some(self);
         }
         if let Err(error) = clear(&self.path) {
@@ -105,6 +108,11 @@ impl State {
             changed: (metadata.ctime(), metadata.ctime_nsec()),
         })
     }
+}
+
+/// Whether there is nothing in a folder; one that cannot be read counts as not empty.
+fn is_empty(path: &Path) -> bool {
+    fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_none())
 }
 
 /// Makes a folder that only this user can enter.
@@ -141,6 +149,17 @@ mod tests {
         assert!(touched.recycle().is_none());
         assert!(emptied.recycle().is_none());
         assert!(paths.iter().all(|path| !path.exists()));
+    }
+
+    #[test]
+    fn a_folder_with_something_in_it_is_not_used_again_although_its_times_are_the_same() {
+        let root = tempfile::TempDir::new().unwrap();
+        let path = root.path().join("1");
+        make(&path).unwrap();
+        fs::write(path.join("file"), "x").unwrap();
+        let folder = Folder { state: State::of(&path).unwrap(), path };
+
+        assert!(folder.recycle().is_none());
     }
 
     #[test]

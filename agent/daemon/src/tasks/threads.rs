@@ -55,6 +55,8 @@ impl Drop for Threads {
                 tracing::error!("a thread that runs tasks had panicked");
             }
         }
+        // One of them may have been launching a process just then; now nobody launches any more.
+        self.tasks.lock().kill_all();
     }
 }
 
