@@ -67,9 +67,10 @@ impl Explain for repower_agent::Error {
         match self {
             Self::Unreachable { .. } | Self::WrongAuthority { .. } => Exit::UNREACHABLE,
             Self::TokenRefused { .. } | Self::CertificateRefused { .. } => Exit::DENIED,
-            Self::BadName { .. } | Self::BadAddress { .. } | Self::NotEnrolled { .. } => {
-                Exit::USAGE
-            }
+            Self::BadName { .. }
+            | Self::BadAddress { .. }
+            | Self::NoProcessors
+            | Self::NotEnrolled { .. } => Exit::USAGE,
             Self::JoinFileUnreadable { .. }
             | Self::JoinFileMalformed { .. }
             | Self::EnrolledElsewhere { .. }

@@ -94,7 +94,7 @@ async fn ask(
                 return Err(Error::Unreachable { scheduler, tries, source });
             }
             Failure::Unreachable(_) => {
-                tokio::time::sleep(backoff.next_wait(Backoff::AT_REST)).await
+                tokio::time::sleep(backoff.next_wait(Backoff::AT_REST)).await;
             }
             Failure::WrongAuthority(source) => {
                 return Err(Error::WrongAuthority { scheduler, source });

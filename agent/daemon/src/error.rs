@@ -49,6 +49,9 @@ pub enum Error {
         /// The address.
         address: String,
     },
+    /// There is no processor for tasks.
+    #[error("`cpus` is 0, but a node needs at least 1 processor for tasks")]
+    NoProcessors,
     /// A certificate or key of the join file or the identity is not one.
     #[error("the certificates for {scheduler} cannot be used")]
     BadCertificates {
@@ -167,6 +170,7 @@ impl Error {
             }
             Self::BadName { .. } => "choose another name with `--name`",
             Self::BadAddress { .. } => "correct `scheduler`",
+            Self::NoProcessors => "give `cpus` a number from 1, or leave it out for all processors",
             Self::BadCertificates { .. } => "make a new join file with `repower token join`",
             Self::Unreachable { .. } => {
                 "check that the scheduler runs, that the address is right, and that no firewall is between"

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::Error;
+
 /// What an agent is told before it starts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
@@ -17,7 +19,7 @@ pub struct Options {
     pub name: Option<String>,
     /// Where the scheduler is, `https://host:port`; left out: where it was at enrolment.
     pub scheduler: Option<String>,
-    /// Processors for tasks; left out: those that the agent may use.
+    /// Processors for tasks, at least 1; left out: those that the agent may use.
     pub cpus: Option<u64>,
     /// Memory for tasks in MiB; left out: all of it.
     pub memory_mib: Option<u64>,
@@ -30,6 +32,13 @@ pub struct Options {
     /// Starts no process and reports success at once: to measure everything but the processes.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub no_exec: bool,
+}
+
+impl Options {
+    /// Whether an agent can be made of them.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        if self.cpus == Some(0) { Err(Error::NoProcessors) } else { Ok(()) }
+    }
 }
 
 impl Default for Options {

@@ -31,6 +31,7 @@ const LONGEST_SLEEP: Duration = Duration::from_secs(1);
 /// What keeps the agent from starting, or why the scheduler has sent it away. An unreachable
 /// scheduler is an error only at enrolment; later it is tried again for ever.
 pub async fn run(options: Options, shutdown: impl Future<Output = ()>) -> Result<(), Error> {
+    options.check()?;
     let data = DataFolder::open(&options.data)?;
     let mut shutdown = pin!(shutdown);
     let identity = tokio::select! {

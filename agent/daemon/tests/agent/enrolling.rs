@@ -58,6 +58,8 @@ async fn each_reason_not_to_enrol_has_its_own_error() {
     let error =
         failure(Options { name: Some("No Name".into()), ..House::new(&fake).options() }).await;
     assert!(matches!(error, Error::BadName { .. }), "{error:?}");
+    let error = failure(Options { cpus: Some(0), ..House::new(&fake).options() }).await;
+    assert!(matches!(error, Error::NoProcessors), "{error:?}");
     let error = failure(Options { join: None, ..House::new(&fake).options() }).await;
     assert!(matches!(error, Error::NotEnrolled { .. }), "{error:?}");
     assert!(!error.hint().is_empty());
