@@ -18,6 +18,9 @@ use tonic::{Request, Status};
 use super::{Profile, Refused, SCHEDULER_NAME};
 use crate::failure::{Exit, Explain};
 
+/// How long the scheduler may take to answer a new connection.
+const ANSWER: Duration = Duration::from_secs(10);
+
 /// The largest answer that is taken, in bytes.
 const LARGEST_ANSWER: usize = 64 << 20;
 
@@ -46,6 +49,12 @@ pub enum ReachError {
         address: String,
         /// Why not.
         source: Cause,
+    },
+    /// Somebody takes connections there, and says nothing.
+    #[error("what listens at {address} has not answered within {} s", ANSWER.as_secs())]
+    Silent {
+        /// Where it is.
+        address: String,
     },
     /// Somebody answers, whose certificate another authority has signed.
     #[error("the scheduler at {address} is not the one that the client profile trusts")]
@@ -87,7 +96,7 @@ impl Explain for ReachError {
             Self::Authority { .. } | Self::Token => {
                 "copy client.toml from the scheduler's data folder once more".to_owned()
             }
-            Self::Unreachable { .. } => {
+            Self::Unreachable { .. } | Self::Silent { .. } => {
                 "check that `repower scheduler` runs there; --scheduler names another address".to_owned()
             }
             Self::NotTrusted { .. } => {
@@ -103,6 +112,7 @@ impl Explain for ReachError {
             Self::Authority { .. }
             | Self::Token
             | Self::Unreachable { .. }
+            | Self::Silent { .. }
             | Self::NotTrusted { .. }
             | Self::NotTls { .. } => Exit::UNREACHABLE,
         }
@@ -170,10 +180,14 @@ impl Client {
             .map_err(|_| bad_address())?
             .tls_config(tls)
             .map_err(|source| ReachError::Authority { source: Some(source) })?
-            .connect_timeout(Duration::from_secs(10))
+            .connect_timeout(ANSWER)
             .http2_keep_alive_interval(Duration::from_secs(20))
             .keep_alive_timeout(Duration::from_secs(20));
-        let channel = endpoint.connect().await.map_err(|source| unreachable(&address, &source))?;
+        // The connect timeout ends with TCP; a handshake that is never answered must end too.
+        let channel = tokio::time::timeout(ANSWER, endpoint.connect())
+            .await
+            .map_err(|_| ReachError::Silent { address: address.clone() })?
+            .map_err(|source| unreachable(&address, &source))?;
         Ok(Self { line: InterceptedService::new(channel, Bearer { header }), address })
     }
 

@@ -41,7 +41,7 @@ pub struct Scheduler {
     /// Name of the cell, as in its signed heads [default: repower]
     #[arg(long, value_name = "NAME")]
     cell: Option<String>,
-    /// Give a node up that is silent for this long [default: 15s]
+    /// Give a node up that is silent for this long [default: 60s]
     #[arg(long, value_name = "SPAN")]
     lease: Option<duration::Duration>,
     /// Bound of each output stream of a task [default: 64MiB]

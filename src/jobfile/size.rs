@@ -25,6 +25,9 @@ pub enum SizeError {
         /// What was written.
         unit: String,
     },
+    /// No unit: thousands of one unit and of another are far apart.
+    #[error("`{0}` has no unit: write {0}MiB, {0}G or {0}GB")]
+    Bare(String),
     /// Zero bytes.
     #[error("`{0}` is nothing; the least is 1 byte")]
     Zero(String),
@@ -44,7 +47,7 @@ impl Size {
 fn unit_bytes(unit: &str) -> Option<u64> {
     let lower = unit.to_ascii_lowercase();
     let (power, base) = match lower.as_str() {
-        "" | "b" => (0, 1024),
+        "b" => (0, 1024),
         "k" | "ki" | "kib" => (1, 1024),
         "m" | "mi" | "mib" => (2, 1024),
         "g" | "gi" | "gib" => (3, 1024),
@@ -69,6 +72,9 @@ impl FromStr for Size {
             NumberError::Malformed(_) => NumberError::Malformed(text.to_owned()),
             error @ NumberError::TooLong(_) => error,
         })?;
+        if unit.is_empty() {
+            return Err(SizeError::Bare(number.to_owned()));
+        }
         let unit_bytes = unit_bytes(unit)
             .ok_or_else(|| SizeError::Unit { number: number.to_owned(), unit: unit.to_owned() })?;
         match value.times(unit_bytes) {

@@ -19,7 +19,7 @@ pub enum Error {
         /// Where.
         path: PathBuf,
         /// Line, column and what is wrong there.
-        source: Box<toml::de::Error>,
+        source: Malformed,
     },
     /// There is neither an identity nor a join file.
     #[error("this agent has not enrolled: {} holds no identity, and no join file was given", data.display())]
@@ -197,6 +197,28 @@ impl Error {
                 "restore the file, or enrol again with a new join file and an empty data folder"
             }
             Self::System { .. } => "check the limits of this process (open files, threads, memory)",
+        }
+    }
+}
+
+/// What is wrong in a file with secrets: where, and what, but not the line itself.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("line {line}, column {column}: {problem}")]
+pub struct Malformed {
+    line: usize,
+    column: usize,
+    problem: String,
+}
+
+impl Malformed {
+    pub(crate) fn new(text: &str, error: &toml::de::Error) -> Self {
+        let at = error.span().map_or(0, |span| span.start);
+        let before = text.get(..at).unwrap_or(text);
+        let start = before.rfind('\n').map_or(0, |newline| newline + 1);
+        Self {
+            line: before.matches('\n').count() + 1,
+            column: before[start..].chars().count() + 1,
+            problem: error.message().to_owned(),
         }
     }
 }

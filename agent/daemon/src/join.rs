@@ -5,6 +5,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use crate::Error;
+use crate::error::Malformed;
 
 /// What an agent needs to enrol; written by `repower token join`, as TOML.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,9 +34,9 @@ impl JoinFile {
     pub fn read(path: &Path) -> Result<Self, Error> {
         let text = std::fs::read_to_string(path)
             .map_err(|source| Error::JoinFileUnreadable { path: path.into(), source })?;
-        toml::from_str(&text).map_err(|source| Error::JoinFileMalformed {
+        toml::from_str(&text).map_err(|error| Error::JoinFileMalformed {
             path: path.into(),
-            source: Box::new(source),
+            source: Malformed::new(&text, &error),
         })
     }
 }

@@ -31,7 +31,7 @@ mod options;
 mod service;
 mod tasks;
 
-pub use error::Error;
+pub use error::{Error, Malformed};
 pub use join::JoinFile;
 pub use options::Options;
 pub use service::run;

@@ -149,7 +149,7 @@ impl fmt::Display for Reason {
             Self::Behind { tasks } => write!(f, "{tasks} tasks go first"),
             Self::Next => f.write_str("it fits and goes with the next pass"),
             Self::OnNode { node } => write!(f, "it is on node {node}"),
-            Self::Ended { how } => write!(f, "it has {how}"),
+            Self::Ended { how } => write!(f, "it has ended: {how}"),
         }
     }
 }

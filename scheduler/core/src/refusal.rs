@@ -246,7 +246,7 @@ impl Refusal {
             Self::TaskUnknown { .. } => Some("`repower show` has the array of the job".into()),
             Self::NodeUnknown { .. } => Some("`repower nodes` lists the nodes".into()),
             Self::NodeNameTaken { .. } => {
-                Some("give the new agent another name, or stop the other one first".into())
+                Some("give the new agent another name; to replace the old one, stop it and use `repower token join --node NAME`".into())
             }
             Self::TokenWrong
             | Self::TokenUsed { .. }

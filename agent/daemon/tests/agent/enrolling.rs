@@ -78,6 +78,7 @@ async fn a_malformed_join_file_is_refused_with_the_key_and_the_line() {
     assert!(matches!(error, Error::JoinFileMalformed { .. }), "{error:?}");
     let cause = std::error::Error::source(&error).unwrap().to_string();
     assert!(cause.contains("secrete") && cause.contains("line 2"), "{cause}");
+    assert!(!cause.contains('='), "the line itself may be a secret: {cause}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -54,6 +54,11 @@ pub(crate) fn enrol(
             let (name, phase) = (name.to_owned(), known.phase.as_str());
             return Err(Refusal::NodeNameTaken { name, phase });
         }
+        // Only a token that was made for this node hands its identity on.
+        Some(known) if token.name.is_empty() => {
+            let (name, phase) = (name.to_owned(), known.phase.as_str());
+            return Err(Refusal::NodeNameTaken { name, phase });
+        }
         Some(known) => known.id,
         None => NodeId(draft.state().last_node + 1),
     };

@@ -19,6 +19,11 @@ impl Leases {
         *last = now.max(*last);
     }
 
+    /// Watches a node from now on, if it is not watched already: it has a whole lease.
+    pub fn watch(&mut self, node: NodeId, now: Timestamp) {
+        self.heard.entry(node).or_insert(now);
+    }
+
     /// Gives every node a whole lease from now on: after a start, or a step of the clock, silence
     /// so far says nothing about them.
     pub fn restart(&mut self, nodes: impl IntoIterator<Item = NodeId>, now: Timestamp) {
@@ -66,5 +71,19 @@ mod tests {
         assert_eq!(leases.expired(at(100), lease), [(NodeId(1), Span::from_millis(100))]);
         assert_eq!(leases.expired(at(149), lease), []);
         assert_eq!(leases.next_end(lease), Some(at(150)));
+    }
+
+    #[test]
+    fn a_node_that_was_late_and_is_watched_again_is_late_again() {
+        let (at, lease) = (Timestamp::from_millis, Span::from_millis(100));
+        let mut leases = Leases::default();
+        leases.watch(NodeId(1), at(0));
+        leases.watch(NodeId(1), at(60));
+
+        assert_eq!(leases.expired(at(100), lease), [(NodeId(1), lease)]);
+        leases.watch(NodeId(1), at(110));
+
+        assert_eq!(leases.expired(at(209), lease), []);
+        assert_eq!(leases.expired(at(210), lease), [(NodeId(1), lease)]);
     }
 }

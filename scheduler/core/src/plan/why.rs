@@ -111,9 +111,9 @@ fn elsewhere(state: &State, job: &Job, place: Option<u32>) -> Reason {
         let range = |index| repower_model::TaskId { job: job.id, index };
         let first = state.attempts.range(range(0)..=range(u32::MAX)).next();
         let reason = first.and_then(|(task, _)| on_node(*task));
-        return reason.unwrap_or(Reason::Ended { how: "ended" });
+        return reason.unwrap_or(Reason::Ended { how: "done" });
     };
-    let how = if job.failed.contains(place) { "failed" } else { "ended" };
+    let how = if job.failed.contains(place) { "failed" } else { "done" };
     on_node(job.task(place)).unwrap_or(Reason::Ended { how })
 }
 
