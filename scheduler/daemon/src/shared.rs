@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use repower_core::input::Input;
 use repower_core::life::lease::Leases;
-use repower_model::{NodeId, NodePhase};
+use repower_model::{NodeId, NodePhase, Span};
 use repower_store::journal::ReadError;
 use repower_store::output;
 use repower_store::sqlite::Reader;
@@ -52,7 +52,7 @@ pub(crate) struct Shared {
 impl Shared {
     /// A node was heard of.
     pub(crate) fn heard(&self, node: NodeId) {
-        self.leases.lock().unwrap_or_else(PoisonError::into_inner).heard(node, clock::now());
+        self.leases.lock().unwrap_or_else(PoisonError::into_inner).heard(node, clock::steady());
     }
 
     /// A node is no longer watched.
@@ -103,38 +103,44 @@ impl Shared {
 
     /// Gives every node that is up a whole lease from now on.
     pub(crate) fn restart_leases(&self) {
+        let up = self.up();
+        self.leases.lock().unwrap_or_else(PoisonError::into_inner).restart(up, clock::steady());
+    }
+
+    /// The nodes whose lease has run out. Every node that is up is watched: one whose end of the
+    /// lease could not be made durable gets another lease, and is late again.
+    fn late(&self, lease: Span) -> Vec<(NodeId, Span)> {
+        let (up, now) = (self.up(), clock::steady());
+        let mut leases = self.leases.lock().unwrap_or_else(PoisonError::into_inner);
+        for node in up {
+            leases.watch(node, now);
+        }
+        leases.expired(now, lease)
+    }
+
+    fn up(&self) -> Vec<NodeId> {
         let state = self.published.read();
         let up = state.nodes.values().filter(|node| node.phase == NodePhase::Up);
-        let up: Vec<_> = up.map(|node| node.id).collect();
-        drop(state);
-        self.leases.lock().unwrap_or_else(PoisonError::into_inner).restart(up, clock::now());
+        up.map(|node| node.id).collect()
     }
 
     /// Watches the leases until the scheduler ends: a node whose lease runs out is given up.
-    /// Silence counts only while somebody listens: after a pause of this process, or a step of the
-    /// clock, all leases begin anew.
+    /// Silence counts only while somebody listens: after a pause of this process, all leases begin
+    /// anew. Steps of the wall clock do not matter.
     pub(crate) async fn watch_leases(&self) {
         let lease = self.options.lease();
         let pause = Duration::from_millis((lease.as_millis() / 8).max(50));
         let slack = pause + Duration::from_millis(lease.as_millis() / 4);
         loop {
-            let (before, steady) = (clock::now(), Stopwatch::start());
+            let stopwatch = Stopwatch::start();
             tokio::time::sleep(pause).await;
-            let now = clock::now();
-            let wall = Duration::from_millis(now.since(before).as_millis());
-            if now < before || wall > slack || steady.elapsed() > slack {
-                tracing::warn!(
-                    ?wall,
-                    "the clock has stepped or this process was held up: leases begin anew"
-                );
+            let took = stopwatch.elapsed();
+            if took > slack {
+                tracing::warn!(?took, "this process was held up: leases begin anew");
                 self.restart_leases();
                 continue;
             }
-            let late = {
-                let mut leases = self.leases.lock().unwrap_or_else(PoisonError::into_inner);
-                leases.expired(now, lease)
-            };
-            for (node, silence) in late {
+            for (node, silence) in self.late(lease) {
                 let reason = format!("nothing was heard of it for {silence}; its lease is {lease}");
                 let input = Box::new(Input::Silent { node, reason });
                 if self.keeper.send(Mail::Signal(input)).await.is_err() {
