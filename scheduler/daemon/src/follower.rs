@@ -44,7 +44,8 @@ pub(crate) enum Deed {
 #[derive(Debug)]
 enum Step {
     Commit(Vec<Entry>, Vec<Deed>),
-    Fail(Vec<Deed>, Problem),
+    /// The last says whether all links are to be closed.
+    Fail(Vec<Deed>, Problem, bool),
     Durable(SyncSender<Engine>),
     End,
 }
@@ -91,14 +92,18 @@ impl Follower {
         nothing || self.steps.send(Step::Commit(entries, deeds)).is_ok()
     }
 
-    /// Nothing of a batch was done; false if the follower is gone.
-    pub(crate) fn fail(&self, deeds: Vec<Deed>, problem: Problem) -> bool {
-        deeds.is_empty() || self.steps.send(Step::Fail(deeds, problem)).is_ok()
+    /// Nothing of a batch was done; false if the follower is gone. Links that brought something are
+    /// closed; with `all`, the others are too.
+    pub(crate) fn fail(&self, deeds: Vec<Deed>, problem: Problem, all: bool) -> bool {
+        let nothing = deeds.is_empty() && !all;
+        nothing || self.steps.send(Step::Fail(deeds, problem, all)).is_ok()
     }
 
-    /// Nothing of a batch was done; returns what is durable, `None` if the follower is gone.
-    pub(crate) fn durable(&self, deeds: Vec<Deed>, problem: Problem) -> Option<Engine> {
-        self.steps.send(Step::Fail(deeds, problem)).ok()?;
+    /// As [`fail`](Self::fail); returns what is durable, `None` if the follower is gone.
+    pub(crate) fn durable(&self, deeds: Vec<Deed>, problem: Problem, all: bool) -> Option<Engine> {
+        if !self.fail(deeds, problem, all) {
+            return None;
+        }
         let (reply, engine) = sync_channel(1);
         self.steps.send(Step::Durable(reply)).ok()?;
         engine.recv().ok()
@@ -118,7 +123,7 @@ impl Following {
         while let Ok(step) = self.steps.recv() {
             match step {
                 Step::Commit(entries, deeds) => self.commit(&entries, deeds),
-                Step::Fail(deeds, problem) => self.fail(deeds, &problem),
+                Step::Fail(deeds, problem, all) => self.fail(deeds, &problem, all),
                 Step::Durable(reply) => {
                     if reply.send(self.charge.published.engine()).is_err() {
                         tracing::debug!("the loop has ended meanwhile");
@@ -181,8 +186,10 @@ impl Following {
         }
     }
 
-    fn fail(&self, deeds: Vec<Deed>, problem: &Problem) {
-        self.charge.links.dismiss_all(&problem.text);
+    fn fail(&self, deeds: Vec<Deed>, problem: &Problem, all: bool) {
+        if all {
+            self.charge.links.dismiss_all(&problem.text);
+        }
         for deed in deeds {
             match deed {
                 Deed::Answer(reply, _) => self.answer(reply, Err(problem.clone())),
@@ -242,13 +249,14 @@ impl Seen {
             Fact::TaskReturned { task, .. } => {
                 self.jobs.insert(task.job);
             }
-            Fact::NodeLost { node, reason } => self.gone.push((*node, reason.clone())),
+            Fact::NodeLost { node, reason } | Fact::NodeLeft { node, reason } => {
+                self.gone.push((*node, reason.clone()));
+            }
+            Fact::NodeConnected { node, .. } => self.gone.retain(|(gone, _)| gone != node),
             Fact::CellFounded { .. }
             | Fact::PolicyAdopted { .. }
             | Fact::SubmissionRefused(_)
             | Fact::NodeEnrolled { .. }
-            | Fact::NodeConnected { .. }
-            | Fact::NodeLeft { .. }
             | Fact::NodeDrained { .. }
             | Fact::NodeResumed { .. }
             | Fact::NodeHeldBack { .. }

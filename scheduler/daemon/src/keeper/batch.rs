@@ -7,7 +7,7 @@ use repower_core::engine::Engine;
 use repower_core::fact::{Entry, Fact};
 use repower_core::input::Input;
 use repower_core::refusal::Refusal;
-use repower_model::{JobId, JobState, Timestamp};
+use repower_model::{JobId, JobState, Key, Timestamp};
 use repower_proto::convert;
 use repower_store::journal;
 
@@ -33,6 +33,8 @@ pub(super) struct Batch {
     pub(super) deeds: Vec<Deed>,
     /// How jobs ended that have left memory with this batch.
     pub(super) ended: BTreeMap<JobId, JobState>,
+    /// Jobs that were submitted with this batch, by their keys, with their tasks.
+    pub(super) submitted: BTreeMap<Key, (JobId, u64)>,
 }
 
 impl Batch {
@@ -105,6 +107,9 @@ impl Batch {
         for (seq, fact) in (first..).zip(turn.facts) {
             if let Fact::JobEnded { job, state, .. } = &fact {
                 self.ended.insert(*job, *state);
+            }
+            if let Fact::JobSubmitted(new) = &fact {
+                self.submitted.insert(new.key, (new.job, new.spec.array.count()));
             }
             let entry = Entry { seq, at, fact };
             self.bodies.push(journal::Entry { seq, body: convert::encode(&entry) });

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use repower_core::effect::Answer;
 use repower_core::input::{Input, Report};
-use repower_model::NodeId;
+use repower_core::life::attempt::Phase;
+use repower_core::state::State;
+use repower_model::{AttemptId, NodeId, NodePhase};
 use repower_proto::v1;
 use tokio::sync::{mpsc, oneshot};
 
@@ -45,6 +47,25 @@ pub(crate) struct Hello {
     pub(crate) input: Input,
     pub(crate) outbox: Arc<Outbox>,
     pub(crate) welcome: v1::Welcome,
+}
+
+impl Hello {
+    /// Whether it makes no facts: the same process comes back to a node that is up, and knows every
+    /// attempt that has reached it.
+    pub(super) fn is_plain(&self, state: &State) -> bool {
+        let Input::Hello { node, instance, inventory, held } = &self.input else { return false };
+        state.nodes.get(node).is_some_and(|node| {
+            node.phase == NodePhase::Up
+                && node.instance == Some(*instance)
+                && node.inventory == **inventory
+                && node.tasks().all(|task| {
+                    state.attempts.get(&task).is_none_or(|live| {
+                        let number = live.number;
+                        live.phase == Phase::Placed || held.contains(&AttemptId { task, number })
+                    })
+                })
+        })
+    }
 }
 
 impl Mail {

@@ -117,9 +117,10 @@ impl Loop {
             return true;
         }
         let now = clock::now();
-        let wake = self.engine.next_wake(now).map(|at| until(at, now));
-        let probe = self.failed.is_some().then_some(PROBE);
-        let wake = [wake, probe].into_iter().flatten().min();
+        let wake = match self.failed {
+            Some(_) => Some(PROBE),
+            None => self.engine.next_wake(now).map(|at| until(at, now)),
+        };
         let mut came = Vec::new();
         let letters = &mut self.letters;
         let received = runtime.block_on(async {
@@ -155,14 +156,23 @@ impl Loop {
     }
 
     /// Turns, commits and hands on one batch; false if the follower is gone.
-    fn batch(&mut self, letters: Vec<Mail>) -> bool {
+    fn batch(&mut self, mut letters: Vec<Mail>) -> bool {
+        if self.failed.is_some() {
+            let (plain, rest) = letters.into_iter().partition(|mail| self.is_plain(mail));
+            letters = rest;
+            if !self.welcome(plain) {
+                return false;
+            }
+        }
         if let Some((since, problem)) = &self.failed
             && since.elapsed() < PAUSE
         {
             let problem = problem.clone();
-            return self
-                .follower
-                .fail(letters.into_iter().filter_map(Mail::into_deed).collect(), problem);
+            return self.follower.fail(
+                letters.into_iter().filter_map(Mail::into_deed).collect(),
+                problem,
+                false,
+            );
         }
         let now = clock::now();
         let stopwatch = Stopwatch::start();
@@ -170,13 +180,30 @@ impl Loop {
         for letter in letters {
             self.turn(letter, now, &mut batch);
         }
-        self.more = batch.schedule(&mut self.engine, now);
+        // Nothing is placed that could not be told; once commits succeed again, all is looked at.
+        self.more = self.failed.is_some() || batch.schedule(&mut self.engine, now);
         let rows = self.projector.rows(&batch.entries, self.engine.state());
         self.metrics.turned(stopwatch.elapsed());
         match self.commit(&batch, &rows) {
             Ok(()) => self.follower.commit(batch.entries, batch.deeds),
             Err(error) => self.undo(batch.deeds, &error),
         }
+    }
+
+    /// Whether a letter can be answered without a commit.
+    fn is_plain(&self, letter: &Mail) -> bool {
+        matches!(letter, Mail::Hello(hello) if hello.is_plain(self.engine.state()))
+    }
+
+    /// Answers hellos that make no facts, so that no agent takes a disk that fails for a scheduler
+    /// that is gone, and ends its tasks; false if the follower is gone.
+    fn welcome(&mut self, plain: Vec<Mail>) -> bool {
+        let (now, mut batch) = (clock::now(), Batch::default());
+        for letter in plain {
+            self.turn(letter, now, &mut batch);
+        }
+        assert!(batch.entries.is_empty(), "a plain hello makes no facts");
+        self.follower.commit(batch.entries, batch.deeds)
     }
 
     fn turn(&mut self, letter: Mail, now: Timestamp, batch: &mut Batch) {
@@ -222,17 +249,19 @@ impl Loop {
     }
 
     /// Nothing of the batch has happened: the engine goes back to what is durable, everybody is
-    /// told, and the links are closed, so that agents come back and say what they know.
+    /// told, and the links are closed, so that agents come back and say what they know. While
+    /// commits go on to fail, only the links are closed that brought something.
     fn undo(&mut self, deeds: Vec<Deed>, error: &AppendError) -> bool {
         let problem = Problem::from(error);
-        if self.failed.is_none() {
+        let first = self.failed.is_none();
+        if first {
             let because = problem.because.as_deref().unwrap_or_default();
             tracing::error!(because, "the ledger cannot be written");
         }
         self.failed = Some((Stopwatch::start(), problem.clone()));
         self.healthy.send_replace(false);
         self.more = false;
-        let Some(durable) = self.follower.durable(deeds, problem) else { return false };
+        let Some(durable) = self.follower.durable(deeds, problem, first) else { return false };
         self.engine = durable;
         self.projector = Projector::of(self.engine.state());
         true

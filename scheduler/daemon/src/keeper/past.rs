@@ -33,6 +33,9 @@ fn look_up(
     history: &Reader,
     batch: &Batch,
 ) -> Result<Option<Answer>, ReadError> {
+    if let Some((job, tasks)) = batch.submitted.get(&submit.key).copied() {
+        return Ok(Some(Answer::Job { job, created: false, tasks, hold: None }));
+    }
     if let Some(row) = history.job_by_key(submit.key)? {
         let (job, tasks) = (row.id, row.tasks);
         return Ok(Some(Answer::Job { job, created: false, tasks, hold: None }));

@@ -78,9 +78,13 @@ impl Outbox {
         self.news.notify_one();
     }
 
-    /// Everything up to a report is durable.
+    /// Everything up to a report is durable. Says nothing on a link that was told to end: what came
+    /// before may not be.
     pub(crate) fn acknowledge(&self, through: u64) {
         let mut inner = self.lock();
+        if inner.closed {
+            return;
+        }
         inner.durable = inner.durable.max(through);
         inner.owes_acknowledgement = true;
         drop(inner);

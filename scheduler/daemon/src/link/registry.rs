@@ -39,6 +39,13 @@ impl Links {
         self.lock().links.contains_key(&node)
     }
 
+    /// Whether another link has taken the place of this one.
+    pub(crate) fn replaced(&self, outbox: &Arc<Outbox>) -> bool {
+        let inner = self.lock();
+        let known = inner.links.get(&outbox.node);
+        known.is_some_and(|link| !Arc::ptr_eq(&link.outbox, outbox))
+    }
+
     /// The nodes that have a link.
     pub(crate) fn nodes(&self) -> BTreeSet<NodeId> {
         self.lock().links.keys().copied().collect()

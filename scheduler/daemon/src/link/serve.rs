@@ -22,6 +22,9 @@ const PROTOCOL: u32 = 1;
 /// How long a new link may be silent.
 const HELLO: Duration = Duration::from_secs(10);
 
+/// The most bytes that are kept of a text that an agent sends.
+const TEXT: usize = 1000;
+
 type Sender = mpsc::Sender<Result<v1::ToAgent, Status>>;
 
 /// Serves a link of a node until it ends.
@@ -72,7 +75,7 @@ async fn open(shared: &Shared, node: NodeId, hello: v1::Hello) -> Result<Arc<Out
         return Err(Problem::bad_request(text));
     }
     let instance = convert::instance("hello.instance", &hello.instance)?;
-    let inventory = Box::new(convert::inventory(hello.inventory)?);
+    let inventory = Box::new(convert::inventory(hello.inventory.map(brief))?);
     let held = hello.held.into_iter().map(Into::into).collect();
     let outbox = Arc::new(Outbox::new(node, instance));
     shared.heard(node);
@@ -144,11 +147,31 @@ impl Reader<'_> {
         };
         let (chunks, told) = sort(reports.reports)?;
         let chunks = self.of_this_node(chunks);
-        if !chunks.is_empty() {
-            self.shared.printer.keep(chunks).await?;
-        }
         let outbox = Arc::clone(self.outbox);
-        self.shared.keeper.send(Mail::Reports(Reports { outbox, told, through })).await
+        self.present(async {
+            if !chunks.is_empty() {
+                self.shared.printer.keep(chunks).await?;
+            }
+            self.shared.keeper.send(Mail::Reports(Reports { outbox, told, through })).await
+        })
+        .await
+    }
+
+    /// Does something that may take its time. An agent whose message is in our hands is there,
+    /// even if nobody reads what it sends meanwhile; and it hears that we are.
+    async fn present<T>(&self, work: impl Future<Output = T>) -> T {
+        let often = Duration::from_millis(self.shared.options.lease_ms / 4);
+        let mut work = std::pin::pin!(work);
+        loop {
+            let done = tokio::time::timeout(often, work.as_mut()).await;
+            if !self.outbox.is_closed() {
+                self.shared.heard(self.outbox.node);
+            }
+            match done {
+                Ok(done) => return done,
+                Err(_) => self.outbox.answer(),
+            }
+        }
     }
 
     /// Output of attempts that are not on this node is passed over: it comes too late, or is not
@@ -168,6 +191,11 @@ impl Reader<'_> {
 
     async fn goodbye(&self, reason: String) -> Result<(), Problem> {
         let node = self.outbox.node;
+        if self.shared.links.replaced(self.outbox) {
+            tracing::debug!(%node, "the goodbye of a link that another has replaced");
+            return Ok(());
+        }
+        let reason = short(reason);
         self.shared.keeper.ask(Input::Goodbye { node, reason }).await?;
         self.shared.forget(node);
         self.outbox.dismiss("goodbye", false);
@@ -188,7 +216,7 @@ fn sort(reports: Vec<v1::Report>) -> Result<(Vec<Chunk>, Vec<Report>), ConvertEr
             }),
             Body::Ended(ended) => told.push(Report::Ended {
                 attempt: attempt(ended.attempt)?,
-                outcome: Outcome::try_from(convert::present("ended.outcome", ended.outcome)?)
+                outcome: Outcome::try_from(outcome(ended.outcome)?)
                     .map_err(|error| error.within("ended.outcome"))?,
                 usage: convert::present("ended.usage", ended.usage)?.into(),
                 started: convert::moment(ended.started_ms),
@@ -197,6 +225,29 @@ fn sort(reports: Vec<v1::Report>) -> Result<(Vec<Chunk>, Vec<Report>), ConvertEr
         }
     }
     Ok((chunks, told))
+}
+
+fn outcome(outcome: Option<v1::Outcome>) -> Result<v1::Outcome, ConvertError> {
+    let outcome = convert::present("ended.outcome", outcome)?;
+    Ok(v1::Outcome { detail: short(outcome.detail), ..outcome })
+}
+
+/// An inventory whose texts are bounded.
+fn brief(inventory: v1::Inventory) -> v1::Inventory {
+    v1::Inventory {
+        hostname: short(inventory.hostname),
+        kernel: short(inventory.kernel),
+        cpu_model: short(inventory.cpu_model),
+        isa_level: short(inventory.isa_level),
+        version: short(inventory.version),
+        ..inventory
+    }
+}
+
+/// As much of a text as is kept for ever.
+fn short(mut text: String) -> String {
+    text.truncate(text.floor_char_boundary(TEXT));
+    text
 }
 
 fn attempt(attempt: Option<v1::AttemptRef>) -> Result<AttemptId, ConvertError> {
@@ -218,4 +269,15 @@ fn chunk(output: v1::Output) -> Result<Chunk, ConvertError> {
     }
     let (start, bytes) = (output.offset, output.data);
     Ok(Chunk { attempt: attempt(output.attempt)?, stream, start, bytes })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_of_an_agent_is_cut_between_characters() {
+        assert_eq!(short("fine".to_owned()), "fine");
+        assert_eq!(short("\u{20ac}".repeat(1000)), "\u{20ac}".repeat(333));
+    }
 }

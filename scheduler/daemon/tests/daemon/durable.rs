@@ -1,6 +1,7 @@
 //! What outlives a restart, and a disk that fails.
 
 use repower_proto::v1;
+use repower_proto::v1::from_agent::Body as Up;
 use repower_proto::v1::to_agent::Body as Down;
 use repower_scheduler::{Error, Options};
 use tonic::Code;
@@ -80,6 +81,41 @@ async fn while_the_ledger_cannot_be_written_nothing_is_acknowledged_and_then_all
     assert_eq!(world.wait(first).await.state(), v1::JobState::Succeeded);
     assert_eq!(world.wait(accepted.job).await.state(), v1::JobState::Succeeded);
     assert_eq!(self::health(&world).await, ServingStatus::Serving);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn while_the_ledger_cannot_be_written_agents_that_come_back_keep_their_lease() {
+    let world = World::new().await;
+    let mut agent = world.agent("n1", 1).await;
+    let first = world.submit(job()).await;
+    let attempt = agent.starts(1).await[0];
+    let thief = rusqlite::Connection::open(world.file("ledger.db")).unwrap();
+    thief.execute_batch("BEGIN IMMEDIATE").unwrap();
+    world.jobs().await.submit(submission(rand_key(), job())).await.unwrap_err();
+    let dismissed = agent.message().await;
+
+    agent.link(&world, &[attempt]).await;
+    world.jobs().await.submit(submission(rand_key(), job())).await.unwrap_err();
+    agent.send(Up::Heartbeat(v1::Heartbeat {})).await;
+    let answer = agent.message().await;
+    agent.report(passed(attempt).into()).await;
+    let refused = agent.message().await;
+    thief.execute_batch("ROLLBACK").unwrap();
+    agent.link(&world, &[attempt]).await;
+    loop {
+        // Reports are taken once the scheduler has tried again, and has succeeded.
+        agent.report_from(1, passed(attempt).into()).await;
+        match agent.message().await {
+            Down::Acknowledged(acknowledged) if acknowledged.through == 2 => break,
+            Down::Dismissed(_) => drop(agent.link(&world, &[attempt]).await),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    assert!(matches!(dismissed, Down::Dismissed(_)), "{dismissed:?}");
+    assert_eq!(answer, Down::Acknowledged(v1::Acknowledged { through: 0 }));
+    assert!(matches!(refused, Down::Dismissed(_)), "what was reported has to be sent again");
+    assert_eq!(world.wait(first).await.state(), v1::JobState::Succeeded);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
