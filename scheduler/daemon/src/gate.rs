@@ -8,12 +8,16 @@ use axum::http::header::{AUTHORIZATION, CONTENT_TYPE};
 use axum::http::{HeaderMap, Request, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use http_body_util::Limited;
 use repower_model::{Hash, NodeId};
 use tonic::{Code, Status};
 
 use crate::problem::Problem;
 use crate::published::Published;
 use crate::{clock, secret};
+
+/// The most bytes that are read of a call that shows no credentials.
+const OPEN_BODY: usize = 64 << 10;
 
 /// Who may make a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -113,6 +117,9 @@ pub(crate) async fn keep(
     };
     match caller {
         Ok(caller) => {
+            if *who == Who::Anyone {
+                request = request.map(|body| Body::new(Limited::new(body, OPEN_BODY)));
+            }
             request.extensions_mut().insert(caller);
             next.run(request).await
         }

@@ -10,7 +10,7 @@ use repower_proto::v1::jobs_server::Jobs;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
-use super::{attempts, list, logs, resubmit, submit, watch, why};
+use super::{attempts, check_reason, list, logs, resubmit, submit, watch, why};
 use crate::gate;
 use crate::shared::Shared;
 
@@ -76,6 +76,7 @@ impl Jobs for Service {
     ) -> Result<Response<v1::CancelReply>, Status> {
         let by = gate::person(&request)?;
         let request = request.into_inner();
+        check_reason(&request.reason)?;
         let ranges: Vec<_> = request.tasks.into_iter().map(Into::into).collect();
         let input = Input::Cancel {
             job: JobId(request.job),
@@ -110,6 +111,7 @@ impl Jobs for Service {
     ) -> Result<Response<v1::ReviewReply>, Status> {
         let by = gate::person(&request)?;
         let v1::ReviewRequest { job, approve, reason } = request.into_inner();
+        check_reason(&reason)?;
         let job = JobId(job);
         match self.0.keeper.ask(Input::Review { job, approve, by, reason }).await {
             Ok(_) => Ok(Response::new(v1::ReviewReply {})),

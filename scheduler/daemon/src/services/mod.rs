@@ -26,6 +26,7 @@ use repower_proto::v1::nodes_server::NodesServer;
 use repower_proto::v1::policies_server::PoliciesServer;
 use tonic::service::Routes;
 
+use crate::problem::Problem;
 use crate::shared::Shared;
 
 /// The largest message of an agent.
@@ -35,6 +36,8 @@ const AGENT_MESSAGE: usize = 16 << 20;
 const SUBMISSION: usize = 16 << 20;
 /// How many answers of a stream may wait to be sent.
 const STREAM: usize = 8;
+/// The most bytes of a reason that a person gives: it is kept for ever.
+const REASON: usize = 1000;
 
 /// All services of a scheduler, with their names.
 pub(crate) fn routes(shared: &Arc<Shared>) -> (Routes, Vec<&'static str>) {
@@ -57,4 +60,12 @@ pub(crate) fn routes(shared: &Arc<Shared>) -> (Routes, Vec<&'static str>) {
         v1::agents_server::SERVICE_NAME,
     ];
     (routes, names)
+}
+
+fn check_reason(reason: &str) -> Result<(), Problem> {
+    if reason.len() > REASON {
+        let text = format!("the reason has {} bytes, but may have at most {REASON}", reason.len());
+        return Err(Problem::bad_request(text).hint("say it in fewer words"));
+    }
+    Ok(())
 }

@@ -8,13 +8,10 @@ use repower_proto::v1;
 use repower_proto::v1::nodes_server::Nodes;
 use tonic::{Request, Response, Status};
 
-use super::summary;
+use super::{check_reason, summary};
 use crate::gate;
 use crate::problem::Problem;
 use crate::shared::Shared;
-
-/// The longest reason that is kept.
-const REASON: usize = 1000;
 
 #[derive(Debug)]
 pub(super) struct Service(pub(super) Arc<Shared>);
@@ -73,11 +70,7 @@ impl Nodes for Service {
     ) -> Result<Response<v1::NodeSummary>, Status> {
         let by = gate::person(&request)?;
         let v1::DrainRequest { name, reason } = request.into_inner();
-        if reason.len() > REASON {
-            let text =
-                format!("the reason has {} bytes, but may have at most {REASON}", reason.len());
-            return Err(Problem::bad_request(text).into());
-        }
+        check_reason(&reason)?;
         let node = self.id_of(&name)?;
         self.0.keeper.ask(Input::Drain { node, by, reason }).await?;
         Ok(Response::new(self.summary(node)?))

@@ -126,6 +126,30 @@ async fn an_agent_that_says_goodbye_has_left() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_request_without_credentials_is_read_only_up_to_a_bound() {
+    let world = World::new().await;
+
+    let huge = Agent::enrol(&world, &"x".repeat(100_000), "n1", 1).await.err().unwrap();
+    let small = Agent::enrol(&world, &"x".repeat(10_000), "n1", 1).await.err().unwrap();
+
+    assert_ne!(code(&huge), "token.wrong", "{huge}");
+    assert_eq!(code(&small), "token.wrong");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reason_is_bounded() {
+    let world = World::new().await;
+    let job = world.submit(job()).await;
+    let reason = "x".repeat(1001);
+
+    let request = v1::CancelRequest { job, reason, ..v1::CancelRequest::default() };
+    let refused = world.jobs().await.cancel(request).await.unwrap_err();
+
+    assert_eq!(code(&refused), "request.bad");
+    assert!(refused.message().contains("1001"), "{refused}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn output_of_another_nodes_attempt_is_not_kept() {
     let world = World::new().await;
     let mut honest = world.agent("n1", 1).await;
