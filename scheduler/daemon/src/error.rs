@@ -117,7 +117,7 @@ impl Error {
             Self::Ledger(error) => error.hint(),
             Self::Output(error) => error.hint(),
             Self::Read(_) => {
-                "run `repower ledger verify` on the data folder, and restore it from a backup if it is damaged"
+                "run `repower ledger verify --data FOLDER` on the data folder, and restore it from a backup if it is damaged"
             }
             Self::Fact { .. } => "start the version of Repower that was used last, or a newer one",
             Self::File { .. } => "check that the folder exists, and that this user may write it",

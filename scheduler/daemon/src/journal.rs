@@ -5,7 +5,7 @@ use std::path::Path;
 use repower_core::engine::Engine;
 use repower_core::state::State;
 use repower_proto::convert;
-use repower_store::journal::{Journal as _, Ledger as _, Snapshot};
+use repower_store::journal::{Journal as _, Ledger as _, ReadError, Snapshot};
 use repower_store::sqlite::Journal;
 
 use crate::Error;
@@ -66,6 +66,10 @@ fn replay(journal: &Journal, engine: &mut Engine) -> Result<(), Error> {
         for stored in &page {
             let entry = convert::decode(&stored.body)
                 .map_err(|source| Error::Fact { seq: stored.seq, source })?;
+            let seq = engine.state().seq;
+            if entry.seq != seq {
+                return Err(Error::Read(ReadError::Missing { seq }));
+            }
             engine.apply(&entry);
         }
         if page.len() < PAGE {

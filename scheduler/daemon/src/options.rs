@@ -24,7 +24,7 @@ pub struct Options {
     pub cell: String,
     /// A node that is silent for this long is given up.
     pub lease_ms: u64,
-    /// How often a silent agent says that it is there; 0: a third of the lease.
+    /// How often a silent agent says that it is there; 0: a sixth of the lease.
     pub heartbeat_ms: u64,
     /// The bound of each output stream of a task.
     pub output_bytes: u64,
@@ -42,7 +42,7 @@ impl Default for Options {
             names: Vec::new(),
             policy: None,
             cell: "repower".to_owned(),
-            lease_ms: 15_000,
+            lease_ms: 60_000,
             heartbeat_ms: 0,
             output_bytes: 64 << 20,
             snapshot_facts: 20_000,
@@ -89,8 +89,8 @@ impl Options {
     }
 
     pub(crate) fn heartbeat(&self) -> Span {
-        let third = self.lease_ms / 3;
-        Span::from_millis(if self.heartbeat_ms == 0 { third } else { self.heartbeat_ms })
+        let sixth = self.lease_ms / 6;
+        Span::from_millis(if self.heartbeat_ms == 0 { sixth } else { self.heartbeat_ms })
     }
 }
 
@@ -103,20 +103,20 @@ mod tests {
         let options: Options = toml::from_str("lease-ms = 2000").unwrap();
         let misspelt = toml::from_str::<Options>("leese-ms = 2000").unwrap_err();
 
-        assert_eq!(options.heartbeat(), Span::from_millis(666));
+        assert_eq!(options.heartbeat(), Span::from_millis(333));
         assert_eq!(options.listen, Options::default().listen);
         assert!(misspelt.to_string().contains("leese-ms"), "{misspelt}");
     }
 
     #[test]
     fn a_heartbeat_longer_than_half_the_lease_is_refused() {
-        let options = Options { heartbeat_ms: 9000, ..Options::default() };
+        let options = Options { heartbeat_ms: 31_000, ..Options::default() };
 
         let error = options.check().unwrap_err();
 
         assert_eq!(
             error.to_string(),
-            "the option `heartbeat-ms` is 9000, but must be at most half of the lease of 15000"
+            "the option `heartbeat-ms` is 31000, but must be at most half of the lease of 60000"
         );
     }
 }
