@@ -1,4 +1,5 @@
 //! The demo: it ends by itself with everything shown, and leaves no process behind, also after Ctrl-C.
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 use std::fs;
 use std::io::{BufRead, BufReader};

@@ -1,4 +1,5 @@
 //! The words that users and programs hold on to: every code is documented.
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 use std::collections::BTreeSet;
 use std::fs;

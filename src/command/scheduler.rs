@@ -65,6 +65,7 @@ impl Explain for repower_scheduler::Error {
             | Self::Output(_)
             | Self::Read(_)
             | Self::Fact { .. }
+            | Self::RolledBack { .. }
             | Self::File { .. }
             | Self::Certificate { .. }
             | Self::PortInUse { .. }
@@ -139,12 +140,9 @@ mod tests {
         let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/cli.md");
         let page = std::fs::read_to_string(path).expect("the page is there");
         let start = page.find(&format!("```toml\n{first}\n")).expect("it is on the page");
-        page[start..]
-            .lines()
-            .skip(1)
-            .take_while(|line| *line != "```")
-            .map(|line| format!("{line}\n"))
-            .collect()
+        let lines: Vec<&str> =
+            page[start..].lines().skip(1).take_while(|line| *line != "```").collect();
+        lines.join("\n") + "\n"
     }
 
     #[test]

@@ -109,7 +109,7 @@ mod tests {
         assert_eq!(size("4 GiB"), Ok(4 << 30));
         assert_eq!(size("4GB"), Ok(4_000_000_000));
         assert_eq!(size("1.5Ki"), Ok(1536));
-        assert_eq!(size("100"), Ok(100));
+        assert_eq!(size("100B"), Ok(100));
     }
 
     #[test]
@@ -120,6 +120,7 @@ mod tests {
     #[test]
     fn a_bad_size_says_what_is_wrong_with_it() {
         assert_eq!(size("4X"), Err("`X` is not a unit of size: write 4MiB, 4G or 4GB".into()));
+        assert_eq!(size("4"), Err("`4` has no unit: write 4MiB, 4G or 4GB".into()));
         assert_eq!(size("G"), Err("`G` is not a number".into()));
         assert_eq!(size("-4G"), Err("`-4G` is not a number".into()));
         assert_eq!(size("0G"), Err("`0G` is nothing; the least is 1 byte".into()));
@@ -137,7 +138,7 @@ mod tests {
 
         #[test]
         fn whole_bytes_are_kept(bytes in 1_u64..) {
-            prop_assert_eq!(size(&bytes.to_string()), Ok(bytes));
+            prop_assert_eq!(size(&format!("{bytes}B")), Ok(bytes));
         }
     }
 }

@@ -38,6 +38,16 @@ pub enum Error {
         #[source]
         source: ConvertError,
     },
+    /// A snapshot was taken of facts that the ledger no longer has.
+    #[error(
+        "the ledger has {facts} facts, but a snapshot of {snapshot} was taken of it: its tail is lost"
+    )]
+    RolledBack {
+        /// How many facts the ledger has.
+        facts: u64,
+        /// How many it had when the snapshot was taken.
+        snapshot: u64,
+    },
     /// A file cannot be read or written.
     #[error("cannot {what} {}", path.display())]
     File {
@@ -120,6 +130,9 @@ impl Error {
                 "run `repower ledger verify --data FOLDER` on the data folder, and restore it from a backup if it is damaged"
             }
             Self::Fact { .. } => "start the version of Repower that was used last, or a newer one",
+            Self::RolledBack { .. } => {
+                "restore the whole data folder, with ledger.db-wal; to go on without the lost facts, remove its `snapshots` folder"
+            }
             Self::File { .. } => "check that the folder exists, and that this user may write it",
             Self::Policy { .. } => "`repower policy check FILE` tells what is wrong",
             Self::Certificate { .. } => {

@@ -28,7 +28,13 @@ pub(crate) struct Replayed {
 pub(crate) fn open(folder: &Path, cell: &str) -> Result<Replayed, Error> {
     let journal = Journal::open(folder, cell)?;
     let found = journal.latest_snapshot().map_err(Error::Read)?;
+    let facts = journal.head().size;
     for damaged in &found.damaged {
+        // A snapshot holds durable facts only: a ledger that has fewer has lost some, and going on
+        // would give their numbers, and the ids in them, to others.
+        if damaged.size > facts {
+            return Err(Error::RolledBack { facts, snapshot: damaged.size });
+        }
         tracing::warn!(%damaged, "passing over a snapshot");
     }
     let state = found.snapshot.as_ref().and_then(read);
