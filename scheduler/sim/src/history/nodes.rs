@@ -1,0 +1,117 @@
+//! What the journal says of nodes.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use repower_core::fact::Fact;
+use repower_model::{AttemptId, NodeId};
+
+use super::{Rule, hold};
+
+/// Every node, as the facts tell it.
+#[derive(Debug, Default)]
+pub(super) struct Nodes {
+    nodes: BTreeMap<NodeId, Node>,
+    on: BTreeMap<AttemptId, NodeId>,
+}
+
+#[derive(Debug, Default)]
+struct Node {
+    up: bool,
+    drained: bool,
+    held_back: bool,
+    holds: BTreeSet<AttemptId>,
+}
+
+impl Nodes {
+    pub(super) fn placed(&mut self, attempt: AttemptId, id: NodeId) -> Result<(), Rule> {
+        let node = self
+            .nodes
+            .get_mut(&id)
+            .ok_or("attempts go to enrolled nodes")?;
+        hold(
+            node.up && !node.drained && !node.held_back,
+            "attempts go to nodes that take work",
+        )?;
+        node.holds.insert(attempt);
+        hold(
+            self.on.insert(attempt, id).is_none(),
+            "an attempt is placed once",
+        )
+    }
+
+    pub(super) fn ended(&mut self, attempt: AttemptId) -> Result<(), Rule> {
+        let on = self.on.get(&attempt).ok_or("only what was placed ends")?;
+        let node = self.nodes.get_mut(on);
+        hold(
+            node.is_some_and(|node| node.holds.remove(&attempt)),
+            "an attempt ends once",
+        )
+    }
+
+    pub(super) fn changed(&mut self, fact: &Fact) -> Result<(), Rule> {
+        match fact {
+            Fact::NodeEnrolled { node, .. } => {
+                let known = self.nodes.len();
+                let is_next = usize::try_from(node.0).ok() == Some(known + 1);
+                hold(
+                    is_next || self.nodes.contains_key(node),
+                    "ids of nodes are counted",
+                )?;
+                self.nodes.entry(*node).or_default();
+                Ok(())
+            }
+            Fact::NodeConnected { node, .. } => {
+                let node = self.node(*node)?;
+                // What it had before it was lost has been given up by now.
+                hold(
+                    node.up || node.holds.is_empty(),
+                    "a lost node has no attempts",
+                )?;
+                node.up = true;
+                Ok(())
+            }
+            Fact::NodeLost { node, .. } | Fact::NodeLeft { node, .. } => {
+                let node = self.node(*node)?;
+                hold(node.up, "only a node that is up is lost or leaves")?;
+                node.up = false;
+                Ok(())
+            }
+            Fact::NodeDrained { node, .. } => {
+                self.node(*node)?.drained = true;
+                Ok(())
+            }
+            Fact::NodeResumed { node, .. } => {
+                let node = self.node(*node)?;
+                (node.drained, node.held_back) = (false, false);
+                Ok(())
+            }
+            Fact::NodeHeldBack { node, .. } => {
+                self.node(*node)?.held_back = true;
+                let left = self.nodes.values().any(|node| node.up && !node.held_back);
+                hold(left, "the last node is never held back")
+            }
+            Fact::CellFounded { .. }
+            | Fact::PolicyAdopted { .. }
+            | Fact::JobSubmitted(_)
+            | Fact::SubmissionRefused(_)
+            | Fact::JobReviewed { .. }
+            | Fact::DependencySettled { .. }
+            | Fact::TasksCancelled { .. }
+            | Fact::JobEnded { .. }
+            | Fact::AttemptPlaced { .. }
+            | Fact::AttemptStarted { .. }
+            | Fact::AttemptStopping { .. }
+            | Fact::AttemptEnded(_)
+            | Fact::TaskReturned { .. }
+            | Fact::TokenIssued { .. }
+            | Fact::TokenUsed { .. }
+            | Fact::TokenRevoked { .. } => Ok(()),
+        }
+    }
+
+    fn node(&mut self, id: NodeId) -> Result<&mut Node, Rule> {
+        self.nodes
+            .get_mut(&id)
+            .ok_or("facts are about enrolled nodes")
+    }
+}

@@ -1,0 +1,173 @@
+//! Processes that are only times: when they start, and when they end.
+
+use repower_agent_core::{Exit, Input, Moment, Signal, Status, Stream};
+use repower_model::{AttemptId, JobSpec, Span};
+
+use super::{Deed, Ending, Inner, Machine};
+use crate::workload::{Fate, Work};
+
+/// A process, from its launch to its end.
+#[derive(Debug)]
+pub(super) struct Process {
+    /// The exit that counts: one that was set earlier is void.
+    serial: u64,
+    fate: Fate,
+    /// Whether it runs.
+    pub(super) runs: bool,
+    since: Moment,
+    /// When it ends.
+    end: Moment,
+    /// Whether somebody has ended it before its time.
+    stopped: bool,
+    status: Status,
+}
+
+impl Machine {
+    pub(super) fn launch(
+        &mut self,
+        attempt: AttemptId,
+        spec: &JobSpec,
+        now: Moment,
+        deeds: &mut Vec<Deed>,
+    ) {
+        let Some(agent) = &mut self.agent else { return };
+        agent.launched += 1;
+        let serial = agent.launched;
+        let work = Work::of(spec).expect("every job of a world says what it does");
+        let fate = work.fate(attempt, self.ill);
+        let process = Process {
+            serial,
+            fate,
+            runs: false,
+            since: now,
+            end: now,
+            stopped: false,
+            status: fate.status,
+        };
+        agent.processes.insert(attempt, process);
+        deeds.push(Deed::At(
+            now + fate.launch,
+            Inner::Launched(attempt, serial),
+        ));
+    }
+
+    pub(super) fn launched(
+        &mut self,
+        attempt: AttemptId,
+        serial: u64,
+        now: Moment,
+        deeds: &mut Vec<Deed>,
+    ) {
+        let Some(agent) = &mut self.agent else { return };
+        let Some(process) = agent.processes.get_mut(&attempt) else {
+            return;
+        };
+        if process.serial != serial {
+            return;
+        }
+        if !process.fate.starts {
+            agent.processes.remove(&attempt);
+            let detail = "command not found: work".to_owned();
+            return self.tell(Input::NotStarted { attempt, detail }, now, deeds);
+        }
+        process.runs = true;
+        process.since = now;
+        process.end = now + process.fate.run;
+        let (end, prints) = (process.end, process.fate.prints);
+        deeds.push(Deed::Begins(attempt));
+        deeds.push(Deed::At(end, Inner::Exits(attempt, serial)));
+        self.tell(Input::Started { attempt }, now, deeds);
+        let data = vec![b'.'; prints];
+        let (stream, data) = (Stream::Stdout, &data[..]);
+        self.tell(
+            Input::Output {
+                attempt,
+                stream,
+                data,
+            },
+            now,
+            deeds,
+        );
+    }
+
+    pub(super) fn exits(
+        &mut self,
+        attempt: AttemptId,
+        serial: u64,
+        now: Moment,
+        deeds: &mut Vec<Deed>,
+    ) {
+        let ended = self.clock.at(now).wall;
+        let Some(agent) = &mut self.agent else { return };
+        let is_due = agent
+            .processes
+            .get(&attempt)
+            .is_some_and(|process| process.serial == serial);
+        if !is_due {
+            return;
+        }
+        let Some(process) = agent.processes.remove(&attempt) else {
+            return;
+        };
+        let ending = match (process.stopped, process.status) {
+            (true, _) => Ending::Stopped,
+            (false, Status::Code(0)) => Ending::Success,
+            (false, _) => Ending::Failure,
+        };
+        deeds.push(Deed::Ends(attempt, ending));
+        let exit = Exit {
+            status: process.status,
+            ended,
+            wall_us: now.since(process.since).as_millis() * 1000,
+            cpu_us: 0,
+            peak_memory_bytes: 0,
+        };
+        let drained = process.fate.drains;
+        if !drained && process.fate.prints % 2 == 0 {
+            let later = now + Span::from_millis(40);
+            deeds.push(Deed::At(later, Inner::Drained(attempt)));
+        }
+        self.tell(
+            Input::Exited {
+                attempt,
+                exit,
+                drained,
+            },
+            now,
+            deeds,
+        );
+    }
+
+    pub(super) fn signal(
+        &mut self,
+        attempt: AttemptId,
+        signal: Signal,
+        now: Moment,
+        deeds: &mut Vec<Deed>,
+    ) {
+        let Some(agent) = &mut self.agent else { return };
+        let Some(process) = agent.processes.get_mut(&attempt) else {
+            return;
+        };
+        let (wait, status) = match signal {
+            Signal::Terminate => {
+                let Some(stop) = process.fate.stop else {
+                    return;
+                };
+                (stop, Status::Signal(15))
+            }
+            Signal::Kill => (Span::ZERO, Status::Signal(9)),
+        };
+        let end = now + wait;
+        if end >= process.end {
+            // It ends by itself before it has taken notice.
+            return;
+        }
+        agent.launched += 1;
+        process.serial = agent.launched;
+        process.end = end;
+        process.stopped = true;
+        process.status = status;
+        deeds.push(Deed::At(end, Inner::Exits(attempt, process.serial)));
+    }
+}

@@ -1,0 +1,188 @@
+//! People: they ask, wait for an answer, and ask again with the same key if none comes.
+
+use std::collections::BTreeMap;
+
+use repower_core::effect::Answer;
+use repower_core::input::Input;
+use repower_core::refusal::Refusal;
+use repower_model::{Dependency, IndexRange, JobId, JobSpec, Key, NodeId, Timestamp};
+
+use crate::dice::Dice;
+use crate::scheduler::{CallId, Letter};
+use crate::workload::Wish;
+
+/// What somebody asks for.
+#[derive(Debug, Clone)]
+pub(crate) enum Ask {
+    Submit {
+        /// Its place among the submissions.
+        slot: usize,
+        key: Key,
+        submitter: String,
+        spec: Box<JobSpec>,
+    },
+    Command(Box<Input>),
+}
+
+/// What somebody asked for and was told.
+#[derive(Debug)]
+pub(crate) struct Call {
+    pub(crate) ask: Ask,
+    /// The answer, and how many facts were durable when it was given.
+    pub(crate) told: Option<(Result<Answer, Refusal>, u64)>,
+}
+
+/// Everybody who asks.
+#[derive(Debug)]
+pub(crate) struct People {
+    pub(crate) calls: BTreeMap<CallId, Call>,
+    /// The jobs of the submissions that were accepted, and whether they wait for a review.
+    pub(crate) jobs: BTreeMap<usize, JobId>,
+    slots: usize,
+    asked: u64,
+    dice: Dice,
+}
+
+impl People {
+    pub(crate) fn new(dice: Dice) -> Self {
+        Self {
+            calls: BTreeMap::new(),
+            jobs: BTreeMap::new(),
+            slots: 0,
+            asked: 0,
+            dice,
+        }
+    }
+
+    /// What comes of a wish now; `None` if what it is about is not there. A submission that will
+    /// be sent again is returned twice, with one key.
+    pub(crate) fn wish(&mut self, wish: Wish, now: Timestamp) -> Vec<CallId> {
+        match wish {
+            Wish::Submit {
+                mut spec,
+                after,
+                start_in,
+                again_in,
+            } => {
+                let slot = self.slots;
+                self.slots += 1;
+                let jobs = after
+                    .iter()
+                    .filter_map(|(slot, kind)| self.jobs.get(slot).map(|job| (*job, *kind)));
+                spec.dependencies = jobs.map(|(job, kind)| Dependency { job, kind }).collect();
+                spec.start_after = start_in.map(|wait| now + wait);
+                let key = Key(self.dice.bytes());
+                let submitter = format!("user-{slot}");
+                let ask = Ask::Submit {
+                    slot,
+                    key,
+                    submitter,
+                    spec,
+                };
+                let copies = if again_in.is_some() { 2 } else { 1 };
+                (0..copies).map(|_| self.ask(ask.clone())).collect()
+            }
+            Wish::Cancel { job, tasks } => self
+                .jobs
+                .get(&job)
+                .copied()
+                .map(|job| self.cancel(job, tasks))
+                .into_iter()
+                .collect(),
+        }
+    }
+
+    fn cancel(&mut self, job: JobId, tasks: Option<Vec<IndexRange>>) -> CallId {
+        self.command(Input::Cancel {
+            job,
+            tasks,
+            by: "ada".into(),
+            reason: "not needed".into(),
+        })
+    }
+
+    /// An operator decides on a job under review.
+    pub(crate) fn review(&mut self, job: JobId) -> CallId {
+        let approve = self.dice.chance(750);
+        self.command(Input::Review {
+            job,
+            approve,
+            by: "op".into(),
+            reason: "looked at it".into(),
+        })
+    }
+
+    pub(crate) fn drain(&mut self, node: NodeId) -> CallId {
+        self.command(Input::Drain {
+            node,
+            by: "op".into(),
+            reason: "a fan".into(),
+        })
+    }
+
+    pub(crate) fn resume(&mut self, node: NodeId) -> CallId {
+        self.command(Input::Resume {
+            node,
+            by: "op".into(),
+        })
+    }
+
+    pub(crate) fn command(&mut self, input: Input) -> CallId {
+        self.ask(Ask::Command(Box::new(input)))
+    }
+
+    fn ask(&mut self, ask: Ask) -> CallId {
+        self.asked += 1;
+        let id = CallId(self.asked);
+        self.calls.insert(id, Call { ask, told: None });
+        id
+    }
+
+    /// The letter of a call that has not been answered.
+    pub(crate) fn letter(&self, call: CallId) -> Option<Letter> {
+        let open = self.calls.get(&call).filter(|call| call.told.is_none())?;
+        Some(match &open.ask {
+            Ask::Submit {
+                key,
+                submitter,
+                spec,
+                ..
+            } => Letter::Submission {
+                call,
+                key: *key,
+                submitter: submitter.clone(),
+                spec: spec.clone(),
+            },
+            Ask::Command(input) => Letter::Command {
+                call,
+                input: input.clone(),
+            },
+        })
+    }
+
+    /// Somebody gets an answer. Returns the job that waits for a review, if it says so.
+    pub(crate) fn told(
+        &mut self,
+        call: CallId,
+        answer: Result<Answer, Refusal>,
+        durable: u64,
+    ) -> Option<JobId> {
+        let call = self
+            .calls
+            .get_mut(&call)
+            .filter(|call| call.told.is_none())?;
+        let mut review = None;
+        if let (Ask::Submit { slot, .. }, Ok(Answer::Job { job, hold, .. })) = (&call.ask, &answer)
+        {
+            self.jobs.insert(*slot, *job);
+            review = hold.is_some().then_some(*job);
+        }
+        call.told = Some((answer, durable));
+        review
+    }
+
+    /// Whether everybody has been answered.
+    pub(crate) fn are_content(&self) -> bool {
+        self.calls.values().all(|call| call.told.is_some())
+    }
+}
