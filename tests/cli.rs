@@ -58,7 +58,8 @@ fn a_value_that_makes_no_sense_is_named_with_its_option() {
     submit("--cpus", "0", &["a task asks for 0 cpus; the least is 0.001"]);
     submit("--cpus", "many", &["`many` is not a number"]);
     submit("--memory", "4 Gigs", &["Gigs", "is not a unit of size"]);
-    submit("--memory", "0", &["the least is 1 byte"]);
+    submit("--memory", "0MiB", &["the least is 1 byte"]);
+    submit("--memory", "512", &["`512` has no unit", "512MiB"]);
     submit("--memory", "999999999999TiB", &["16 EiB"]);
     submit("--array", "5-4", &["the range 5-4 runs backwards"]);
     submit("--array", "", &["--array"]);

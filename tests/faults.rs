@@ -504,3 +504,17 @@ fn what_ends_while_the_disk_is_full_is_told_when_there_is_space_again() {
     assert_eq!(cell.cli.run(&["logs", &job]).ok().out, "through\n");
     cell.cli.run(&["ledger", "verify"]).ok();
 }
+
+#[test]
+fn a_ledger_older_than_its_snapshot_is_refused() {
+    let (folder, data) = left();
+    let kept = folder.path().join("older.db");
+    fs::copy(data.join("ledger.db"), &kept).unwrap();
+    let mut cell = Cell::start(folder.path(), &[]);
+    cell.cli.submit(&["--", "true"]);
+    cell.stop_scheduler();
+
+    fs::copy(&kept, data.join("ledger.db")).unwrap();
+
+    start_at(&data, &[]).fails(1, &["its tail is lost", "restore the whole data folder"]);
+}

@@ -23,17 +23,24 @@ fn after(text: &str, mark: &str) -> BTreeSet<String> {
     words.filter(is_code).map(str::to_owned).collect()
 }
 
+/// The sources below a folder, as paths from the root.
+fn sources(folder: &str) -> Vec<String> {
+    let entries = fs::read_dir(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(folder)).unwrap();
+    let below = entries.flat_map(|entry| {
+        let entry = entry.unwrap();
+        let path = format!("{folder}/{}", entry.file_name().into_string().unwrap());
+        if entry.file_type().unwrap().is_dir() { sources(&path) } else { vec![path] }
+    });
+    below.collect()
+}
+
 /// The codes of the daemon: the text behind a gRPC code, wherever a `Problem` is made.
 fn codes_of_services() -> BTreeSet<String> {
-    let folder = "scheduler/daemon/src";
-    let files = ["gate.rs", "problem.rs"].map(str::to_owned).to_vec();
-    let services =
-        fs::read_dir(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(folder).join("services"));
-    let services = services.unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
-    let files = files.into_iter().chain(services.map(|name| format!("services/{name}")));
+    let files = ["gate.rs", "problem.rs"].map(|name| format!("scheduler/daemon/src/{name}"));
+    let files = files.into_iter().chain(sources("scheduler/daemon/src/services"));
     files
         .flat_map(|file| {
-            let text = read(&format!("{folder}/{file}"));
+            let text = read(&file);
             let text = text.split("#[cfg(test)]").next().unwrap_or_default().replace('\n', " ");
             let parts: Vec<&str> = text.split("Code::").skip(1).collect();
             parts.iter().flat_map(|part| after(part, "\"").into_iter().take(1)).collect::<Vec<_>>()

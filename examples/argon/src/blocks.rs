@@ -25,10 +25,7 @@ pub(crate) struct Estimate {
 impl Average {
     /// For `samples` samples, at least one a block.
     pub(crate) fn of(samples: u32) -> Self {
-        assert!(
-            samples >= BLOCKS,
-            "{samples} samples do not fill {BLOCKS} blocks"
-        );
+        assert!(samples >= BLOCKS, "{samples} samples do not fill {BLOCKS} blocks");
         Self {
             expected: samples,
             taken: 0,
@@ -39,11 +36,7 @@ impl Average {
 
     /// Takes the next sample; at most as many as were said.
     pub(crate) fn take(&mut self, sample: f64) {
-        assert!(
-            self.taken < self.expected,
-            "more than {} samples",
-            self.expected
-        );
+        assert!(self.taken < self.expected, "more than {} samples", self.expected);
         let block = u64::from(self.taken) * u64::from(BLOCKS) / u64::from(self.expected);
         let block = usize::try_from(block).expect("below BLOCKS");
         self.sums[block] += sample;
@@ -62,10 +55,7 @@ impl Average {
             .map(|off| off * off)
             .sum();
         let blocks = f64::from(BLOCKS);
-        Estimate {
-            mean,
-            error: (spread / (blocks - 1.0) / blocks).sqrt(),
-        }
+        Estimate { mean, error: (spread / (blocks - 1.0) / blocks).sqrt() }
     }
 }
 

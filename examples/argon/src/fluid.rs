@@ -58,13 +58,7 @@ impl Fluid {
         let least = 2.0 * (CUTOFF + SKIN);
         if side < least {
             let enough = whole((density * least.powi(3)).ceil());
-            return Err(TooSmall {
-                particles,
-                density,
-                side,
-                least,
-                enough,
-            });
+            return Err(TooSmall { particles, density, side, least, enough });
         }
         let positions = lattice::face_centred(particles, side);
         let mut fluid = Self {
@@ -90,12 +84,7 @@ impl Fluid {
     /// One time step. Energy and momentum are conserved, up to the size of the step.
     pub(crate) fn step(&mut self) {
         self.kick();
-        for (x, v) in self
-            .positions
-            .iter_mut()
-            .flatten()
-            .zip(self.velocities.iter().flatten())
-        {
+        for (x, v) in self.positions.iter_mut().flatten().zip(self.velocities.iter().flatten()) {
             *x += TIME_STEP * v;
         }
         self.find_forces();
@@ -165,12 +154,7 @@ impl Fluid {
     }
 
     fn kick(&mut self) {
-        for (v, f) in self
-            .velocities
-            .iter_mut()
-            .flatten()
-            .zip(self.forces.iter().flatten())
-        {
+        for (v, f) in self.velocities.iter_mut().flatten().zip(self.forces.iter().flatten()) {
             *v += 0.5 * TIME_STEP * f;
         }
     }
@@ -198,8 +182,7 @@ impl Fluid {
         for (at, &[x, y, z]) in positions.iter().enumerate() {
             // Written always, kept only if within the cut: a branch would be guessed wrong too often.
             let neighbours = self.neighbours.of(at);
-            self.near
-                .resize(neighbours.len().max(self.near.len()), Near::default());
+            self.near.resize(neighbours.len().max(self.near.len()), Near::default());
             let near = self.near.as_mut_slice();
             let mut kept = 0;
             for neighbour in neighbours {
@@ -207,20 +190,11 @@ impl Fluid {
                 let [shift_x, shift_y, shift_z] = images[neighbour.image as usize];
                 let way = [x - a + shift_x, y - b + shift_y, z - c + shift_z];
                 let square = way[0] * way[0] + way[1] * way[1] + way[2] * way[2];
-                near[kept] = Near {
-                    particle: neighbour.particle,
-                    way,
-                    square,
-                };
+                near[kept] = Near { particle: neighbour.particle, way, square };
                 kept += usize::from(square < CUTOFF * CUTOFF);
             }
             let mut force = [0.0; 3];
-            for &Near {
-                particle,
-                way,
-                square,
-            } in &near[..kept]
-            {
+            for &Near { particle, way, square } in &near[..kept] {
                 let pair = potential::pair(square);
                 potential += pair.energy;
                 virial += pair.virial;
@@ -324,10 +298,7 @@ mod tests {
                 energy
             };
             let slope = (energy_at(nudge) - energy_at(-nudge)) / (2.0 * nudge);
-            assert!(
-                (force + slope).abs() < 1e-4 * (1.0 + force.abs()),
-                "{force} and {slope}"
-            );
+            assert!((force + slope).abs() < 1e-4 * (1.0 + force.abs()), "{force} and {slope}");
         }
     }
 
@@ -338,12 +309,7 @@ mod tests {
 
         let found = refused(100).unwrap();
 
-        assert!(
-            found
-                .to_string()
-                .contains("side 5.00, but the cut needs 6.60"),
-            "{found}"
-        );
+        assert!(found.to_string().contains("side 5.00, but the cut needs 6.60"), "{found}");
         assert!(refused(found.enough).is_none());
     }
 }

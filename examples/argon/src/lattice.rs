@@ -6,12 +6,7 @@ use crate::neighbours::Vector;
 pub(crate) const PARTICLES_MAX: u32 = 4_000;
 
 /// The corners of a cell of the face-centred cubic lattice.
-const CELL: [Vector; 4] = [
-    [0.0, 0.0, 0.0],
-    [0.0, 0.5, 0.5],
-    [0.5, 0.0, 0.5],
-    [0.5, 0.5, 0.0],
-];
+const CELL: [Vector; 4] = [[0.0, 0.0, 0.0], [0.0, 0.5, 0.5], [0.5, 0.0, 0.5], [0.5, 0.5, 0.0]];
 
 /// Places on a face-centred cubic lattice in a cube of `side`; where the lattice has more sites than
 /// needed, the empty ones are spread evenly.
@@ -46,9 +41,7 @@ mod tests {
 
             assert_eq!(places.len(), particles as usize);
             let closest = places.iter().enumerate().flat_map(|(at, one)| {
-                places[at + 1..]
-                    .iter()
-                    .map(move |other| nearest(one, other, side))
+                places[at + 1..].iter().map(move |other| nearest(one, other, side))
             });
             assert!(closest.fold(f64::INFINITY, f64::min) > 0.64, "{particles}");
         }

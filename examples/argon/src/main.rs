@@ -93,11 +93,7 @@ fn simulate(asked: &Asked, settings: Settings) -> anyhow::Result<()> {
     let table = "cannot write the radial distribution function";
     match file {
         Some(mut file) => {
-            measured
-                .distribution
-                .write(&mut file)
-                .and_then(|()| file.flush())
-                .context(table)?;
+            measured.distribution.write(&mut file).and_then(|()| file.flush()).context(table)?;
         }
         None => measured.distribution.write(&mut out).context(table)?,
     }
@@ -108,10 +104,7 @@ fn simulate(asked: &Asked, settings: Settings) -> anyhow::Result<()> {
 fn tell(error: &anyhow::Error) -> ExitCode {
     let mut err = std::io::stderr().lock();
     let told = writeln!(err, "error: {error}").and_then(|()| {
-        error
-            .chain()
-            .skip(1)
-            .try_for_each(|cause| writeln!(err, "because: {cause}"))
+        error.chain().skip(1).try_for_each(|cause| writeln!(err, "because: {cause}"))
     });
     match told {
         Ok(()) | Err(_) => ExitCode::FAILURE,

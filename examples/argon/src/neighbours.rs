@@ -46,11 +46,7 @@ impl Neighbours {
     pub(crate) fn stale(&self, positions: &[Vector]) -> bool {
         let far = (SKIN / 2.0) * (SKIN / 2.0);
         self.places.len() != positions.len()
-            || self
-                .places
-                .iter()
-                .zip(positions)
-                .any(|(then, now)| square(then, now) > far)
+            || self.places.iter().zip(positions).any(|(then, now)| square(then, now) > far)
     }
 
     /// Folds the positions into the box of `side` and lists all pairs.
@@ -74,11 +70,10 @@ impl Neighbours {
                 near[kept] = particle;
                 kept += usize::from(nearest(one, other, side) < reach);
             }
-            self.list
-                .extend(near[..kept].iter().map(|&particle| Neighbour {
-                    particle,
-                    image: image(one, &positions[particle as usize], side),
-                }));
+            self.list.extend(near[..kept].iter().map(|&particle| Neighbour {
+                particle,
+                image: image(one, &positions[particle as usize], side),
+            }));
             self.starts.push(self.list.len());
         }
     }

@@ -25,11 +25,7 @@ pub(crate) fn pair(square: f64) -> Pair {
     let sixth = inverse * inverse * inverse;
     let twelfth = sixth * sixth;
     let virial = 24.0 * (2.0 * twelfth - sixth);
-    Pair {
-        energy: 4.0 * (twelfth - sixth),
-        virial,
-        push: virial * inverse,
-    }
+    Pair { energy: 4.0 * (twelfth - sixth), virial, push: virial * inverse }
 }
 
 /// The potential energy per particle of all pairs beyond the cut, if they are spread evenly there.
@@ -57,10 +53,7 @@ mod tests {
             let slope = (energy(distance + nudge) - energy(distance - nudge)) / (2.0 * nudge);
 
             let stated = pair(distance * distance).virial;
-            assert!(
-                (stated + slope * distance).abs() < 1e-5 * stated.abs(),
-                "at {distance}"
-            );
+            assert!((stated + slope * distance).abs() < 1e-5 * stated.abs(), "at {distance}");
         }
     }
 

@@ -45,11 +45,7 @@ pub(crate) fn at(density: f64, temperature: f64) -> Option<Published> {
         (tabled - density).abs() < SAME && (temperature - NIST_TEMPERATURE).abs() < SAME
     });
     if let Some(&(_, pressure, energy_per_particle)) = nist {
-        return Some(Published {
-            pressure,
-            energy_per_particle,
-            source: NIST_SOURCE,
-        });
+        return Some(Published { pressure, energy_per_particle, source: NIST_SOURCE });
     }
     equation::holds(density, temperature).then(|| Published {
         pressure: equation::pressure(density, temperature),
@@ -66,15 +62,9 @@ mod tests {
     fn the_two_sources_agree_where_both_are_known() {
         for (density, pressure, energy) in NIST {
             let by_equation = equation::pressure(density, NIST_TEMPERATURE);
-            assert!(
-                (by_equation - pressure).abs() < 0.005,
-                "{density}: {by_equation}"
-            );
+            assert!((by_equation - pressure).abs() < 0.005, "{density}: {by_equation}");
             let by_equation = equation::energy_per_particle(density, NIST_TEMPERATURE);
-            assert!(
-                (by_equation - energy).abs() < 0.0025,
-                "{density}: {by_equation}"
-            );
+            assert!((by_equation - energy).abs() < 0.0025, "{density}: {by_equation}");
         }
     }
 

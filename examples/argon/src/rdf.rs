@@ -32,12 +32,7 @@ impl Distribution {
     /// An empty one, for `particles` in a cube of `side`.
     pub(crate) fn new(side: f64, particles: f64) -> Self {
         let bins = whole(FARTHEST.min(side / 2.0) / WIDTH);
-        Self {
-            side,
-            counts: vec![0; bins],
-            samples: 0,
-            particles,
-        }
+        Self { side, counts: vec![0; bins], samples: 0, particles }
     }
 
     /// Counts all pairs of an instant.
@@ -78,18 +73,13 @@ impl Distribution {
         let points = self.points();
         let top = (0..points.len()).max_by(|&a, &b| points[a].1.total_cmp(&points[b].1))?;
         let (distance, height) = points[top];
-        let around = top
-            .checked_sub(1)
-            .and_then(|left| Some((points[left].1, points.get(top + 1)?.1)));
+        let around =
+            top.checked_sub(1).and_then(|left| Some((points[left].1, points.get(top + 1)?.1)));
         let Some((left, right)) = around else {
             return Some(Peak { distance, height });
         };
         let bend = left - 2.0 * height + right;
-        let off = if bend < 0.0 {
-            0.5 * (left - right) / bend
-        } else {
-            0.0
-        };
+        let off = if bend < 0.0 { 0.5 * (left - right) / bend } else { 0.0 };
         Some(Peak {
             distance: distance + off * WIDTH,
             height: height - 0.25 * (left - right) * off,
@@ -106,10 +96,7 @@ impl Distribution {
     }
 }
 
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "counts of pairs, below 2^52 in any run that ends"
-)]
+#[expect(clippy::cast_precision_loss, reason = "counts of pairs, below 2^52 in any run that ends")]
 fn as_float(count: u64) -> f64 {
     count as f64
 }
@@ -135,9 +122,8 @@ mod tests {
         let mut distribution = Distribution::new(10.0, 300.0);
 
         for _ in 0..200 {
-            let strewn: Vec<Vector> = (0..300)
-                .map(|_| [(); 3].map(|()| random.random_range(0.0..10.0)))
-                .collect();
+            let strewn: Vec<Vector> =
+                (0..300).map(|_| [(); 3].map(|()| random.random_range(0.0..10.0))).collect();
             distribution.take(&strewn);
         }
 

@@ -39,12 +39,7 @@ impl Report {
         measured: &Measured,
         seconds: f64,
     ) -> Self {
-        let Measured {
-            temperature,
-            pressure,
-            energy,
-            ref distribution,
-        } = *measured;
+        let Measured { temperature, pressure, energy, ref distribution } = *measured;
         let published = published::at(settings.density, settings.temperature);
         let tolerance = 3.0 * pressure.error + ALLOWANCE;
         let peak = distribution.peak();
@@ -83,23 +78,11 @@ mod tests {
     use crate::rdf::Distribution;
 
     fn report(density: f64, pressure: f64) -> Report {
-        let settings = Settings {
-            density,
-            temperature: 0.9,
-            particles: 500,
-            steps: 100,
-            seed: 1,
-        };
+        let settings = Settings { density, temperature: 0.9, particles: 500, steps: 100, seed: 1 };
         let measured = Measured {
             temperature: 0.9,
-            pressure: Estimate {
-                mean: pressure,
-                error: 0.01,
-            },
-            energy: Estimate {
-                mean: -5.7,
-                error: 0.001,
-            },
+            pressure: Estimate { mean: pressure, error: 0.01 },
+            energy: Estimate { mean: -5.7, error: 0.001 },
             distribution: Distribution::new(8.0, 500.0),
         };
         Report::new(Some(3), settings, &measured, 1.0)

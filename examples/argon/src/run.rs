@@ -65,13 +65,7 @@ pub(crate) enum Failed {
 
 /// Simulates, and tells `log` how it goes.
 pub(crate) fn run(settings: Settings, log: &mut impl Write) -> Result<Measured, Failed> {
-    let Settings {
-        density,
-        temperature,
-        particles,
-        steps,
-        seed,
-    } = settings;
+    let Settings { density, temperature, particles, steps, seed } = settings;
     let mut random = Pcg64::seed_from_u64(seed);
     let hot = temperature.max(MELTING);
     let mut fluid = Fluid::lattice(particles, density, hot, &mut random)?;
@@ -138,13 +132,7 @@ mod tests {
     use crate::state_equation;
 
     fn measured(density: f64, temperature: f64, particles: u32, steps: u32) -> Measured {
-        let settings = Settings {
-            density,
-            temperature,
-            particles,
-            steps,
-            seed: 1,
-        };
+        let settings = Settings { density, temperature, particles, steps, seed: 1 };
         run(settings, &mut io::sink()).unwrap()
     }
 
@@ -153,11 +141,7 @@ mod tests {
         let found = measured(0.002, 3.0, 100, 500);
 
         let ideal = 0.002 * found.temperature;
-        assert!(
-            (found.pressure.mean / ideal - 1.0).abs() < 0.02,
-            "{:?}",
-            found.pressure
-        );
+        assert!((found.pressure.mean / ideal - 1.0).abs() < 0.02, "{:?}", found.pressure);
     }
 
     #[test]
@@ -166,11 +150,7 @@ mod tests {
 
         let pressure = state_equation::pressure(0.5, 2.0);
         let energy = state_equation::energy_per_particle(0.5, 2.0);
-        assert!(
-            (found.temperature - 2.0).abs() < 0.03,
-            "{}",
-            found.temperature
-        );
+        assert!((found.temperature - 2.0).abs() < 0.03, "{}", found.temperature);
         assert!((found.pressure.mean - pressure).abs() < 4.0 * found.pressure.error + 0.02);
         assert!((found.energy.mean - energy).abs() < 4.0 * found.energy.error + 0.01);
         assert!(found.pressure.error < 0.05, "{:?}", found.pressure);
@@ -183,11 +163,7 @@ mod tests {
         let peak = found.distribution.peak().unwrap();
         assert!((1.05..1.15).contains(&peak.distance), "{peak:?}");
         assert!((2.3..3.0).contains(&peak.height), "{peak:?}");
-        let inside = found
-            .distribution
-            .points()
-            .into_iter()
-            .filter(|(r, _)| *r < 0.8);
+        let inside = found.distribution.points().into_iter().filter(|(r, _)| *r < 0.8);
         assert!(inside.map(|(_, g)| g).sum::<f64>() < 1e-12);
     }
 
@@ -200,13 +176,8 @@ mod tests {
 
     #[test]
     fn numbers_that_are_none_are_reported_not_averaged() {
-        let settings = Settings {
-            density: 0.8,
-            temperature: 1e300,
-            particles: 240,
-            steps: 40,
-            seed: 1,
-        };
+        let settings =
+            Settings { density: 0.8, temperature: 1e300, particles: 240, steps: 40, seed: 1 };
 
         let failed = run(settings, &mut io::sink()).unwrap_err();
 

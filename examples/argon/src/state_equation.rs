@@ -32,78 +32,18 @@ struct Bell {
 }
 
 const POWERS: [Power; 12] = [
-    Power {
-        n: 0.005_208_073,
-        t: 1.0,
-        d: 4,
-        l: 0,
-    },
-    Power {
-        n: 2.186_252,
-        t: 0.32,
-        d: 1,
-        l: 0,
-    },
-    Power {
-        n: -2.161_016,
-        t: 0.505,
-        d: 1,
-        l: 0,
-    },
-    Power {
-        n: 1.4527,
-        t: 0.672,
-        d: 2,
-        l: 0,
-    },
-    Power {
-        n: -2.041_792,
-        t: 0.843,
-        d: 2,
-        l: 0,
-    },
-    Power {
-        n: 0.186_952_86,
-        t: 0.898,
-        d: 3,
-        l: 0,
-    },
-    Power {
-        n: -0.090_988_445,
-        t: 1.294,
-        d: 5,
-        l: 1,
-    },
-    Power {
-        n: -0.497_456_1,
-        t: 2.59,
-        d: 2,
-        l: 2,
-    },
-    Power {
-        n: 0.109_014_31,
-        t: 1.786,
-        d: 2,
-        l: 1,
-    },
-    Power {
-        n: -0.800_559_22,
-        t: 2.77,
-        d: 3,
-        l: 2,
-    },
-    Power {
-        n: -0.568_839,
-        t: 1.786,
-        d: 1,
-        l: 2,
-    },
-    Power {
-        n: -0.620_862_5,
-        t: 1.205,
-        d: 1,
-        l: 1,
-    },
+    Power { n: 0.005_208_073, t: 1.0, d: 4, l: 0 },
+    Power { n: 2.186_252, t: 0.32, d: 1, l: 0 },
+    Power { n: -2.161_016, t: 0.505, d: 1, l: 0 },
+    Power { n: 1.4527, t: 0.672, d: 2, l: 0 },
+    Power { n: -2.041_792, t: 0.843, d: 2, l: 0 },
+    Power { n: 0.186_952_86, t: 0.898, d: 3, l: 0 },
+    Power { n: -0.090_988_445, t: 1.294, d: 5, l: 1 },
+    Power { n: -0.497_456_1, t: 2.59, d: 2, l: 2 },
+    Power { n: 0.109_014_31, t: 1.786, d: 2, l: 1 },
+    Power { n: -0.800_559_22, t: 2.77, d: 3, l: 2 },
+    Power { n: -0.568_839, t: 1.786, d: 1, l: 2 },
+    Power { n: -0.620_862_5, t: 1.205, d: 1, l: 1 },
 ];
 
 #[rustfmt::skip]
@@ -132,26 +72,14 @@ struct Slopes {
 fn slopes(density: f64, temperature: f64) -> Slopes {
     let tau = REDUCING.0 / temperature;
     let delta = density / REDUCING.1;
-    let mut slopes = Slopes {
-        delta: 0.0,
-        tau: 0.0,
-    };
+    let mut slopes = Slopes { delta: 0.0, tau: 0.0 };
     for &Power { n, t, d, l } in &POWERS {
         let damping = if l > 0 { delta.powi(l) } else { 0.0 };
         let term = n * tau.powf(t) * delta.powi(d) * (-damping).exp();
         slopes.delta += term * (f64::from(d) - f64::from(l) * damping);
         slopes.tau += term * t;
     }
-    for &Bell {
-        n,
-        t,
-        d,
-        eta,
-        beta,
-        gamma,
-        epsilon,
-    } in &BELLS
-    {
+    for &Bell { n, t, d, eta, beta, gamma, epsilon } in &BELLS {
         let (off_delta, off_tau) = (delta - epsilon, tau - gamma);
         let bell = (-eta * off_delta * off_delta - beta * off_tau * off_tau).exp();
         let term = n * tau.powf(t) * delta.powi(d) * bell;
@@ -185,20 +113,9 @@ pub(crate) fn holds(density: f64, temperature: f64) -> bool {
 fn parts(density: f64, temperature: f64) -> bool {
     let below = 1.0 - temperature / REDUCING.0;
     let sum = |terms: &[(f64, f64)]| terms.iter().map(|(n, t)| n * below.powf(*t)).sum::<f64>();
-    let liquid = [
-        (1.362, 0.313),
-        (2.093, 0.94),
-        (-2.11, 1.63),
-        (0.329, 17.0),
-        (1.41, 2.4),
-    ];
-    let gas = [
-        (-6.9655, 1.32),
-        (-103.31, 19.24),
-        (-2.0325, 0.36),
-        (-44.481, 8.78),
-        (-18.463, 4.04),
-    ];
+    let liquid = [(1.362, 0.313), (2.093, 0.94), (-2.11, 1.63), (0.329, 17.0), (1.41, 2.4)];
+    let gas =
+        [(-6.9655, 1.32), (-103.31, 19.24), (-2.0325, 0.36), (-44.481, 8.78), (-18.463, 4.04)];
     density > REDUCING.1 * sum(&gas).exp() && density < REDUCING.1 * (1.0 + sum(&liquid))
 }
 
@@ -207,11 +124,7 @@ fn parts(density: f64, temperature: f64) -> bool {
 fn freezing_density(temperature: f64) -> f64 {
     let inverse = 1.0 / temperature;
     let terms = [0.90735, -0.27120, 0.91784, -1.16270, 0.68012, -0.15284];
-    temperature.powf(0.25)
-        * terms
-            .iter()
-            .rev()
-            .fold(0.0, |sum, term| sum * inverse + term)
+    temperature.powf(0.25) * terms.iter().rev().fold(0.0, |sum, term| sum * inverse + term)
 }
 
 #[cfg(test)]
@@ -250,11 +163,9 @@ mod tests {
     /// Densities of saturated gas and liquid, by `teqp` from the equation itself.
     #[test]
     fn gas_and_liquid_part_where_another_implementation_says_so() {
-        for (temperature, gas, liquid) in [
-            (0.7, 0.001_992, 0.842_65),
-            (0.9, 0.014_462, 0.752_77),
-            (1.2, 0.097_923, 0.565_62),
-        ] {
+        for (temperature, gas, liquid) in
+            [(0.7, 0.001_992, 0.842_65), (0.9, 0.014_462, 0.752_77), (1.2, 0.097_923, 0.565_62)]
+        {
             assert!(parts(gas * 1.001, temperature) && !parts(gas * 0.999, temperature));
             assert!(parts(liquid * 0.999, temperature) && !parts(liquid * 1.001, temperature));
         }

@@ -40,10 +40,7 @@ mod tests {
     fn an_index_past_the_end_is_refused_with_the_range() {
         let found = density(8).unwrap_err().to_string();
 
-        assert!(
-            found.starts_with("index 8 is outside the sweep, which has 8 points"),
-            "{found}"
-        );
+        assert!(found.starts_with("index 8 is outside the sweep, which has 8 points"), "{found}");
         assert!(found.ends_with("--array 0-7"), "{found}");
     }
 }

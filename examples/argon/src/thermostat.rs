@@ -70,9 +70,6 @@ mod tests {
         let spread = squares / count - mean * mean;
         let canonical = 2.0 * 0.9 * 0.9 / fluid.freedoms();
         assert!((mean - 0.9).abs() < 0.002, "{mean}");
-        assert!(
-            (spread / canonical - 1.0).abs() < 0.1,
-            "{spread} for {canonical}"
-        );
+        assert!((spread / canonical - 1.0).abs() < 0.1, "{spread} for {canonical}");
     }
 }

@@ -94,10 +94,7 @@ impl Set {
             let row = at + 1;
             let fields: Vec<&str> = line.split(',').collect();
             if fields.len() != PIXELS + 1 {
-                return Err(Unusable::Width {
-                    row,
-                    fields: fields.len(),
-                });
+                return Err(Unusable::Width { row, fields: fields.len() });
             }
             for (field, text) in fields.iter().take(PIXELS).enumerate() {
                 let value = number(text, row, field + 1, PIXEL_MAX)?;
@@ -107,10 +104,7 @@ impl Set {
         }
         let images = Array2::from_shape_vec((labels.len(), PIXELS), pixels)
             .expect("every row gave PIXELS values");
-        Ok(Self {
-            images,
-            labels: Array1::from(labels),
-        })
+        Ok(Self { images, labels: Array1::from(labels) })
     }
 
     /// The rows from `from` to before `to`.
@@ -135,24 +129,17 @@ impl Parts {
             .checked_sub(VALIDATION_ROWS)
             .filter(|&left| left > 0)
             .ok_or(Unusable::TooFew { rows })?;
-        Ok(Self {
-            training: given.rows(0, cut),
-            validation: given.rows(cut, rows),
-            test,
-        })
+        Ok(Self { training: given.rows(0, cut), validation: given.rows(cut, rows), test })
     }
 }
 
 fn number(text: &str, row: usize, field: usize, max: u8) -> Result<u8, Unusable> {
-    text.parse()
-        .ok()
-        .filter(|&value| value <= max)
-        .ok_or_else(|| Unusable::Field {
-            row,
-            field,
-            text: text.to_owned(),
-            max,
-        })
+    text.parse().ok().filter(|&value| value <= max).ok_or_else(|| Unusable::Field {
+        row,
+        field,
+        text: text.to_owned(),
+        max,
+    })
 }
 
 fn unpack(part: &'static str, packed: &[u8]) -> Result<String, Unusable> {
@@ -171,12 +158,10 @@ mod tests {
     use std::fmt::Write;
 
     fn digest(text: &str) -> String {
-        Sha256::digest(text)
-            .iter()
-            .fold(String::new(), |mut hex, byte| {
-                write!(hex, "{byte:02x}").unwrap();
-                hex
-            })
+        Sha256::digest(text).iter().fold(String::new(), |mut hex, byte| {
+            write!(hex, "{byte:02x}").unwrap();
+            hex
+        })
     }
 
     #[test]
@@ -208,20 +193,13 @@ mod tests {
 
         let mut trained = parts.training.labels.to_vec();
         trained.extend(parts.validation.labels.iter());
-        assert_eq!(
-            count(&trained),
-            [376, 389, 380, 389, 387, 376, 377, 387, 380, 382]
-        );
+        assert_eq!(count(&trained), [376, 389, 380, 389, 387, 376, 377, 387, 380, 382]);
         assert_eq!(
             count(&parts.test.labels.to_vec()),
             [178, 182, 177, 183, 181, 182, 181, 179, 174, 180]
         );
         assert_eq!(
-            (
-                parts.training.len(),
-                parts.validation.len(),
-                parts.test.len()
-            ),
+            (parts.training.len(), parts.validation.len(), parts.test.len()),
             (3_000, 823, 1_797)
         );
     }
@@ -232,14 +210,9 @@ mod tests {
         let mut fields = vec!["0"; PIXELS + 1];
         fields[3] = "17";
 
-        let found = Set::parse(&format!("{good}\n{}", fields.join(",")))
-            .unwrap_err()
-            .to_string();
+        let found = Set::parse(&format!("{good}\n{}", fields.join(","))).unwrap_err().to_string();
 
-        assert_eq!(
-            found,
-            "row 2, field 4: \"17\" is not a whole number from 0 to 16"
-        );
+        assert_eq!(found, "row 2, field 4: \"17\" is not a whole number from 0 to 16");
     }
 
     #[test]

@@ -25,19 +25,13 @@ pub(crate) struct Distortion {
 impl Distortion {
     /// The one that changes nothing.
     #[cfg(test)]
-    const NONE: Self = Self {
-        matrix: [[1.0, 0.0], [0.0, 1.0]],
-        shift: [0.0, 0.0],
-    };
+    const NONE: Self = Self { matrix: [[1.0, 0.0], [0.0, 1.0]], shift: [0.0, 0.0] };
 
     /// A small one at random.
     pub(crate) fn random(random: &mut impl Rng) -> Self {
         let mut near = |middle: f64, spread: f64| middle + random.random_range(-spread..spread);
         Self {
-            matrix: [
-                [near(1.0, BEND), near(0.0, BEND)],
-                [near(0.0, BEND), near(1.0, BEND)],
-            ],
+            matrix: [[near(1.0, BEND), near(0.0, BEND)], [near(0.0, BEND), near(1.0, BEND)]],
             shift: [near(0.0, MOVE), near(0.0, MOVE)],
         }
     }
@@ -105,11 +99,7 @@ mod tests {
     #[test]
     fn a_whole_pixel_moves_the_image_and_leaves_a_blank_edge() {
         let image = sample();
-        let moved = Distortion {
-            shift: [0.0, 1.0],
-            ..Distortion::NONE
-        }
-        .apply(&image.view());
+        let moved = Distortion { shift: [0.0, 1.0], ..Distortion::NONE }.apply(&image.view());
 
         for row in 0..SIDE {
             for column in 0..SIDE - 1 {
@@ -128,11 +118,7 @@ mod tests {
 
         for _ in 0..200 {
             let found = Distortion::random(&mut random).apply(&image.view());
-            assert!(
-                found
-                    .iter()
-                    .all(|pixel| (0.0..=1.0 + 1e-12).contains(pixel))
-            );
+            assert!(found.iter().all(|pixel| (0.0..=1.0 + 1e-12).contains(pixel)));
         }
     }
 }

@@ -95,10 +95,7 @@ fn print(report: &Report) -> anyhow::Result<()> {
 fn tell(error: &anyhow::Error) -> ExitCode {
     let mut err = std::io::stderr().lock();
     let told = writeln!(err, "error: {error}").and_then(|()| {
-        error
-            .chain()
-            .skip(1)
-            .try_for_each(|cause| writeln!(err, "because: {cause}"))
+        error.chain().skip(1).try_for_each(|cause| writeln!(err, "because: {cause}"))
     });
     match told {
         Ok(()) | Err(_) => ExitCode::FAILURE,
@@ -165,9 +162,7 @@ fn run(index: Option<usize>, settings: Settings) -> anyhow::Result<Report> {
 }
 
 fn step_length(text: &str) -> Result<f64, String> {
-    number(text, "above 0 and up to 10", |value| {
-        value > 0.0 && value <= 10.0
-    })
+    number(text, "above 0 and up to 10", |value| value > 0.0 && value <= 10.0)
 }
 
 fn penalty(text: &str) -> Result<f64, String> {
@@ -175,10 +170,7 @@ fn penalty(text: &str) -> Result<f64, String> {
 }
 
 fn number(text: &str, range: &str, fits: impl Fn(f64) -> bool) -> Result<f64, String> {
-    text.parse()
-        .ok()
-        .filter(|&value| fits(value))
-        .ok_or_else(|| format!("it must be {range}"))
+    text.parse().ok().filter(|&value| fits(value)).ok_or_else(|| format!("it must be {range}"))
 }
 
 /// `value` to the nearest part of one, for a report that people read.

@@ -102,19 +102,12 @@ impl Network {
         let mut right = 0_usize;
         let mut loss = 0.0;
         for (row, &label) in classes.rows().into_iter().zip(&set.labels) {
-            if row
-                .iter()
-                .enumerate()
-                .all(|(class, &p)| class == label || p < row[label])
-            {
+            if row.iter().enumerate().all(|(class, &p)| class == label || p < row[label]) {
                 right += 1;
             }
             loss -= row[label].max(f64::MIN_POSITIVE).ln();
         }
-        Score {
-            accuracy: as_float(right) / as_float(set.len()),
-            loss: loss / as_float(set.len()),
-        }
+        Score { accuracy: as_float(right) / as_float(set.len()), loss: loss / as_float(set.len()) }
     }
 
     fn values(&self) -> impl Iterator<Item = &f64> {
@@ -142,10 +135,7 @@ fn layer(inputs: usize, outputs: usize, random: &mut impl Rng) -> Array2<f64> {
     })
 }
 
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "counts of rows and units, far below 2^52"
-)]
+#[expect(clippy::cast_precision_loss, reason = "counts of rows and units, far below 2^52")]
 fn as_float(count: usize) -> f64 {
     count as f64
 }
@@ -180,15 +170,9 @@ mod tests {
             let slope = (moved(nudge) - moved(-nudge)) / (2.0 * nudge);
             let stated = *gradient.values().nth(at).unwrap();
             largest = largest.max(stated.abs());
-            assert!(
-                (slope - stated).abs() < 1e-6,
-                "value {at}: {stated} stated, {slope} found"
-            );
+            assert!((slope - stated).abs() < 1e-6, "value {at}: {stated} stated, {slope} found");
         }
-        assert!(
-            largest > 0.01,
-            "the test moved nothing: largest slope {largest}"
-        );
+        assert!(largest > 0.01, "the test moved nothing: largest slope {largest}");
     }
 
     #[test]

@@ -70,21 +70,14 @@ pub(crate) fn train(
         let validation = network.score(&parts.validation);
         watch(epoch, validation);
         if better(validation, best.validation) {
-            best = Trained {
-                network: network.clone(),
-                epoch,
-                validation,
-            };
+            best = Trained { network: network.clone(), epoch, validation };
         }
     }
     best
 }
 
 fn better(one: Score, other: Score) -> bool {
-    one.accuracy
-        .total_cmp(&other.accuracy)
-        .then(other.loss.total_cmp(&one.loss))
-        .is_gt()
+    one.accuracy.total_cmp(&other.accuracy).then(other.loss.total_cmp(&one.loss)).is_gt()
 }
 
 /// The chosen rows, each distorted anew.
@@ -94,23 +87,15 @@ fn distorted(set: &Set, rows: &[usize], random: &mut impl Rng) -> Set {
         let changed = Distortion::random(random).apply(&image.view());
         image.assign(&changed);
     }
-    Set {
-        images,
-        labels: set.labels.select(Axis(0), rows),
-    }
+    Set { images, labels: set.labels.select(Axis(0), rows) }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const QUICK: Settings = Settings {
-        learning_rate: 0.05,
-        hidden: 16,
-        l2: 1e-4,
-        epochs: 4,
-        seed: 1,
-    };
+    const QUICK: Settings =
+        Settings { learning_rate: 0.05, hidden: 16, l2: 1e-4, epochs: 4, seed: 1 };
 
     #[test]
     fn four_epochs_do_far_better_than_chance_on_writers_never_seen() {
@@ -126,14 +111,8 @@ mod tests {
     fn the_same_seed_gives_the_same_network() {
         let parts = Parts::load().unwrap();
         let run = |seed| {
-            let settings = Settings {
-                epochs: 1,
-                seed,
-                ..QUICK
-            };
-            train(&parts, settings, |_, _| ())
-                .network
-                .score(&parts.test)
+            let settings = Settings { epochs: 1, seed, ..QUICK };
+            train(&parts, settings, |_, _| ()).network.score(&parts.test)
         };
 
         assert_eq!(run(7), run(7));
@@ -154,11 +133,7 @@ mod tests {
     #[test]
     fn a_step_length_that_explodes_still_ends_with_a_score() {
         let parts = Parts::load().unwrap();
-        let wild = Settings {
-            learning_rate: 1e6,
-            epochs: 1,
-            ..QUICK
-        };
+        let wild = Settings { learning_rate: 1e6, epochs: 1, ..QUICK };
 
         let trained = train(&parts, wild, |_, _| ());
 

@@ -59,10 +59,11 @@ impl Engine {
     /// When the next pass is due though nothing comes in; `None` if it never is.
     pub fn next_wake(&self, now: Timestamp) -> Option<Timestamp> {
         let sleeper = self.state.queue.next_wake();
+        let resting = self.state.resting.first().map(|(at, _)| *at);
         let waiting =
             self.state.offers.runways().next_back().is_some_and(|(waiting, _)| waiting > 0);
         let recall = waiting.then(|| now + RECALL_AFTER.max(Span::from_millis(1)));
-        [sleeper, recall].into_iter().flatten().min()
+        [sleeper, resting, recall].into_iter().flatten().min()
     }
 }
 

@@ -3,6 +3,8 @@
 
 mod world;
 
+use repower_core::fact::Fact;
+use repower_core::input::Input;
 use repower_model::{JobSpec, JobState, NodeId, Outcome, Retries};
 use world::{World, array, attempt, exited, job};
 
@@ -50,4 +52,43 @@ fn a_job_exits_with_the_code_of_a_task_that_failed_and_was_not_given_back() {
     }
 
     assert_eq!(world.outcome_of(id), Some((JobState::Failed, 3)));
+}
+
+#[test]
+fn a_node_that_gives_back_what_it_was_not_asked_for_rests_before_it_gets_more() {
+    let mut world = World::with_nodes(&[2]);
+    let id = world.submit(array(2));
+
+    for (attempt, _) in world.schedule() {
+        world.end(attempt, Outcome::Recalled);
+    }
+    let at_once = world.schedule();
+    let wake = world.engine.next_wake(world.now);
+    world.wait(1_000);
+    let later: Vec<_> = world.schedule().iter().map(|(attempt, _)| *attempt).collect();
+
+    assert_eq!(at_once, []);
+    assert_eq!(wake, Some(world.now));
+    assert_eq!(later, [attempt(id, 0, 2), attempt(id, 1, 2)]);
+}
+
+#[test]
+fn a_node_that_was_asked_for_a_task_does_not_rest_when_it_gives_it_back() {
+    let mut world = World::with_nodes(&[1]);
+    let id = world.submit(array(50));
+    let (first, node) = world.schedule()[0];
+    world.end_on(node, first, exited(0), 1_000);
+    world.schedule();
+    world.wait(200);
+    world.join("n2", 1);
+    let recalled = world.turn(&Input::Schedule).unwrap().facts;
+    let back = recalled.iter().find_map(|fact| match fact {
+        Fact::AttemptStopping { attempt, .. } => Some(*attempt),
+        _ => None,
+    });
+
+    world.end_on(node, back.unwrap(), Outcome::Recalled, 0);
+
+    let state = world.engine.state();
+    assert!(state.nodes[&node].takes_work(), "job {id} goes on");
 }

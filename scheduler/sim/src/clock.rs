@@ -24,11 +24,7 @@ pub struct Clock {
 impl Clock {
     /// A clock that said `offset_ms` at the start and runs `drift_ppm` fast.
     pub fn new(offset_ms: u64, drift_ppm: i64) -> Self {
-        Self {
-            offset_ms,
-            drift_ppm,
-            stepped_ms: 0,
-        }
+        Self { offset_ms, drift_ppm, stepped_ms: 0 }
     }
 
     /// What both clocks say at a true moment.
@@ -93,9 +89,6 @@ mod tests {
         clock.step(-3_600_000);
 
         assert_eq!(clock.at(moment).steady, moment);
-        assert_eq!(
-            clock.at(moment).wall.as_millis(),
-            EPOCH.as_millis() + 1_000 - 3_600_000
-        );
+        assert_eq!(clock.at(moment).wall.as_millis(), EPOCH.as_millis() + 1_000 - 3_600_000);
     }
 }

@@ -22,9 +22,7 @@ impl Dice {
             (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
         });
         let mixed = named ^ seed.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        Self {
-            source: Pcg64Mcg::seed_from_u64(mixed),
-        }
+        Self { source: Pcg64Mcg::seed_from_u64(mixed) }
     }
 
     /// A number below `bound`; 0 if that is 0.

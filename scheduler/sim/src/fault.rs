@@ -109,10 +109,7 @@ impl Faults {
         if dice.below(8) == 0 {
             return [*dice.pick(&Fault::ALL)].into_iter().collect();
         }
-        Fault::ALL
-            .into_iter()
-            .filter(|_| dice.chance(667))
-            .collect()
+        Fault::ALL.into_iter().filter(|_| dice.chance(667)).collect()
     }
 
     /// Whether one is on.
@@ -134,9 +131,7 @@ impl Faults {
 
 impl FromIterator<Fault> for Faults {
     fn from_iter<I: IntoIterator<Item = Fault>>(faults: I) -> Self {
-        Self {
-            on: faults.into_iter().collect(),
-        }
+        Self { on: faults.into_iter().collect() }
     }
 }
 
@@ -159,10 +154,6 @@ mod tests {
         let names: BTreeSet<_> = Fault::ALL.iter().map(|fault| fault.name()).collect();
 
         assert_eq!(names.len(), Fault::ALL.len());
-        assert!(
-            Fault::ALL
-                .into_iter()
-                .all(|fault| Fault::named(fault.name()) == Some(fault))
-        );
+        assert!(Fault::ALL.into_iter().all(|fault| Fault::named(fault.name()) == Some(fault)));
     }
 }

@@ -30,10 +30,7 @@ pub struct Heap<E> {
 
 impl<E> Default for Heap<E> {
     fn default() -> Self {
-        Self {
-            events: BTreeMap::new(),
-            pushed: 0,
-        }
+        Self { events: BTreeMap::new(), pushed: 0 }
     }
 }
 
@@ -66,13 +63,8 @@ mod tests {
         heap.push(at(5), Class::Completion, 9, "completion");
         heap.push(at(4), Class::Pass, 9, "earlier");
 
-        let order: Vec<_> = std::iter::from_fn(|| heap.pop())
-            .map(|(_, event)| event)
-            .collect();
+        let order: Vec<_> = std::iter::from_fn(|| heap.pop()).map(|(_, event)| event).collect();
 
-        assert_eq!(
-            order,
-            ["earlier", "completion", "first", "second", "third", "pass"]
-        );
+        assert_eq!(order, ["earlier", "completion", "first", "second", "third", "pass"]);
     }
 }

@@ -60,14 +60,7 @@ pub(crate) struct Network {
 
 impl Network {
     pub(crate) fn new(dice: Dice, usual: Span, held_up: Span) -> Self {
-        Self {
-            links: BTreeMap::new(),
-            cuts: BTreeMap::new(),
-            made: 0,
-            dice,
-            usual,
-            held_up,
-        }
+        Self { links: BTreeMap::new(), cuts: BTreeMap::new(), made: 0, dice, usual, held_up }
     }
 
     /// How long something takes from here to there.
@@ -140,9 +133,7 @@ impl Network {
 
     /// Whether the other end notices at once that one has closed.
     pub(crate) fn is_cut(&self, id: LinkId) -> bool {
-        self.links
-            .get(&id)
-            .is_some_and(|link| link.up.cut || link.down.cut)
+        self.links.get(&id).is_some_and(|link| link.up.cut || link.down.cut)
     }
 
     /// What is on its way on a link is lost, in both directions.

@@ -45,25 +45,14 @@ pub(crate) struct People {
 
 impl People {
     pub(crate) fn new(dice: Dice) -> Self {
-        Self {
-            calls: BTreeMap::new(),
-            jobs: BTreeMap::new(),
-            slots: 0,
-            asked: 0,
-            dice,
-        }
+        Self { calls: BTreeMap::new(), jobs: BTreeMap::new(), slots: 0, asked: 0, dice }
     }
 
     /// What comes of a wish now; `None` if what it is about is not there. A submission that will
     /// be sent again is returned twice, with one key.
     pub(crate) fn wish(&mut self, wish: Wish, now: Timestamp) -> Vec<CallId> {
         match wish {
-            Wish::Submit {
-                mut spec,
-                after,
-                start_in,
-                again_in,
-            } => {
+            Wish::Submit { mut spec, after, start_in, again_in } => {
                 let slot = self.slots;
                 self.slots += 1;
                 let jobs = after
@@ -73,12 +62,7 @@ impl People {
                 spec.start_after = start_in.map(|wait| now + wait);
                 let key = Key(self.dice.bytes());
                 let submitter = format!("user-{slot}");
-                let ask = Ask::Submit {
-                    slot,
-                    key,
-                    submitter,
-                    spec,
-                };
+                let ask = Ask::Submit { slot, key, submitter, spec };
                 let copies = if again_in.is_some() { 2 } else { 1 };
                 (0..copies).map(|_| self.ask(ask.clone())).collect()
             }
@@ -93,38 +77,21 @@ impl People {
     }
 
     fn cancel(&mut self, job: JobId, tasks: Option<Vec<IndexRange>>) -> CallId {
-        self.command(Input::Cancel {
-            job,
-            tasks,
-            by: "ada".into(),
-            reason: "not needed".into(),
-        })
+        self.command(Input::Cancel { job, tasks, by: "ada".into(), reason: "not needed".into() })
     }
 
     /// An operator decides on a job under review.
     pub(crate) fn review(&mut self, job: JobId) -> CallId {
         let approve = self.dice.chance(750);
-        self.command(Input::Review {
-            job,
-            approve,
-            by: "op".into(),
-            reason: "looked at it".into(),
-        })
+        self.command(Input::Review { job, approve, by: "op".into(), reason: "looked at it".into() })
     }
 
     pub(crate) fn drain(&mut self, node: NodeId) -> CallId {
-        self.command(Input::Drain {
-            node,
-            by: "op".into(),
-            reason: "a fan".into(),
-        })
+        self.command(Input::Drain { node, by: "op".into(), reason: "a fan".into() })
     }
 
     pub(crate) fn resume(&mut self, node: NodeId) -> CallId {
-        self.command(Input::Resume {
-            node,
-            by: "op".into(),
-        })
+        self.command(Input::Resume { node, by: "op".into() })
     }
 
     pub(crate) fn command(&mut self, input: Input) -> CallId {
@@ -142,21 +109,13 @@ impl People {
     pub(crate) fn letter(&self, call: CallId) -> Option<Letter> {
         let open = self.calls.get(&call).filter(|call| call.told.is_none())?;
         Some(match &open.ask {
-            Ask::Submit {
-                key,
-                submitter,
-                spec,
-                ..
-            } => Letter::Submission {
+            Ask::Submit { key, submitter, spec, .. } => Letter::Submission {
                 call,
                 key: *key,
                 submitter: submitter.clone(),
                 spec: spec.clone(),
             },
-            Ask::Command(input) => Letter::Command {
-                call,
-                input: input.clone(),
-            },
+            Ask::Command(input) => Letter::Command { call, input: input.clone() },
         })
     }
 
@@ -167,10 +126,7 @@ impl People {
         answer: Result<Answer, Refusal>,
         durable: u64,
     ) -> Option<JobId> {
-        let call = self
-            .calls
-            .get_mut(&call)
-            .filter(|call| call.told.is_none())?;
+        let call = self.calls.get_mut(&call).filter(|call| call.told.is_none())?;
         let mut review = None;
         if let (Ask::Submit { slot, .. }, Ok(Answer::Job { job, hold, .. })) = (&call.ask, &answer)
         {

@@ -24,10 +24,7 @@ pub fn attempt(
         let words = words.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
         Err(Failure {
             at: repower_agent_core::Moment::default(),
-            violation: Violation {
-                rule: "nothing panics",
-                detail: words.unwrap_or_default(),
-            },
+            violation: Violation { rule: "nothing panics", detail: words.unwrap_or_default() },
         })
     })
 }

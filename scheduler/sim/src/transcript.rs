@@ -20,10 +20,7 @@ impl Transcript {
 
     /// Keeps the latest `most` lines.
     pub fn latest(most: usize) -> Self {
-        Self {
-            most,
-            lines: VecDeque::new(),
-        }
+        Self { most, lines: VecDeque::new() }
     }
 
     /// Adds a line; `words` is asked for them only if they are kept.

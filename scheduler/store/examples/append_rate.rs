@@ -24,10 +24,8 @@ const ORIGIN: &str = "repower.example/append-rate";
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
-    let folder = arguments
-        .next()
-        .map_or_else(std::env::temp_dir, PathBuf::from)
-        .join("repower-append-rate");
+    let folder =
+        arguments.next().map_or_else(std::env::temp_dir, PathBuf::from).join("repower-append-rate");
     let rounds = arguments.next().map_or(Ok(200), |text| text.parse())?;
     println!(
         "{:>6}  {:>6}  {:>9}  {:>9}  {:>9}  {:>9}",
@@ -65,13 +63,7 @@ fn entry(seq: u64) -> Entry {
 }
 
 fn attempt(index: u32) -> AttemptId {
-    AttemptId {
-        task: TaskId {
-            job: JobId(1),
-            index,
-        },
-        number: 1,
-    }
+    AttemptId { task: TaskId { job: JobId(1), index }, number: 1 }
 }
 
 fn row(index: u32) -> Row {
@@ -115,12 +107,7 @@ fn read(folder: &Path) -> Result<(), Box<dyn Error>> {
     let seq_of = |body: &[u8]| Some(u64::from_be_bytes(*body.first_chunk::<8>()?));
     let before = Instant::now();
     let report = verify(&journal.reader(), Verifier::new(&key, &seq_of), |_| ())?;
-    println!(
-        "{:<30}  {:>9.1?}  holds: {}",
-        "verification",
-        before.elapsed(),
-        report.holds()
-    );
+    println!("{:<30}  {:>9.1?}  holds: {}", "verification", before.elapsed(), report.holds());
     let mut journal = journal;
     let before = Instant::now();
     journal.append(&[entry(size)], &[], Timestamp::from_millis(0))?;

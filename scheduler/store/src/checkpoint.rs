@@ -66,12 +66,7 @@ pub enum CheckpointError {
 impl Checkpoint {
     /// Returns the text that is signed.
     pub fn text(&self) -> String {
-        let mut text = format!(
-            "{}\n{}\n{}\n",
-            self.origin,
-            self.size,
-            STANDARD.encode(self.root)
-        );
+        let mut text = format!("{}\n{}\n{}\n", self.origin, self.size, STANDARD.encode(self.root));
         for line in &self.extensions {
             text.push_str(line);
             text.push('\n');
@@ -93,32 +88,17 @@ impl Checkpoint {
     /// Reads the text of a note; strict, so that one text has one reading.
     pub fn parse_text(text: &str) -> Result<Self, CheckpointError> {
         let mut lines = text.strip_suffix('\n').ok_or(NoteError::Text)?.split('\n');
-        let origin = lines
-            .next()
-            .filter(|line| !line.is_empty())
-            .ok_or(CheckpointError::Origin)?;
+        let origin = lines.next().filter(|line| !line.is_empty()).ok_or(CheckpointError::Origin)?;
         let line = lines.next().unwrap_or_default();
-        let size = decimal(line).ok_or_else(|| CheckpointError::Size {
-            line: line.to_owned(),
-        })?;
+        let size = decimal(line).ok_or_else(|| CheckpointError::Size { line: line.to_owned() })?;
         let line = lines.next().unwrap_or_default();
-        let bytes = STANDARD
-            .decode(line)
-            .ok()
-            .and_then(|bytes| Hash::try_from(bytes).ok());
-        let root = bytes.ok_or_else(|| CheckpointError::Root {
-            line: line.to_owned(),
-        })?;
+        let bytes = STANDARD.decode(line).ok().and_then(|bytes| Hash::try_from(bytes).ok());
+        let root = bytes.ok_or_else(|| CheckpointError::Root { line: line.to_owned() })?;
         let extensions: Vec<_> = lines.map(str::to_owned).collect();
         if let Some(empty) = extensions.iter().position(String::is_empty) {
             return Err(CheckpointError::Extension { line: empty + 4 });
         }
-        Ok(Self {
-            origin: origin.to_owned(),
-            size,
-            root,
-            extensions,
-        })
+        Ok(Self { origin: origin.to_owned(), size, root, extensions })
     }
 
     /// Reads a signed note without checking its signatures.
@@ -168,10 +148,7 @@ mod tests {
 
     #[test]
     fn a_signed_head_is_read_back_as_it_was() {
-        let head = Checkpoint {
-            extensions: vec!["note".to_owned(), "more".to_owned()],
-            ..head()
-        };
+        let head = Checkpoint { extensions: vec!["note".to_owned(), "more".to_owned()], ..head() };
         let note = head.sign(&key()).unwrap();
 
         assert!(note.starts_with(
@@ -186,26 +163,17 @@ mod tests {
 
         let error = Checkpoint::open(&note, key().verifier()).unwrap_err();
 
-        assert!(
-            matches!(error, CheckpointError::Note(NoteError::Forged { .. })),
-            "{error}"
-        );
+        assert!(matches!(error, CheckpointError::Note(NoteError::Forged { .. })), "{error}");
     }
 
     #[test]
     fn the_head_of_another_ledger_is_refused_although_the_key_signed_it() {
-        let other = Checkpoint {
-            origin: "elsewhere".to_owned(),
-            ..head()
-        };
+        let other = Checkpoint { origin: "elsewhere".to_owned(), ..head() };
         let note = other.sign(&key()).unwrap();
 
         let error = Checkpoint::open(&note, key().verifier()).unwrap_err();
 
-        assert!(
-            matches!(error, CheckpointError::OtherOrigin { .. }),
-            "{error}"
-        );
+        assert!(matches!(error, CheckpointError::OtherOrigin { .. }), "{error}");
     }
 
     #[test]
@@ -216,28 +184,14 @@ mod tests {
 
         assert_eq!(refused("repower.example/a", ""), CheckpointError::Origin);
         for size in ["042", "+42", "-1", "", "4 2", "99999999999999999999"] {
-            assert_eq!(
-                refused("42", size),
-                CheckpointError::Size {
-                    line: size.to_owned()
-                }
-            );
+            assert_eq!(refused("42", size), CheckpointError::Size { line: size.to_owned() });
         }
-        assert!(matches!(
-            refused("Bwc=", "Bw=="),
-            CheckpointError::Root { .. }
-        ));
+        assert!(matches!(refused("Bwc=", "Bw=="), CheckpointError::Root { .. }));
         assert!(
             matches!(refused("Bwc=", "Bwd="), CheckpointError::Root { .. }),
             "spare bits must be zero"
         );
-        assert_eq!(
-            refused("Bwc=\n", "Bwc=\n\nx\n"),
-            CheckpointError::Extension { line: 4 }
-        );
-        assert_eq!(
-            refused("Bwc=\n", "Bwc="),
-            CheckpointError::Note(NoteError::Text)
-        );
+        assert_eq!(refused("Bwc=\n", "Bwc=\n\nx\n"), CheckpointError::Extension { line: 4 });
+        assert_eq!(refused("Bwc=\n", "Bwc="), CheckpointError::Note(NoteError::Text));
     }
 }

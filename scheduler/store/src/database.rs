@@ -95,24 +95,14 @@ impl FileError {
 
 /// Makes the data folder, readable for its owner only, if it is not there.
 pub(crate) fn make_folder(folder: &Path) -> Result<(), FileError> {
-    let io = |source| FileError::Io {
-        path: folder.to_owned(),
-        source,
-    };
-    std::fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(folder)
-        .map_err(io)
+    let io = |source| FileError::Io { path: folder.to_owned(), source };
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(io)
 }
 
 /// Opens the file for writing and makes it if it is not there; every commit is on the disk when it returns.
 pub(crate) fn open_writer(folder: &Path, kind: Kind) -> Result<Connection, FileError> {
     let path = folder.join(kind.name);
-    touch(folder, &path).map_err(|source| FileError::Io {
-        path: path.clone(),
-        source,
-    })?;
+    touch(folder, &path).map_err(|source| FileError::Io { path: path.clone(), source })?;
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(&path, flags).at(&path)?;
     let is_new = check(&connection, &path, kind)?;
@@ -125,12 +115,7 @@ pub(crate) fn open_writer(folder: &Path, kind: Kind) -> Result<Connection, FileE
     connection.execute_batch(WRITER).at(&path)?;
     keep_plans(&connection).at(&path)?;
     if is_new {
-        let Kind {
-            application_id,
-            version,
-            schema,
-            ..
-        } = kind;
+        let Kind { application_id, version, schema, .. } = kind;
         let make = format!(
             "BEGIN IMMEDIATE; PRAGMA application_id = {application_id}; PRAGMA user_version = {version}; {schema} COMMIT;"
         );
@@ -147,9 +132,7 @@ pub(crate) fn open_reader(folder: &Path, kind: Kind) -> Result<Connection, FileE
         return Err(FileError::Absent { path });
     }
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let opened = Connection::open_with_flags(&path, flags)
-        .at(&path)
-        .map_err(FileError::from);
+    let opened = Connection::open_with_flags(&path, flags).at(&path).map_err(FileError::from);
     let opened = opened.and_then(|connection| {
         connection.execute_batch(READER).at(&path)?;
         keep_plans(&connection).at(&path)?;
@@ -189,9 +172,7 @@ pub(crate) fn begin(connection: &mut Connection) -> rusqlite::Result<Transaction
 
 /// Keeps SQLite from planning a statement anew each time its parameters change, which costs more than running it.
 fn keep_plans(connection: &Connection) -> rusqlite::Result<()> {
-    connection
-        .set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)
-        .map(|_| ())
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map(|_| ())
 }
 
 fn wal_of(path: &Path) -> PathBuf {
@@ -201,20 +182,12 @@ fn wal_of(path: &Path) -> PathBuf {
 }
 
 fn escape(path: &Path) -> String {
-    path.to_string_lossy()
-        .replace('%', "%25")
-        .replace('?', "%3f")
-        .replace('#', "%23")
+    path.to_string_lossy().replace('%', "%25").replace('?', "%3f").replace('#', "%23")
 }
 
 /// Makes an empty file that only its owner can read, before SQLite would make one that all can.
 fn touch(folder: &Path, path: &Path) -> io::Result<()> {
-    match OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)
-    {
+    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
         Ok(file) => {
             file.sync_all()?;
             File::open(folder)?.sync_all()
@@ -227,28 +200,17 @@ fn touch(folder: &Path, path: &Path) -> io::Result<()> {
 /// Checks that the file is ours, not newer, and not empty.
 fn check_not_empty(connection: &Connection, path: &Path, kind: Kind) -> Result<(), FileError> {
     let is_new = check(connection, path, kind)?;
-    if is_new {
-        Err(FileError::Empty {
-            path: path.to_owned(),
-        })
-    } else {
-        Ok(())
-    }
+    if is_new { Err(FileError::Empty { path: path.to_owned() }) } else { Ok(()) }
 }
 
 /// Checks that the file is ours and not newer, and returns whether it is new: without any table.
 fn check(connection: &Connection, path: &Path, kind: Kind) -> Result<bool, FileError> {
-    let pragma = |name| {
-        connection
-            .pragma_query_value(None, name, |row| row.get::<_, i32>(0))
-            .at(path)
-    };
+    let pragma =
+        |name| connection.pragma_query_value(None, name, |row| row.get::<_, i32>(0)).at(path);
     let id = pragma("application_id")?;
     let version = pragma("user_version")?;
     let tables = connection
-        .query_row("SELECT count(*) FROM sqlite_schema", [], |row| {
-            row.get::<_, i64>(0)
-        })
+        .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get::<_, i64>(0))
         .at(path)?;
     if id == 0 && version == 0 && tables == 0 {
         return Ok(true);
@@ -258,11 +220,7 @@ fn check(connection: &Connection, path: &Path, kind: Kind) -> Result<bool, FileE
         return Err(FileError::Foreign { path });
     }
     if version > kind.version {
-        return Err(FileError::Newer {
-            path,
-            found: version,
-            known: kind.version,
-        });
+        return Err(FileError::Newer { path, found: version, known: kind.version });
     }
     Ok(false)
 }

@@ -105,10 +105,7 @@ pub fn read_line(from: &mut impl BufRead, number: u64) -> Result<Option<Line>, L
     let mut line = Vec::new();
     let limit = LINE_LIMIT as u64 + 1;
     let read = from.by_ref().take(limit).read_until(b'\n', &mut line);
-    read.map_err(|source| LineError::Io {
-        line: number,
-        source,
-    })?;
+    read.map_err(|source| LineError::Io { line: number, source })?;
     if line.is_empty() {
         return Ok(None);
     }
@@ -127,12 +124,5 @@ fn signed(note: String) -> Result<SignedHead, LineError> {
         Ok(checkpoint) => (checkpoint.size, checkpoint.root),
         Err(error) => return Err(LineError::Head(error)),
     };
-    Ok(SignedHead {
-        head: Head {
-            size,
-            root,
-            at: Timestamp::default(),
-        },
-        note,
-    })
+    Ok(SignedHead { head: Head { size, root, at: Timestamp::default() }, note })
 }

@@ -3,12 +3,10 @@
 use std::fmt::Write as _;
 
 pub(crate) fn of(bytes: &[u8]) -> String {
-    bytes
-        .iter()
-        .fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
-            write!(text, "{byte:02x}").expect("a string takes every byte");
-            text
-        })
+    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
+        write!(text, "{byte:02x}").expect("a string takes every byte");
+        text
+    })
 }
 
 /// Reads what [`of`] wrote; nothing else, so capital letters neither.
@@ -20,9 +18,7 @@ pub(crate) fn parse(text: &str) -> Option<Vec<u8>> {
         _ => None,
     };
     let byte = |[high, low]: &[u8; 2]| Some(digit(*high)? << 4 | digit(*low)?);
-    odd.is_empty()
-        .then(|| pairs.iter().map(byte).collect())
-        .flatten()
+    odd.is_empty().then(|| pairs.iter().map(byte).collect()).flatten()
 }
 
 #[cfg(test)]

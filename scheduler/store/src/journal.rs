@@ -51,11 +51,7 @@ pub struct Head {
 impl Head {
     /// The head of a journal without facts.
     pub fn empty() -> Self {
-        Self {
-            size: 0,
-            root: merkle::empty_root(),
-            at: Timestamp::default(),
-        }
+        Self { size: 0, root: merkle::empty_root(), at: Timestamp::default() }
     }
 }
 
@@ -245,10 +241,7 @@ pub(crate) fn is_kept(head: &Head, last_kept: Option<&Head>) -> bool {
 pub(crate) fn in_order(size: u64, entries: &[Entry]) -> Result<(), AppendError> {
     for (expected, entry) in (size..).zip(entries) {
         if entry.seq != expected {
-            return Err(AppendError::OutOfOrder {
-                expected,
-                got: entry.seq,
-            });
+            return Err(AppendError::OutOfOrder { expected, got: entry.seq });
         }
     }
     Ok(())

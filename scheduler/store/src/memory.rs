@@ -39,26 +39,15 @@ impl Journal {
     /// Heads are signed when they are asked for: a simulation makes millions and asks for few.
     fn signed(&self, head: Head) -> Result<SignedHead, ReadError> {
         let origin = self.key.verifier().name().to_owned();
-        let checkpoint = Checkpoint {
-            origin,
-            size: head.size,
-            root: head.root,
-            extensions: Vec::new(),
-        };
-        Ok(SignedHead {
-            head,
-            note: checkpoint.sign(&self.key).map_err(ReadError::Head)?,
-        })
+        let checkpoint =
+            Checkpoint { origin, size: head.size, root: head.root, extensions: Vec::new() };
+        Ok(SignedHead { head, note: checkpoint.sign(&self.key).map_err(ReadError::Head)? })
     }
 }
 
 impl Ledger for Journal {
     fn latest_head(&self) -> Result<Option<SignedHead>, ReadError> {
-        if self.head.size == 0 {
-            Ok(None)
-        } else {
-            self.signed(self.head).map(Some)
-        }
+        if self.head.size == 0 { Ok(None) } else { self.signed(self.head).map(Some) }
     }
 
     fn heads(&self, limit: usize, before: Option<u64>) -> Result<Vec<SignedHead>, ReadError> {
@@ -66,22 +55,12 @@ impl Ledger for Journal {
             (self.kept.last() != Some(&self.head) && self.head.size > 0).then_some(self.head);
         let heads = newest.into_iter().chain(self.kept.iter().rev().copied());
         let before = before.unwrap_or(u64::MAX);
-        heads
-            .filter(|head| head.size < before)
-            .take(limit)
-            .map(|head| self.signed(head))
-            .collect()
+        heads.filter(|head| head.size < before).take(limit).map(|head| self.signed(head)).collect()
     }
 
     fn entries(&self, from_seq: u64, limit: usize) -> Result<Vec<StoredEntry>, ReadError> {
         let first = usize::try_from(from_seq).unwrap_or(usize::MAX);
-        Ok(self
-            .entries
-            .iter()
-            .skip(first)
-            .take(limit)
-            .cloned()
-            .collect())
+        Ok(self.entries.iter().skip(first).take(limit).cloned().collect())
     }
 
     fn leaf_hashes(&self, size: u64) -> Result<Vec<Hash>, ReadError> {
@@ -90,10 +69,7 @@ impl Ledger for Journal {
             return Err(ReadError::TooShort { asked: size, has });
         }
         let size = usize::try_from(size).expect("it is at most the length of a vector");
-        Ok(self.entries[..size]
-            .iter()
-            .map(|entry| entry.leaf)
-            .collect())
+        Ok(self.entries[..size].iter().map(|entry| entry.leaf).collect())
     }
 }
 
@@ -111,17 +87,9 @@ impl crate::journal::Journal for Journal {
         for entry in entries {
             let leaf = merkle::leaf(&entry.body);
             self.frontier.push(leaf);
-            self.entries.push(StoredEntry {
-                seq: entry.seq,
-                body: entry.body.clone(),
-                leaf,
-            });
+            self.entries.push(StoredEntry { seq: entry.seq, body: entry.body.clone(), leaf });
         }
-        self.head = Head {
-            size: self.frontier.size(),
-            root: self.frontier.root(),
-            at: now,
-        };
+        self.head = Head { size: self.frontier.size(), root: self.frontier.root(), at: now };
         if is_kept(&self.head, self.kept.last()) {
             self.kept.push(self.head);
         }
@@ -150,9 +118,6 @@ impl crate::journal::Journal for Journal {
     }
 
     fn latest_snapshot(&self) -> Result<FoundSnapshot, ReadError> {
-        Ok(FoundSnapshot {
-            snapshot: self.snapshots.last().cloned(),
-            damaged: Vec::new(),
-        })
+        Ok(FoundSnapshot { snapshot: self.snapshots.last().cloned(), damaged: Vec::new() })
     }
 }

@@ -103,10 +103,7 @@ impl Note {
             .zip(1..)
             .map(|(text, line)| Signature::parse(text).ok_or(NoteError::SignatureLine { line }))
             .collect::<Result<_, _>>()?;
-        Ok(Self {
-            text: text.to_owned(),
-            signatures,
-        })
+        Ok(Self { text: text.to_owned(), signatures })
     }
 
     /// The text, with its last newline: the bytes that are signed.
@@ -122,10 +119,8 @@ impl Note {
     /// Checks that `key` signed the text. Lines by other keys are passed over.
     pub fn verify(&self, key: &VerifierKey) -> Result<(), NoteError> {
         let mut found = false;
-        for line in self
-            .signatures
-            .iter()
-            .filter(|s| s.name == key.name() && s.key_hash == key.hash())
+        for line in
+            self.signatures.iter().filter(|s| s.name == key.name() && s.key_hash == key.hash())
         {
             found = true;
             if key.verifies(self.text.as_bytes(), &line.bytes) {
@@ -152,11 +147,7 @@ impl Signature {
         if bytes.is_empty() {
             return None;
         }
-        Some(Self {
-            name: name.to_owned(),
-            key_hash: *key_hash,
-            bytes: bytes.to_vec(),
-        })
+        Some(Self { name: name.to_owned(), key_hash: *key_hash, bytes: bytes.to_vec() })
     }
 }
 
@@ -171,9 +162,5 @@ pub fn sign(text: &str, key: &SignerKey) -> Result<String, NoteError> {
     }
     let mut bytes = key.verifier().hash().to_vec();
     bytes.extend_from_slice(&key.sign(text.as_bytes()));
-    Ok(format!(
-        "{text}\n— {} {}\n",
-        key.verifier().name(),
-        STANDARD.encode(bytes)
-    ))
+    Ok(format!("{text}\n— {} {}\n", key.verifier().name(), STANDARD.encode(bytes)))
 }

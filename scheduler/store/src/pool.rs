@@ -25,12 +25,7 @@ impl Pool {
     pub(crate) fn open(folder: &Path, kind: Kind) -> Result<Self, FileError> {
         let first = open_reader(folder, kind)?;
         let (folder, path) = (folder.to_owned(), folder.join(kind.name));
-        Ok(Self {
-            folder,
-            path,
-            kind,
-            idle: Mutex::new(vec![first]),
-        })
+        Ok(Self { folder, path, kind, idle: Mutex::new(vec![first]) })
     }
 
     /// Runs a query. Every statement sees one state of the file; two statements may see two.
@@ -38,11 +33,7 @@ impl Pool {
         &self,
         query: impl FnOnce(&Connection) -> rusqlite::Result<T>,
     ) -> Result<T, Fault> {
-        let idle = self
-            .idle
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .pop();
+        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let connection = match idle {
             Some(connection) => connection,
             None => open_reader(&self.folder, self.kind).map_err(|error| self.reopening(error))?,

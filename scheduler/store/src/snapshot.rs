@@ -90,10 +90,7 @@ pub struct Snapshots {
 impl Snapshots {
     /// The snapshots in a data folder, for the ledger that `reader` reads.
     pub fn new(data_folder: &Path, reader: Reader) -> Self {
-        Self {
-            folder: data_folder.join("snapshots"),
-            ledger: reader,
-        }
+        Self { folder: data_folder.join("snapshots"), ledger: reader }
     }
 
     /// Writes a snapshot, durably, and removes all but the last [`KEPT`].
@@ -101,16 +98,8 @@ impl Snapshots {
         let size = snapshot.size;
         let leaf = self.last_leaf(size)?.ok_or(SnapshotError::Ahead { size })?;
         let path = self.path(size);
-        write(
-            &self.folder,
-            &path,
-            &header(snapshot, &leaf),
-            &snapshot.bytes,
-        )
-        .map_err(|source| SnapshotError::Io {
-            path: path.clone(),
-            source,
-        })?;
+        write(&self.folder, &path, &header(snapshot, &leaf), &snapshot.bytes)
+            .map_err(|source| SnapshotError::Io { path: path.clone(), source })?;
         // Larger ones can only be left from before the ledger was restored from a backup.
         let (larger, rest): (Vec<_>, Vec<_>) =
             self.list()?.into_iter().partition(|other| *other > size);
@@ -142,10 +131,7 @@ impl Snapshots {
         let mut damaged = Vec::new();
         for size in &all {
             if let Err(problem) = self.read(*size, facts)? {
-                damaged.push(DamagedSnapshot {
-                    size: *size,
-                    problem,
-                });
+                damaged.push(DamagedSnapshot { size: *size, problem });
             }
         }
         Ok((all.len(), damaged))
@@ -153,10 +139,7 @@ impl Snapshots {
 
     /// The sizes of the snapshots that there are, newest first.
     fn list(&self) -> Result<Vec<u64>, SnapshotError> {
-        let io = |source| SnapshotError::Io {
-            path: self.folder.clone(),
-            source,
-        };
+        let io = |source| SnapshotError::Io { path: self.folder.clone(), source };
         let files = match fs::read_dir(&self.folder) {
             Ok(files) => files,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -165,9 +148,7 @@ impl Snapshots {
         let mut sizes = Vec::new();
         for file in files {
             let name = file.map_err(io)?.file_name();
-            let number = name
-                .to_str()
-                .and_then(|name| name.strip_suffix(".snapshot"));
+            let number = name.to_str().and_then(|name| name.strip_suffix(".snapshot"));
             sizes.extend(number.and_then(|number| number.parse::<u64>().ok()));
         }
         sizes.sort_unstable_by(|a, b| b.cmp(a));
@@ -180,8 +161,7 @@ impl Snapshots {
 
     /// The leaf of the last of the first `size` facts; zeros if `size` is zero, `None` if there are fewer.
     fn last_leaf(&self, size: u64) -> Result<Option<Hash>, ReadError> {
-        size.checked_sub(1)
-            .map_or(Ok(Some([0; 32])), |last| self.ledger.leaf(last))
+        size.checked_sub(1).map_or(Ok(Some([0; 32])), |last| self.ledger.leaf(last))
     }
 
     fn read(&self, size: u64, facts: u64) -> Result<Result<Snapshot, Problem>, ReadError> {
@@ -194,11 +174,7 @@ impl Snapshots {
         };
         let leaf = self.last_leaf(size)?;
         let same = |(of, snapshot)| {
-            if leaf == Some(of) {
-                Ok(snapshot)
-            } else {
-                Err(Problem::OtherLedger)
-            }
+            if leaf == Some(of) { Ok(snapshot) } else { Err(Problem::OtherLedger) }
         };
         Ok(parse(file, size).and_then(same))
     }
@@ -241,22 +217,12 @@ fn parse(mut file: Vec<u8>, size: u64) -> Result<(Hash, Snapshot), Problem> {
         return Err(Problem::Hash);
     }
     file.drain(..HEADER);
-    Ok((
-        leaf,
-        Snapshot {
-            size,
-            format,
-            bytes: file,
-        },
-    ))
+    Ok((leaf, Snapshot { size, format, bytes: file }))
 }
 
 /// Writes beside the path and renames, so that a crash leaves a whole snapshot or none.
 fn write(folder: &Path, path: &Path, header: &[u8], bytes: &[u8]) -> io::Result<()> {
-    fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(folder)?;
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
     let beside = folder.join("writing");
     let written = write_whole(&beside, header, bytes).and_then(|()| fs::rename(&beside, path));
     if let Err(error) = written {
@@ -270,12 +236,7 @@ fn write(folder: &Path, path: &Path, header: &[u8], bytes: &[u8]) -> io::Result<
 
 fn write_whole(path: &Path, header: &[u8], bytes: &[u8]) -> io::Result<()> {
     let mut options = fs::OpenOptions::new();
-    let mut file = options
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(path)?;
+    let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(path)?;
     file.write_all(header)?;
     file.write_all(bytes)?;
     file.sync_all()

@@ -93,10 +93,7 @@ impl Ledger for Journal {
     }
 
     fn leaf_hashes(&self, size: u64) -> Result<Vec<Hash>, ReadError> {
-        ledger::complete(
-            ledger::leaf_hashes(&self.connection, size).at(&self.path)?,
-            size,
-        )
+        ledger::complete(ledger::leaf_hashes(&self.connection, size).at(&self.path)?, size)
     }
 }
 

@@ -80,10 +80,7 @@ pub fn verify(
     }
     while verifier.size() < size && verifier.goes_on() {
         let (facts, problem) = read(ledger, verifier.size());
-        facts
-            .iter()
-            .filter(|fact| fact.seq < size)
-            .for_each(|fact| verifier.fact(fact));
+        facts.iter().filter(|fact| fact.seq < size).for_each(|fact| verifier.fact(fact));
         progress(verifier.size());
         if let Some(problem) = problem {
             verifier.unreadable(&problem);

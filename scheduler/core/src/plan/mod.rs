@@ -23,6 +23,10 @@ pub const PATIENCE: Span = Span::from_secs(600);
 /// How long a task may wait on a node for a slot before it is taken back for a free one.
 pub const RECALL_AFTER: Span = Span::from_millis(100);
 
+/// How long a node gets nothing new that has given a task back without being asked to: an agent
+/// does so while it ends, as fast as it is given more.
+pub const REST: Span = Span::from_secs(1);
+
 /// The nodes that a task keeps away from because they could not start it: only as long as another
 /// node could hold it, for otherwise it would wait for ever.
 fn avoided<'a>(state: &State, job: &'a Job, place: u32) -> &'a [NodeId] {

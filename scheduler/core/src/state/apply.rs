@@ -9,7 +9,7 @@ use super::{Attempt, Failure, Job, Node, State, Token};
 use crate::fact::{AttemptEnded, Entry, Fact, JobSubmitted};
 use crate::life::attempt::{self, Phase};
 use crate::life::node as node_life;
-use crate::plan::pace;
+use crate::plan::{REST, pace};
 use crate::policy::Policy;
 
 /// A task that fails by the user's fault within this long of its start has failed fast.
@@ -34,6 +34,10 @@ impl State {
         for job in self.queue.due(self.now) {
             self.requeue(job);
         }
+        while let Some((_, node)) = self.resting.first().copied().filter(|(at, _)| *at <= self.now)
+        {
+            self.wake_node(node);
+        }
     }
 
     fn change(&mut self, fact: &Fact, at: Timestamp) {
@@ -54,7 +58,7 @@ impl State {
             }
             Fact::AttemptStarted { attempt, started } => self.started(*attempt, *started),
             Fact::AttemptStopping { attempt, why, .. } => self.stopping(*attempt, *why),
-            Fact::AttemptEnded(ended) => self.attempt_ended(ended),
+            Fact::AttemptEnded(ended) => self.attempt_ended(ended, at),
             Fact::TaskReturned { task, node } => self.returned(*task, *node),
             Fact::NodeEnrolled { node, name, fingerprint, .. } => {
                 self.enrolled(*node, name, *fingerprint, at);
@@ -63,6 +67,7 @@ impl State {
                 let known = self.known_node(*node);
                 known.instance = Some(*instance);
                 known.inventory.clone_from(inventory);
+                self.wake_node(*node);
                 self.move_node(*node, node_life::Event::Connected, at);
             }
             Fact::NodeLost { node, .. } => self.move_node(*node, node_life::Event::Lost, at),
@@ -235,7 +240,7 @@ impl State {
         }
     }
 
-    fn attempt_ended(&mut self, ended: &AttemptEnded) {
+    fn attempt_ended(&mut self, ended: &AttemptEnded, at: Timestamp) {
         let AttemptId { task, number } = ended.attempt;
         let attempt = self.attempts.remove(&task).expect("only a live attempt ends");
         let job = self.known_job(task.job);
@@ -282,6 +287,10 @@ impl State {
             }
         }
         self.note_failure(ended, attempt.node);
+        if ended.outcome == Outcome::Recalled && attempt.phase == Phase::Placed {
+            // Nobody has asked for it: the agent is about to leave, and would do so again at once.
+            self.rest(attempt.node, at + REST);
+        }
         self.release(attempt.node, task, &asked.resources);
         self.requeue(task.job);
     }
@@ -370,6 +379,7 @@ impl State {
                 inventory: repower_model::Inventory::default(),
                 drained: None,
                 held_back: None,
+                rests_until: None,
                 since: at,
                 used: Resources::default(),
                 holding: std::collections::BTreeSet::new(),
@@ -393,6 +403,22 @@ impl State {
             node.since = at;
         }
         self.reoffer(id);
+    }
+
+    /// A node gets no new work until a time.
+    fn rest(&mut self, id: NodeId, until: Timestamp) {
+        if let Some(before) = self.known_node(id).rests_until.replace(until) {
+            self.resting.remove(&(before, id));
+        }
+        self.resting.insert((until, id));
+        self.reoffer(id);
+    }
+
+    fn wake_node(&mut self, id: NodeId) {
+        if let Some(until) = self.known_node(id).rests_until.take() {
+            self.resting.remove(&(until, id));
+            self.reoffer(id);
+        }
     }
 
     fn reoffer(&mut self, id: NodeId) {

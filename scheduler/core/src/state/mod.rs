@@ -52,6 +52,8 @@ pub struct State {
     pub offers: Offers,
     /// Nodes with fast failures since something last passed there.
     pub(crate) suspects: BTreeSet<NodeId>,
+    /// Nodes that rest, by when that ends.
+    pub(crate) resting: BTreeSet<(Timestamp, NodeId)>,
     pub(crate) dependents: Dependents,
     pub(crate) fingerprints: BTreeMap<Hash, NodeId>,
     pub(crate) names: BTreeMap<String, NodeId>,

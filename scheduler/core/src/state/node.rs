@@ -24,6 +24,8 @@ pub struct Node {
     pub drained: Option<(String, String)>,
     /// Why it is held back as a black hole.
     pub held_back: Option<String>,
+    /// Until when it gets no new work, because it has given back what it was not asked for.
+    pub rests_until: Option<Timestamp>,
     /// Since when it is in its phase.
     pub since: Timestamp,
     /// What the tasks on it hold.
@@ -52,7 +54,10 @@ impl Node {
 
     /// Whether it may get new work.
     pub fn takes_work(&self) -> bool {
-        self.phase == NodePhase::Up && self.drained.is_none() && self.held_back.is_none()
+        self.phase == NodePhase::Up
+            && self.drained.is_none()
+            && self.held_back.is_none()
+            && self.rests_until.is_none()
     }
 
     /// What tasks can have of it when it is empty.

@@ -79,26 +79,15 @@ impl Jobs {
     pub(super) fn submitted(&mut self, submitted: &JobSubmitted) -> Result<(), Rule> {
         let policy = self.policy.as_ref().ok_or("jobs come after a policy")?;
         let class = policy.classes.get(&submitted.spec.class);
-        let tier = class
-            .map(|class| class.tier)
-            .ok_or("undeclared work is refused")?;
+        let tier = class.map(|class| class.tier).ok_or("undeclared work is refused")?;
         hold(tier != Tier::Prohibited, "prohibited work is refused")?;
         hold(
             submitted.policy == policy.hash && submitted.tier == tier,
             "a decision names its policy",
         )?;
-        hold(
-            submitted.review == (tier == Tier::Review),
-            "what needs a review waits for it",
-        )?;
-        hold(
-            submitted.job.0 == self.count() + 1,
-            "ids of jobs are counted",
-        )?;
-        hold(
-            self.keys.insert(submitted.key),
-            "one key never makes two jobs",
-        )?;
+        hold(submitted.review == (tier == Tier::Review), "what needs a review waits for it")?;
+        hold(submitted.job.0 == self.count() + 1, "ids of jobs are counted")?;
+        hold(self.keys.insert(submitted.key), "one key never makes two jobs")?;
         let waits_for: BTreeSet<_> = submitted.waits_for.iter().map(|on| on.job).collect();
         hold(
             waits_for.iter().all(|on| self.end(*on).is_none()),
@@ -130,11 +119,7 @@ impl Jobs {
         let ended = self.end(on).ok_or("only an end settles a dependency")?;
         let job = self.live(job)?;
         hold(job.waits_for.remove(&on), "a dependency is settled once")?;
-        let mut wanted = job
-            .submitted
-            .waits_for
-            .iter()
-            .filter(|one| one.job == on);
+        let mut wanted = job.submitted.waits_for.iter().filter(|one| one.job == on);
         hold(
             met == wanted.all(|one| one.kind.is_met_by(ended)),
             "a dependency is met as it was asked",
@@ -165,22 +150,13 @@ impl Jobs {
         hold(!job.review, "work under review never runs")?;
         hold(job.waits_for.is_empty(), "a job waits for those before it")?;
         let spec = &job.submitted.spec;
-        hold(
-            spec.start_after.is_none_or(|after| after <= at),
-            "nothing starts before its time",
-        )?;
+        hold(spec.start_after.is_none_or(|after| after <= at), "nothing starts before its time")?;
         job.live += 1;
         let limit = spec.array.limit;
-        hold(
-            limit.is_none_or(|limit| job.live <= limit.into()),
-            "an array keeps its limit",
-        )?;
+        hold(limit.is_none_or(|limit| job.live <= limit.into()), "an array keeps its limit")?;
         let task = task(job, attempt)?;
         hold(task.at == At::Pending, "only a pending task is placed")?;
-        hold(
-            attempt.number == task.number + 1,
-            "attempt numbers grow by one",
-        )?;
+        hold(attempt.number == task.number + 1, "attempt numbers grow by one")?;
         (task.at, task.number) = (At::On(node), attempt.number);
         task.cancelling = false;
         Ok(())
@@ -201,10 +177,7 @@ impl Jobs {
     fn on_node(&mut self, attempt: AttemptId) -> Result<&mut Task, Rule> {
         let task = task(self.live(attempt.task.job)?, attempt)?;
         let is_on = matches!(task.at, At::On(_));
-        hold(
-            is_on && task.number == attempt.number,
-            "late reports change nothing",
-        )?;
+        hold(is_on && task.number == attempt.number, "late reports change nothing")?;
         Ok(task)
     }
 
@@ -257,25 +230,14 @@ impl Jobs {
     pub(super) fn returned(&mut self, id: TaskId, node: NodeId) -> Result<(), Rule> {
         let job = self.live(id.job)?;
         let task = job.tasks.get_mut(&id.index).ok_or("a task is in its array")?;
-        hold(
-            task.at == At::Failed(node),
-            "what failed on a node is given back by it",
-        )?;
+        hold(task.at == At::Failed(node), "what failed on a node is given back by it")?;
         task.user = task.user.saturating_sub(1);
         task.at = At::Pending;
         Ok(())
     }
 
     pub(super) fn ended(&mut self, fact: &Fact) -> Result<(), Rule> {
-        let Fact::JobEnded {
-            job,
-            state,
-            succeeded,
-            failed,
-            cancelled,
-            exit_code,
-        } = fact
-        else {
+        let Fact::JobEnded { job, state, succeeded, failed, cancelled, exit_code } = fact else {
             return Ok(());
         };
         let job = self.live(*job)?;
@@ -318,10 +280,9 @@ impl Jobs {
     pub(super) fn all_ended(&self) -> Result<(), Violation> {
         match self.jobs.iter().find(|(_, job)| job.end.is_none()) {
             None => Ok(()),
-            Some((id, _)) => Err(Violation {
-                rule: "every accepted job ends",
-                detail: format!("job {id}"),
-            }),
+            Some((id, _)) => {
+                Err(Violation { rule: "every accepted job ends", detail: format!("job {id}") })
+            }
         }
     }
 
@@ -334,7 +295,5 @@ impl Jobs {
 }
 
 fn task(job: &mut Job, attempt: AttemptId) -> Result<&mut Task, Rule> {
-    job.tasks
-        .get_mut(&attempt.task.index)
-        .ok_or("a task is in its array")
+    job.tasks.get_mut(&attempt.task.index).ok_or("a task is in its array")
 }

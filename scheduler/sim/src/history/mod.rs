@@ -20,10 +20,7 @@ pub(crate) fn check(world: &World<'_>) -> Result<Summary, Violation> {
     for (at, entry) in entries.iter().enumerate() {
         story
             .follow(&entries[..at], entry)
-            .map_err(|rule| Violation {
-                rule,
-                detail: format!("{entry:?}"),
-            })?;
+            .map_err(|rule| Violation { rule, detail: format!("{entry:?}") })?;
     }
     story.jobs.all_ended()?;
     people::check(world, &entries, &story.jobs)?;
@@ -57,10 +54,7 @@ fn hold(holds: bool, rule: Rule) -> Result<(), Rule> {
 
 impl Story {
     fn follow(&mut self, before: &[Entry], entry: &Entry) -> Result<(), Rule> {
-        hold(
-            entry.seq == before.len() as u64,
-            "facts are counted without gaps",
-        )?;
+        hold(entry.seq == before.len() as u64, "facts are counted without gaps")?;
         hold(
             before.last().is_none_or(|last| last.at <= entry.at),
             "time never goes back in the journal",

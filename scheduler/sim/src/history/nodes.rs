@@ -24,28 +24,16 @@ struct Node {
 
 impl Nodes {
     pub(super) fn placed(&mut self, attempt: AttemptId, id: NodeId) -> Result<(), Rule> {
-        let node = self
-            .nodes
-            .get_mut(&id)
-            .ok_or("attempts go to enrolled nodes")?;
-        hold(
-            node.up && !node.drained && !node.held_back,
-            "attempts go to nodes that take work",
-        )?;
+        let node = self.nodes.get_mut(&id).ok_or("attempts go to enrolled nodes")?;
+        hold(node.up && !node.drained && !node.held_back, "attempts go to nodes that take work")?;
         node.holds.insert(attempt);
-        hold(
-            self.on.insert(attempt, id).is_none(),
-            "an attempt is placed once",
-        )
+        hold(self.on.insert(attempt, id).is_none(), "an attempt is placed once")
     }
 
     pub(super) fn ended(&mut self, attempt: AttemptId) -> Result<(), Rule> {
         let on = self.on.get(&attempt).ok_or("only what was placed ends")?;
         let node = self.nodes.get_mut(on);
-        hold(
-            node.is_some_and(|node| node.holds.remove(&attempt)),
-            "an attempt ends once",
-        )
+        hold(node.is_some_and(|node| node.holds.remove(&attempt)), "an attempt ends once")
     }
 
     pub(super) fn changed(&mut self, fact: &Fact) -> Result<(), Rule> {
@@ -53,20 +41,14 @@ impl Nodes {
             Fact::NodeEnrolled { node, .. } => {
                 let known = self.nodes.len();
                 let is_next = usize::try_from(node.0).ok() == Some(known + 1);
-                hold(
-                    is_next || self.nodes.contains_key(node),
-                    "ids of nodes are counted",
-                )?;
+                hold(is_next || self.nodes.contains_key(node), "ids of nodes are counted")?;
                 self.nodes.entry(*node).or_default();
                 Ok(())
             }
             Fact::NodeConnected { node, .. } => {
                 let node = self.node(*node)?;
                 // What it had before it was lost has been given up by now.
-                hold(
-                    node.up || node.holds.is_empty(),
-                    "a lost node has no attempts",
-                )?;
+                hold(node.up || node.holds.is_empty(), "a lost node has no attempts")?;
                 node.up = true;
                 Ok(())
             }
@@ -110,8 +92,6 @@ impl Nodes {
     }
 
     fn node(&mut self, id: NodeId) -> Result<&mut Node, Rule> {
-        self.nodes
-            .get_mut(&id)
-            .ok_or("facts are about enrolled nodes")
+        self.nodes.get_mut(&id).ok_or("facts are about enrolled nodes")
     }
 }

@@ -13,11 +13,7 @@ use crate::machine::Ending;
 use crate::people::Ask;
 use crate::world::World;
 
-pub(super) fn check(
-    world: &World<'_>,
-    entries: &[Entry],
-    jobs: &Jobs,
-) -> Result<(), Violation> {
+pub(super) fn check(world: &World<'_>, entries: &[Entry], jobs: &Jobs) -> Result<(), Violation> {
     check_runs(world, entries)?;
     check_answers(world, entries, jobs)?;
     check_cancels(world, entries)?;
@@ -53,7 +49,10 @@ fn check_runs(world: &World<'_>, entries: &[Entry]) -> Result<(), Violation> {
                 .is_some_and(|(seq, node)| *seq < run.durable && *node == run.node);
             if !known {
                 let rule = "nothing runs before its placement is durable";
-                return broken(rule, format!("{attempt}: {run:?}, placed {:?}", placed.get(attempt)));
+                return broken(
+                    rule,
+                    format!("{attempt}: {run:?}, placed {:?}", placed.get(attempt)),
+                );
             }
         }
     }
@@ -68,11 +67,7 @@ fn check_runs(world: &World<'_>, entries: &[Entry]) -> Result<(), Violation> {
 }
 
 /// Everybody was told what is in the journal, and only after it was durable.
-fn check_answers(
-    world: &World<'_>,
-    entries: &[Entry],
-    jobs: &Jobs,
-) -> Result<(), Violation> {
+fn check_answers(world: &World<'_>, entries: &[Entry], jobs: &Jobs) -> Result<(), Violation> {
     let mut by_key = BTreeMap::new();
     let mut refusals: BTreeSet<(&str, &str)> = BTreeSet::new();
     for entry in entries {
@@ -90,9 +85,8 @@ fn check_answers(
         };
         let is_so = match answer {
             Ok(Answer::Job { job, .. }) => {
-                let is_durable = by_key
-                    .get(key)
-                    .is_some_and(|(seq, made)| made == job && seq < durable);
+                let is_durable =
+                    by_key.get(key).is_some_and(|(seq, made)| made == job && seq < durable);
                 is_durable && jobs.end(*job).is_some()
             }
             Ok(Answer::Refused(refusal)) => {
@@ -118,19 +112,14 @@ fn check_cancels(world: &World<'_>, entries: &[Entry]) -> Result<(), Violation> 
         else {
             continue;
         };
-        if let Input::Cancel {
-            job, tasks: None, ..
-        } = &**input
-        {
+        if let Input::Cancel { job, tasks: None, .. } = &**input {
             let first = cancelled.entry(*job).or_insert(*durable);
             *first = (*first).min(*durable);
         }
     }
     for entry in entries {
         if let Fact::AttemptPlaced { attempt, .. } = &entry.fact
-            && cancelled
-                .get(&attempt.task.job)
-                .is_some_and(|durable| entry.seq >= *durable)
+            && cancelled.get(&attempt.task.job).is_some_and(|durable| entry.seq >= *durable)
         {
             let rule = "what is cancelled never starts";
             return broken(rule, format!("{attempt}, fact {}", entry.seq));

@@ -9,11 +9,7 @@ use crate::world::World;
 
 pub(super) fn check(world: &World<'_>, entries: &[Entry]) -> Result<(), Violation> {
     let state = world.scheduler.engine().state();
-    differ(
-        "the whole journal",
-        state,
-        &replay(&State::default(), entries),
-    )?;
+    differ("the whole journal", state, &replay(&State::default(), entries))?;
     for (size, bytes) in &world.scheduler.ledger.snapshots {
         let first = usize::try_from(*size).unwrap_or(entries.len());
         let again = replay(&thaw(bytes)?, &entries[first..]);

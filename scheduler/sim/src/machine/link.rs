@@ -35,17 +35,9 @@ impl Machine {
             self.redial(now, deeds);
             return self.part(deeds);
         };
-        agent.line = Some(Line {
-            id,
-            heard: None,
-            gate: now,
-            flushing: false,
-        });
-        let hello = Hello {
-            instance: agent.instance,
-            inventory,
-            held: agent.session.held().collect(),
-        };
+        agent.line = Some(Line { id, heard: None, gate: now, flushing: false });
+        let hello =
+            Hello { instance: agent.instance, inventory, held: agent.session.held().collect() };
         deeds.push(Deed::Send(id, Up::Hello(hello)));
     }
 
@@ -90,10 +82,7 @@ impl Machine {
         match down {
             Down::Welcome { lease } => {
                 deeds.push(Deed::At(now + self.habits.heartbeat, Inner::Beat(link)));
-                let terms = Terms {
-                    lease,
-                    output_bytes: 1 << 20,
-                };
+                let terms = Terms { lease, output_bytes: 1 << 20 };
                 self.tell(Input::LinkUp(terms), now, deeds);
             }
             Down::Orders(orders) => {
@@ -116,10 +105,7 @@ impl Machine {
     /// Sends reports if there are any, and it is not too soon after the ones before.
     pub(super) fn flush(&mut self, link: LinkId, now: Moment, deeds: &mut Vec<Deed>) {
         let Some(agent) = &mut self.agent else { return };
-        let Some(line) = agent
-            .line
-            .as_mut()
-            .filter(|line| line.id == link && line.heard.is_some())
+        let Some(line) = agent.line.as_mut().filter(|line| line.id == link && line.heard.is_some())
         else {
             return;
         };
@@ -131,10 +117,7 @@ impl Machine {
             return;
         }
         line.flushing = false;
-        let limits = BatchLimits {
-            reports: self.habits.batch,
-            ..BatchLimits::default()
-        };
+        let limits = BatchLimits { reports: self.habits.batch, ..BatchLimits::default() };
         let Some(batch) = agent.session.next_batch(&limits) else {
             return;
         };

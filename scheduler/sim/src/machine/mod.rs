@@ -115,16 +115,7 @@ impl Machine {
         clock: Clock,
         dice: Dice,
     ) -> Self {
-        Self {
-            node,
-            ill: Ill::No,
-            capacity,
-            life: 0,
-            habits,
-            clock,
-            dice,
-            agent: None,
-        }
+        Self { node, ill: Ill::No, capacity, life: 0, habits, clock, dice, agent: None }
     }
 
     pub(crate) fn is_on(&self) -> bool {
@@ -199,15 +190,10 @@ impl Machine {
             return;
         };
         let mut actions = Vec::new();
-        agent
-            .session
-            .handle(input, self.clock.at(now), &mut actions);
+        agent.session.handle(input, self.clock.at(now), &mut actions);
         for action in actions {
             match action {
-                Action::Launch {
-                    attempt,
-                    definition,
-                } => {
+                Action::Launch { attempt, definition } => {
                     self.launch(attempt, &definition.spec, now, deeds);
                 }
                 Action::Signal { attempt, signal } => self.signal(attempt, signal, now, deeds),
@@ -239,10 +225,7 @@ impl Machine {
         let Some(agent) = self.agent.as_ref().filter(|agent| agent.leaving) else {
             return;
         };
-        let welcomed = agent
-            .line
-            .as_ref()
-            .is_some_and(|line| line.heard.is_some());
+        let welcomed = agent.line.as_ref().is_some_and(|line| line.heard.is_some());
         let done = if welcomed {
             agent.session.is_settled()
         } else {
@@ -264,10 +247,7 @@ impl Machine {
 impl Machine {
     /// What its agent holds.
     pub(crate) fn held(&self) -> Vec<AttemptId> {
-        self.agent
-            .iter()
-            .flat_map(|agent| agent.session.held())
-            .collect()
+        self.agent.iter().flat_map(|agent| agent.session.held()).collect()
     }
 
     /// Whether nothing runs and everything is reported.

@@ -45,10 +45,7 @@ impl Machine {
             status: fate.status,
         };
         agent.processes.insert(attempt, process);
-        deeds.push(Deed::At(
-            now + fate.launch,
-            Inner::Launched(attempt, serial),
-        ));
+        deeds.push(Deed::At(now + fate.launch, Inner::Launched(attempt, serial)));
     }
 
     pub(super) fn launched(
@@ -79,15 +76,7 @@ impl Machine {
         self.tell(Input::Started { attempt }, now, deeds);
         let data = vec![b'.'; prints];
         let (stream, data) = (Stream::Stdout, &data[..]);
-        self.tell(
-            Input::Output {
-                attempt,
-                stream,
-                data,
-            },
-            now,
-            deeds,
-        );
+        self.tell(Input::Output { attempt, stream, data }, now, deeds);
     }
 
     pub(super) fn exits(
@@ -99,10 +88,7 @@ impl Machine {
     ) {
         let ended = self.clock.at(now).wall;
         let Some(agent) = &mut self.agent else { return };
-        let is_due = agent
-            .processes
-            .get(&attempt)
-            .is_some_and(|process| process.serial == serial);
+        let is_due = agent.processes.get(&attempt).is_some_and(|process| process.serial == serial);
         if !is_due {
             return;
         }
@@ -127,15 +113,7 @@ impl Machine {
             let later = now + Span::from_millis(40);
             deeds.push(Deed::At(later, Inner::Drained(attempt)));
         }
-        self.tell(
-            Input::Exited {
-                attempt,
-                exit,
-                drained,
-            },
-            now,
-            deeds,
-        );
+        self.tell(Input::Exited { attempt, exit, drained }, now, deeds);
     }
 
     pub(super) fn signal(

@@ -60,9 +60,7 @@ impl Scheduler {
             let turned = self.turn(&mut batch, &Input::Schedule, now.wall)?;
             let turn = turned.map_err(|refusal| refused("a pass", &refusal))?;
             let full = turn.facts.len() >= Engine::PASS;
-            batch
-                .dues
-                .extend(turn.effects.into_iter().map(Due::Effect));
+            batch.dues.extend(turn.effects.into_iter().map(Due::Effect));
             if !full {
                 break;
             }
@@ -78,29 +76,17 @@ impl Scheduler {
         now: Now,
     ) -> Result<(), Violation> {
         match letter {
-            Letter::Reports {
-                link,
-                node,
-                reports,
-                through,
-            } => {
+            Letter::Reports { link, node, reports, through } => {
                 for report in reports.into_iter().filter_map(report) {
                     let input = Input::Report { node, report };
                     let turn = self
                         .turn(batch, &input, now.wall)?
                         .map_err(|refusal| refused("a report", &refusal))?;
-                    batch
-                        .dues
-                        .extend(turn.effects.into_iter().map(Due::Effect));
+                    batch.dues.extend(turn.effects.into_iter().map(Due::Effect));
                 }
                 batch.dues.push(Due::Acknowledge(link, through));
             }
-            Letter::Submission {
-                call,
-                key,
-                submitter,
-                spec,
-            } => {
+            Letter::Submission { call, key, submitter, spec } => {
                 self.submit(batch, call, key, submitter, *spec, now)?;
             }
             Letter::Command { call, input } => self.command(batch, call, &input, now)?,
@@ -129,24 +115,13 @@ impl Scheduler {
     ) -> Result<(), Violation> {
         let is_live = self.engine.state().job_by_key(&key).is_some();
         if let Some((job, tasks)) = self.archive.job(&key).filter(|_| !is_live) {
-            let answer = Answer::Job {
-                job,
-                created: false,
-                tasks,
-                hold: None,
-            };
+            let answer = Answer::Job { job, created: false, tasks, hold: None };
             batch.dues.push(Due::Reply(call, Ok(answer)));
             return Ok(());
         }
         let past = self.archive.past(&spec.dependencies);
         let spec_hash = hash_of(format!("{spec:?}").as_bytes());
-        let submit = Submit {
-            key,
-            submitter,
-            spec,
-            spec_hash,
-            past,
-        };
+        let submit = Submit { key, submitter, spec, spec_hash, past };
         self.command(batch, call, &Input::Submit(Box::new(submit)), now)
     }
 
@@ -158,9 +133,7 @@ impl Scheduler {
         now: Now,
     ) -> Result<(), Violation> {
         let answer = self.turn(batch, input, now.wall)?.map(|turn| {
-            batch
-                .dues
-                .extend(turn.effects.into_iter().map(Due::Effect));
+            batch.dues.extend(turn.effects.into_iter().map(Due::Effect));
             turn.answer
         });
         batch.dues.push(Due::Reply(call, answer));
@@ -185,15 +158,11 @@ impl Scheduler {
             inventory: Box::new(hello.inventory),
             held: hello.held,
         };
-        let turn = self
-            .turn(batch, &input, now.wall)?
-            .map_err(|refusal| refused("a hello", &refusal))?;
+        let turn =
+            self.turn(batch, &input, now.wall)?.map_err(|refusal| refused("a hello", &refusal))?;
         self.leases.heard(node, now.wall);
         batch.dues.push(Due::Welcome(link));
-        let on_link = turn
-            .effects
-            .into_iter()
-            .map(|effect| Due::EffectOn(link, effect));
+        let on_link = turn.effects.into_iter().map(|effect| Due::EffectOn(link, effect));
         batch.dues.extend(on_link);
         Ok(())
     }
@@ -208,20 +177,15 @@ impl Scheduler {
     }
 
     fn effects(&mut self, batch: &mut Batch, input: &Input, now: Now) -> Result<(), Violation> {
-        let turn = self
-            .turn(batch, input, now.wall)?
-            .map_err(|refusal| refused("a lease", &refusal))?;
-        batch
-            .dues
-            .extend(turn.effects.into_iter().map(Due::Effect));
+        let turn =
+            self.turn(batch, input, now.wall)?.map_err(|refusal| refused("a lease", &refusal))?;
+        batch.dues.extend(turn.effects.into_iter().map(Due::Effect));
         Ok(())
     }
 
     /// Whether what was turned has to be made durable, or told to somebody.
     pub(crate) fn owes(&self) -> bool {
-        self.batch
-            .as_ref()
-            .is_some_and(|batch| !batch.entries.is_empty() || !batch.dues.is_empty())
+        self.batch.as_ref().is_some_and(|batch| !batch.entries.is_empty() || !batch.dues.is_empty())
     }
 
     /// Makes the batch durable, and says what is owed now.
@@ -298,19 +262,9 @@ fn report(report: Report) -> Option<input::Report> {
     match report {
         Report::Output { .. } => None,
         Report::Started { attempt, started } => Some(input::Report::Started { attempt, started }),
-        Report::Ended {
-            attempt,
-            outcome,
-            usage,
-            started,
-            ended,
-        } => Some(input::Report::Ended {
-            attempt,
-            outcome,
-            usage,
-            started,
-            ended,
-        }),
+        Report::Ended { attempt, outcome, usage, started, ended } => {
+            Some(input::Report::Ended { attempt, outcome, usage, started, ended })
+        }
     }
 }
 

@@ -19,20 +19,14 @@ impl Ledger {
     pub(super) fn new() -> Self {
         let journal =
             Journal::new("sim", [7; 32]).expect("`sim` is a name that an origin can have");
-        Self {
-            journal,
-            snapshots: Vec::new(),
-        }
+        Self { journal, snapshots: Vec::new() }
     }
 
     /// Makes facts durable.
     pub(super) fn append(&mut self, entries: &[Entry], now: Timestamp) -> Result<(), Violation> {
         let bytes: Vec<_> = entries
             .iter()
-            .map(|entry| Bytes {
-                seq: entry.seq,
-                body: convert::encode(entry),
-            })
+            .map(|entry| Bytes { seq: entry.seq, body: convert::encode(entry) })
             .collect();
         let appended = self.journal.append(&bytes, &[], now);
         appended.map(drop).map_err(|error| Violation {
@@ -48,13 +42,10 @@ impl Ledger {
 
     /// The facts as they were decided, from one on.
     pub(crate) fn entries(&self, from: u64) -> Result<Vec<Entry>, Violation> {
-        let stored = self
-            .journal
-            .entries(from, usize::MAX)
-            .map_err(|error| Violation {
-                rule: "the journal can be read",
-                detail: error.to_string(),
-            })?;
+        let stored = self.journal.entries(from, usize::MAX).map_err(|error| Violation {
+            rule: "the journal can be read",
+            detail: error.to_string(),
+        })?;
         decode_all(stored.iter().map(|entry| &entry.body[..]))
     }
 }
@@ -63,10 +54,7 @@ impl Ledger {
 pub(crate) fn decode_all<'a>(
     bodies: impl Iterator<Item = &'a [u8]>,
 ) -> Result<Vec<Entry>, Violation> {
-    let broken = |detail| Violation {
-        rule: "a fact can be read as it was written",
-        detail,
-    };
+    let broken = |detail| Violation { rule: "a fact can be read as it was written", detail };
     bodies
         .map(|body| {
             let entry = convert::decode(body).map_err(|error| broken(error.to_string()))?;

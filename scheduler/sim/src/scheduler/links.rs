@@ -27,12 +27,7 @@ struct Line {
 impl Links {
     /// Puts a link in place of the one before, which is returned.
     pub(super) fn open(&mut self, node: NodeId, link: LinkId) -> Option<LinkId> {
-        let line = Line {
-            link,
-            welcomed: false,
-            defined: BTreeSet::new(),
-            orders: Vec::new(),
-        };
+        let line = Line { link, welcomed: false, defined: BTreeSet::new(), orders: Vec::new() };
         self.by_node.insert(node, line).map(|before| before.link)
     }
 
@@ -47,9 +42,7 @@ impl Links {
 
     /// Whether this is the present link of a node.
     pub(super) fn is_of(&self, node: NodeId, link: LinkId) -> bool {
-        self.by_node
-            .get(&node)
-            .is_some_and(|line| line.link == link)
+        self.by_node.get(&node).is_some_and(|line| line.link == link)
     }
 
     /// Whether this is the present link of any node.
@@ -73,9 +66,7 @@ impl Links {
 
     /// Whether a node must be told about a job before its first start.
     pub(super) fn must_define(&mut self, node: NodeId, job: JobId) -> bool {
-        self.by_node
-            .get_mut(&node)
-            .is_some_and(|line| line.welcomed && line.defined.insert(job))
+        self.by_node.get_mut(&node).is_some_and(|line| line.welcomed && line.defined.insert(job))
     }
 
     /// Tells every node that knows a job to forget it.
@@ -89,13 +80,8 @@ impl Links {
 
     /// The messages that are to go.
     pub(super) fn flush(&mut self) -> Vec<(LinkId, Vec<Order>)> {
-        let waiting = self
-            .by_node
-            .values_mut()
-            .filter(|line| !line.orders.is_empty());
-        waiting
-            .map(|line| (line.link, std::mem::take(&mut line.orders)))
-            .collect()
+        let waiting = self.by_node.values_mut().filter(|line| !line.orders.is_empty());
+        waiting.map(|line| (line.link, std::mem::take(&mut line.orders))).collect()
     }
 
     pub(super) fn clear(&mut self) {

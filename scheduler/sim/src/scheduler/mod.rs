@@ -34,27 +34,13 @@ pub(crate) struct CallId(pub(crate) u64);
 #[derive(Debug)]
 pub(crate) enum Letter {
     /// Reports of a node.
-    Reports {
-        link: LinkId,
-        node: NodeId,
-        reports: Vec<Report>,
-        through: u64,
-    },
+    Reports { link: LinkId, node: NodeId, reports: Vec<Report>, through: u64 },
     /// A submission.
-    Submission {
-        call: CallId,
-        key: Key,
-        submitter: String,
-        spec: Box<JobSpec>,
-    },
+    Submission { call: CallId, key: Key, submitter: String, spec: Box<JobSpec> },
     /// Another command of a person.
     Command { call: CallId, input: Box<Input> },
     /// An agent has opened a link.
-    Hello {
-        link: LinkId,
-        node: NodeId,
-        hello: Hello,
-    },
+    Hello { link: LinkId, node: NodeId, hello: Hello },
     /// An agent ends in order.
     Goodbye { link: LinkId, node: NodeId },
 }
@@ -121,9 +107,7 @@ impl Scheduler {
     /// Turns one input alone, and makes it durable: for the founding of a cell.
     pub(crate) fn found(&mut self, input: &Input, now: Timestamp) -> Result<Answer, Violation> {
         let mut batch = Batch::default();
-        let turn = self
-            .turn(&mut batch, input, now)?
-            .expect("a cell is founded without refusals");
+        let turn = self.turn(&mut batch, input, now)?.expect("a cell is founded without refusals");
         self.ledger.append(&batch.entries, now)?;
         Ok(turn.answer)
     }
@@ -191,10 +175,7 @@ impl Scheduler {
         let after = self.engine.state().seq;
         if after != seq + facts.len() as u64 {
             let detail = format!("fact {seq} to {after} of {input:?}");
-            return Err(Violation {
-                rule: "a refusal changes nothing",
-                detail,
-            });
+            return Err(Violation { rule: "a refusal changes nothing", detail });
         }
         for (seq, fact) in (seq..).zip(facts) {
             self.archive.note(fact);
@@ -212,9 +193,7 @@ impl Scheduler {
 
     /// When there is something to do though nothing arrives, as a wait from now.
     pub(crate) fn next_wake(&self, now: Now) -> Option<Span> {
-        self.engine
-            .next_wake(now.wall)
-            .map(|at| at.since(now.wall).max(Span::from_millis(1)))
+        self.engine.next_wake(now.wall).map(|at| at.since(now.wall).max(Span::from_millis(1)))
     }
 
     /// Whether there is anything to turn.
@@ -250,4 +229,3 @@ impl Scheduler {
         lines.join("\n")
     }
 }
-

@@ -29,9 +29,7 @@ impl Scheduler {
     /// Comes back from the journal and, if there is one, the latest snapshot: both must agree.
     pub(crate) fn recover(&mut self, now: Now) -> Result<(), Violation> {
         let entries = self.ledger.entries(0)?;
-        entries
-            .iter()
-            .for_each(|entry| self.archive.note(&entry.fact));
+        entries.iter().for_each(|entry| self.archive.note(&entry.fact));
         let whole = replay(&State::default(), &entries);
         let state = match self.ledger.snapshots.last() {
             Some((size, bytes)) => {
@@ -57,11 +55,7 @@ impl Scheduler {
             rule: "the state can be written",
             detail: error.to_string(),
         })?;
-        differ(
-            "a snapshot at once",
-            self.engine.state(),
-            &thaw(&bytes)?,
-        )?;
+        differ("a snapshot at once", self.engine.state(), &thaw(&bytes)?)?;
         self.ledger.snapshots.push((size, bytes));
         Ok(())
     }
@@ -69,10 +63,8 @@ impl Scheduler {
 
 /// The state that a snapshot holds.
 pub(crate) fn thaw(bytes: &[u8]) -> Result<State, Violation> {
-    postcard::from_bytes(bytes).map_err(|error| Violation {
-        rule: "a snapshot can be read",
-        detail: error.to_string(),
-    })
+    postcard::from_bytes(bytes)
+        .map_err(|error| Violation { rule: "a snapshot can be read", detail: error.to_string() })
 }
 
 /// The state that more facts give.

@@ -37,8 +37,5 @@ pub(crate) enum Wish {
         again_in: Option<Span>,
     },
     /// To cancel a job, or some of its tasks.
-    Cancel {
-        job: usize,
-        tasks: Option<Vec<IndexRange>>,
-    },
+    Cancel { job: usize, tasks: Option<Vec<IndexRange>> },
 }

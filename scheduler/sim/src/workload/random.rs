@@ -21,10 +21,7 @@ pub(crate) fn plan(seed: u64, faults: &Faults, horizon: Moment) -> Plan {
         plan.steps.push(Step { at, wish });
         if faults.has(Fault::Cancels) && dice.chance(250) {
             let at = moment(&mut dice, horizon.as_millis());
-            plan.steps.push(Step {
-                at,
-                wish: cancel(&mut dice, jobs),
-            });
+            plan.steps.push(Step { at, wish: cancel(&mut dice, jobs) });
         }
     }
     plan
@@ -56,16 +53,9 @@ fn submission(dice: &mut Dice, slot: usize, pace: u64, faults: &Faults) -> Wish 
     }
     let again_in = (faults.has(Fault::Duplicates) && dice.chance(400))
         .then(|| dice.span(Span::ZERO, Span::from_secs(20)));
-    let start_in = dice
-        .chance(150)
-        .then(|| dice.span(Span::ZERO, Span::from_secs(40)));
+    let start_in = dice.chance(150).then(|| dice.span(Span::ZERO, Span::from_secs(40)));
     let spec = Box::new(spec(dice, pace));
-    Wish::Submit {
-        spec,
-        after,
-        start_in,
-        again_in,
-    }
+    Wish::Submit { spec, after, start_in, again_in }
 }
 
 fn spec(dice: &mut Dice, pace: u64) -> JobSpec {
@@ -75,11 +65,7 @@ fn spec(dice: &mut Dice, pace: u64) -> JobSpec {
         name: "a-job".into(),
         class: class(dice).into(),
         project: JobSpec::PROJECT.into(),
-        command: if dice.chance(15) {
-            Vec::new()
-        } else {
-            work.command()
-        },
+        command: if dice.chance(15) { Vec::new() } else { work.command() },
         script: Vec::new(),
         environment: Vec::new(),
         working_folder: String::new(),
@@ -93,11 +79,7 @@ fn spec(dice: &mut Dice, pace: u64) -> JobSpec {
         start_after: None,
         retries: Retries {
             user: dice.small(0, 2),
-            system: if dice.chance(200) {
-                dice.small(0, 2)
-            } else {
-                Retries::SYSTEM
-            },
+            system: if dice.chance(200) { dice.small(0, 2) } else { Retries::SYSTEM },
         },
         dependencies: Vec::new(),
     }
@@ -162,8 +144,6 @@ fn resources(dice: &mut Dice) -> Resources {
         cpus: Cpus::from_milli(cpus),
         memory: Bytes::from_mib(*dice.pick(&[0, 0, 512, 3_000])),
         disk: Bytes::default(),
-        extras: (licences > 0)
-            .then(|| vec![("licence".to_owned(), licences)])
-            .unwrap_or_default(),
+        extras: (licences > 0).then(|| vec![("licence".to_owned(), licences)]).unwrap_or_default(),
     }
 }

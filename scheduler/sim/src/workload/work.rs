@@ -64,24 +64,13 @@ impl Work {
 
     /// What a job says; `None` if it was not made by [`Work::command`].
     pub(crate) fn of(spec: &JobSpec) -> Option<Self> {
-        let numbers: Vec<u64> = spec
-            .command
-            .iter()
-            .skip(1)
-            .filter_map(|word| word.parse().ok())
-            .collect();
+        let numbers: Vec<u64> =
+            spec.command.iter().skip(1).filter_map(|word| word.parse().ok()).collect();
         let [seed, least, most, fails, doomed, deaf] = numbers[..] else {
             return None;
         };
         let (least, most) = (Span::from_millis(least), Span::from_millis(most));
-        Some(Self {
-            seed,
-            least,
-            most,
-            fails,
-            doomed,
-            deaf,
-        })
+        Some(Self { seed, least, most, fails, doomed, deaf })
     }
 
     /// What an attempt does on a node.
@@ -109,15 +98,8 @@ impl Work {
         };
         match ill {
             Ill::No => fate,
-            Ill::Eats => Fate {
-                run: Span::from_millis(1),
-                status: Status::Code(1),
-                ..fate
-            },
-            Ill::CannotStart => Fate {
-                starts: false,
-                ..fate
-            },
+            Ill::Eats => Fate { run: Span::from_millis(1), status: Status::Code(1), ..fate },
+            Ill::CannotStart => Fate { starts: false, ..fate },
         }
     }
 }

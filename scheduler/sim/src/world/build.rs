@@ -49,11 +49,7 @@ fn traits(dice: &mut Dice, faults: &Faults) -> Traits {
             longest_pause: part(3),
         },
         latency: Span::from_millis(dice.within(0, 20)),
-        held_up: if faults.has(Fault::Delays) {
-            part(32)
-        } else {
-            Span::ZERO
-        },
+        held_up: if faults.has(Fault::Delays) { part(32) } else { Span::ZERO },
         commit: Span::from_millis(dice.within(0, 12)),
     }
 }
@@ -143,11 +139,7 @@ impl<'a> World<'a> {
         };
         self.scheduler.found(&issue, now)?;
         let fingerprint = hash_of(format!("certificate of {name}").as_bytes());
-        let enrol = Input::Enrol {
-            secret,
-            name,
-            fingerprint,
-        };
+        let enrol = Input::Enrol { secret, name, fingerprint };
         let answer = self.scheduler.found(&enrol, now)?;
         assert_eq!(answer, Answer::Node(node), "nodes are counted from 1");
         Ok(())
@@ -159,18 +151,12 @@ fn capacity(dice: &mut Dice, node: NodeId) -> Resources {
     let (cpus, gib, licences) = if node.0 == 1 {
         (dice.within(4, 6), 8, 2)
     } else {
-        (
-            dice.within(1, 6),
-            *dice.pick(&[1, 4, 64]),
-            *dice.pick(&[0, 0, 1, 4]),
-        )
+        (dice.within(1, 6), *dice.pick(&[1, 4, 64]), *dice.pick(&[0, 0, 1, 4]))
     };
     Resources {
         cpus: Cpus::from_whole(cpus),
         memory: Bytes::from_gib(gib),
         disk: Bytes::from_gib(10),
-        extras: (licences > 0)
-            .then(|| vec![("licence".to_owned(), licences)])
-            .unwrap_or_default(),
+        extras: (licences > 0).then(|| vec![("licence".to_owned(), licences)]).unwrap_or_default(),
     }
 }

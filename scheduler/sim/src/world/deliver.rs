@@ -29,10 +29,7 @@ impl World<'_> {
     ) -> Result<(), Violation> {
         let now = self.now;
         let mut deeds = Vec::new();
-        let machine = self
-            .machines
-            .get_mut(&node)
-            .filter(|machine| machine.life == life);
+        let machine = self.machines.get_mut(&node).filter(|machine| machine.life == life);
         if let Some(machine) = machine {
             machine.inner(inner, now, &mut deeds);
         }
@@ -53,12 +50,7 @@ impl World<'_> {
                             Class::Tick
                         }
                     };
-                    self.push(
-                        at,
-                        class,
-                        node.0.into(),
-                        Event::Inside(node, life, inner),
-                    );
+                    self.push(at, class, node.0.into(), Event::Inside(node, life, inner));
                 }
                 Deed::HangUp(link) => self.hang_up(link, End::Agent),
                 Deed::Dial => self.dial(node)?,
@@ -74,11 +66,7 @@ impl World<'_> {
     }
 
     fn dial(&mut self, node: NodeId) -> Result<(), Violation> {
-        let link = if self.is_up {
-            self.network.dial(node)
-        } else {
-            None
-        };
+        let link = if self.is_up { self.network.dial(node) } else { None };
         if let Some(link) = link {
             self.note(|| format!("n{node} dials link {}", link.0));
             if let Some(before) = self.scheduler.opened(link, node) {
@@ -109,12 +97,7 @@ impl World<'_> {
         } else {
             self.network.latency()
         };
-        self.push(
-            self.now + wait,
-            Class::Signal,
-            link.0,
-            Event::Broken(link, other),
-        );
+        self.push(self.now + wait, Class::Signal, link.0, Event::Broken(link, other));
     }
 
     pub(super) fn notice(&mut self, link: LinkId, end: End) -> Result<(), Violation> {
@@ -196,12 +179,9 @@ impl World<'_> {
             Up::Heartbeat => return,
             Up::Hello(hello) => Letter::Hello { link, node, hello },
             Up::Goodbye => Letter::Goodbye { link, node },
-            Up::Reports { first, reports } => Letter::Reports {
-                link,
-                node,
-                through: first + reports.len() as u64 - 1,
-                reports,
-            },
+            Up::Reports { first, reports } => {
+                Letter::Reports { link, node, through: first + reports.len() as u64 - 1, reports }
+            }
         };
         self.scheduler.receive(letter);
         self.want_pass();
@@ -232,11 +212,7 @@ impl World<'_> {
     fn begins(&mut self, attempt: AttemptId, node: NodeId) -> Result<(), Violation> {
         self.note(|| format!("n{node} runs {attempt}"));
         let durable = self.scheduler.ledger.head().size;
-        let run = Run {
-            node,
-            durable,
-            ending: None,
-        };
+        let run = Run { node, durable, ending: None };
         self.runs.entry(attempt).or_default().push(run);
         match self.running.insert(attempt.task, (attempt, node)) {
             None => Ok(()),
@@ -301,12 +277,7 @@ impl World<'_> {
         self.push(self.now + latency, Class::Arrival, call.0, event);
     }
 
-    pub(super) fn answered(
-        &mut self,
-        call: CallId,
-        answer: Result<Answer, Refusal>,
-        durable: u64,
-    ) {
+    pub(super) fn answered(&mut self, call: CallId, answer: Result<Answer, Refusal>, durable: u64) {
         self.note(|| format!("call {} is answered: {answer:?}", call.0));
         if let Some(job) = self.people.told(call, answer, durable) {
             let wait = self.dice("reviews").span(Span::ZERO, Span::from_secs(20));
@@ -325,9 +296,9 @@ fn brief(up: &Up) -> String {
             let words = reports.iter().map(|report| match report {
                 Report::Output { attempt, data, .. } => format!("{attempt} printed {}", data.len()),
                 Report::Started { attempt, .. } => format!("{attempt} started"),
-                Report::Ended {
-                    attempt, outcome, ..
-                } => format!("{attempt} ended {}", outcome.code()),
+                Report::Ended { attempt, outcome, .. } => {
+                    format!("{attempt} ended {}", outcome.code())
+                }
             });
             format!("from {first}: {}", words.collect::<Vec<_>>().join(", "))
         }

@@ -53,12 +53,7 @@ impl World<'_> {
         }
         let most = self.commit;
         let wait = self.dice("commits").span(Span::ZERO, most);
-        self.push(
-            self.now + wait,
-            Class::Completion,
-            0,
-            Event::Committed(epoch),
-        );
+        self.push(self.now + wait, Class::Completion, 0, Event::Committed(epoch));
         Ok(())
     }
 

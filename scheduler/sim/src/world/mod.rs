@@ -207,9 +207,7 @@ impl World<'_> {
 
     fn dice(&mut self, concern: &'static str) -> &mut Dice {
         let seed = self.seed;
-        self.dice
-            .entry(concern)
-            .or_insert_with(|| Dice::new(seed, concern))
+        self.dice.entry(concern).or_insert_with(|| Dice::new(seed, concern))
     }
 
     /// What the scheduler's clocks say.

@@ -164,9 +164,7 @@ impl World<'_> {
             }
             Trouble::Policy => {
                 let forbids = self.dice(trouble.concern()).chance(500);
-                let call = self.people.command(Input::Adopt {
-                    text: policy(forbids),
-                });
+                let call = self.people.command(Input::Adopt { text: policy(forbids) });
                 self.push(self.now, Class::Arrival, call.0, Event::Ask(call));
             }
         }
@@ -316,10 +314,8 @@ fn policy(forbids: bool) -> String {
     if !forbids {
         return DEFAULT.to_owned();
     }
-    DEFAULT
-        .replace("policy-version = \"default-1\"", "policy-version = \"sim-2\"")
-        .replace(
-            "[class.render-transcode]\ntier = \"permitted\"",
-            "[class.render-transcode]\ntier = \"prohibited\"\nentry = \"sim\"",
-        )
+    DEFAULT.replace("policy-version = \"default-1\"", "policy-version = \"sim-2\"").replace(
+        "[class.render-transcode]\ntier = \"permitted\"",
+        "[class.render-transcode]\ntier = \"prohibited\"\nentry = \"sim\"",
+    )
 }

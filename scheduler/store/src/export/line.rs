@@ -89,14 +89,9 @@ struct HeadText {
 impl Line {
     /// Reads a line without its newline.
     pub fn parse(line: &[u8], number: u64) -> Result<Self, LineError> {
-        let json = |source| LineError::Json {
-            line: number,
-            source,
-        };
+        let json = |source| LineError::Json { line: number, source };
         if line.starts_with(b"{\"head\"") {
-            return Ok(Self::Head(
-                serde_json::from_slice::<HeadText>(line).map_err(json)?.head,
-            ));
+            return Ok(Self::Head(serde_json::from_slice::<HeadText>(line).map_err(json)?.head));
         }
         let text: FactText = serde_json::from_slice(line).map_err(json)?;
         let body = STANDARD.decode(text.body).ok();
@@ -104,11 +99,7 @@ impl Line {
         let (Some(body), Some(leaf)) = (body, leaf) else {
             return Err(LineError::Encoding { line: number });
         };
-        Ok(Self::Fact(StoredEntry {
-            seq: text.seq,
-            body,
-            leaf,
-        }))
+        Ok(Self::Fact(StoredEntry { seq: text.seq, body, leaf }))
     }
 }
 

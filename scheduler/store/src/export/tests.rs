@@ -11,10 +11,7 @@ use crate::verify::{Place, What};
 fn export(facts: u64) -> (String, VerifierKey) {
     let mut journal = memory::Journal::new("repower.example/test", [5; 32]).unwrap();
     let entries: Vec<_> = (0..facts)
-        .map(|seq| Entry {
-            seq,
-            body: [&seq.to_be_bytes()[..], b"what happened"].concat(),
-        })
+        .map(|seq| Entry { seq, body: [&seq.to_be_bytes()[..], b"what happened"].concat() })
         .collect();
     journal.append(&entries, &[], Timestamp::default()).unwrap();
     let mut text = Vec::new();
@@ -80,19 +77,9 @@ fn a_tampered_export_is_found_out_and_the_fact_named() {
     let swapped = change(&|lines| lines.swap(7, 9));
     assert_bad(&swapped, &key, Place::Fact(7), &What::Missing { next: 9 });
     let doubled = change(&|lines| lines.insert(7, lines[6].clone()));
-    assert_bad(
-        &doubled,
-        &key,
-        Place::Fact(7),
-        &What::OutOfPlace { found: 6 },
-    );
+    assert_bad(&doubled, &key, Place::Fact(7), &What::OutOfPlace { found: 6 });
     let tail_cut = change(&|lines| drop(lines.drain(30..40)));
-    assert_bad(
-        &tail_cut,
-        &key,
-        Place::Fact(30),
-        &What::TailCut { size: 40 },
-    );
+    assert_bad(&tail_cut, &key, Place::Fact(30), &What::TailCut { size: 40 });
 
     assert_unreadable(&joined(&lines[..40]), &key, 40, "ends without a head");
     assert_unreadable(&text[..3000], &key, 24, "line 25 is cut short");
@@ -139,8 +126,5 @@ fn an_export_with_the_head_of_fewer_facts_is_found_out() {
 fn a_ledger_without_facts_has_no_export() {
     let journal = memory::Journal::new("a", [5; 32]).unwrap();
 
-    assert!(matches!(
-        write(&journal, &mut Vec::new(), |_| ()),
-        Err(ExportError::Empty)
-    ));
+    assert!(matches!(write(&journal, &mut Vec::new(), |_| ()), Err(ExportError::Empty)));
 }

@@ -80,16 +80,9 @@ impl Frontier {
         let (peaks, odd) = rest.as_chunks::<32>();
         if !odd.is_empty() || peaks.len() != size.count_ones() as usize {
             let expected = 8 + 32 * size.count_ones() as usize;
-            return Err(FrontierError::Length {
-                size,
-                expected,
-                bytes: bytes.len(),
-            });
+            return Err(FrontierError::Length { size, expected, bytes: bytes.len() });
         }
-        Ok(Self {
-            size,
-            peaks: peaks.to_vec(),
-        })
+        Ok(Self { size, peaks: peaks.to_vec() })
     }
 }
 
@@ -102,10 +95,7 @@ mod tests {
     fn a_frontier_survives_its_bytes() {
         let mut frontier = Frontier::new();
         for n in 0..100_u64 {
-            assert_eq!(
-                Frontier::from_bytes(&frontier.to_bytes()),
-                Ok(frontier.clone())
-            );
+            assert_eq!(Frontier::from_bytes(&frontier.to_bytes()), Ok(frontier.clone()));
             frontier.push(leaf(&n.to_be_bytes()));
         }
     }
@@ -116,21 +106,10 @@ mod tests {
         (0..3_u8).for_each(|n| frontier.push(leaf(&[n])));
         let bytes = frontier.to_bytes();
 
-        assert_eq!(
-            Frontier::from_bytes(&bytes[..4]),
-            Err(FrontierError::Short { bytes: 4 })
-        );
-        let expected = FrontierError::Length {
-            size: 3,
-            expected: 72,
-            bytes: 71,
-        };
+        assert_eq!(Frontier::from_bytes(&bytes[..4]), Err(FrontierError::Short { bytes: 4 }));
+        let expected = FrontierError::Length { size: 3, expected: 72, bytes: 71 };
         assert_eq!(Frontier::from_bytes(&bytes[..71]), Err(expected));
-        let expected = FrontierError::Length {
-            size: 3,
-            expected: 72,
-            bytes: 40,
-        };
+        let expected = FrontierError::Length { size: 3, expected: 72, bytes: 40 };
         assert_eq!(Frontier::from_bytes(&bytes[..40]), Err(expected));
     }
 }

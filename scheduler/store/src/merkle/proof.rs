@@ -86,10 +86,7 @@ pub fn inclusion(leaves: &[Hash], index: u64) -> Result<Vec<Hash>, ProofError> {
 ///
 /// [`ProofError::Backwards`] if there are fewer than `old` leaves.
 pub fn consistency(leaves: &[Hash], old: u64) -> Result<Vec<Hash>, ProofError> {
-    let backwards = ProofError::Backwards {
-        old,
-        new: leaves.len() as u64,
-    };
+    let backwards = ProofError::Backwards { old, new: leaves.len() as u64 };
     let mut old = usize::try_from(old).map_err(|_| backwards)?;
     if old > leaves.len() {
         return Err(backwards);
@@ -131,10 +128,7 @@ pub fn verify_inclusion(
     if index >= size {
         return Err(ProofError::Outside { index, size });
     }
-    let length = ProofError::Length {
-        hashes: path.len(),
-        size,
-    };
+    let length = ProofError::Length { hashes: path.len(), size };
     let (mut at, mut last) = (index, size - 1);
     let mut hash = *leaf;
     for sibling in path {
@@ -153,11 +147,7 @@ pub fn verify_inclusion(
     if last != 0 {
         return Err(length);
     }
-    if hash == *root {
-        Ok(())
-    } else {
-        Err(ProofError::Root { size })
-    }
+    if hash == *root { Ok(()) } else { Err(ProofError::Root { size }) }
 }
 
 /// Checks that the tree of `old` leaves with `old_root` is the beginning of that of `new` leaves with `new_root`.
@@ -169,16 +159,9 @@ pub fn verify_consistency(
     if old > new {
         return Err(ProofError::Backwards { old, new });
     }
-    let length = ProofError::Length {
-        hashes: path.len(),
-        size: new,
-    };
+    let length = ProofError::Length { hashes: path.len(), size: new };
     if old == new || old == 0 {
-        let same = if old == 0 {
-            *old_root == super::empty_root()
-        } else {
-            old_root == new_root
-        };
+        let same = if old == 0 { *old_root == super::empty_root() } else { old_root == new_root };
         return match (same, path.is_empty()) {
             (true, true) => Ok(()),
             (true, false) => Err(length),
@@ -217,11 +200,7 @@ pub fn verify_consistency(
     if from_old != *old_root {
         return Err(ProofError::Root { size: old });
     }
-    if from_new == *new_root {
-        Ok(())
-    } else {
-        Err(ProofError::Root { size: new })
-    }
+    if from_new == *new_root { Ok(()) } else { Err(ProofError::Root { size: new }) }
 }
 
 /// Climbs past the levels on which the last node of a tree has no sibling and is carried up as it is.

@@ -90,10 +90,7 @@ fn audit_paths_are_those_of_certificate_transparency() {
             "d37ee418976dd95753c1c73862b9398fa2a2cf9b4ff0fdfe8b30cd95209614b7",
         ]
     );
-    assert_eq!(
-        path(2, 3),
-        ["fac54203e7cc696cf0dfcb42c92a1d9dbaf70ad9e621f4bd8d98662f00e3c125"]
-    );
+    assert_eq!(path(2, 3), ["fac54203e7cc696cf0dfcb42c92a1d9dbaf70ad9e621f4bd8d98662f00e3c125"]);
 }
 
 #[test]
@@ -164,29 +161,13 @@ fn a_proof_that_is_too_long_too_short_or_changed_is_refused() {
     let proof = consistency(&leaves, 13).unwrap();
     let longer = |hashes: &[Hash]| [hashes, &[[0; 32]]].concat();
 
-    for wrong in [
-        longer(&path),
-        path[1..].to_vec(),
-        path[..path.len() - 1].to_vec(),
-        vec![],
-    ] {
+    for wrong in [longer(&path), path[1..].to_vec(), path[..path.len() - 1].to_vec(), vec![]] {
         let error = verify_inclusion(&leaves[13], 13, 21, &wrong, &new).unwrap_err();
-        assert!(
-            matches!(error, ProofError::Length { size: 21, .. }),
-            "{error}"
-        );
+        assert!(matches!(error, ProofError::Length { size: 21, .. }), "{error}");
     }
-    for wrong in [
-        longer(&proof),
-        proof[1..].to_vec(),
-        proof[..proof.len() - 1].to_vec(),
-        vec![],
-    ] {
+    for wrong in [longer(&proof), proof[1..].to_vec(), proof[..proof.len() - 1].to_vec(), vec![]] {
         let error = verify_consistency((13, &old), (21, &new), &wrong).unwrap_err();
-        assert!(
-            matches!(error, ProofError::Length { size: 21, .. }),
-            "{error}"
-        );
+        assert!(matches!(error, ProofError::Length { size: 21, .. }), "{error}");
     }
     for place in 0..proof.len() {
         let mut wrong = proof.clone();

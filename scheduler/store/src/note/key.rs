@@ -73,11 +73,7 @@ impl VerifierKey {
         digest.update([b'\n', ED25519]);
         digest.update(key.as_bytes());
         let [a, b, c, d, ..]: [u8; 32] = digest.finalize().into();
-        Self {
-            name: name.to_owned(),
-            hash: [a, b, c, d],
-            key,
-        }
+        Self { name: name.to_owned(), hash: [a, b, c, d], key }
     }
 
     /// The name of the key; for a ledger, the origin of its heads.
@@ -110,9 +106,7 @@ impl SignerKey {
     /// [`KeyError::Name`] if the name is empty or has white space or `+` in it.
     pub fn from_seed(name: &str, seed: [u8; 32]) -> Result<Self, KeyError> {
         if !is_name(name) {
-            return Err(KeyError::Name {
-                name: name.to_owned(),
-            });
+            return Err(KeyError::Name { name: name.to_owned() });
         }
         let signing = SigningKey::from_bytes(&seed);
         let verifier = VerifierKey::new(name, signing.verifying_key());
@@ -131,10 +125,7 @@ impl SignerKey {
 
     /// Returns the text form, which is a secret: whoever has it can sign heads.
     pub fn to_secret_string(&self) -> String {
-        format!(
-            "{PRIVATE}{}",
-            text(&self.verifier, &self.signing.to_bytes())
-        )
+        format!("{PRIVATE}{}", text(&self.verifier, &self.signing.to_bytes()))
     }
 }
 
@@ -143,9 +134,7 @@ impl FromStr for VerifierKey {
 
     fn from_str(text: &str) -> Result<Self, KeyError> {
         let (name, hash, bytes) = parts(text)?;
-        let bad = || KeyError::Bytes {
-            name: name.to_owned(),
-        };
+        let bad = || KeyError::Bytes { name: name.to_owned() };
         let key = Self::new(name, VerifyingKey::from_bytes(&bytes).map_err(|_| bad())?);
         key.claims(hash)?;
         Ok(key)
@@ -168,10 +157,7 @@ impl VerifierKey {
         if hash == self.hash_hex() {
             return Ok(());
         }
-        Err(KeyError::Hash {
-            name: self.name.clone(),
-            expected: self.hash_hex(),
-        })
+        Err(KeyError::Hash { name: self.name.clone(), expected: self.hash_hex() })
     }
 }
 
@@ -201,12 +187,7 @@ pub(crate) fn is_name(name: &str) -> bool {
 fn text(key: &VerifierKey, bytes: &[u8; 32]) -> String {
     let mut tagged = vec![ED25519];
     tagged.extend_from_slice(bytes);
-    format!(
-        "{}+{}+{}",
-        key.name,
-        key.hash_hex(),
-        STANDARD.encode(tagged)
-    )
+    format!("{}+{}+{}", key.name, key.hash_hex(), STANDARD.encode(tagged))
 }
 
 /// Splits `name+hash+base64(algorithm || bytes)`. The base64 may have `+` in it, name and hash may not.
@@ -216,20 +197,13 @@ fn parts(text: &str) -> Result<(&str, &str, [u8; 32]), KeyError> {
         return Err(KeyError::Form);
     };
     if !is_name(name) {
-        return Err(KeyError::Name {
-            name: name.to_owned(),
-        });
+        return Err(KeyError::Name { name: name.to_owned() });
     }
-    let bad = || KeyError::Bytes {
-        name: name.to_owned(),
-    };
+    let bad = || KeyError::Bytes { name: name.to_owned() };
     let bytes = STANDARD.decode(base64).map_err(|_| bad())?;
     let (algorithm, bytes) = bytes.split_first().ok_or_else(bad)?;
     if *algorithm != ED25519 {
-        return Err(KeyError::Algorithm {
-            name: name.to_owned(),
-            algorithm: *algorithm,
-        });
+        return Err(KeyError::Algorithm { name: name.to_owned(), algorithm: *algorithm });
     }
     Ok((name, hash, bytes.try_into().map_err(|_| bad())?))
 }

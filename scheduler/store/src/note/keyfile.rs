@@ -70,10 +70,7 @@ impl KeyFileError {
 
 /// Reads the key of `name`; `None` if there is no such file.
 pub fn load(path: &Path, name: &str) -> Result<Option<SignerKey>, KeyFileError> {
-    let io = |source| KeyFileError::Io {
-        path: path.to_owned(),
-        source,
-    };
+    let io = |source| KeyFileError::Io { path: path.to_owned(), source };
     let file = match File::open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -81,27 +78,17 @@ pub fn load(path: &Path, name: &str) -> Result<Option<SignerKey>, KeyFileError> 
     };
     let mode = file.metadata().map_err(io)?.permissions().mode() & 0o777;
     if mode & 0o077 != 0 {
-        return Err(KeyFileError::Exposed {
-            path: path.to_owned(),
-            mode,
-        });
+        return Err(KeyFileError::Exposed { path: path.to_owned(), mode });
     }
     let mut text = String::new();
     file.take(4096).read_to_string(&mut text).map_err(io)?;
     let key: SignerKey = text
         .trim_end()
         .parse()
-        .map_err(|source| KeyFileError::Key {
-            path: path.to_owned(),
-            source,
-        })?;
+        .map_err(|source| KeyFileError::Key { path: path.to_owned(), source })?;
     if key.verifier().name() != name {
         let (found, expected) = (key.verifier().name().to_owned(), name.to_owned());
-        return Err(KeyFileError::OtherName {
-            path: path.to_owned(),
-            found,
-            expected,
-        });
+        return Err(KeyFileError::OtherName { path: path.to_owned(), found, expected });
     }
     Ok(Some(key))
 }
@@ -113,39 +100,28 @@ pub fn load_or_make(path: &Path, name: &str) -> Result<SignerKey, KeyFileError> 
     }
     let mut seed = [0; 32];
     getrandom::fill(&mut seed).map_err(|source| KeyFileError::Random { source })?;
-    let key = SignerKey::from_seed(name, seed).map_err(|source| KeyFileError::Key {
-        path: path.to_owned(),
-        source,
-    })?;
-    write(path, &key.to_secret_string(), 0o600).map_err(|source| KeyFileError::Io {
-        path: path.to_owned(),
-        source,
-    })?;
+    let key = SignerKey::from_seed(name, seed)
+        .map_err(|source| KeyFileError::Key { path: path.to_owned(), source })?;
+    write(path, &key.to_secret_string(), 0o600)
+        .map_err(|source| KeyFileError::Io { path: path.to_owned(), source })?;
     Ok(key)
 }
 
 /// Writes the public half to a file that an auditor can take along.
 pub fn publish(path: &Path, key: &VerifierKey) -> Result<(), KeyFileError> {
-    write(path, &key.to_string(), 0o644).map_err(|source| KeyFileError::Io {
-        path: path.to_owned(),
-        source,
-    })
+    write(path, &key.to_string(), 0o644)
+        .map_err(|source| KeyFileError::Io { path: path.to_owned(), source })
 }
 
 /// Writes beside the path and renames, so that a crash leaves a whole key or none.
 fn write(path: &Path, text: &str, mode: u32) -> io::Result<()> {
     let beside = path.with_extension("new");
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(mode)
-        .open(&beside)?;
+    let mut file =
+        OpenOptions::new().write(true).create(true).truncate(true).mode(mode).open(&beside)?;
     writeln!(file, "{text}")?;
     file.sync_all()?;
     std::fs::rename(&beside, path)?;
-    path.parent()
-        .map_or(Ok(()), |folder| File::open(folder)?.sync_all())
+    path.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
 }
 
 #[cfg(test)]
@@ -161,10 +137,7 @@ mod tests {
         let again = load_or_make(&path, "repower.example/a").unwrap();
 
         assert_eq!(made.to_secret_string(), again.to_secret_string());
-        assert_eq!(
-            std::fs::metadata(&path).unwrap().permissions().mode() & 0o777,
-            0o600
-        );
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
     }
 
     #[test]
@@ -176,10 +149,7 @@ mod tests {
 
         let error = load(&path, "a").unwrap_err();
 
-        assert!(
-            matches!(error, KeyFileError::Exposed { mode: 0o644, .. }),
-            "{error}"
-        );
+        assert!(matches!(error, KeyFileError::Exposed { mode: 0o644, .. }), "{error}");
     }
 
     #[test]
@@ -188,10 +158,7 @@ mod tests {
         let path = folder.path().join("ledger.key");
         load_or_make(&path, "a").unwrap();
 
-        assert!(matches!(
-            load(&path, "b"),
-            Err(KeyFileError::OtherName { .. })
-        ));
+        assert!(matches!(load(&path, "b"), Err(KeyFileError::OtherName { .. })));
         std::fs::write(&path, "nonsense\n").unwrap();
         assert!(matches!(load(&path, "a"), Err(KeyFileError::Key { .. })));
     }

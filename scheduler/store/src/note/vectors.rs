@@ -45,18 +45,10 @@ fn the_example_of_the_specification_verifies() {
 fn a_changed_text_is_told_from_a_missing_signature() {
     let changed = format!("{}\n{LINE}", TEXT.replace("answer", "master"));
     let forged = Note::parse(&changed).unwrap().verify(&key(VERIFIER));
-    let missing = Note::parse(&format!("{TEXT}\n{LINE}"))
-        .unwrap()
-        .verify(&key(OTHER));
+    let missing = Note::parse(&format!("{TEXT}\n{LINE}")).unwrap().verify(&key(OTHER));
 
-    assert!(
-        matches!(forged, Err(NoteError::Forged { .. })),
-        "{forged:?}"
-    );
-    assert!(
-        matches!(missing, Err(NoteError::OtherKey { .. })),
-        "{missing:?}"
-    );
+    assert!(matches!(forged, Err(NoteError::Forged { .. })), "{forged:?}");
+    assert!(matches!(missing, Err(NoteError::OtherKey { .. })), "{missing:?}");
 }
 
 #[test]
@@ -79,17 +71,11 @@ fn no_part_and_no_mangling_of_a_key_is_a_key() {
         }
     }
     let long = "PeterNeumann+cc469956+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TWBADKEY==";
-    assert!(matches!(
-        long.parse::<VerifierKey>(),
-        Err(KeyError::Bytes { .. })
-    ));
+    assert!(matches!(long.parse::<VerifierKey>(), Err(KeyError::Bytes { .. })));
     let unknown = "PeterNeumann+173116ae+ZRpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW";
     assert!(matches!(
         unknown.parse::<VerifierKey>(),
-        Err(KeyError::Algorithm {
-            algorithm: 0x65,
-            ..
-        })
+        Err(KeyError::Algorithm { algorithm: 0x65, .. })
     ));
 }
 
@@ -99,34 +85,16 @@ fn malformed_notes_are_refused() {
 
     assert_eq!(refused(TEXT.to_owned()), NoteError::Unsigned);
     assert_eq!(refused(format!("{TEXT}\n")), NoteError::Unsigned);
-    assert_eq!(
-        refused(format!("{TEXT}\n{}", LINE.trim_end())),
-        NoteError::Unsigned
-    );
+    assert_eq!(refused(format!("{TEXT}\n{}", LINE.trim_end())), NoteError::Unsigned);
     assert_eq!(refused(format!("{TEXT}{LINE}")), NoteError::Unsigned);
-    assert_eq!(
-        refused(format!("{TEXT}\n{LINE}no line\n")),
-        NoteError::SignatureLine { line: 2 }
-    );
-    assert_eq!(
-        refused(format!("{TEXT}\n— a+b AAAAAAA=\n")),
-        NoteError::SignatureLine { line: 1 }
-    );
-    assert_eq!(
-        refused(format!("{TEXT}\n— short AAAA\n")),
-        NoteError::SignatureLine { line: 1 }
-    );
+    assert_eq!(refused(format!("{TEXT}\n{LINE}no line\n")), NoteError::SignatureLine { line: 2 });
+    assert_eq!(refused(format!("{TEXT}\n— a+b AAAAAAA=\n")), NoteError::SignatureLine { line: 1 });
+    assert_eq!(refused(format!("{TEXT}\n— short AAAA\n")), NoteError::SignatureLine { line: 1 });
     assert_eq!(refused(format!("a\tb\n\n{LINE}")), NoteError::Text);
     assert_eq!(
         refused(format!("{TEXT}\n{}", LINE.repeat(101))),
         NoteError::TooManySignatures { lines: 101 }
     );
-    assert!(matches!(
-        refused("x".repeat(70_000)),
-        NoteError::TooLong { bytes: 70_000 }
-    ));
-    assert_eq!(
-        sign("no newline", &SIGNER.parse().unwrap()),
-        Err(NoteError::Text)
-    );
+    assert!(matches!(refused("x".repeat(70_000)), NoteError::TooLong { bytes: 70_000 }));
+    assert_eq!(sign("no newline", &SIGNER.parse().unwrap()), Err(NoteError::Text));
 }

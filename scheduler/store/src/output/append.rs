@@ -51,11 +51,7 @@ impl Output {
         make_folder(folder)?;
         let connection = open_writer(folder, OUTPUT)?;
         let reader = Reader::new(Arc::new(Pool::open(folder, OUTPUT)?));
-        Ok(Self {
-            connection,
-            path: folder.join(OUTPUT.name),
-            reader,
-        })
+        Ok(Self { connection, path: folder.join(OUTPUT.name), reader })
     }
 
     /// A handle for reading from any thread.
@@ -92,9 +88,7 @@ impl Output {
                 |r| r.get(0),
             )
             .at(path)?;
-        transaction
-            .execute("DELETE FROM chunks WHERE job = ?1", [int(job.0)])
-            .at(path)?;
+        transaction.execute("DELETE FROM chunks WHERE job = ?1", [int(job.0)]).at(path)?;
         transaction.commit().at(path)?;
         Ok(bytes)
     }
@@ -107,17 +101,12 @@ fn keep(connection: &Connection, chunks: &[Chunk]) -> rusqlite::Result<Vec<Resul
     let mut results = Vec::with_capacity(chunks.len());
     for chunk in chunks {
         if chunk.bytes.len() > CHUNK_LIMIT {
-            results.push(Err(Refused::TooLong {
-                bytes: chunk.bytes.len(),
-            }));
+            results.push(Err(Refused::TooLong { bytes: chunk.bytes.len() }));
             continue;
         }
         let have = length(connection, chunk.attempt, chunk.stream)?;
         let Some(known) = have.checked_sub(chunk.start) else {
-            results.push(Err(Refused::Gap {
-                start: chunk.start,
-                have,
-            }));
+            results.push(Err(Refused::Gap { start: chunk.start, have }));
             continue;
         };
         let new = usize::try_from(known)
@@ -152,8 +141,5 @@ pub(super) fn length(
     )?;
     let AttemptId { task, number } = attempt;
     let values = (int(task.job.0), task.index, number, stream.number());
-    Ok(query
-        .query_row(values, |row| row.get(0))
-        .optional()?
-        .unwrap_or_default())
+    Ok(query.query_row(values, |row| row.get(0)).optional()?.unwrap_or_default())
 }

@@ -32,8 +32,7 @@ impl Reader {
 
     /// How many bytes of a stream have arrived.
     pub fn length(&self, attempt: AttemptId, stream: Stream) -> Result<u64, Fault> {
-        self.pool
-            .with(|connection| length(connection, attempt, stream))
+        self.pool.with(|connection| length(connection, attempt, stream))
     }
 
     /// Returns at most `max_bytes` of a stream from byte `from` on; empty at its end.
@@ -44,8 +43,7 @@ impl Reader {
         from: u64,
         max_bytes: usize,
     ) -> Result<Vec<u8>, Fault> {
-        self.pool
-            .with(|connection| read(connection, attempt, stream, from, max_bytes))
+        self.pool.with(|connection| read(connection, attempt, stream, from, max_bytes))
     }
 
     /// The attempts of a job that printed something, in order; at most `limit`, only those after `after`, if given.
@@ -55,8 +53,7 @@ impl Reader {
         after: Option<AttemptId>,
         limit: usize,
     ) -> Result<Vec<AttemptId>, Fault> {
-        self.pool
-            .with(|connection| attempts_with_output(connection, job, after, limit))
+        self.pool.with(|connection| attempts_with_output(connection, job, after, limit))
     }
 }
 
@@ -74,13 +71,8 @@ fn read(
          ORDER BY start",
     )?;
     let AttemptId { task, number } = attempt;
-    let mut rows = query.query((
-        int(task.job.0),
-        task.index,
-        number,
-        stream.number(),
-        int(from),
-    ))?;
+    let mut rows =
+        query.query((int(task.job.0), task.index, number, stream.number(), int(from)))?;
     let mut output = Vec::new();
     while output.len() < max_bytes {
         let Some(row) = rows.next()? else { break };
@@ -103,19 +95,10 @@ fn attempts_with_output(
         "SELECT DISTINCT task, attempt FROM chunks WHERE job = ?1 AND (task, attempt) > (?2, ?3)
          ORDER BY task, attempt LIMIT ?4",
     )?;
-    let (task, number) = after.map_or((-1, -1), |after| {
-        (i64::from(after.task.index), i64::from(after.number))
-    });
+    let (task, number) =
+        after.map_or((-1, -1), |after| (i64::from(after.task.index), i64::from(after.number)));
     let id = |row: &rusqlite::Row<'_>| {
-        Ok(AttemptId {
-            task: TaskId {
-                job,
-                index: row.get(0)?,
-            },
-            number: row.get(1)?,
-        })
+        Ok(AttemptId { task: TaskId { job, index: row.get(0)? }, number: row.get(1)? })
     };
-    query
-        .query_map((int(job.0), task, number, count(limit)), id)?
-        .collect()
+    query.query_map((int(job.0), task, number, count(limit)), id)?.collect()
 }

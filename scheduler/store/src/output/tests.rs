@@ -5,22 +5,11 @@ use repower_model::{AttemptId, JobId, TaskId};
 use super::*;
 
 fn attempt(job: u64, index: u32, number: u32) -> AttemptId {
-    AttemptId {
-        task: TaskId {
-            job: JobId(job),
-            index,
-        },
-        number,
-    }
+    AttemptId { task: TaskId { job: JobId(job), index }, number }
 }
 
 fn chunk(start: u64, bytes: &[u8]) -> Chunk {
-    Chunk {
-        attempt: attempt(1, 0, 1),
-        stream: Stream::Stdout,
-        start,
-        bytes: bytes.to_vec(),
-    }
+    Chunk { attempt: attempt(1, 0, 1), stream: Stream::Stdout, start, bytes: bytes.to_vec() }
 }
 
 fn open() -> (tempfile::TempDir, Output) {
@@ -30,9 +19,7 @@ fn open() -> (tempfile::TempDir, Output) {
 }
 
 fn all(reader: &Reader) -> Vec<u8> {
-    reader
-        .read(attempt(1, 0, 1), Stream::Stdout, 0, 1 << 20)
-        .unwrap()
+    reader.read(attempt(1, 0, 1), Stream::Stdout, 0, 1 << 20).unwrap()
 }
 
 #[test]
@@ -57,33 +44,18 @@ fn chunks_that_come_again_or_overlap_leave_each_byte_once() {
 #[test]
 fn a_gap_and_a_long_chunk_are_refused_without_holding_up_the_others() {
     let (_folder, mut output) = open();
-    let other = Chunk {
-        stream: Stream::Stderr,
-        ..chunk(0, b"warning")
-    };
+    let other = Chunk { stream: Stream::Stderr, ..chunk(0, b"warning") };
     let long = chunk(0, &vec![0; CHUNK_LIMIT + 1]);
 
-    let results = output
-        .append(&[chunk(3, b"late"), other.clone(), long, chunk(0, b"abc")])
-        .unwrap();
+    let results =
+        output.append(&[chunk(3, b"late"), other.clone(), long, chunk(0, b"abc")]).unwrap();
 
     assert_eq!(results[0], Err(Refused::Gap { start: 3, have: 0 }));
     assert_eq!(results[1], Ok(7));
-    assert_eq!(
-        results[2],
-        Err(Refused::TooLong {
-            bytes: CHUNK_LIMIT + 1
-        })
-    );
+    assert_eq!(results[2], Err(Refused::TooLong { bytes: CHUNK_LIMIT + 1 }));
     assert_eq!(results[3], Ok(3));
     assert_eq!(all(&output.reader()), b"abc");
-    assert_eq!(
-        output
-            .reader()
-            .length(other.attempt, Stream::Stderr)
-            .unwrap(),
-        7
-    );
+    assert_eq!(output.reader().length(other.attempt, Stream::Stderr).unwrap(), 7);
 }
 
 #[test]
@@ -100,22 +72,12 @@ fn reading_from_any_byte_gives_the_bytes_from_there() {
     for from in 0..=100_usize {
         for max in [0, 1, 6, 7, 8, 50, 200] {
             let expected = &text[from..(from + max).min(100)];
-            let read = reader
-                .read(attempt(1, 0, 1), Stream::Stdout, from as u64, max)
-                .unwrap();
+            let read = reader.read(attempt(1, 0, 1), Stream::Stdout, from as u64, max).unwrap();
             assert_eq!(read, expected, "{max} from {from}");
         }
     }
-    assert_eq!(
-        reader
-            .read(attempt(1, 0, 1), Stream::Stdout, u64::MAX, 9)
-            .unwrap(),
-        b""
-    );
-    assert_eq!(
-        reader.read(attempt(1, 0, 2), Stream::Stdout, 0, 9).unwrap(),
-        b""
-    );
+    assert_eq!(reader.read(attempt(1, 0, 1), Stream::Stdout, u64::MAX, 9).unwrap(), b"");
+    assert_eq!(reader.read(attempt(1, 0, 2), Stream::Stdout, 0, 9).unwrap(), b"");
 }
 
 #[test]
@@ -146,33 +108,20 @@ fn the_attempts_with_output_are_listed_page_by_page() {
 
     let first = reader.attempts_with_output(JobId(1), None, 2).unwrap();
     assert_eq!(first, [attempt(1, 0, 1), attempt(1, 0, 2)]);
-    let next = reader
-        .attempts_with_output(JobId(1), first.last().copied(), 2)
-        .unwrap();
+    let next = reader.attempts_with_output(JobId(1), first.last().copied(), 2).unwrap();
     assert_eq!(next, [attempt(1, 5, 1)]);
 }
 
 #[test]
 fn pruning_removes_the_output_of_one_job() {
     let (_folder, mut output) = open();
-    let other = Chunk {
-        attempt: attempt(2, 0, 1),
-        ..chunk(0, b"kept")
-    };
-    output
-        .append(&[chunk(0, b"removed"), other.clone()])
-        .unwrap();
+    let other = Chunk { attempt: attempt(2, 0, 1), ..chunk(0, b"kept") };
+    output.append(&[chunk(0, b"removed"), other.clone()]).unwrap();
 
     assert_eq!(output.prune(JobId(1)).unwrap(), 7);
 
     assert_eq!(all(&output.reader()), b"");
-    assert_eq!(
-        output
-            .reader()
-            .length(other.attempt, Stream::Stdout)
-            .unwrap(),
-        4
-    );
+    assert_eq!(output.reader().length(other.attempt, Stream::Stdout).unwrap(), 4);
 }
 
 #[test]
@@ -180,10 +129,7 @@ fn the_largest_chunk_is_kept_whole() {
     let (_folder, mut output) = open();
     let bytes: Vec<u8> = (0..=250).cycle().take(CHUNK_LIMIT).collect();
 
-    assert_eq!(
-        output.append(&[chunk(0, &bytes)]).unwrap(),
-        [Ok(CHUNK_LIMIT as u64)]
-    );
+    assert_eq!(output.append(&[chunk(0, &bytes)]).unwrap(), [Ok(CHUNK_LIMIT as u64)]);
 
     assert_eq!(all(&output.reader()), bytes);
 }

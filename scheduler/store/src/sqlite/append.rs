@@ -31,18 +31,10 @@ pub(super) fn append(
         transaction.commit().at(path)?;
         return Ok(journal.head);
     }
-    let head = Head {
-        size: frontier.size(),
-        root: frontier.root(),
-        at: now,
-    };
+    let head = Head { size: frontier.size(), root: frontier.root(), at: now };
     let origin = journal.key.verifier().name().to_owned();
-    let checkpoint = Checkpoint {
-        origin,
-        size: head.size,
-        root: head.root,
-        extensions: Vec::new(),
-    };
+    let checkpoint =
+        Checkpoint { origin, size: head.size, root: head.root, extensions: Vec::new() };
     let note = checkpoint.sign(&journal.key).map_err(AppendError::Head)?;
     let is_kept = is_kept(&head, journal.last_kept.as_ref());
     write_head(&transaction, &head, &note, &frontier, is_kept).at(path)?;

@@ -26,13 +26,7 @@ pub struct AttemptFilter {
 
 impl Default for AttemptFilter {
     fn default() -> Self {
-        Self {
-            first_task: 0,
-            last_task: u32::MAX,
-            failed_only: false,
-            limit: 1000,
-            offset: 0,
-        }
+        Self { first_task: 0, last_task: u32::MAX, failed_only: false, limit: 1000, offset: 0 }
     }
 }
 
@@ -54,56 +48,32 @@ impl<'c> Lazy<'c> {
         if self.statement.is_none() {
             self.statement = Some(self.connection.prepare_cached(self.sql)?);
         }
-        Ok(self
-            .statement
-            .as_mut()
-            .expect("it was prepared in the line before"))
+        Ok(self.statement.as_mut().expect("it was prepared in the line before"))
     }
 }
 
 impl<'c> Writer<'c> {
     pub(super) fn new(connection: &'c Connection) -> Self {
-        let lazy = |sql| Lazy {
-            connection,
-            sql,
-            statement: None,
-        };
-        Self {
-            placed: lazy(PLACED),
-            started: lazy(STARTED),
-            ended: lazy(ENDED),
-        }
+        let lazy = |sql| Lazy { connection, sql, statement: None };
+        Self { placed: lazy(PLACED), started: lazy(STARTED), ended: lazy(ENDED) }
     }
 
     pub(super) fn placed(&mut self, placed: &AttemptPlaced) -> rusqlite::Result<()> {
-        let AttemptPlaced {
-            id: AttemptId { task, number },
-            node,
-            node_name,
-            placed,
-        } = placed;
+        let AttemptPlaced { id: AttemptId { task, number }, node, node_name, placed } = placed;
         let (job, index) = (int(task.job.0), task.index);
-        self.placed
-            .get()?
-            .execute((job, index, number, node.0, node_name, placed.as_millis()))?;
+        self.placed.get()?.execute((job, index, number, node.0, node_name, placed.as_millis()))?;
         Ok(())
     }
 
     pub(super) fn started(&mut self, id: AttemptId, started: Timestamp) -> rusqlite::Result<()> {
         let AttemptId { task, number } = id;
-        self.started
-            .get()?
-            .execute((int(task.job.0), task.index, number, started.as_millis()))?;
+        self.started.get()?.execute((int(task.job.0), task.index, number, started.as_millis()))?;
         Ok(())
     }
 
     pub(super) fn ended(&mut self, ended: &AttemptEnded) -> rusqlite::Result<()> {
-        let AttemptPlaced {
-            id: AttemptId { task, number },
-            node,
-            node_name,
-            placed,
-        } = &ended.placed;
+        let AttemptPlaced { id: AttemptId { task, number }, node, node_name, placed } =
+            &ended.placed;
         let (exit_code, signal, detail) = words::parts(&ended.outcome);
         let usage = &ended.usage;
         self.ended.get()?.execute(params![
@@ -137,11 +107,7 @@ pub(super) fn list(
     job: JobId,
     filter: &AttemptFilter,
 ) -> rusqlite::Result<Vec<AttemptRow>> {
-    let failed = if filter.failed_only {
-        "fault <> 'none'"
-    } else {
-        "TRUE"
-    };
+    let failed = if filter.failed_only { "fault <> 'none'" } else { "TRUE" };
     let query = format!(
         "SELECT task, number, node_id, node, placed_ms, started_ms, ended_ms, outcome, exit_code, signal, detail, fault,
              sequel, wall_us, cpu_us, peak_memory_bytes, stdout_bytes, stderr_bytes, truncated
@@ -155,36 +121,18 @@ pub(super) fn list(
         count(filter.limit),
         count(filter.offset),
     );
-    connection
-        .prepare_cached(&query)?
-        .query_map(values, |row| attempt(job, row))?
-        .collect()
+    connection.prepare_cached(&query)?.query_map(values, |row| attempt(job, row))?.collect()
 }
 
 fn attempt(job: JobId, row: &Row<'_>) -> rusqlite::Result<AttemptRow> {
     let mut column = Columns::of(row);
-    let task = TaskId {
-        job,
-        index: column.next()?,
-    };
-    let id = AttemptId {
-        task,
-        number: column.next()?,
-    };
+    let task = TaskId { job, index: column.next()? };
+    let id = AttemptId { task, number: column.next()? };
     let (node, node_name) = (NodeId(column.next()?), column.next()?);
-    let placed = AttemptPlaced {
-        id,
-        node,
-        node_name,
-        placed: column.time()?,
-    };
+    let placed = AttemptPlaced { id, node, node_name, placed: column.time()? };
     let started = column.time_if_any()?;
     let Some(ended) = column.time_if_any()? else {
-        return Ok(AttemptRow {
-            placed,
-            started,
-            ended: None,
-        });
+        return Ok(AttemptRow { placed, started, ended: None });
     };
     let code: String = column.next()?;
     let (exit_code, signal, detail) = (column.next()?, column.next()?, column.next()?);
@@ -200,20 +148,9 @@ fn attempt(job: JobId, row: &Row<'_>) -> rusqlite::Result<AttemptRow> {
         stderr_bytes: column.next()?,
         truncated: column.next()?,
     };
-    let ended = AttemptEnded {
-        placed: placed.clone(),
-        outcome,
-        fault,
-        sequel,
-        started,
-        ended,
-        usage,
-    };
-    Ok(AttemptRow {
-        placed,
-        started,
-        ended: Some(ended),
-    })
+    let ended =
+        AttemptEnded { placed: placed.clone(), outcome, fault, sequel, started, ended, usage };
+    Ok(AttemptRow { placed, started, ended: Some(ended) })
 }
 
 /// The tasks whose newest attempt ended them as failed.
@@ -231,11 +168,7 @@ pub(super) fn failed_tasks(
         let task = task?;
         match ranges.last_mut() {
             Some(range) if range.last.checked_add(1) == Some(task) => range.last = task,
-            _ => ranges.push(IndexRange {
-                first: task,
-                last: task,
-                step: 1,
-            }),
+            _ => ranges.push(IndexRange { first: task, last: task, step: 1 }),
         }
     }
     Ok(ranges)

@@ -116,20 +116,10 @@ pub(super) fn by_key(connection: &Connection, key: Key) -> rusqlite::Result<Opti
 
 pub(super) fn list(connection: &Connection, filter: &JobFilter) -> rusqlite::Result<Vec<JobRow>> {
     let mut terms = vec!["id < ?".to_owned()];
-    let mut values = vec![Value::Integer(
-        filter.before.map_or(i64::MAX, |id| int(id.0)),
-    )];
+    let mut values = vec![Value::Integer(filter.before.map_or(i64::MAX, |id| int(id.0)))];
     if !filter.states.is_empty() {
-        terms.push(format!(
-            "state IN ({})",
-            vec!["?"; filter.states.len()].join(", ")
-        ));
-        values.extend(
-            filter
-                .states
-                .iter()
-                .map(|state| Value::Text(state.as_str().to_owned())),
-        );
+        terms.push(format!("state IN ({})", vec!["?"; filter.states.len()].join(", ")));
+        values.extend(filter.states.iter().map(|state| Value::Text(state.as_str().to_owned())));
     }
     let texts = [
         ("project = ?", &filter.project),
@@ -143,14 +133,8 @@ pub(super) fn list(connection: &Connection, filter: &JobFilter) -> rusqlite::Res
         }
     }
     values.push(Value::Integer(count(filter.limit)));
-    let query = format!(
-        "{SELECT} WHERE {} ORDER BY id DESC LIMIT ?",
-        terms.join(" AND ")
-    );
-    connection
-        .prepare_cached(&query)?
-        .query_map(params_from_iter(values), row)?
-        .collect()
+    let query = format!("{SELECT} WHERE {} ORDER BY id DESC LIMIT ?", terms.join(" AND "));
+    connection.prepare_cached(&query)?.query_map(params_from_iter(values), row)?.collect()
 }
 
 fn row(row: &Row<'_>) -> rusqlite::Result<JobRow> {

@@ -24,12 +24,7 @@ impl Lock {
     /// Takes the lock, or says at once who has it.
     pub(super) fn take(path: &Path) -> Result<Self, LockError> {
         let mut options = OpenOptions::new();
-        options
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600);
+        options.read(true).write(true).create(true).truncate(false).mode(0o600);
         let mut file = options.open(path).map_err(LockError::Io)?;
         match file.try_lock() {
             Ok(()) => {}

@@ -30,10 +30,7 @@ pub(super) fn by_name(connection: &Connection, name: &str) -> rusqlite::Result<O
 }
 
 pub(super) fn list(connection: &Connection) -> rusqlite::Result<Vec<NodeRow>> {
-    connection
-        .prepare_cached(&format!("{SELECT} ORDER BY name"))?
-        .query_map([], row)?
-        .collect()
+    connection.prepare_cached(&format!("{SELECT} ORDER BY name"))?.query_map([], row)?.collect()
 }
 
 fn row(row: &Row<'_>) -> rusqlite::Result<NodeRow> {

@@ -131,17 +131,12 @@ impl From<Fault> for OpenError {
 }
 
 fn describe(process: Option<u32>) -> String {
-    process.map_or_else(
-        || "another process".to_owned(),
-        |process| format!("process {process}"),
-    )
+    process.map_or_else(|| "another process".to_owned(), |process| format!("process {process}"))
 }
 
 pub(super) fn open(folder: &Path, origin: &str) -> Result<Journal, OpenError> {
     if !note::is_name(origin) {
-        return Err(OpenError::Origin {
-            origin: origin.to_owned(),
-        });
+        return Err(OpenError::Origin { origin: origin.to_owned() });
     }
     make_folder(folder)?;
     let lock = take_lock(folder)?;
@@ -157,26 +152,13 @@ pub(super) fn open(folder: &Path, origin: &str) -> Result<Journal, OpenError> {
     let last_kept = ledger::last_kept(&connection).at(&path)?;
     let reader = Reader::open(folder)?;
     let folder = folder.to_owned();
-    Ok(Journal {
-        reader,
-        connection,
-        folder,
-        path,
-        key,
-        frontier,
-        head,
-        last_kept,
-        _lock: lock,
-    })
+    Ok(Journal { reader, connection, folder, path, key, frontier, head, last_kept, _lock: lock })
 }
 
 fn take_lock(folder: &Path) -> Result<Lock, OpenError> {
     let path = folder.join("ledger.lock");
     Lock::take(&path).map_err(|error| match error {
-        LockError::Held(process) => OpenError::InUse {
-            folder: folder.to_owned(),
-            process,
-        },
+        LockError::Held(process) => OpenError::InUse { folder: folder.to_owned(), process },
         LockError::Io(source) => OpenError::File(FileError::Io { path, source }),
     })
 }
@@ -199,28 +181,17 @@ fn identify(connection: &Connection, folder: &Path, origin: &str) -> Result<Sign
         let key = note::load_or_make(&path, origin)?;
         let row = (origin, key.verifier().to_string());
         connection
-            .execute(
-                "INSERT INTO ledger (id, origin, verifier_key) VALUES (1, ?1, ?2)",
-                row,
-            )
+            .execute("INSERT INTO ledger (id, origin, verifier_key) VALUES (1, ?1, ?2)", row)
             .at(&at)?;
         note::publish(&public, key.verifier())?;
         return Ok(key);
     };
     if found != origin {
         let (folder, expected) = (folder.to_owned(), origin.to_owned());
-        return Err(OpenError::OtherOrigin {
-            folder,
-            found,
-            expected,
-        });
+        return Err(OpenError::OtherOrigin { folder, found, expected });
     }
     let key = note::load(&path, origin)?.filter(|key| key.verifier().to_string() == verifier_key);
-    let other = || OpenError::OtherKey {
-        folder: folder.to_owned(),
-        path,
-        verifier_key,
-    };
+    let other = || OpenError::OtherKey { folder: folder.to_owned(), path, verifier_key };
     let key = key.ok_or_else(other)?;
     if !public.exists() {
         note::publish(&public, key.verifier())?;
@@ -236,16 +207,8 @@ fn newest(
 ) -> Result<(Head, Frontier), OpenError> {
     let facts = ledger::size(connection).at(path)?;
     let check_size = |size| {
-        let differs = || OpenError::HeadAndFacts {
-            path: path.to_owned(),
-            size,
-            facts,
-        };
-        if size == facts {
-            Ok(())
-        } else {
-            Err(differs())
-        }
+        let differs = || OpenError::HeadAndFacts { path: path.to_owned(), size, facts };
+        if size == facts { Ok(()) } else { Err(differs()) }
     };
     let Some((signed, frontier)) = ledger::head_and_frontier(connection).at(path)? else {
         check_size(0)?;
@@ -258,15 +221,8 @@ fn newest(
         let frontier = Frontier::from_bytes(&frontier)?;
         let same = note.size == head.size && frontier.size() == head.size;
         let same = same && note.root == head.root && frontier.root() == head.root;
-        if same {
-            Ok(frontier)
-        } else {
-            Err(HeadError::Parts)
-        }
+        if same { Ok(frontier) } else { Err(HeadError::Parts) }
     };
-    let frontier = check().map_err(|source| OpenError::Head {
-        path: path.to_owned(),
-        source,
-    })?;
+    let frontier = check().map_err(|source| OpenError::Head { path: path.to_owned(), source })?;
     Ok((head, frontier))
 }

@@ -15,12 +15,7 @@ pub(super) fn rows(connection: &Connection, rows: &[Row]) -> rusqlite::Result<()
     for row in rows {
         match row {
             Row::JobSubmitted(job) => jobs::submitted(connection, job)?,
-            Row::JobState {
-                id,
-                state,
-                hold_reason,
-                started,
-            } => {
+            Row::JobState { id, state, hold_reason, started } => {
                 jobs::state(connection, *id, *state, hold_reason.as_deref(), *started)?;
             }
             Row::JobEnded(ended) => jobs::ended(connection, ended)?,

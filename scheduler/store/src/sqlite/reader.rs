@@ -25,9 +25,7 @@ pub struct Reader {
 impl Reader {
     /// Opens the ledger of a data folder for reading, with or without a scheduler that writes it.
     pub fn open(folder: &Path) -> Result<Self, FileError> {
-        Ok(Self {
-            pool: Arc::new(Pool::open(folder, LEDGER)?),
-        })
+        Ok(Self { pool: Arc::new(Pool::open(folder, LEDGER)?) })
     }
 
     /// The file that is read.
@@ -55,9 +53,7 @@ impl Reader {
 
     /// The jobs that pass the filter, newest first.
     pub fn jobs(&self, filter: &JobFilter) -> Result<Vec<JobRow>, ReadError> {
-        Ok(self
-            .pool
-            .with(|connection| jobs::list(connection, filter))?)
+        Ok(self.pool.with(|connection| jobs::list(connection, filter))?)
     }
 
     /// The attempts of a job that pass the filter, by task and number.
@@ -66,23 +62,17 @@ impl Reader {
         job: JobId,
         filter: &AttemptFilter,
     ) -> Result<Vec<AttemptRow>, ReadError> {
-        Ok(self
-            .pool
-            .with(|connection| attempts::list(connection, job, filter))?)
+        Ok(self.pool.with(|connection| attempts::list(connection, job, filter))?)
     }
 
     /// The tasks of a job that failed for good, as ranges in order.
     pub fn failed_tasks(&self, job: JobId) -> Result<Vec<IndexRange>, ReadError> {
-        Ok(self
-            .pool
-            .with(|connection| attempts::failed_tasks(connection, job))?)
+        Ok(self.pool.with(|connection| attempts::failed_tasks(connection, job))?)
     }
 
     /// The node of this name.
     pub fn node(&self, name: &str) -> Result<Option<NodeRow>, ReadError> {
-        Ok(self
-            .pool
-            .with(|connection| nodes::by_name(connection, name))?)
+        Ok(self.pool.with(|connection| nodes::by_name(connection, name))?)
     }
 
     /// All nodes, by name.
@@ -102,22 +92,14 @@ impl Ledger for Reader {
     }
 
     fn heads(&self, limit: usize, before: Option<u64>) -> Result<Vec<SignedHead>, ReadError> {
-        Ok(self
-            .pool
-            .with(|connection| ledger::heads(connection, limit, before))?)
+        Ok(self.pool.with(|connection| ledger::heads(connection, limit, before))?)
     }
 
     fn entries(&self, from_seq: u64, limit: usize) -> Result<Vec<StoredEntry>, ReadError> {
-        Ok(self
-            .pool
-            .with(|connection| ledger::entries(connection, from_seq, limit))?)
+        Ok(self.pool.with(|connection| ledger::entries(connection, from_seq, limit))?)
     }
 
     fn leaf_hashes(&self, size: u64) -> Result<Vec<Hash>, ReadError> {
-        ledger::complete(
-            self.pool
-                .with(|connection| ledger::leaf_hashes(connection, size))?,
-            size,
-        )
+        ledger::complete(self.pool.with(|connection| ledger::leaf_hashes(connection, size))?, size)
     }
 }

@@ -18,9 +18,7 @@ pub(super) fn fault(fault: Fault) -> &'static str {
 }
 
 pub(super) fn fault_of(word: &str) -> Option<Fault> {
-    [Fault::None, Fault::User, Fault::System]
-        .into_iter()
-        .find(|it| fault(*it) == word)
+    [Fault::None, Fault::User, Fault::System].into_iter().find(|it| fault(*it) == word)
 }
 
 pub(super) fn sequel(sequel: Sequel) -> &'static str {
@@ -33,12 +31,7 @@ pub(super) fn sequel(sequel: Sequel) -> &'static str {
 }
 
 pub(super) fn sequel_of(word: &str) -> Option<Sequel> {
-    let all = [
-        Sequel::Succeeded,
-        Sequel::Failed,
-        Sequel::Cancelled,
-        Sequel::Again,
-    ];
+    let all = [Sequel::Succeeded, Sequel::Failed, Sequel::Cancelled, Sequel::Again];
     all.into_iter().find(|it| sequel(*it) == word)
 }
 
@@ -61,27 +54,12 @@ pub(super) fn outcome(
     signal: Option<i32>,
     detail: Option<String>,
 ) -> Option<Outcome> {
-    let plain = [
-        Outcome::TimedOut,
-        Outcome::Cancelled,
-        Outcome::Recalled,
-        Outcome::OutOfMemory,
-    ];
+    let plain = [Outcome::TimedOut, Outcome::Cancelled, Outcome::Recalled, Outcome::OutOfMemory];
     let exited = exit_code.map(|code| Outcome::Exited { code });
     let signalled = signal.map(|signal| Outcome::Signalled { signal });
-    let told = detail.map(|detail| {
-        [
-            Outcome::NotStarted {
-                detail: detail.clone(),
-            },
-            Outcome::Lost { detail },
-        ]
-    });
-    let all = plain
-        .into_iter()
-        .chain(exited)
-        .chain(signalled)
-        .chain(told.into_iter().flatten());
+    let told = detail
+        .map(|detail| [Outcome::NotStarted { detail: detail.clone() }, Outcome::Lost { detail }]);
+    let all = plain.into_iter().chain(exited).chain(signalled).chain(told.into_iter().flatten());
     all.into_iter().find(|outcome| outcome.code() == code)
 }
 
@@ -96,20 +74,13 @@ mod tests {
             Outcome::Signalled { signal: 9 },
             Outcome::TimedOut,
             Outcome::Cancelled,
-            Outcome::NotStarted {
-                detail: "no such file".to_owned(),
-            },
-            Outcome::Lost {
-                detail: String::new(),
-            },
+            Outcome::NotStarted { detail: "no such file".to_owned() },
+            Outcome::Lost { detail: String::new() },
             Outcome::Recalled,
             Outcome::OutOfMemory,
         ] {
             let (exit_code, signal, detail) = parts(&it);
-            assert_eq!(
-                outcome(it.code(), exit_code, signal, detail.map(str::to_owned)),
-                Some(it)
-            );
+            assert_eq!(outcome(it.code(), exit_code, signal, detail.map(str::to_owned)), Some(it));
         }
     }
 }

@@ -74,31 +74,18 @@ impl<'a> Verifier<'a> {
     /// If the note is malformed, or not signed by the key of this ledger.
     pub fn outside(&mut self, note: &str) -> Result<(), OutsideError> {
         let head = Checkpoint::open(note, self.key)?;
-        self.ahead
-            .entry(head.size)
-            .or_default()
-            .outside
-            .push(head.root);
+        self.ahead.entry(head.size).or_default().outside.push(head.root);
         Ok(())
     }
 
     /// Compares with a head that is stored in the ledger. To be called before the facts that it covers.
     pub fn stored(&mut self, head: &SignedHead) {
-        let checked = Checkpoint::open(&head.note, self.key)
-            .map_err(HeadProblem::Note)
-            .and_then(|note| {
+        let checked =
+            Checkpoint::open(&head.note, self.key).map_err(HeadProblem::Note).and_then(|note| {
                 let same = (note.size, note.root) == (head.head.size, head.head.root);
-                if same {
-                    Ok(head.head)
-                } else {
-                    Err(HeadProblem::Columns)
-                }
+                if same { Ok(head.head) } else { Err(HeadProblem::Columns) }
             });
-        self.ahead
-            .entry(head.head.size)
-            .or_default()
-            .stored
-            .push(checked);
+        self.ahead.entry(head.head.size).or_default().stored.push(checked);
     }
 
     /// How many facts were taken in: the number of the next one.
@@ -130,10 +117,7 @@ impl<'a> Verifier<'a> {
         let leaf = merkle::leaf(&fact.body);
         if self.suspect.is_none() {
             if leaf != fact.leaf {
-                self.suspect = Some(Suspect {
-                    seq,
-                    with_bodies: self.tree.clone(),
-                });
+                self.suspect = Some(Suspect { seq, with_bodies: self.tree.clone() });
             } else if let Some(what) = self.misnumbered(fact) {
                 self.bad(Place::Fact(seq), what);
                 return;
@@ -187,10 +171,7 @@ impl<'a> Verifier<'a> {
         self.compare_heads();
         let seq = self.size();
         let stored = self.ahead.values().flat_map(|ahead| &ahead.stored);
-        let newest = stored
-            .filter_map(|head| head.as_ref().ok())
-            .map(|head| head.size)
-            .max();
+        let newest = stored.filter_map(|head| head.as_ref().ok()).map(|head| head.size).max();
         let outside = self
             .ahead
             .iter()
@@ -249,10 +230,7 @@ impl<'a> Verifier<'a> {
             self.heads += 1;
             self.head = Some(head);
         } else {
-            self.bad(
-                Place::Facts(from, size.saturating_sub(1)),
-                What::Rewritten { size },
-            );
+            self.bad(Place::Facts(from, size.saturating_sub(1)), What::Rewritten { size });
         }
     }
 
@@ -293,10 +271,7 @@ impl<'a> Verifier<'a> {
     /// Notes what is wrong, unless something before it is: a suspect, or what was noted already.
     fn bad(&mut self, place: Place, what: What) {
         let found = match &self.suspect {
-            Some(suspect) => FirstBad {
-                place: Place::Fact(suspect.seq),
-                what: What::Changed,
-            },
+            Some(suspect) => FirstBad { place: Place::Fact(suspect.seq), what: What::Changed },
             None => FirstBad { place, what },
         };
         self.first_bad.get_or_insert(found);

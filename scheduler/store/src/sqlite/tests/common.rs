@@ -21,11 +21,7 @@ pub(super) fn open(folder: &tempfile::TempDir) -> Journal {
 /// Facts whose bodies begin with their own number, as those of the scheduler do.
 pub(super) fn entries(seqs: std::ops::Range<u64>) -> Vec<Entry> {
     let body = |seq: u64| [&seq.to_be_bytes()[..], b"what happened"].concat();
-    seqs.map(|seq| Entry {
-        seq,
-        body: body(seq),
-    })
-    .collect()
+    seqs.map(|seq| Entry { seq, body: body(seq) }).collect()
 }
 
 pub(super) fn at(seconds: i64) -> Timestamp {
@@ -77,19 +73,8 @@ pub(super) fn job_ended(id: u64, state: JobState) -> Row {
 }
 
 pub(super) fn placed(job: u64, index: u32, number: u32) -> AttemptPlaced {
-    let id = AttemptId {
-        task: TaskId {
-            job: JobId(job),
-            index,
-        },
-        number,
-    };
-    AttemptPlaced {
-        id,
-        node: NodeId(7),
-        node_name: "n7".to_owned(),
-        placed: at(0),
-    }
+    let id = AttemptId { task: TaskId { job: JobId(job), index }, number };
+    AttemptPlaced { id, node: NodeId(7), node_name: "n7".to_owned(), placed: at(0) }
 }
 
 /// An attempt that ended with this exit code, and what became of its task.
@@ -101,12 +86,7 @@ pub(super) fn ended(placed: AttemptPlaced, code: i32, sequel: Sequel) -> Attempt
         sequel,
         started: Some(at(1)),
         ended: at(2),
-        usage: Usage {
-            wall_us: 1_000_000,
-            cpu_us: 900_000,
-            stdout_bytes: 12,
-            ..Usage::default()
-        },
+        usage: Usage { wall_us: 1_000_000, cpu_us: 900_000, stdout_bytes: 12, ..Usage::default() },
     }
 }
 

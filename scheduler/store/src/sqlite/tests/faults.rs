@@ -12,11 +12,7 @@ use crate::verify::{Verifier, verify_folder};
 use crate::{Fault, FileError, merkle};
 
 fn assert_holds(folder: &Path, facts: u64) {
-    let key = fs::read_to_string(folder.join("ledger.vkey"))
-        .unwrap()
-        .trim()
-        .parse()
-        .unwrap();
+    let key = fs::read_to_string(folder.join("ledger.vkey")).unwrap().trim().parse().unwrap();
     let seq_of = |body: &[u8]| Some(u64::from_be_bytes(*body.first_chunk::<8>()?));
     let report = verify_folder(folder, Verifier::new(&key, &seq_of), |_| ()).unwrap();
     assert!(report.holds(), "{:?}", report.first_bad);
@@ -31,16 +27,9 @@ fn fill(journal: &mut Journal) -> u64 {
         match journal.append(&large(size..size + 100), &[submitted(job(size + 1))], at(0)) {
             Ok(head) => assert_eq!(head.size, size + 100),
             Err(error) => {
-                assert!(
-                    matches!(error, AppendError::Fault(Fault::Full { .. })),
-                    "{error:?}"
-                );
+                assert!(matches!(error, AppendError::Fault(Fault::Full { .. })), "{error:?}");
                 assert_eq!(journal.head(), before);
-                assert_eq!(
-                    journal.entries(size, 10).unwrap(),
-                    [],
-                    "nothing of the batch is there"
-                );
+                assert_eq!(journal.entries(size, 10).unwrap(), [], "nothing of the batch is there");
                 assert_eq!(journal.latest_head().unwrap().unwrap().head, before);
                 assert_eq!(journal.reader().job(job(size + 1).id).unwrap(), None);
                 return size;
@@ -69,14 +58,9 @@ fn a_full_disk_refuses_the_batch_and_the_next_one_goes_on_when_there_is_space() 
 
     let size = fill(&mut journal);
     let again = journal.append(&large(size..size + 100), &[], at(0));
-    assert!(
-        matches!(again, Err(AppendError::Fault(Fault::Full { .. }))),
-        "{again:?}"
-    );
+    assert!(matches!(again, Err(AppendError::Fault(Fault::Full { .. }))), "{again:?}");
     fs::remove_file(ballast).unwrap();
-    journal
-        .append(&large(size..size + 100), &[submitted(job(size + 1))], at(1))
-        .unwrap();
+    journal.append(&large(size..size + 100), &[submitted(job(size + 1))], at(1)).unwrap();
 
     assert!(journal.reader().job(job(size + 1).id).unwrap().is_some());
     assert_holds(tmpfs.path(), size + 100);
@@ -101,9 +85,7 @@ fn a_ledger_at_its_page_limit_refuses_the_batch_and_goes_on_when_there_is_space(
 
     let size = fill(&mut journal);
     limit(&journal, 400);
-    journal
-        .append(&large(size..size + 100), &[], at(1))
-        .unwrap();
+    journal.append(&large(size..size + 100), &[], at(1)).unwrap();
 
     assert_holds(folder.path(), size + 100);
 }
@@ -120,19 +102,15 @@ fn a_disk_that_is_full_at_the_first_start_leaves_nothing_that_hinders_the_second
         if filled.is_ok() || kib == 256 {
             match Journal::open(&data, ORIGIN) {
                 Ok(journal) => assert_eq!(journal.head().size, 0),
-                Err(error) => assert!(
-                    matches!(error, OpenError::File(_) | OpenError::Key(_)),
-                    "{error}"
-                ),
+                Err(error) => {
+                    assert!(matches!(error, OpenError::File(_) | OpenError::Key(_)), "{error}")
+                }
             }
         }
     }
     fs::remove_file(&ballast).unwrap();
 
-    Journal::open(&data, ORIGIN)
-        .unwrap()
-        .append(&entries(0..3), &[], at(0))
-        .unwrap();
+    Journal::open(&data, ORIGIN).unwrap().append(&entries(0..3), &[], at(0)).unwrap();
 
     assert_holds(&data, 3);
 }
@@ -144,13 +122,7 @@ fn a_write_that_was_cut_off_at_any_byte_leaves_whole_batches() {
     let mut sizes = vec![0];
     for batch in [1_u64, 7, 30, 2, 100, 1] {
         let size = journal.head().size;
-        journal
-            .append(
-                &entries(size..size + batch),
-                &[submitted(job(size + 1))],
-                at(0),
-            )
-            .unwrap();
+        journal.append(&entries(size..size + batch), &[submitted(job(size + 1))], at(0)).unwrap();
         sizes.push(size + batch);
     }
     let wal = fs::read(folder.path().join("ledger.db-wal")).unwrap();
@@ -166,9 +138,7 @@ fn a_write_that_was_cut_off_at_any_byte_leaves_whole_batches() {
         let mut journal = Journal::open(copy.path(), ORIGIN).unwrap();
         let size = journal.head().size;
         assert!(sizes.contains(&size), "{size} facts after {cut} bytes");
-        journal
-            .append(&entries(size..size + 1), &[], at(0))
-            .unwrap();
+        journal.append(&entries(size..size + 1), &[], at(0)).unwrap();
         assert_holds(copy.path(), size + 1);
         seen.insert(size);
     }
@@ -184,15 +154,10 @@ fn a_transaction_that_is_dropped_leaves_no_trace() {
     let head = journal.append(&entries(0..3), &[], at(0)).unwrap();
 
     let transaction = journal.connection.transaction().unwrap();
-    transaction
-        .execute("INSERT INTO facts VALUES (3, x'00', x'00')", [])
-        .unwrap();
+    transaction.execute("INSERT INTO facts VALUES (3, x'00', x'00')", []).unwrap();
     drop(transaction);
 
-    assert_eq!(
-        journal.append(&entries(3..4), &[], at(0)).unwrap().size,
-        head.size + 1
-    );
+    assert_eq!(journal.append(&entries(3..4), &[], at(0)).unwrap().size, head.size + 1);
     assert_holds(folder.path(), 4);
 }
 
@@ -208,34 +173,21 @@ fn a_folder_that_may_not_be_written_can_be_verified_but_not_written_on() {
 
     assert_holds(tmpfs.path(), 10);
     let error = Journal::open(tmpfs.path(), ORIGIN).unwrap_err();
-    assert!(
-        matches!(error, OpenError::File(FileError::Io { .. })),
-        "{error}"
-    );
-    assert!(
-        error.hint().contains("this user may write"),
-        "{}",
-        error.hint()
-    );
+    assert!(matches!(error, OpenError::File(FileError::Io { .. })), "{error}");
+    assert!(error.hint().contains("this user may write"), "{}", error.hint());
 }
 
 #[test]
 fn a_transaction_of_another_process_is_told_from_a_damaged_file() {
     let folder = folder();
     let mut journal = open(&folder);
-    journal
-        .connection
-        .busy_timeout(std::time::Duration::ZERO)
-        .unwrap();
+    journal.connection.busy_timeout(std::time::Duration::ZERO).unwrap();
     let other = rusqlite::Connection::open(folder.path().join("ledger.db")).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
 
     let error = journal.append(&entries(0..1), &[], at(0)).unwrap_err();
 
-    assert!(
-        matches!(error, AppendError::Fault(Fault::Busy { .. })),
-        "{error}"
-    );
+    assert!(matches!(error, AppendError::Fault(Fault::Busy { .. })), "{error}");
     other.execute_batch("ROLLBACK").unwrap();
     journal.append(&entries(0..1), &[], at(0)).unwrap();
 }
@@ -267,9 +219,7 @@ fn readers_see_whole_batches_while_the_writer_goes_on() {
             });
         }
         for size in 1..200 {
-            journal
-                .append(&entries(size..size + 1), &[submitted(job(size + 1))], at(0))
-                .unwrap();
+            journal.append(&entries(size..size + 1), &[submitted(job(size + 1))], at(0)).unwrap();
         }
         done.store(true, Ordering::Relaxed);
     });
@@ -282,28 +232,15 @@ fn a_snapshot_that_does_not_fit_on_the_disk_leaves_the_older_one_and_no_rest() {
     };
     let mut journal = Journal::open(tmpfs.path(), ORIGIN).unwrap();
     journal.append(&entries(0..10), &[], at(0)).unwrap();
-    let small = Snapshot {
-        size: 5,
-        format: 1,
-        bytes: vec![1; 100],
-    };
+    let small = Snapshot { size: 5, format: 1, bytes: vec![1; 100] };
     journal.save_snapshot(&small).unwrap();
 
     let error = journal
-        .save_snapshot(&Snapshot {
-            size: 10,
-            format: 1,
-            bytes: vec![1; 4 << 20],
-        })
+        .save_snapshot(&Snapshot { size: 10, format: 1, bytes: vec![1; 4 << 20] })
         .unwrap_err();
 
     assert!(matches!(error, ReadError::Snapshot(_)), "{error}");
     assert_eq!(journal.latest_snapshot().unwrap().snapshot, Some(small));
-    assert_eq!(
-        fs::read_dir(tmpfs.path().join("snapshots"))
-            .unwrap()
-            .count(),
-        1
-    );
+    assert_eq!(fs::read_dir(tmpfs.path().join("snapshots")).unwrap().count(), 1);
     journal.append(&entries(10..20), &[], at(0)).unwrap();
 }

@@ -21,14 +21,8 @@ fn facts_and_head_are_there_after_a_restart() {
     assert_eq!(journal.head(), head);
     let stored = journal.entries(0, 100).unwrap();
     assert_eq!(
-        stored
-            .iter()
-            .map(|e| (e.seq, e.body.clone()))
-            .collect::<Vec<_>>(),
-        entries(0..5)
-            .into_iter()
-            .map(|e| (e.seq, e.body))
-            .collect::<Vec<_>>()
+        stored.iter().map(|e| (e.seq, e.body.clone())).collect::<Vec<_>>(),
+        entries(0..5).into_iter().map(|e| (e.seq, e.body)).collect::<Vec<_>>()
     );
     assert!(stored.iter().all(|e| e.leaf == merkle::leaf(&e.body)));
     let signed = journal.latest_head().unwrap().unwrap();
@@ -61,11 +55,7 @@ fn facts_that_do_not_continue_the_journal_are_refused_and_change_nothing() {
     journal.append(&entries(0..3), &[], at(0)).unwrap();
     let before = journal.head();
 
-    for wrong in [
-        entries(2..5),
-        entries(4..6),
-        [entries(3..4), entries(5..6)].concat(),
-    ] {
+    for wrong in [entries(2..5), entries(4..6), [entries(3..4), entries(5..6)].concat()] {
         let error = journal.append(&wrong, &[], at(0)).unwrap_err();
         assert!(matches!(error, AppendError::OutOfOrder { .. }), "{error}");
     }
@@ -79,18 +69,12 @@ fn facts_that_do_not_continue_the_journal_are_refused_and_change_nothing() {
 fn a_refused_row_takes_the_facts_of_its_batch_with_it() {
     let folder = folder();
     let mut journal = open(&folder);
-    let twin = JobRow {
-        key: job(1).key,
-        ..job(2)
-    };
+    let twin = JobRow { key: job(1).key, ..job(2) };
     let rows = [submitted(job(1)), submitted(twin)];
 
     let error = journal.append(&entries(0..2), &rows, at(0)).unwrap_err();
 
-    assert!(
-        matches!(error, AppendError::Fault(crate::Fault::Refused { .. })),
-        "{error}"
-    );
+    assert!(matches!(error, AppendError::Fault(crate::Fault::Refused { .. })), "{error}");
     assert_eq!(journal.head(), Head::empty());
     assert_eq!(journal.reader().job(JobId(1)).unwrap(), None);
     journal.append(&entries(0..2), &rows[..1], at(0)).unwrap();
@@ -133,25 +117,12 @@ fn a_ledger_of_a_newer_version_and_a_foreign_database_are_refused() {
 
     let error = Journal::open(newer.path(), ORIGIN).unwrap_err();
     assert!(
-        matches!(
-            error,
-            OpenError::File(FileError::Newer {
-                found: 99,
-                known: 1,
-                ..
-            })
-        ),
+        matches!(error, OpenError::File(FileError::Newer { found: 99, known: 1, .. })),
         "{error}"
     );
-    assert!(matches!(
-        Reader::open(newer.path()),
-        Err(FileError::Newer { .. })
-    ));
+    assert!(matches!(Reader::open(newer.path()), Err(FileError::Newer { .. })));
     let error = Journal::open(foreign.path(), ORIGIN).unwrap_err();
-    assert!(
-        matches!(error, OpenError::File(FileError::Foreign { .. })),
-        "{error}"
-    );
+    assert!(matches!(error, OpenError::File(FileError::Foreign { .. })), "{error}");
     let mode: String = rusqlite::Connection::open(foreign.path().join("ledger.db"))
         .unwrap()
         .pragma_query_value(None, "journal_mode", |row| row.get(0))
@@ -199,32 +170,15 @@ fn a_journal_in_memory_gives_the_same_heads_as_one_on_the_disk() {
     let mut in_memory = crate::memory::Journal::new(ORIGIN, [7; 32]).unwrap();
 
     for (seqs, seconds) in [(0..3, 0), (3..4, 7200), (4..5000, 7201), (5000..5001, 7202)] {
-        let head = on_disk
-            .append(&entries(seqs.clone()), &[], at(seconds))
-            .unwrap();
-        assert_eq!(
-            in_memory.append(&entries(seqs), &[], at(seconds)).unwrap(),
-            head
-        );
+        let head = on_disk.append(&entries(seqs.clone()), &[], at(seconds)).unwrap();
+        assert_eq!(in_memory.append(&entries(seqs), &[], at(seconds)).unwrap(), head);
     }
 
-    assert_eq!(
-        on_disk.heads(10, None).unwrap(),
-        in_memory.heads(10, None).unwrap()
-    );
-    assert_eq!(
-        on_disk.entries(4990, 100).unwrap(),
-        in_memory.entries(4990, 100).unwrap()
-    );
-    assert_eq!(
-        on_disk.inclusion(17, 5001).unwrap(),
-        in_memory.inclusion(17, 5001).unwrap()
-    );
+    assert_eq!(on_disk.heads(10, None).unwrap(), in_memory.heads(10, None).unwrap());
+    assert_eq!(on_disk.entries(4990, 100).unwrap(), in_memory.entries(4990, 100).unwrap());
+    assert_eq!(on_disk.inclusion(17, 5001).unwrap(), in_memory.inclusion(17, 5001).unwrap());
     let note = on_disk.latest_head().unwrap().unwrap().note;
-    assert_eq!(
-        note, FROZEN,
-        "heads of old ledgers must still come out the same"
-    );
+    assert_eq!(note, FROZEN, "heads of old ledgers must still come out the same");
 }
 
 /// The head of the ledger that the test above writes.
@@ -244,15 +198,9 @@ fn a_data_folder_that_cannot_be_made_is_named() {
 
     let error = Journal::open(&file.join("data"), ORIGIN).unwrap_err();
 
-    assert!(
-        matches!(error, OpenError::File(FileError::Io { .. })),
-        "{error}"
-    );
+    assert!(matches!(error, OpenError::File(FileError::Io { .. })), "{error}");
     assert!(error.to_string().contains("file/data"), "{error}");
-    assert!(matches!(
-        Reader::open(folder.path()),
-        Err(FileError::Absent { .. })
-    ));
+    assert!(matches!(Reader::open(folder.path()), Err(FileError::Absent { .. })));
 }
 
 #[test]
@@ -263,10 +211,7 @@ fn the_files_of_the_ledger_are_for_their_owner_only() {
     journal.append(&entries(0..1), &[], at(0)).unwrap();
 
     for name in ["ledger.db", "ledger.db-wal", "ledger.key", "ledger.lock"] {
-        let mode = std::fs::metadata(folder.path().join(name))
-            .unwrap()
-            .permissions()
-            .mode();
+        let mode = std::fs::metadata(folder.path().join(name)).unwrap().permissions().mode();
         assert_eq!(mode & 0o077, 0, "{name}");
     }
 }
@@ -283,31 +228,18 @@ fn heads_are_kept_by_count_and_by_hour_and_the_newest_always() {
         (4095..4100, 3_600_002),
         (4100..4200, 3_600_003),
     ] {
-        journal
-            .append(&entries(facts), &[], Timestamp::from_millis(at_ms))
-            .unwrap();
+        journal.append(&entries(facts), &[], Timestamp::from_millis(at_ms)).unwrap();
     }
 
     let sizes = |heads: Vec<crate::journal::SignedHead>| {
         heads.iter().map(|h| h.head.size).collect::<Vec<_>>()
     };
-    assert_eq!(
-        sizes(journal.heads(10, None).unwrap()),
-        [4200, 4100, 30, 10]
-    );
-    assert_eq!(
-        sizes(journal.reader().heads(2, Some(4200)).unwrap()),
-        [4100, 30]
-    );
+    assert_eq!(sizes(journal.heads(10, None).unwrap()), [4200, 4100, 30, 10]);
+    assert_eq!(sizes(journal.reader().heads(2, Some(4200)).unwrap()), [4100, 30]);
     drop(journal);
     let mut journal = open(&folder);
-    journal
-        .append(&entries(4200..4300), &[], Timestamp::from_millis(3_600_004))
-        .unwrap();
-    assert_eq!(
-        sizes(journal.heads(10, None).unwrap()),
-        [4300, 4100, 30, 10]
-    );
+    journal.append(&entries(4200..4300), &[], Timestamp::from_millis(3_600_004)).unwrap();
+    assert_eq!(sizes(journal.heads(10, None).unwrap()), [4300, 4100, 30, 10]);
 }
 
 #[test]
@@ -321,14 +253,8 @@ fn proofs_from_a_reader_hold_against_signed_heads() {
     let path = reader.consistency(70, 200).unwrap();
     merkle::verify_consistency((70, &old.root), (200, &new.root), &path).unwrap();
     let leaf = merkle::leaf(&entries(41..42)[0].body);
-    merkle::verify_inclusion(
-        &leaf,
-        41,
-        200,
-        &reader.inclusion(41, 200).unwrap(),
-        &new.root,
-    )
-    .unwrap();
+    merkle::verify_inclusion(&leaf, 41, 200, &reader.inclusion(41, 200).unwrap(), &new.root)
+        .unwrap();
     assert!(reader.inclusion(200, 200).is_err());
     assert!(reader.inclusion(1, 201).is_err());
 }
@@ -343,10 +269,7 @@ fn a_ledger_that_was_removed_or_emptied_is_not_begun_anew_by_itself() {
         std::fs::remove_file(folder.path().join("ledger.db")).unwrap();
         if emptied {
             std::fs::write(folder.path().join("ledger.db"), "").unwrap();
-            assert!(matches!(
-                Reader::open(folder.path()),
-                Err(FileError::Empty { .. })
-            ));
+            assert!(matches!(Reader::open(folder.path()), Err(FileError::Empty { .. })));
         }
 
         let error = Journal::open(folder.path(), ORIGIN).unwrap_err();

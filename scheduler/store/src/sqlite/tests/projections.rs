@@ -13,19 +13,10 @@ use crate::sqlite::{AttemptFilter, JobFilter};
 fn a_job_is_found_by_number_and_by_key_as_it_was_submitted() {
     let folder = folder();
     let mut journal = open(&folder);
-    let held = JobRow {
-        state: JobState::Held,
-        hold_reason: Some("policy.review".to_owned()),
-        ..job(1)
-    };
+    let held =
+        JobRow { state: JobState::Held, hold_reason: Some("policy.review".to_owned()), ..job(1) };
 
-    journal
-        .append(
-            &entries(0..1),
-            &[submitted(held.clone()), submitted(job(2))],
-            at(0),
-        )
-        .unwrap();
+    journal.append(&entries(0..1), &[submitted(held.clone()), submitted(job(2))], at(0)).unwrap();
 
     let reader = journal.reader();
     assert_eq!(reader.job(JobId(1)).unwrap(), Some(held.clone()));
@@ -45,29 +36,14 @@ fn a_job_keeps_what_a_change_does_not_name() {
         hold_reason: None,
         started: Some(at(1)),
     };
-    let pending = Row::JobState {
-        id: JobId(1),
-        state: JobState::Pending,
-        hold_reason: None,
-        started: None,
-    };
-    journal
-        .append(
-            &entries(0..1),
-            &[submitted(job(1)), running, pending],
-            at(0),
-        )
-        .unwrap();
+    let pending =
+        Row::JobState { id: JobId(1), state: JobState::Pending, hold_reason: None, started: None };
+    journal.append(&entries(0..1), &[submitted(job(1)), running, pending], at(0)).unwrap();
     let reader = journal.reader();
     let before = reader.job(JobId(1)).unwrap().unwrap();
-    assert_eq!(
-        (before.state, before.started),
-        (JobState::Pending, Some(at(1)))
-    );
+    assert_eq!((before.state, before.started), (JobState::Pending, Some(at(1))));
 
-    journal
-        .append(&entries(1..2), &[job_ended(1, JobState::Failed)], at(0))
-        .unwrap();
+    journal.append(&entries(1..2), &[job_ended(1, JobState::Failed)], at(0)).unwrap();
 
     let expected = JobRow {
         state: JobState::Failed,
@@ -97,75 +73,19 @@ fn jobs_are_listed_newest_first_page_by_page_and_filtered() {
     journal.append(&entries(0..1), &rows, at(0)).unwrap();
     let reader = journal.reader();
     let ids = |filter: &JobFilter| {
-        reader
-            .jobs(filter)
-            .unwrap()
-            .into_iter()
-            .map(|job| job.id.0)
-            .collect::<Vec<_>>()
+        reader.jobs(filter).unwrap().into_iter().map(|job| job.id.0).collect::<Vec<_>>()
     };
     let all = JobFilter::default();
 
-    assert_eq!(
-        ids(&JobFilter {
-            limit: 3,
-            ..all.clone()
-        }),
-        [10, 9, 8]
-    );
-    assert_eq!(
-        ids(&JobFilter {
-            limit: 3,
-            before: Some(JobId(8)),
-            ..all.clone()
-        }),
-        [7, 6, 5]
-    );
+    assert_eq!(ids(&JobFilter { limit: 3, ..all.clone() }), [10, 9, 8]);
+    assert_eq!(ids(&JobFilter { limit: 3, before: Some(JobId(8)), ..all.clone() }), [7, 6, 5]);
     let states = vec![JobState::Succeeded, JobState::Failed];
-    assert_eq!(
-        ids(&JobFilter {
-            states: states.clone(),
-            ..all.clone()
-        }),
-        [8, 6, 4, 2]
-    );
-    assert_eq!(
-        ids(&JobFilter {
-            states,
-            before: Some(JobId(6)),
-            limit: 1,
-            ..all.clone()
-        }),
-        [4]
-    );
-    assert_eq!(
-        ids(&JobFilter {
-            project: Some("chem".to_owned()),
-            ..all.clone()
-        }),
-        [10]
-    );
-    assert_eq!(
-        ids(&JobFilter {
-            class: Some("science.md".to_owned()),
-            ..all.clone()
-        }),
-        [10]
-    );
-    assert_eq!(
-        ids(&JobFilter {
-            name: Some("p-7".to_owned()),
-            ..all.clone()
-        }),
-        [7]
-    );
-    assert_eq!(
-        ids(&JobFilter {
-            name: Some("' OR 1=1 --".to_owned()),
-            ..all
-        }),
-        [0_u64; 0]
-    );
+    assert_eq!(ids(&JobFilter { states: states.clone(), ..all.clone() }), [8, 6, 4, 2]);
+    assert_eq!(ids(&JobFilter { states, before: Some(JobId(6)), limit: 1, ..all.clone() }), [4]);
+    assert_eq!(ids(&JobFilter { project: Some("chem".to_owned()), ..all.clone() }), [10]);
+    assert_eq!(ids(&JobFilter { class: Some("science.md".to_owned()), ..all.clone() }), [10]);
+    assert_eq!(ids(&JobFilter { name: Some("p-7".to_owned()), ..all.clone() }), [7]);
+    assert_eq!(ids(&JobFilter { name: Some("' OR 1=1 --".to_owned()), ..all }), [0_u64; 0]);
 }
 
 #[test]
@@ -174,51 +94,27 @@ fn an_attempt_that_begins_and_ends_in_one_batch_reads_like_one_that_takes_its_ti
     let mut journal = open(&folder);
     let begin = |index| {
         let placed = placed(1, index, 1);
-        let started = Row::AttemptStarted {
-            id: placed.id,
-            started: at(1),
-        };
+        let started = Row::AttemptStarted { id: placed.id, started: at(1) };
         [Row::AttemptPlaced(placed), started]
     };
     let [placed_slow, started_slow] = begin(0);
     let [placed_fast, started_fast] = begin(1);
     let end = |index| attempt_ended(1, index, 1, 0, Sequel::Succeeded);
 
-    journal
-        .append(&entries(0..1), &[placed_slow], at(0))
-        .unwrap();
-    journal
-        .append(&entries(1..2), &[started_slow], at(0))
-        .unwrap();
+    journal.append(&entries(0..1), &[placed_slow], at(0)).unwrap();
+    journal.append(&entries(1..2), &[started_slow], at(0)).unwrap();
     let reader = journal.reader();
-    let going_on = reader
-        .attempts(JobId(1), &AttemptFilter::default())
-        .unwrap();
+    let going_on = reader.attempts(JobId(1), &AttemptFilter::default()).unwrap();
     journal.append(&entries(2..3), &[end(0)], at(0)).unwrap();
-    journal
-        .append(&entries(3..4), &[placed_fast, started_fast, end(1)], at(0))
-        .unwrap();
+    journal.append(&entries(3..4), &[placed_fast, started_fast, end(1)], at(0)).unwrap();
 
-    let row = AttemptRow {
-        placed: placed(1, 0, 1),
-        started: Some(at(1)),
-        ended: None,
-    };
+    let row = AttemptRow { placed: placed(1, 0, 1), started: Some(at(1)), ended: None };
     assert_eq!(going_on, [row]);
     let expected = [0, 1].map(|index| {
         let ended = ended(placed(1, index, 1), 0, Sequel::Succeeded);
-        AttemptRow {
-            placed: placed(1, index, 1),
-            started: Some(at(1)),
-            ended: Some(ended),
-        }
+        AttemptRow { placed: placed(1, index, 1), started: Some(at(1)), ended: Some(ended) }
     });
-    assert_eq!(
-        reader
-            .attempts(JobId(1), &AttemptFilter::default())
-            .unwrap(),
-        expected
-    );
+    assert_eq!(reader.attempts(JobId(1), &AttemptFilter::default()).unwrap(), expected);
 }
 
 #[test]
@@ -228,9 +124,7 @@ fn an_end_that_does_not_know_the_start_keeps_what_was_known() {
     let id = placed(1, 0, 1).id;
     let lost = crate::rows::AttemptEnded {
         started: None,
-        outcome: Outcome::Lost {
-            detail: "its lease ran out".to_owned(),
-        },
+        outcome: Outcome::Lost { detail: "its lease ran out".to_owned() },
         fault: Fault::System,
         ..ended(placed(1, 0, 1), 0, Sequel::Again)
     };
@@ -242,19 +136,13 @@ fn an_end_that_does_not_know_the_start_keeps_what_was_known() {
 
     journal.append(&entries(0..1), &rows, at(0)).unwrap();
 
-    let [row] = <[_; 1]>::try_from(
-        journal
-            .reader()
-            .attempts(JobId(1), &AttemptFilter::default())
-            .unwrap(),
-    )
-    .unwrap();
+    let [row] =
+        <[_; 1]>::try_from(journal.reader().attempts(JobId(1), &AttemptFilter::default()).unwrap())
+            .unwrap();
     assert_eq!(row.started, Some(at(1)));
     assert_eq!(
         row.ended.unwrap().outcome,
-        Outcome::Lost {
-            detail: "its lease ran out".to_owned()
-        }
+        Outcome::Lost { detail: "its lease ran out".to_owned() }
     );
 }
 
@@ -276,48 +164,20 @@ fn a_task_counts_as_failed_by_its_newest_attempt() {
     ];
     journal.append(&entries(0..1), &rows, at(0)).unwrap();
     let reader = journal.reader();
-    let range = |first, last| IndexRange {
-        first,
-        last,
-        step: 1,
-    };
+    let range = |first, last| IndexRange { first, last, step: 1 };
 
-    assert_eq!(
-        reader.failed_tasks(JobId(1)).unwrap(),
-        [range(0, 2), range(5, 5)]
-    );
+    assert_eq!(reader.failed_tasks(JobId(1)).unwrap(), [range(0, 2), range(5, 5)]);
     assert_eq!(reader.failed_tasks(JobId(9)).unwrap(), []);
 
     let listed = |filter: AttemptFilter| {
-        let ids = reader
-            .attempts(JobId(1), &filter)
-            .unwrap()
-            .into_iter()
-            .map(|row| row.placed.id);
+        let ids = reader.attempts(JobId(1), &filter).unwrap().into_iter().map(|row| row.placed.id);
         ids.map(|id| (id.task.index, id.number)).collect::<Vec<_>>()
     };
-    let filter = AttemptFilter {
-        first_task: 1,
-        last_task: 3,
-        ..AttemptFilter::default()
-    };
-    assert_eq!(
-        listed(filter.clone()),
-        [(1, 1), (1, 2), (2, 1), (3, 1), (3, 2)]
-    );
-    let failed = AttemptFilter {
-        failed_only: true,
-        ..filter
-    };
+    let filter = AttemptFilter { first_task: 1, last_task: 3, ..AttemptFilter::default() };
+    assert_eq!(listed(filter.clone()), [(1, 1), (1, 2), (2, 1), (3, 1), (3, 2)]);
+    let failed = AttemptFilter { failed_only: true, ..filter };
     assert_eq!(listed(failed.clone()), [(1, 1), (1, 2), (2, 1), (3, 1)]);
-    assert_eq!(
-        listed(AttemptFilter {
-            limit: 2,
-            offset: 1,
-            ..failed
-        }),
-        [(1, 2), (2, 1)]
-    );
+    assert_eq!(listed(AttemptFilter { limit: 2, offset: 1, ..failed }), [(1, 2), (2, 1)]);
 }
 
 #[test]
@@ -344,10 +204,7 @@ fn a_node_is_found_by_name_as_it_was_last() {
     let reader = journal.reader();
     assert_eq!(reader.node("b").unwrap(), Some(node(1, "b", "lost")));
     assert_eq!(reader.node("c").unwrap(), None);
-    assert_eq!(
-        reader.nodes().unwrap(),
-        [node(2, "a", "up"), node(1, "b", "lost")]
-    );
+    assert_eq!(reader.nodes().unwrap(), [node(2, "a", "up"), node(1, "b", "lost")]);
 }
 
 #[test]
@@ -362,11 +219,8 @@ fn the_views_show_ended_jobs_with_class_node_exit_code_and_times() {
     ];
     journal.append(&entries(0..4), &rows, at(0)).unwrap();
     let connection = rusqlite::Connection::open(folder.path().join("ledger.db")).unwrap();
-    let line = |query: &str| {
-        connection
-            .query_row(query, [], |row| row.get::<_, String>(0))
-            .unwrap()
-    };
+    let line =
+        |query: &str| connection.query_row(query, [], |row| row.get::<_, String>(0)).unwrap();
 
     let jobs = "SELECT group_concat(concat_ws('|', id, class, nodes, state, exit_code, submitted, ended, seconds)) FROM ended_jobs";
     assert_eq!(
@@ -374,10 +228,7 @@ fn the_views_show_ended_jobs_with_class_node_exit_code_and_times() {
         "1|ai.training|n7|failed|1|2023-11-14T22:13:20.000Z|2023-11-14T22:13:23.000Z|2.0"
     );
     let attempts = "SELECT concat_ws('|', attempt, name, node, outcome, exit_code, fault, sequel, started) FROM attempt_history";
-    assert_eq!(
-        line(attempts),
-        "1.0#1|sweep-1|n7|exited|1|user|failed|2023-11-14T22:13:21.000Z"
-    );
+    assert_eq!(line(attempts), "1.0#1|sweep-1|n7|exited|1|user|failed|2023-11-14T22:13:21.000Z");
     let heads = "SELECT concat_ws('|', size, at, length(root)) FROM heads";
     assert_eq!(line(heads), "4|2023-11-14T22:13:20.000Z|64");
 }

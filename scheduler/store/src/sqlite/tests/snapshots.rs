@@ -11,18 +11,11 @@ use crate::snapshot::{Problem, SnapshotError};
 type Damage = fn(&mut Vec<u8>);
 
 fn snapshot(size: u64) -> Snapshot {
-    Snapshot {
-        size,
-        format: 3,
-        bytes: format!("state of {size} facts").into_bytes(),
-    }
+    Snapshot { size, format: 3, bytes: format!("state of {size} facts").into_bytes() }
 }
 
 fn file(folder: &tempfile::TempDir, size: u64) -> PathBuf {
-    folder
-        .path()
-        .join("snapshots")
-        .join(format!("{size:020}.snapshot"))
+    folder.path().join("snapshots").join(format!("{size:020}.snapshot"))
 }
 
 #[test]
@@ -39,10 +32,8 @@ fn the_last_two_snapshots_are_kept_and_the_newest_is_found() {
     let found = journal.latest_snapshot().unwrap();
     assert_eq!(found.snapshot, Some(snapshot(30)));
     assert_eq!(found.damaged, []);
-    let mut names: Vec<_> = fs::read_dir(folder.path().join("snapshots"))
-        .unwrap()
-        .map(|f| f.unwrap().path())
-        .collect();
+    let mut names: Vec<_> =
+        fs::read_dir(folder.path().join("snapshots")).unwrap().map(|f| f.unwrap().path()).collect();
     names.sort();
     assert_eq!(names, [file(&folder, 20), file(&folder, 30)]);
 }
@@ -71,11 +62,7 @@ fn a_damaged_snapshot_is_passed_over_and_reported() {
 
         assert_eq!(found.snapshot, Some(snapshot(20)));
         assert_eq!(
-            found
-                .damaged
-                .iter()
-                .map(|d| (d.size, d.problem))
-                .collect::<Vec<_>>(),
+            found.damaged.iter().map(|d| (d.size, d.problem)).collect::<Vec<_>>(),
             [(30, problem)]
         );
     }
@@ -109,10 +96,7 @@ fn a_snapshot_from_before_the_ledger_was_restored_is_not_used() {
     let problems: Vec<_> = found.damaged.iter().map(|d| d.problem).collect();
     assert_eq!(problems, [Problem::Ahead, Problem::OtherLedger]);
     journal.save_snapshot(&snapshot(15)).unwrap();
-    assert_eq!(
-        journal.latest_snapshot().unwrap().snapshot,
-        Some(snapshot(15))
-    );
+    assert_eq!(journal.latest_snapshot().unwrap().snapshot, Some(snapshot(15)));
     assert!(!file(&restored, 30).exists());
 }
 
@@ -123,8 +107,5 @@ fn a_snapshot_of_facts_that_are_not_there_is_refused() {
 
     let error = journal.save_snapshot(&snapshot(1)).unwrap_err();
 
-    assert!(
-        matches!(error, ReadError::Snapshot(SnapshotError::Ahead { size: 1 })),
-        "{error}"
-    );
+    assert!(matches!(error, ReadError::Snapshot(SnapshotError::Ahead { size: 1 })), "{error}");
 }

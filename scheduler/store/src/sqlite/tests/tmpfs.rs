@@ -24,9 +24,7 @@ impl Tmpfs {
     }
 
     pub(super) fn make_read_only(&self) {
-        assert!(run(Command::new("mount")
-            .args(["-o", "remount,ro"])
-            .arg(self.path())));
+        assert!(run(Command::new("mount").args(["-o", "remount,ro"]).arg(self.path())));
     }
 }
 

@@ -20,21 +20,13 @@ const ORIGIN: &str = "repower.example/test";
 fn ledger() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let mut journal = Journal::open(folder.path(), ORIGIN).unwrap();
-    journal
-        .append(&entries(0..1000, "as it was"), &[], Timestamp::default())
-        .unwrap();
-    journal
-        .append(&entries(1000..3000, "as it was"), &[], Timestamp::default())
-        .unwrap();
+    journal.append(&entries(0..1000, "as it was"), &[], Timestamp::default()).unwrap();
+    journal.append(&entries(1000..3000, "as it was"), &[], Timestamp::default()).unwrap();
     folder
 }
 
 fn key(folder: &Path) -> VerifierKey {
-    fs::read_to_string(folder.join("ledger.vkey"))
-        .unwrap()
-        .trim()
-        .parse()
-        .unwrap()
+    fs::read_to_string(folder.join("ledger.vkey")).unwrap().trim().parse().unwrap()
 }
 
 fn check(folder: &Path) -> Result<Report, VerifyError> {
@@ -43,10 +35,7 @@ fn check(folder: &Path) -> Result<Report, VerifyError> {
 }
 
 fn alter(folder: &Path, sql: &str) {
-    Connection::open(folder.join("ledger.db"))
-        .unwrap()
-        .execute_batch(sql)
-        .unwrap();
+    Connection::open(folder.join("ledger.db")).unwrap().execute_batch(sql).unwrap();
 }
 
 #[track_caller]
@@ -61,9 +50,7 @@ fn an_untouched_ledger_holds_with_and_without_its_scheduler() {
 
     let without = check(folder.path()).unwrap();
     let mut journal = Journal::open(folder.path(), ORIGIN).unwrap();
-    journal
-        .append(&entries(3000..3001, "as it was"), &[], Timestamp::default())
-        .unwrap();
+    journal.append(&entries(3000..3001, "as it was"), &[], Timestamp::default()).unwrap();
     let with = check(folder.path()).unwrap();
 
     assert!(without.holds() && with.holds());
@@ -81,11 +68,7 @@ fn a_flipped_byte_a_removed_row_swapped_rows_and_a_cut_end_are_each_named() {
 
     let removed = ledger();
     alter(removed.path(), "DELETE FROM facts WHERE seq = 1234");
-    assert_bad(
-        check(removed.path()),
-        Place::Fact(1234),
-        &What::Missing { next: 1235 },
-    );
+    assert_bad(check(removed.path()), Place::Fact(1234), &What::Missing { next: 1235 });
 
     let swapped = ledger();
     alter(
@@ -93,31 +76,13 @@ fn a_flipped_byte_a_removed_row_swapped_rows_and_a_cut_end_are_each_named() {
         "UPDATE facts SET seq = 9999 WHERE seq = 7; UPDATE facts SET seq = 7 WHERE seq = 8;
          UPDATE facts SET seq = 8 WHERE seq = 9999;",
     );
-    assert_bad(
-        check(swapped.path()),
-        Place::Fact(7),
-        &What::OtherNumber { says: 8 },
-    );
+    assert_bad(check(swapped.path()), Place::Fact(7), &What::OtherNumber { says: 8 });
 
     let cut = ledger();
     alter(cut.path(), "DELETE FROM facts WHERE seq >= 2990");
-    assert_bad(
-        check(cut.path()),
-        Place::Fact(2990),
-        &What::TailCut { size: 3000 },
-    );
+    assert_bad(check(cut.path()), Place::Fact(2990), &What::TailCut { size: 3000 });
     let error = Journal::open(cut.path(), ORIGIN).unwrap_err();
-    assert!(
-        matches!(
-            error,
-            OpenError::HeadAndFacts {
-                size: 3000,
-                facts: 2990,
-                ..
-            }
-        ),
-        "{error}"
-    );
+    assert!(matches!(error, OpenError::HeadAndFacts { size: 3000, facts: 2990, .. }), "{error}");
 }
 
 #[test]
@@ -138,35 +103,17 @@ fn a_ledger_whose_newest_head_was_changed_is_not_written_on() {
 #[test]
 fn a_ledger_that_was_replaced_by_another_with_the_same_key_is_caught_by_a_head_exported_before() {
     let (honest, forged) = (ledger(), tempfile::tempdir().unwrap());
-    let kept = Journal::open(honest.path(), ORIGIN)
-        .unwrap()
-        .latest_head()
-        .unwrap()
-        .unwrap();
-    fs::copy(
-        honest.path().join("ledger.key"),
-        forged.path().join("ledger.key"),
-    )
-    .unwrap();
+    let kept = Journal::open(honest.path(), ORIGIN).unwrap().latest_head().unwrap().unwrap();
+    fs::copy(honest.path().join("ledger.key"), forged.path().join("ledger.key")).unwrap();
     let mut journal = Journal::open(forged.path(), ORIGIN).unwrap();
-    journal
-        .append(
-            &entries(0..3500, "as it was not"),
-            &[],
-            Timestamp::default(),
-        )
-        .unwrap();
+    journal.append(&entries(0..3500, "as it was not"), &[], Timestamp::default()).unwrap();
 
     assert!(check(forged.path()).unwrap().holds());
     let key = key(forged.path());
     let mut verifier = Verifier::new(&key, &seq_of);
     verifier.outside(&kept.note).unwrap();
     let report = verify_folder(forged.path(), verifier, |_| ());
-    assert_bad(
-        report,
-        Place::Facts(0, 2999),
-        &What::HistoryRewritten { size: 3000 },
-    );
+    assert_bad(report, Place::Facts(0, 2999), &What::HistoryRewritten { size: 3000 });
 }
 
 #[test]
@@ -176,10 +123,7 @@ fn a_damaged_page_is_named_by_the_first_fact_on_it() {
     // The page that holds fact 1500: found by what its body begins with.
     let file = fs::read(&path).unwrap();
     let needle = entries(1500..1501, "as it was").remove(0).body;
-    let at = file
-        .windows(needle.len())
-        .position(|window| window == needle)
-        .unwrap();
+    let at = file.windows(needle.len()).position(|window| window == needle).unwrap();
     let page = at / 4096 * 4096;
     OpenOptions::new()
         .write(true)
@@ -192,9 +136,7 @@ fn a_damaged_page_is_named_by_the_first_fact_on_it() {
 
     let bad = report.first_bad.unwrap();
     assert!(matches!(bad.what, What::Unreadable { .. }), "{bad}");
-    let Place::Fact(seq) = bad.place else {
-        panic!("{bad}")
-    };
+    let Place::Fact(seq) = bad.place else { panic!("{bad}") };
     assert!((1400..=1500).contains(&seq), "{bad}");
     assert_eq!(report.facts, seq);
     assert!(bad.to_string().contains("is damaged"), "{bad}");
@@ -205,12 +147,7 @@ fn a_truncated_file_and_one_that_is_no_database_are_named_with_what_to_do() {
     let truncated = ledger();
     let path = truncated.path().join("ledger.db");
     let length = fs::metadata(&path).unwrap().len();
-    OpenOptions::new()
-        .write(true)
-        .open(&path)
-        .unwrap()
-        .set_len(length / 2 / 4096 * 4096)
-        .unwrap();
+    OpenOptions::new().write(true).open(&path).unwrap().set_len(length / 2 / 4096 * 4096).unwrap();
     let nonsense = ledger();
     fs::write(nonsense.path().join("ledger.db"), "x".repeat(8192)).unwrap();
 
@@ -220,18 +157,8 @@ fn a_truncated_file_and_one_that_is_no_database_are_named_with_what_to_do() {
     }
     assert!(Journal::open(truncated.path(), ORIGIN).is_err());
     let error = check(nonsense.path()).unwrap_err();
-    assert!(
-        matches!(
-            error,
-            VerifyError::Open(FileError::Fault(Fault::Damaged { .. }))
-        ),
-        "{error}"
-    );
-    assert!(
-        error.hint().contains("restore it from a backup"),
-        "{}",
-        error.hint()
-    );
+    assert!(matches!(error, VerifyError::Open(FileError::Fault(Fault::Damaged { .. }))), "{error}");
+    assert!(error.hint().contains("restore it from a backup"), "{}", error.hint());
     let error = Journal::open(nonsense.path(), ORIGIN).unwrap_err();
     assert!(error.to_string().contains("is damaged"), "{error}");
 }
@@ -240,17 +167,8 @@ fn a_truncated_file_and_one_that_is_no_database_are_named_with_what_to_do() {
 fn a_damaged_snapshot_is_reported_beside_a_ledger_that_holds() {
     let folder = ledger();
     let mut journal = Journal::open(folder.path(), ORIGIN).unwrap();
-    journal
-        .save_snapshot(&Snapshot {
-            size: 3000,
-            format: 1,
-            bytes: vec![1; 100],
-        })
-        .unwrap();
-    let file = folder
-        .path()
-        .join("snapshots")
-        .join("00000000000000003000.snapshot");
+    journal.save_snapshot(&Snapshot { size: 3000, format: 1, bytes: vec![1; 100] }).unwrap();
+    let file = folder.path().join("snapshots").join("00000000000000003000.snapshot");
     let mut bytes = fs::read(&file).unwrap();
     bytes[150] ^= 1;
     fs::write(file, bytes).unwrap();

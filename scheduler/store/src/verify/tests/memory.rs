@@ -30,13 +30,7 @@ impl Ledger for Open {
     }
 
     fn entries(&self, from_seq: u64, limit: usize) -> Result<Vec<StoredEntry>, ReadError> {
-        Ok(self
-            .facts
-            .iter()
-            .filter(|fact| fact.seq >= from_seq)
-            .take(limit)
-            .cloned()
-            .collect())
+        Ok(self.facts.iter().filter(|fact| fact.seq >= from_seq).take(limit).cloned().collect())
     }
 
     fn leaf_hashes(&self, _: u64) -> Result<Vec<Hash>, ReadError> {
@@ -50,19 +44,14 @@ fn journal(text: &str) -> memory::Journal {
     for ten in 0..6_i64 {
         let from = 10 * u64::try_from(ten).unwrap();
         let now = Timestamp::from_millis(ten * 3_600_000);
-        journal
-            .append(&entries(from..from + 10, text), &[], now)
-            .unwrap();
+        journal.append(&entries(from..from + 10, text), &[], now).unwrap();
     }
     journal
 }
 
 fn ledger() -> Open {
     let journal = journal("as it was");
-    Open {
-        facts: journal.entries(0, 100).unwrap(),
-        heads: journal.heads(100, None).unwrap(),
-    }
+    Open { facts: journal.entries(0, 100).unwrap(), heads: journal.heads(100, None).unwrap() }
 }
 
 fn key() -> note::SignerKey {
@@ -99,10 +88,7 @@ fn an_untouched_ledger_holds() {
 
 #[test]
 fn an_empty_ledger_holds() {
-    let report = check(&Open {
-        facts: vec![],
-        heads: vec![],
-    });
+    let report = check(&Open { facts: vec![], heads: vec![] });
 
     assert!(report.holds());
     assert_eq!((report.facts, report.head), (0, None));
@@ -128,11 +114,7 @@ fn any_flipped_leaf_is_named_and_told_from_a_flipped_body() {
     for seq in (0..60).step_by(3) {
         let mut tampered = ledger.clone();
         tampered.facts[seq].leaf[seq % 32] ^= 0x80;
-        assert_bad(
-            &check(&tampered),
-            Place::Fact(seq as u64),
-            &What::LeafChanged,
-        );
+        assert_bad(&check(&tampered), Place::Fact(seq as u64), &What::LeafChanged);
     }
 }
 
@@ -155,11 +137,7 @@ fn a_removed_fact_is_named() {
     for seq in (0..59_u64).step_by(3) {
         let mut tampered = ledger();
         tampered.facts.remove(usize::try_from(seq).unwrap());
-        assert_bad(
-            &check(&tampered),
-            Place::Fact(seq),
-            &What::Missing { next: seq + 1 },
-        );
+        assert_bad(&check(&tampered), Place::Fact(seq), &What::Missing { next: seq + 1 });
     }
 }
 
@@ -170,11 +148,7 @@ fn swapped_facts_are_named() {
     tampered.facts[17].seq = 17;
     tampered.facts[40].seq = 40;
 
-    assert_bad(
-        &check(&tampered),
-        Place::Fact(17),
-        &What::OtherNumber { says: 40 },
-    );
+    assert_bad(&check(&tampered), Place::Fact(17), &What::OtherNumber { says: 40 });
 }
 
 #[test]
@@ -182,11 +156,7 @@ fn a_cut_end_is_noticed() {
     for left in [0, 1, 49, 50, 59] {
         let mut tampered = ledger();
         tampered.facts.truncate(left);
-        assert_bad(
-            &check(&tampered),
-            Place::Fact(left as u64),
-            &What::TailCut { size: 60 },
-        );
+        assert_bad(&check(&tampered), Place::Fact(left as u64), &What::TailCut { size: 60 });
     }
 }
 
@@ -197,11 +167,7 @@ fn facts_that_were_rewritten_with_their_leaves_are_bracketed_by_heads() {
     tampered.facts[25].leaf = merkle::leaf(&body);
     tampered.facts[25].body = body;
 
-    assert_bad(
-        &check(&tampered),
-        Place::Facts(20, 29),
-        &What::Rewritten { size: 30 },
-    );
+    assert_bad(&check(&tampered), Place::Facts(20, 29), &What::Rewritten { size: 30 });
 }
 
 #[test]
@@ -218,11 +184,7 @@ fn a_head_that_was_changed_is_named() {
 
     let mut tampered = ledger();
     tampered.heads[2].head.root[0] ^= 1;
-    assert_bad(
-        &check(&tampered),
-        Place::Head(40),
-        &What::Head(HeadProblem::Columns),
-    );
+    assert_bad(&check(&tampered), Place::Head(40), &What::Head(HeadProblem::Columns));
 }
 
 #[test]
@@ -230,12 +192,7 @@ fn a_head_that_another_key_signed_is_named() {
     let mut tampered = ledger();
     let thief = note::SignerKey::from_seed(ORIGIN, [6; 32]).unwrap();
     let root = tampered.heads[0].head.root;
-    let head = Checkpoint {
-        origin: ORIGIN.to_owned(),
-        size: 60,
-        root,
-        extensions: vec![],
-    };
+    let head = Checkpoint { origin: ORIGIN.to_owned(), size: 60, root, extensions: vec![] };
     tampered.heads[0].note = head.sign(&thief).unwrap();
 
     let report = check(&tampered);
@@ -248,11 +205,7 @@ fn a_head_that_another_key_signed_is_named() {
 fn facts_that_no_head_covers_are_named() {
     let mut tampered = ledger();
     let body = entries(60..61, "added").remove(0).body;
-    tampered.facts.push(StoredEntry {
-        seq: 60,
-        leaf: merkle::leaf(&body),
-        body,
-    });
+    tampered.facts.push(StoredEntry { seq: 60, leaf: merkle::leaf(&body), body });
 
     assert_bad(&check(&tampered), Place::Fact(60), &What::Unsigned);
     tampered.heads.clear();
@@ -268,11 +221,7 @@ fn an_old_copy_holds_by_itself_but_not_against_a_head_from_outside() {
 
     assert!(check(&old).holds());
     let report = check_with(&old, &[&whole.heads[4], &whole.heads[0]]);
-    assert_bad(
-        &report,
-        Place::Fact(40),
-        &What::ShorterThanOutside { size: 60 },
-    );
+    assert_bad(&report, Place::Fact(40), &What::ShorterThanOutside { size: 60 });
     assert_eq!(report.outside_heads, 1);
 }
 
@@ -280,34 +229,17 @@ fn an_old_copy_holds_by_itself_but_not_against_a_head_from_outside() {
 fn a_rewritten_history_holds_by_itself_but_not_against_a_head_from_outside() {
     let kept = ledger();
     let mut journal = memory::Journal::new(ORIGIN, [5; 32]).unwrap();
-    journal
-        .append(&entries(0..25, "as it was"), &[], Timestamp::default())
-        .unwrap();
-    journal
-        .append(&entries(25..26, "as it was not"), &[], Timestamp::default())
-        .unwrap();
-    journal
-        .append(&entries(26..60, "as it was"), &[], Timestamp::default())
-        .unwrap();
+    journal.append(&entries(0..25, "as it was"), &[], Timestamp::default()).unwrap();
+    journal.append(&entries(25..26, "as it was not"), &[], Timestamp::default()).unwrap();
+    journal.append(&entries(26..60, "as it was"), &[], Timestamp::default()).unwrap();
     let facts = journal.entries(0, 100).unwrap();
-    let rewritten = Open {
-        facts,
-        heads: journal.heads(100, None).unwrap(),
-    };
+    let rewritten = Open { facts, heads: journal.heads(100, None).unwrap() };
 
     assert!(check(&rewritten).holds());
     let report = check_with(&rewritten, &[&kept.heads[1]]);
-    assert_bad(
-        &report,
-        Place::Facts(0, 49),
-        &What::HistoryRewritten { size: 50 },
-    );
+    assert_bad(&report, Place::Facts(0, 49), &What::HistoryRewritten { size: 50 });
     let report = check_with(&rewritten, &[&kept.heads[4], &kept.heads[3]]);
-    assert_bad(
-        &report,
-        Place::Facts(20, 29),
-        &What::HistoryRewritten { size: 30 },
-    );
+    assert_bad(&report, Place::Facts(20, 29), &What::HistoryRewritten { size: 30 });
     assert_eq!(report.outside_heads, 1);
 }
 
@@ -316,10 +248,7 @@ fn a_consistency_proof_of_a_rewritten_history_does_not_hold_either() {
     let (kept, rewritten) = (journal("as it was"), journal("as it was not"));
     let new = rewritten.head();
     let mut old = merkle::Frontier::new();
-    kept.leaf_hashes(30)
-        .unwrap()
-        .into_iter()
-        .for_each(|leaf| old.push(leaf));
+    kept.leaf_hashes(30).unwrap().into_iter().for_each(|leaf| old.push(leaf));
 
     let proof = rewritten.consistency(30, 60).unwrap();
 
@@ -332,16 +261,10 @@ fn a_consistency_proof_of_a_rewritten_history_does_not_hold_either() {
 #[test]
 fn a_head_of_another_ledger_cannot_be_compared_with() {
     let mut other = memory::Journal::new("repower.example/other", [5; 32]).unwrap();
-    other
-        .append(&entries(0..1, "x"), &[], Timestamp::default())
-        .unwrap();
+    other.append(&entries(0..1, "x"), &[], Timestamp::default()).unwrap();
     let key = key();
     let mut verifier = Verifier::new(key.verifier(), &seq_of);
 
-    assert!(
-        verifier
-            .outside(&other.latest_head().unwrap().unwrap().note)
-            .is_err()
-    );
+    assert!(verifier.outside(&other.latest_head().unwrap().unwrap().note).is_err());
     assert!(verifier.outside("nonsense").is_err());
 }
