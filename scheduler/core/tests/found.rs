@@ -75,7 +75,7 @@ fn a_node_that_gives_back_what_it_was_not_asked_for_rests_before_it_gets_more() 
 #[test]
 fn a_node_that_was_asked_for_a_task_does_not_rest_when_it_gives_it_back() {
     let mut world = World::with_nodes(&[1]);
-    let id = world.submit(array(50));
+    let id = world.submit(array(3));
     let (first, node) = world.schedule()[0];
     world.end_on(node, first, exited(0), 1_000);
     world.schedule();
