@@ -92,3 +92,54 @@ fn a_node_that_was_asked_for_a_task_does_not_rest_when_it_gives_it_back() {
     let state = world.engine.state();
     assert!(state.nodes[&node].takes_work(), "job {id} goes on");
 }
+
+#[test]
+fn what_failed_on_a_black_hole_is_not_given_back_once_the_job_is_cancelled() {
+    let mut world = World::with_nodes(&[1, 4]);
+    let id = world.submit(array(40));
+    let hole = NodeId(1);
+    let mut slow = Vec::new();
+    for _ in 0..8 {
+        for (attempt, node) in world.schedule() {
+            if node == hole {
+                world.end_on(hole, attempt, exited(1), 2_000);
+            } else {
+                slow.push(attempt);
+            }
+        }
+    }
+
+    let cancel = Input::Cancel { job: id, tasks: None, by: "ada".into(), reason: "enough".into() };
+    world.turn(&cancel).unwrap();
+    for attempt in slow {
+        world.end(attempt, exited(0));
+    }
+
+    assert_eq!(world.schedule(), []);
+    assert_eq!(world.outcome_of(id), Some((JobState::Failed, 1)));
+}
+
+#[test]
+fn a_task_is_not_taken_back_for_a_free_node_that_it_keeps_away_from() {
+    let mut world = World::with_nodes(&[1, 1]);
+    let id = world.submit(array(3));
+    let (one, other) = (NodeId(1), NodeId(2));
+    let placed = world.schedule();
+    let cannot = Outcome::NotStarted { detail: "no such file".into() };
+
+    // Tasks 0 and 2 cannot be started on node 1; task 1 shows that they are short.
+    world.end_on(one, placed[0].0, cannot.clone(), 0);
+    world.end_on(other, placed[1].0, exited(0), 1_000);
+    let next = world.schedule();
+    for (attempt, node) in &next {
+        if *node == one {
+            world.end_on(one, *attempt, cannot.clone(), 0);
+        }
+    }
+    let waits = world.schedule();
+    world.wait(200);
+    let recalled = world.turn(&Input::Schedule).unwrap().facts;
+
+    assert_eq!(waits, [(attempt(id, 2, 2), other)]);
+    assert_eq!(recalled, []);
+}

@@ -37,7 +37,7 @@ pub(crate) fn resume(draft: &mut Draft<'_>, node: NodeId, by: &str) -> Result<An
 }
 
 /// Holds back the nodes on which tasks of `job` fail fast though they pass elsewhere, and gives
-/// back what failed there for good while its job lives. The last node that takes work is never
+/// back what failed there for good while its job lives and nobody has cancelled any of it. The last node that takes work is never
 /// held back.
 pub(crate) fn hold_back_black_holes(draft: &mut Draft<'_>, job: JobId) {
     let Some(passed_on) = draft.state().job(job).map(|job| job.passed_on.clone()) else {
@@ -75,6 +75,7 @@ fn hold_back(draft: &mut Draft<'_>, id: NodeId, job: JobId) {
         "{evidence} tasks of job {} in a row failed fast here, and {} passed on other nodes",
         job.id, job.succeeded
     );
+    let back = if job.stopped { Vec::new() } else { back };
     draft.push(Fact::NodeHeldBack { node: id, reason });
     for task in back {
         draft.push(Fact::TaskReturned { task, node: id });

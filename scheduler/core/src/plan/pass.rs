@@ -133,10 +133,13 @@ impl Pass {
             let waiting = state.nodes[&id].runway.iter().rev();
             let stuck = waiting.copied().find(|task| is_stuck(state, *task));
             let Some(task) = stuck else { continue };
-            let asked = &state.jobs[&task.job].spec.resources;
+            let job = &state.jobs[&task.job];
+            let asked = &job.spec.resources;
+            let avoid = job.place(task).map_or(&[][..], |place| avoided(state, job, place));
             let free = state.offers.with_free(asked.cpus);
+            let usable = |id: &NodeId| !self.kept.contains(id) && !avoid.contains(id);
             // Each task that was taken back so far has one of the free nodes to go to.
-            let mut able = free.filter(|id| state.nodes[id].free().holds(asked));
+            let mut able = free.filter(|id| usable(id) && state.nodes[id].free().holds(asked));
             able.nth(self.recalled)?;
             self.recalled += 1;
             let number = state.attempts[&task].number;

@@ -137,6 +137,7 @@ impl State {
             succeeded: 0,
             failed: Indices::default(),
             cancelled: 0,
+            stopped: false,
             tries: std::collections::BTreeMap::new(),
             exit_code: 0,
             pace_us: None,
@@ -163,6 +164,7 @@ impl State {
 
     fn cancelled(&mut self, id: JobId, tasks: &[IndexRange]) {
         let job = self.jobs.get_mut(&id).expect("facts are about live jobs");
+        job.stopped = true;
         for range in tasks {
             for (first, last) in job.spec.array.places(*range) {
                 job.cancelled += job.pending.remove_range(first, last);
@@ -237,6 +239,9 @@ impl State {
         };
         if let Some(phase) = attempt::after(attempt.phase, event) {
             attempt.phase = phase;
+        }
+        if why == StopReason::Cancelled {
+            self.known_job(id.task.job).stopped = true;
         }
     }
 

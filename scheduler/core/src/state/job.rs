@@ -46,6 +46,8 @@ pub struct Job {
     pub failed: Indices,
     /// How many were cancelled.
     pub cancelled: u64,
+    /// Whether somebody has cancelled any of it: then what has failed is not given back any more.
+    pub stopped: bool,
     /// Places that were tried and have not ended, or may be given back.
     pub tries: BTreeMap<u32, Tries>,
     /// What the first task that failed exits with; once a black hole has given tasks back, what
