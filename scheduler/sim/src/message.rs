@@ -1,6 +1,6 @@
 //! What travels on links: the words of `repower/v1/agent.proto`, without their bytes.
 
-use repower_agent_core::Report;
+use repower_agent_core::{Moment, Report};
 use repower_model::{AttemptId, Instance, Inventory, JobId, JobSpec, Span, StopReason};
 
 /// A link: one stream of an agent to the scheduler. Ids only grow.
@@ -12,8 +12,8 @@ pub(crate) struct LinkId(pub(crate) u64);
 pub(crate) enum Up {
     /// The first message of a link.
     Hello(Hello),
-    /// The agent is there.
-    Heartbeat,
+    /// The agent is there; with what its steady clock says.
+    Heartbeat(Moment),
     /// What has happened, in order.
     Reports {
         /// Sequence of the first one.
@@ -45,6 +45,8 @@ pub(crate) enum Down {
     Orders(Vec<Order>),
     /// Every report up to and including this one is durable.
     Acknowledged(u64),
+    /// The answer to a heartbeat, with what that said.
+    Answered(Moment),
 }
 
 /// One thing to do.

@@ -12,8 +12,12 @@ use repower_model::{
 
 use super::{Rule, hold};
 
+/// More attempts at one task than trouble and retries explain in the time that a world has.
+const MOST_TRIES: u32 = 60;
+
 /// Every job, as the facts tell it.
 #[derive(Debug, Default)]
+#[expect(clippy::struct_field_names, reason = "the jobs of Jobs are its jobs")]
 pub(super) struct Jobs {
     jobs: BTreeMap<JobId, Job>,
     keys: BTreeSet<Key>,
@@ -157,6 +161,7 @@ impl Jobs {
         let task = task(job, attempt)?;
         hold(task.at == At::Pending, "only a pending task is placed")?;
         hold(attempt.number == task.number + 1, "attempt numbers grow by one")?;
+        hold(attempt.number <= MOST_TRIES, "nothing is tried again and again in vain")?;
         (task.at, task.number) = (At::On(node), attempt.number);
         task.cancelling = false;
         Ok(())
@@ -269,7 +274,9 @@ impl Jobs {
         let is_right = match state {
             JobState::Succeeded => *exit_code == 0,
             JobState::Cancelled => *exit_code == 130,
-            _ => codes.contains(exit_code),
+            JobState::Failed | JobState::Held | JobState::Pending | JobState::Running => {
+                codes.contains(exit_code)
+            }
         };
         hold(is_right, "a job exits with the code of a task that failed")?;
         job.end = Some(wanted);

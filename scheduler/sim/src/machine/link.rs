@@ -16,8 +16,12 @@ const GATHER: Span = Span::from_millis(4);
 #[derive(Debug)]
 pub(super) struct Line {
     pub(super) id: LinkId,
-    /// When the scheduler was last heard on it, on the agent's steady clock; `None`: no welcome yet.
-    pub(super) heard: Option<Moment>,
+    /// When the hello was sent, on the agent's steady clock.
+    asked: Moment,
+    /// When the latest message was sent that the scheduler has certainly heard, on the same clock;
+    /// `None`: no welcome yet. When the scheduler itself was heard proves nothing: what it says may
+    /// arrive while nothing arrives there.
+    pub(super) contact: Option<Moment>,
     /// No reports before this, in true time.
     gate: Moment,
     /// Whether a flush is on its way.
@@ -35,7 +39,8 @@ impl Machine {
             self.redial(now, deeds);
             return self.part(deeds);
         };
-        agent.line = Some(Line { id, heard: None, gate: now, flushing: false });
+        let asked = self.clock.at(now).steady;
+        agent.line = Some(Line { id, asked, contact: None, gate: now, flushing: false });
         let hello =
             Hello { instance: agent.instance, inventory, held: agent.session.held().collect() };
         deeds.push(Deed::Send(id, Up::Hello(hello)));
@@ -59,7 +64,7 @@ impl Machine {
             return;
         };
         deeds.push(Deed::HangUp(line.id));
-        if let Some(contact) = line.heard {
+        if let Some(contact) = line.contact {
             agent.pause = FIRST_PAUSE;
             self.tell(Input::LinkDown { contact }, now, deeds);
         }
@@ -69,7 +74,6 @@ impl Machine {
 
     /// A message arrives on a link.
     pub(crate) fn hear(&mut self, link: LinkId, down: Down, now: Moment, deeds: &mut Vec<Deed>) {
-        let heard = self.clock.at(now).steady;
         let Some(line) = self
             .agent
             .as_mut()
@@ -78,9 +82,10 @@ impl Machine {
         else {
             return;
         };
-        line.heard = Some(heard);
         match down {
+            Down::Answered(sent) => line.contact = line.contact.max(Some(sent)),
             Down::Welcome { lease } => {
+                line.contact = Some(line.asked);
                 deeds.push(Deed::At(now + self.habits.heartbeat, Inner::Beat(link)));
                 let terms = Terms { lease, output_bytes: 1 << 20 };
                 self.tell(Input::LinkUp(terms), now, deeds);
@@ -97,7 +102,8 @@ impl Machine {
     pub(super) fn beat(&mut self, link: LinkId, now: Moment, deeds: &mut Vec<Deed>) {
         let Some(agent) = &self.agent else { return };
         if agent.line.as_ref().is_some_and(|line| line.id == link) {
-            deeds.push(Deed::Send(link, Up::Heartbeat));
+            let steady = self.clock.at(now).steady;
+            deeds.push(Deed::Send(link, Up::Heartbeat(steady)));
             deeds.push(Deed::At(now + self.habits.heartbeat, Inner::Beat(link)));
         }
     }
@@ -105,7 +111,8 @@ impl Machine {
     /// Sends reports if there are any, and it is not too soon after the ones before.
     pub(super) fn flush(&mut self, link: LinkId, now: Moment, deeds: &mut Vec<Deed>) {
         let Some(agent) = &mut self.agent else { return };
-        let Some(line) = agent.line.as_mut().filter(|line| line.id == link && line.heard.is_some())
+        let Some(line) =
+            agent.line.as_mut().filter(|line| line.id == link && line.contact.is_some())
         else {
             return;
         };

@@ -23,8 +23,6 @@ use process::Process;
 pub(crate) struct Habits {
     /// How often it says that it is there.
     pub(crate) heartbeat: Span,
-    /// For so long the other end may have been gone before that is noticed.
-    pub(crate) unnoticed: Span,
     /// Reports in one message.
     pub(crate) batch: usize,
     /// The longest pause between two tries to dial.
@@ -225,7 +223,7 @@ impl Machine {
         let Some(agent) = self.agent.as_ref().filter(|agent| agent.leaving) else {
             return;
         };
-        let welcomed = agent.line.as_ref().is_some_and(|line| line.heard.is_some());
+        let welcomed = agent.line.as_ref().is_some_and(|line| line.contact.is_some());
         let done = if welcomed {
             agent.session.is_settled()
         } else {

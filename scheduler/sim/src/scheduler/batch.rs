@@ -10,7 +10,7 @@ use repower_core::policy::hash_of;
 use repower_core::refusal::Refusal;
 use repower_model::{JobSpec, Key, NodeId};
 
-use super::{CallId, Letter, Owed, Scheduler};
+use super::{CallId, Letter, Owed, Scheduler, steady};
 use crate::message::{Down, Hello, LinkId, Order};
 
 /// What has been turned and is not durable yet.
@@ -46,7 +46,6 @@ impl Letter {
 impl Scheduler {
     /// Turns all that has arrived, then makes one pass.
     pub(crate) fn turn_all(&mut self, now: Now) -> Result<(), Violation> {
-        self.watch(now);
         let mut batch = Batch::default();
         let mut letters = std::mem::take(&mut self.inbox);
         letters.sort_by_key(|(arrived, letter)| (letter.rank(), *arrived));
@@ -160,7 +159,7 @@ impl Scheduler {
         };
         let turn =
             self.turn(batch, &input, now.wall)?.map_err(|refusal| refused("a hello", &refusal))?;
-        self.leases.heard(node, now.wall);
+        self.leases.heard(node, steady(now));
         batch.dues.push(Due::Welcome(link));
         let on_link = turn.effects.into_iter().map(|effect| Due::EffectOn(link, effect));
         batch.dues.extend(on_link);
@@ -168,7 +167,10 @@ impl Scheduler {
     }
 
     fn end_leases(&mut self, batch: &mut Batch, now: Now) -> Result<(), Violation> {
-        for (node, silence) in self.leases.expired(now.wall, self.lease) {
+        for node in self.up() {
+            self.leases.watch(node, steady(now));
+        }
+        for (node, silence) in self.leases.expired(steady(now), self.lease) {
             let reason = format!("not heard of for {silence}");
             self.effects(batch, &Input::Silent { node, reason }, now)?;
             batch.dues.push(Due::HangUp(node));
@@ -204,10 +206,10 @@ impl Scheduler {
 
     fn pay(&mut self, due: Due, owed: &mut Vec<Owed>) {
         match due {
-            Due::Effect(effect) => self.effect(effect),
+            Due::Effect(effect) => self.effect(&effect),
             Due::EffectOn(link, effect) => {
                 if self.links.has(link) {
-                    self.effect(effect);
+                    self.effect(&effect);
                 }
             }
             Due::Welcome(link) => {
@@ -231,8 +233,8 @@ impl Scheduler {
         }
     }
 
-    fn effect(&mut self, effect: Effect) {
-        match effect {
+    fn effect(&mut self, effect: &Effect) {
+        match *effect {
             Effect::Start { node, attempt } => {
                 let Some(job) = self.engine.state().job(attempt.task.job) else {
                     // It has ended in the same batch.

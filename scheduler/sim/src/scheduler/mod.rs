@@ -64,8 +64,6 @@ pub(crate) struct Scheduler {
     inbox: Vec<(u64, Letter)>,
     arrived: u64,
     batch: Option<Batch>,
-    /// Both clocks, as they were last seen.
-    seen: Option<Now>,
     /// Whether leases are to be looked at with the next batch.
     leases_due: bool,
     lease: Span,
@@ -74,8 +72,10 @@ pub(crate) struct Scheduler {
     pub(crate) turns: u64,
 }
 
-/// A step of the wall clock by more than this, against the steady clock, restarts the leases.
-const STEP: Span = Span::from_millis(500);
+/// Leases count on the steady clock: no step of the wall clock ends one.
+fn steady(now: Now) -> Timestamp {
+    Timestamp::from_millis(i64::try_from(now.steady.as_millis()).unwrap_or(i64::MAX))
+}
 
 impl Scheduler {
     pub(crate) fn new(lease: Span) -> Self {
@@ -87,7 +87,6 @@ impl Scheduler {
             inbox: Vec::new(),
             arrived: 0,
             batch: None,
-            seen: None,
             leases_due: false,
             lease,
             ledger: Ledger::new(),
@@ -121,7 +120,7 @@ impl Scheduler {
     /// A node was heard of on one of its links.
     pub(crate) fn heard(&mut self, link: LinkId, node: NodeId, now: Now) {
         if self.links.is_of(node, link) {
-            self.leases.heard(node, now.wall);
+            self.leases.heard(node, steady(now));
         }
     }
 
@@ -135,29 +134,15 @@ impl Scheduler {
         self.links.drop(link);
     }
 
-    /// Looks at the clocks, and lets the next batch look at the leases.
-    pub(crate) fn tick(&mut self, now: Now) {
-        self.watch(now);
+    /// The next batch looks at the leases.
+    pub(crate) fn tick(&mut self) {
         self.leases_due = true;
     }
 
-    /// Restarts the leases if the wall clock was stepped.
-    fn watch(&mut self, now: Now) {
-        let Some(seen) = self.seen.replace(now) else {
-            return;
-        };
-        let steady = now.steady.since(seen.steady).as_millis();
-        let wall = now.wall.as_millis() - seen.wall.as_millis();
-        let step = wall.abs_diff(i64::try_from(steady).unwrap_or(i64::MAX));
-        if step > STEP.as_millis() {
-            self.restart_leases(now.wall);
-        }
-    }
-
-    fn restart_leases(&mut self, now: Timestamp) {
+    /// The nodes that are to be heard of.
+    fn up(&self) -> Vec<NodeId> {
         let nodes = self.engine.state().nodes.values();
-        let up = nodes.filter(|node| node.phase == NodePhase::Up);
-        self.leases.restart(up.map(|node| node.id), now);
+        nodes.filter(|node| node.phase == NodePhase::Up).map(|node| node.id).collect()
     }
 
     /// Turns one input; its facts join the batch.

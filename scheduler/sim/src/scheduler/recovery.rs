@@ -4,9 +4,10 @@ use repower_agent_core::Now;
 use repower_core::check::Violation;
 use repower_core::engine::Engine;
 use repower_core::fact::Entry;
+use repower_core::life::lease::Leases;
 use repower_core::state::State;
 
-use super::{Archive, Scheduler};
+use super::{Archive, Scheduler, steady};
 
 impl Scheduler {
     /// The process is killed: what was not durable is gone.
@@ -18,10 +19,9 @@ impl Scheduler {
         }
         self.engine = Engine::new();
         self.archive = Archive::default();
-        self.leases.restart([], Now::default().wall);
+        self.leases = Leases::default();
         self.links.clear();
         self.inbox.clear();
-        self.seen = None;
         self.leases_due = false;
         Ok(())
     }
@@ -29,7 +29,9 @@ impl Scheduler {
     /// Comes back from the journal and, if there is one, the latest snapshot: both must agree.
     pub(crate) fn recover(&mut self, now: Now) -> Result<(), Violation> {
         let entries = self.ledger.entries(0)?;
-        entries.iter().for_each(|entry| self.archive.note(&entry.fact));
+        for entry in &entries {
+            self.archive.note(&entry.fact);
+        }
         let whole = replay(&State::default(), &entries);
         let state = match self.ledger.snapshots.last() {
             Some((size, bytes)) => {
@@ -40,8 +42,21 @@ impl Scheduler {
             None => whole,
         };
         self.engine = Engine::from_state(state);
-        self.seen = Some(now);
-        self.restart_leases(now.wall);
+        // At a start nobody is declared dead: every lease begins anew.
+        self.leases.restart(self.up(), steady(now));
+        Ok(())
+    }
+
+    /// A commit has failed: back to what is durable. Letters that wait are turned on that.
+    pub(crate) fn undo(&mut self) -> Result<(), Violation> {
+        let entries = self.ledger.entries(0)?;
+        self.batch = None;
+        self.engine = Engine::from_state(replay(&State::default(), &entries));
+        self.archive = Archive::default();
+        for entry in &entries {
+            self.archive.note(&entry.fact);
+        }
+        self.links.clear();
         Ok(())
     }
 
@@ -70,7 +85,9 @@ pub(crate) fn thaw(bytes: &[u8]) -> Result<State, Violation> {
 /// The state that more facts give.
 pub(crate) fn replay(from: &State, entries: &[Entry]) -> State {
     let mut state = from.clone();
-    entries.iter().for_each(|entry| state.apply(entry));
+    for entry in entries {
+        state.apply(entry);
+    }
     state
 }
 

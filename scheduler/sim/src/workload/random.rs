@@ -144,6 +144,6 @@ fn resources(dice: &mut Dice) -> Resources {
         cpus: Cpus::from_milli(cpus),
         memory: Bytes::from_mib(*dice.pick(&[0, 0, 512, 3_000])),
         disk: Bytes::default(),
-        extras: (licences > 0).then(|| vec![("licence".to_owned(), licences)]).unwrap_or_default(),
+        extras: if licences > 0 { vec![("licence".to_owned(), licences)] } else { Vec::new() },
     }
 }

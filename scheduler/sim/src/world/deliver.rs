@@ -142,9 +142,8 @@ impl World<'_> {
         }
         let now = self.time();
         self.scheduler.heard(link, node, now);
-        if matches!(up, Up::Heartbeat) {
-            // Answered at once: the agent's lease counts from when it last heard of us.
-            return self.send_down(link, Down::Acknowledged(0));
+        if let Up::Heartbeat(sent) = up {
+            return self.send_down(link, Down::Answered(sent));
         }
         self.note(|| format!("scheduler hears n{node}: {}", brief(&up)));
         self.letter(link, node, up);
@@ -176,7 +175,7 @@ impl World<'_> {
 
     fn letter(&mut self, link: LinkId, node: NodeId, up: Up) {
         let letter = match up {
-            Up::Heartbeat => return,
+            Up::Heartbeat(_) => return,
             Up::Hello(hello) => Letter::Hello { link, node, hello },
             Up::Goodbye => Letter::Goodbye { link, node },
             Up::Reports { first, reports } => {
@@ -198,6 +197,7 @@ impl World<'_> {
         self.transcript.note(now, || {
             let words = match &down {
                 Down::Welcome { .. } => "welcome".to_owned(),
+                Down::Answered(_) => "an answer".to_owned(),
                 Down::Acknowledged(through) => format!("acknowledged {through}"),
                 Down::Orders(orders) => orders.iter().map(order).collect::<Vec<_>>().join(", "),
             };
@@ -290,7 +290,7 @@ impl World<'_> {
 fn brief(up: &Up) -> String {
     match up {
         Up::Hello(hello) => format!("hello with {} held", hello.held.len()),
-        Up::Heartbeat => "heartbeat".into(),
+        Up::Heartbeat(_) => "heartbeat".into(),
         Up::Goodbye => "goodbye".into(),
         Up::Reports { first, reports } => {
             let words = reports.iter().map(|report| match report {
@@ -318,10 +318,10 @@ fn order(order: &crate::message::Order) -> String {
 fn asks(letter: &Letter) -> String {
     match letter {
         Letter::Submission { spec, .. } => format!("submit {} of {}", spec.array, spec.class),
-        Letter::Command { input, .. } => match &**input {
-            Input::Adopt { .. } => "adopt a policy".into(),
-            other => format!("{other:?}"),
-        },
+        Letter::Command { input, .. } => {
+            let adopts = matches!(**input, Input::Adopt { .. });
+            if adopts { "adopt a policy".into() } else { format!("{input:?}") }
+        }
         Letter::Reports { .. } | Letter::Hello { .. } | Letter::Goodbye { .. } => {
             "not of a person".into()
         }

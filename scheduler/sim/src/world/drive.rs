@@ -19,8 +19,7 @@ impl World<'_> {
         if !self.is_up || self.epoch != epoch {
             return;
         }
-        let now = self.time();
-        self.scheduler.tick(now);
+        self.scheduler.tick();
         self.want_pass();
         let every = Span::from_millis(self.lease.as_millis() / 12);
         self.push(self.now + every, Class::Tick, 0, Event::Tick(epoch));
@@ -64,8 +63,12 @@ impl World<'_> {
         let fails = self.faults.has(Fault::CommitFailures) && !self.calm && self.scheduler.owes();
         if fails && self.dice("disk").chance(10) {
             self.note(|| "a commit fails".into());
-            self.crash()?;
-            return self.recover();
+            self.scheduler.undo()?;
+            self.close_links();
+            if self.scheduler.has_mail() {
+                self.want_pass();
+            }
+            return Ok(());
         }
         let now = self.time();
         for owed in self.scheduler.commit(now)? {
@@ -103,10 +106,14 @@ impl World<'_> {
         self.pass_due = false;
         self.wake = None;
         self.scheduler.crash()?;
+        self.close_links();
+        Ok(())
+    }
+
+    fn close_links(&mut self) {
         for link in self.network.links(None) {
             self.hang_up(link, End::Scheduler);
         }
-        Ok(())
     }
 
     /// It comes back.

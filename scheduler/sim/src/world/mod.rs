@@ -123,6 +123,7 @@ pub(crate) struct World<'a> {
     pub(crate) people: People,
     pub(crate) faults: Faults,
     lease: Span,
+    /// For so long an end of a link that is cut may take it for whole.
     unnoticed: Span,
     commit: Span,
     calm: bool,

@@ -103,7 +103,7 @@ fn a_disk_that_is_full_at_the_first_start_leaves_nothing_that_hinders_the_second
             match Journal::open(&data, ORIGIN) {
                 Ok(journal) => assert_eq!(journal.head().size, 0),
                 Err(error) => {
-                    assert!(matches!(error, OpenError::File(_) | OpenError::Key(_)), "{error}")
+                    assert!(matches!(error, OpenError::File(_) | OpenError::Key(_)), "{error}");
                 }
             }
         }
