@@ -37,8 +37,9 @@ impl Engine {
     }
 
     /// Decides what comes of an input, and makes it true here. The facts get the sequence numbers
-    /// from `state().seq`, as it was before, and the time `now`; the driver makes them durable,
-    /// then gives the answer and performs the effects.
+    /// from `state().seq`, as it was before, and the time `state().now`, as it is after: time does
+    /// not go back here, whatever the wall clock does. The driver makes them durable, then gives
+    /// the answer and performs the effects.
     ///
     /// # Errors
     ///
