@@ -19,6 +19,7 @@ ROUNDS ?= 10
 soak:
 	$(CARGO) run --release -p repower-sim --bin soak -- --seeds $(SEEDS)
 	REPOWER_KILL_ROUNDS=$(ROUNDS) $(CARGO) test --release --test kill -- --nocapture
+	REPOWER_PARSER_ROUNDS=$(ROUNDS) $(CARGO) test --release --test parsers
 
 # The figures of docs/benchmarks.md.
 bench:

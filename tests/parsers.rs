@@ -1,5 +1,6 @@
 //! Thousands of random and mutated inputs for each parser, from fixed seeds: nothing panics, nothing
 //! takes long. `make fuzz` looks further, with the same functions.
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 #[path = "support/dice.rs"]
 #[expect(unreachable_pub, reason = "shared with the tests of clusters")]
@@ -51,23 +52,31 @@ fn any_byte(dice: &mut Dice) -> u8 {
     }
 }
 
-/// Gives a parser what it knows, changed here and there, and every tenth time mere noise.
+/// Gives a parser what it knows, changed here and there, and every tenth time mere noise; for as many
+/// rounds as the environment says, each from a seed of its own.
 fn throw<S: AsRef<[u8]>>(inputs: u64, known: &[S], parser: fn(&[u8])) {
-    let mut dice = Dice::new(2024);
     for seed in known {
         parser(seed.as_ref());
     }
+    let rounds = std::env::var_os("REPOWER_PARSER_ROUNDS");
+    let rounds = rounds.map_or(1, |rounds| rounds.to_str().unwrap().parse().unwrap());
+    for round in 0..rounds {
+        throw_round(&mut Dice::new(2024 + round), inputs, known, parser);
+    }
+}
+
+fn throw_round<S: AsRef<[u8]>>(dice: &mut Dice, inputs: u64, known: &[S], parser: fn(&[u8])) {
     for _ in 0..inputs {
         let mut bytes = Vec::new();
         if dice.below(10) == 0 {
             for _ in 0..dice.below(200) {
-                bytes.push(any_byte(&mut dice));
+                bytes.push(any_byte(dice));
             }
         } else {
             bytes.extend(known[dice.place(known.len())].as_ref());
             for _ in 0..=dice.below(6) {
                 let other = known[dice.place(known.len())].as_ref();
-                mutate(&mut bytes, other, &mut dice);
+                mutate(&mut bytes, other, dice);
             }
         }
         bytes.truncate(LONGEST);
