@@ -8,7 +8,7 @@ use std::path::Path;
 /// Holds the lock until it is dropped or the process ends, however it ends.
 #[derive(Debug)]
 pub(super) struct Lock {
-    _file: File,
+    file: File,
 }
 
 /// A lock that was not taken.
@@ -31,8 +31,18 @@ impl Lock {
             Err(TryLockError::WouldBlock) => return Err(LockError::Held(holder(&mut file))),
             Err(TryLockError::Error(error)) => return Err(LockError::Io(error)),
         }
-        note(&mut file).map_err(LockError::Io)?;
-        Ok(Self { _file: file })
+        let mut lock = Self { file };
+        note(&mut lock.file).map_err(LockError::Io)?;
+        Ok(lock)
+    }
+}
+
+impl Drop for Lock {
+    /// Gives the lock back by name: a child that was just forked, and has not yet become another
+    /// program, may hold the file open for a moment longer.
+    fn drop(&mut self) {
+        // Should this fail, closing the file gives the lock back too.
+        drop(self.file.unlock());
     }
 }
 
