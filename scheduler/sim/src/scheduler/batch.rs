@@ -185,6 +185,11 @@ impl Scheduler {
         Ok(())
     }
 
+    /// The facts that are not durable yet.
+    pub(crate) fn drafted(&self) -> &[Entry] {
+        self.batch.as_ref().map_or(&[], |batch| &batch.entries)
+    }
+
     /// Whether what was turned has to be made durable, or told to somebody.
     pub(crate) fn owes(&self) -> bool {
         self.batch.as_ref().is_some_and(|batch| !batch.entries.is_empty() || !batch.dues.is_empty())

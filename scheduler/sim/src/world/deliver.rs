@@ -194,15 +194,9 @@ impl World<'_> {
             return Ok(());
         }
         let (now, mut deeds) = (self.now, Vec::new());
-        self.transcript.note(now, || {
-            let words = match &down {
-                Down::Welcome { .. } => "welcome".to_owned(),
-                Down::Answered(_) => "an answer".to_owned(),
-                Down::Acknowledged(through) => format!("acknowledged {through}"),
-                Down::Orders(orders) => orders.iter().map(order).collect::<Vec<_>>().join(", "),
-            };
-            format!("n{node} hears: {words}")
-        });
+        if !matches!(down, Down::Answered(_)) {
+            self.transcript.note(now, || format!("n{node} hears: {}", told(&down)));
+        }
         if let Some(machine) = self.machines.get_mut(&node) {
             machine.hear(link, down, now, &mut deeds);
         }
@@ -302,6 +296,15 @@ fn brief(up: &Up) -> String {
             });
             format!("from {first}: {}", words.collect::<Vec<_>>().join(", "))
         }
+    }
+}
+
+fn told(down: &Down) -> String {
+    match down {
+        Down::Welcome { .. } => "welcome".into(),
+        Down::Answered(_) => "an answer".into(),
+        Down::Acknowledged(through) => format!("acknowledged {through}"),
+        Down::Orders(orders) => orders.iter().map(order).collect::<Vec<_>>().join(", "),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use repower_agent_core::Moment;
 use repower_core::check::Violation;
+use repower_core::fact::Entry;
 use repower_model::Span;
 
 use super::{Event, World};
@@ -47,6 +48,9 @@ impl World<'_> {
         self.pass_due = false;
         let now = self.time();
         self.scheduler.turn_all(now)?;
+        for entry in self.scheduler.drafted() {
+            self.transcript.note(self.now, || fact(entry));
+        }
         if !self.scheduler.owes() {
             return self.committed(epoch);
         }
@@ -129,4 +133,10 @@ impl World<'_> {
         self.start_ticking();
         Ok(())
     }
+}
+
+/// A fact on one line, cut where it gets long.
+fn fact(entry: &Entry) -> String {
+    let words = format!("fact {}: {:?}", entry.seq, entry.fact);
+    words.chars().take(200).collect()
 }
