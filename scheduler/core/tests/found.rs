@@ -6,7 +6,7 @@ mod world;
 use repower_core::fact::Fact;
 use repower_core::input::Input;
 use repower_model::{JobSpec, JobState, NodeId, Outcome, Retries};
-use world::{World, array, attempt, exited, job};
+use world::{World, array, attempt, cpus, exited, job};
 
 #[test]
 fn a_task_that_the_only_node_could_not_start_is_tried_there_again() {
@@ -142,4 +142,29 @@ fn a_task_is_not_taken_back_for_a_free_node_that_it_keeps_away_from() {
 
     assert_eq!(waits, [(attempt(id, 2, 2), other)]);
     assert_eq!(recalled, []);
+}
+
+#[test]
+fn the_only_node_that_could_hold_the_tasks_of_a_job_is_not_held_back_for_it() {
+    let mut world = World::with_nodes(&[3, 3]);
+    let id = world.submit(JobSpec { resources: cpus(3), ..array(20) });
+    let (one, other) = (NodeId(1), NodeId(2));
+    world.schedule();
+    for _ in 0..6 {
+        let task = *world.engine.state().nodes[&other].holding.first().unwrap();
+        world.end_on(other, attempt(id, task.index, 1), exited(0), 60_000_000);
+        world.schedule();
+    }
+
+    // The other one comes back, and is too small now.
+    world.hello(other, 2, 1, &[]);
+    while world.outcome_of(id).is_none() {
+        let task = *world.engine.state().nodes[&one].holding.first().unwrap();
+        let number = world.engine.state().attempts[&task].number;
+        let facts = world.end_on(one, attempt(id, task.index, number), exited(1), 2_000);
+        assert!(!facts.iter().any(|fact| matches!(fact, Fact::NodeHeldBack { .. })));
+        world.schedule();
+    }
+
+    assert_eq!(world.outcome_of(id), Some((JobState::Failed, 1)));
 }

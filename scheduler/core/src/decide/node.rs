@@ -37,8 +37,8 @@ pub(crate) fn resume(draft: &mut Draft<'_>, node: NodeId, by: &str) -> Result<An
 }
 
 /// Holds back the nodes on which tasks of `job` fail fast though they pass elsewhere, and gives
-/// back what failed there for good while its job lives and nobody has cancelled any of it. The last node that takes work is never
-/// held back.
+/// back what failed there for good while its job lives and nobody has cancelled any of it. The last node that takes work and
+/// could hold its tasks is never held back.
 pub(crate) fn hold_back_black_holes(draft: &mut Draft<'_>, job: JobId) {
     let Some(passed_on) = draft.state().job(job).map(|job| job.passed_on.clone()) else {
         return;
@@ -67,7 +67,10 @@ fn hold_back(draft: &mut Draft<'_>, id: NodeId, job: JobId) {
     let elsewhere = job.failed.len().saturating_sub(back.len() as u64);
     let evidence = here().count();
     let passes_elsewhere = job.passed_on.iter().any(|passed| *passed != id);
-    let others = state.nodes.values().any(|other| other.id != id && other.takes_work());
+    let others = state.nodes.values().any(|other| {
+        let able = other.takes_work() && other.capacity().holds(&job.spec.resources);
+        able && other.id != id
+    });
     if !passes_elsewhere || !others || !is_unlikely(evidence, elsewhere, job.succeeded) {
         return;
     }
