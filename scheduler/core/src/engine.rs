@@ -7,6 +7,7 @@ use crate::draft::Draft;
 use crate::effect::{Answer, Turn};
 use crate::fact::Entry;
 use crate::input::Input;
+use crate::life::wall::Wall;
 use crate::plan::{Pass, RECALL_AFTER};
 use crate::refusal::Refusal;
 use crate::state::State;
@@ -15,6 +16,7 @@ use crate::state::State;
 #[derive(Debug, Clone, Default)]
 pub struct Engine {
     state: State,
+    wall: Wall,
 }
 
 impl Engine {
@@ -28,7 +30,7 @@ impl Engine {
 
     /// Goes on from a snapshot.
     pub fn from_state(state: State) -> Self {
-        Self { state }
+        Self { state, wall: Wall::default() }
     }
 
     /// What is true now.
@@ -37,15 +39,15 @@ impl Engine {
     }
 
     /// Decides what comes of an input, and makes it true here. The facts get the sequence numbers
-    /// from `state().seq`, as it was before, and the time `state().now`, as it is after: time does
-    /// not go back here, whatever the wall clock does. The driver makes them durable, then gives
-    /// the answer and performs the effects.
+    /// from `state().seq`, as it was before, and the time `state().now`, as it is after: that is
+    /// `now`, what the wall clock says, but it neither goes back nor stands still. The driver makes
+    /// them durable, then gives the answer and performs the effects.
     ///
     /// # Errors
     ///
     /// [`Refusal`] if the input asks for what is not done; then nothing was changed.
     pub fn turn(&mut self, input: &Input, now: Timestamp) -> Result<Turn, Refusal> {
-        let now = now.max(self.state.now);
+        let now = self.wall.time(now, self.state.now);
         self.state.advance(now);
         let mut draft = Draft::new(&mut self.state, now);
         let answer = decide(&mut draft, input)?;
@@ -57,14 +59,17 @@ impl Engine {
         self.state.apply(entry);
     }
 
-    /// When the next pass is due though nothing comes in; `None` if it never is.
+    /// When the next pass is due though nothing comes in, by the wall clock that says `now`; `None`
+    /// if it never is.
     pub fn next_wake(&self, now: Timestamp) -> Option<Timestamp> {
         let sleeper = self.state.queue.next_wake();
         let resting = self.state.resting.first().map(|(at, _)| *at);
         let waiting =
             self.state.offers.runways().next_back().is_some_and(|(waiting, _)| waiting > 0);
-        let recall = waiting.then(|| now + RECALL_AFTER.max(Span::from_millis(1)));
-        [sleeper, resting, recall].into_iter().flatten().min()
+        let time = self.state.now.max(now);
+        let recall = waiting.then(|| time + RECALL_AFTER.max(Span::from_millis(1)));
+        let next = [sleeper, resting, recall].into_iter().flatten().min()?;
+        Some(Wall::when(next, self.state.now, now))
     }
 }
 

@@ -5,7 +5,7 @@ mod world;
 
 use repower_core::fact::Fact;
 use repower_core::input::Input;
-use repower_model::{JobSpec, JobState, NodeId, Outcome, Retries};
+use repower_model::{JobSpec, JobState, NodeId, Outcome, Retries, Timestamp};
 use world::{World, array, attempt, cpus, exited, job};
 
 #[test]
@@ -167,4 +167,22 @@ fn the_only_node_that_could_hold_the_tasks_of_a_job_is_not_held_back_for_it() {
     }
 
     assert_eq!(world.outcome_of(id), Some((JobState::Failed, 1)));
+}
+
+#[test]
+fn a_wall_clock_that_is_stepped_back_holds_nothing_up() {
+    let mut world = World::with_nodes(&[1]);
+    let id = world.submit(job());
+    let (first, _) = world.schedule()[0];
+    world.end(first, Outcome::Recalled);
+
+    world.now = Timestamp::from_millis(0);
+    let at_once = world.schedule();
+    let wake = world.engine.next_wake(world.now);
+    world.wait(2_000);
+    let later = world.schedule();
+
+    assert_eq!(at_once, []);
+    assert_eq!(wake, Some(world.now));
+    assert_eq!(later, [(attempt(id, 0, 2), NodeId(1))]);
 }

@@ -3,3 +3,4 @@
 pub mod attempt;
 pub mod lease;
 pub mod node;
+pub(crate) mod wall;
