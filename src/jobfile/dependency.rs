@@ -36,7 +36,7 @@ impl After {
 
     /// Returns the dependency as the wire has it.
     pub fn into_wire(self) -> v1::Dependency {
-        v1::Dependency { job: self.job, kind: self.kind.into() }
+        v1::Dependency { job: self.job, kind: self.kind.into(), per_task: false }
     }
 }
 

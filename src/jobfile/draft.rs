@@ -216,6 +216,7 @@ impl Draft {
                 system: self.system_retries,
             }),
             dependencies,
+            ..v1::JobSpec::default()
         })
     }
 

@@ -91,6 +91,7 @@ pub fn outcome_kind(kind: OutcomeKind) -> &'static str {
         OutcomeKind::Lost => "lost",
         OutcomeKind::Recalled => "recalled",
         OutcomeKind::OutOfMemory => "out-of-memory",
+        OutcomeKind::Preempted => "preempted",
     }
 }
 
@@ -105,6 +106,7 @@ pub fn outcome(outcome: &Outcome) -> String {
         OutcomeKind::TimedOut => "time limit".to_owned(),
         OutcomeKind::NotStarted => "not started".to_owned(),
         OutcomeKind::OutOfMemory => "out of memory".to_owned(),
+        OutcomeKind::Preempted => "preempted".to_owned(),
         kind @ (OutcomeKind::Unspecified
         | OutcomeKind::Cancelled
         | OutcomeKind::Lost

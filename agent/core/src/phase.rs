@@ -42,6 +42,8 @@ pub(crate) enum Phase {
 pub(crate) enum Why {
     /// Somebody cancelled it.
     Cancelled,
+    /// More urgent work needs its place.
+    Preempted,
     /// Its time limit.
     TimedOut,
     /// The scheduler has given it up.
@@ -125,6 +127,7 @@ impl Why {
     fn outcome(self) -> Option<Outcome> {
         match self {
             Self::Cancelled => Some(Outcome::Cancelled),
+            Self::Preempted => Some(Outcome::Preempted),
             Self::TimedOut => Some(Outcome::TimedOut),
             Self::Stale => None,
             Self::LeaseLost => Some(Outcome::Lost {
@@ -141,7 +144,9 @@ impl Why {
         match self {
             Self::Cancelled => Some(Outcome::Cancelled),
             Self::Stale => None,
-            Self::TimedOut | Self::LeaseLost | Self::Leaving => Some(Outcome::Recalled),
+            Self::Preempted | Self::TimedOut | Self::LeaseLost | Self::Leaving => {
+                Some(Outcome::Recalled)
+            }
         }
     }
 }
@@ -269,7 +274,9 @@ fn draining(why: Option<Why>, exit: Exit, event: &Event) -> (Phase, Deed) {
         Event::Drained => end(outcome(why, exit), Some(exit), Held::Nothing),
         Event::Due => end(outcome(why, exit), Some(exit), Held::Output),
         // It has ended by itself: that somebody wanted it to end changes nothing any more.
-        Event::Stop(Why::Cancelled | Why::TimedOut | Why::LeaseLost | Why::Leaving)
+        Event::Stop(
+            Why::Cancelled | Why::Preempted | Why::TimedOut | Why::LeaseLost | Why::Leaving,
+        )
         | Event::Turn
         | Event::Recall
         | Event::Started

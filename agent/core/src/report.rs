@@ -64,6 +64,7 @@ impl Report {
                 | Outcome::TimedOut
                 | Outcome::Cancelled
                 | Outcome::Recalled
+                | Outcome::Preempted
                 | Outcome::OutOfMemory => FIXED,
             },
         }

@@ -24,6 +24,7 @@ impl From<StopReason> for v1::StopReason {
             StopReason::Cancelled => Self::Cancelled,
             StopReason::Recalled => Self::Recalled,
             StopReason::Stale => Self::Stale,
+            StopReason::Preempted => Self::Preempted,
         }
     }
 }
@@ -39,6 +40,7 @@ impl TryFrom<v1::StopReason> for StopReason {
             v1::StopReason::Cancelled => Ok(Self::Cancelled),
             v1::StopReason::Recalled => Ok(Self::Recalled),
             v1::StopReason::Stale => Ok(Self::Stale),
+            v1::StopReason::Preempted => Ok(Self::Preempted),
         }
     }
 }

@@ -1,8 +1,8 @@
 //! What a user asks for.
 
-use repower_model::{Array, Dependency, JobId, JobSpec, Retries, Variable};
+use repower_model::{Array, Dependency, Gang, JobId, JobSpec, Retries, Variable};
 
-use super::{ConvertError, Problem, asked, moment, moment_ms, span};
+use super::{ConvertError, Problem, asked, demand, moment, moment_ms, span};
 use crate::v1;
 
 /// The most bytes of a name that was made up.
@@ -31,6 +31,12 @@ impl From<&JobSpec> for v1::JobSpec {
                 system: Some(spec.retries.system),
             }),
             dependencies: spec.dependencies.iter().map(|one| (*one).into()).collect(),
+            expected_ms: spec.expected.map_or(0, repower_model::Span::as_millis),
+            deadline_ms: moment_ms(spec.deadline),
+            gang: spec.gang.map(Into::into),
+            constraints: demand::constraints(&spec.constraints),
+            alternatives: spec.alternatives.iter().map(Into::into).collect(),
+            checkpoint_signal: spec.checkpoint_signal.unwrap_or(0),
         }
     }
 }
@@ -68,13 +74,20 @@ impl TryFrom<v1::JobSpec> for JobSpec {
                 system: retries.system.unwrap_or(Retries::SYSTEM),
             },
             dependencies: dependencies.collect::<Result<_, _>>()?,
+            expected: span(spec.expected_ms),
+            deadline: moment(spec.deadline_ms),
+            gang: spec.gang.map(Gang::try_from).transpose()?,
+            constraints: spec.constraints.unwrap_or_default().try_into()?,
+            alternatives: spec.alternatives.into_iter().map(asked).collect(),
+            checkpoint_signal: Some(spec.checkpoint_signal).filter(|signal| *signal != 0),
         })
     }
 }
 
 impl From<Dependency> for v1::Dependency {
     fn from(dependency: Dependency) -> Self {
-        Self { job: dependency.job.0, kind: v1::DependencyKind::from(dependency.kind).into() }
+        let Dependency { job, kind, per_task } = dependency;
+        Self { job: job.0, kind: v1::DependencyKind::from(kind).into(), per_task }
     }
 }
 
@@ -84,7 +97,8 @@ impl TryFrom<v1::Dependency> for Dependency {
     fn try_from(dependency: v1::Dependency) -> Result<Self, ConvertError> {
         let kind = v1::DependencyKind::try_from(dependency.kind)
             .map_err(|_| ConvertError::new("kind", Problem::Unknown { value: dependency.kind }))?;
-        Ok(Self { job: JobId(dependency.job), kind: kind.try_into()? })
+        let per_task = dependency.per_task;
+        Ok(Self { job: JobId(dependency.job), kind: kind.try_into()?, per_task })
     }
 }
 
@@ -131,7 +145,7 @@ mod tests {
 
     #[test]
     fn a_field_that_says_nothing_is_named() {
-        let dependencies = vec![v1::Dependency { job: 1, kind: 0 }];
+        let dependencies = vec![v1::Dependency { job: 1, kind: 0, per_task: false }];
         let unspecified = JobSpec::try_from(v1::JobSpec { dependencies, ..command(&["a"]) });
         let array = Some(v1::Array { ranges: vec![], limit: 3 });
         let empty = JobSpec::try_from(v1::JobSpec { array, ..command(&["a"]) });

@@ -6,6 +6,7 @@
 
 mod array;
 mod attempt;
+mod demand;
 mod error;
 mod fact;
 mod job;

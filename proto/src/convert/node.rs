@@ -15,6 +15,7 @@ impl From<&Inventory> for v1::Inventory {
             isa_level: inventory.isa_level.clone(),
             sockets: inventory.sockets,
             version: inventory.version.clone(),
+            labels: inventory.labels.iter().map(label).collect(),
         }
     }
 }
@@ -31,8 +32,20 @@ impl TryFrom<v1::Inventory> for Inventory {
             isa_level: inventory.isa_level,
             sockets: inventory.sockets,
             version: inventory.version,
+            labels: labels(inventory.labels),
         })
     }
+}
+
+fn label((name, value): &(String, String)) -> v1::Label {
+    v1::Label { name: name.clone(), value: value.clone() }
+}
+
+/// By name; of those of one name the last counts.
+fn labels(labels: Vec<v1::Label>) -> Vec<(String, String)> {
+    let by_name: std::collections::BTreeMap<_, _> =
+        labels.into_iter().map(|label| (label.name, label.value)).collect();
+    by_name.into_iter().collect()
 }
 
 /// The field `inventory` of a message, which must be there.

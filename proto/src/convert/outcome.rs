@@ -23,6 +23,7 @@ impl From<&Outcome> for v1::Outcome {
             }
             Outcome::Recalled => of(v1::OutcomeKind::Recalled),
             Outcome::OutOfMemory => of(v1::OutcomeKind::OutOfMemory),
+            Outcome::Preempted => of(v1::OutcomeKind::Preempted),
         }
     }
 }
@@ -43,6 +44,7 @@ impl TryFrom<v1::Outcome> for Outcome {
             v1::OutcomeKind::Lost => Ok(Self::Lost { detail: outcome.detail }),
             v1::OutcomeKind::Recalled => Ok(Self::Recalled),
             v1::OutcomeKind::OutOfMemory => Ok(Self::OutOfMemory),
+            v1::OutcomeKind::Preempted => Ok(Self::Preempted),
         }
     }
 }

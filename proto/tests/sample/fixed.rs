@@ -43,7 +43,12 @@ fn spec() -> JobSpec {
         priority: -7,
         start_after: Some(AT),
         retries: Retries { user: 1, system: 2 },
-        dependencies: vec![Dependency { job: JobId(11), kind: DependencyKind::Any }],
+        dependencies: vec![Dependency {
+            job: JobId(11),
+            kind: DependencyKind::Any,
+            per_task: false,
+        }],
+        ..JobSpec::default()
     }
 }
 
@@ -56,6 +61,7 @@ fn inventory() -> Inventory {
         isa_level: "x86-64-v3".into(),
         sockets: 2,
         version: "0.1.0".into(),
+        labels: Vec::new(),
     }
 }
 
@@ -68,7 +74,11 @@ fn submitted() -> JobSubmitted {
         tier: Tier::Review,
         policy: Hash([8; 32]),
         review: true,
-        waits_for: vec![Dependency { job: JobId(11), kind: DependencyKind::NotOk }],
+        waits_for: vec![Dependency {
+            job: JobId(11),
+            kind: DependencyKind::NotOk,
+            per_task: false,
+        }],
     }
 }
 
@@ -131,7 +141,13 @@ fn of_jobs() -> Vec<Fact> {
 
 fn of_attempts() -> Vec<Fact> {
     vec![
-        Fact::AttemptPlaced { attempt: ATTEMPT, node: NODE, runway: true },
+        Fact::AttemptPlaced {
+            attempt: ATTEMPT,
+            node: NODE,
+            runway: true,
+            alternative: 0,
+            parts: Vec::new(),
+        },
         Fact::AttemptStarted { attempt: ATTEMPT, started: AT },
         Fact::AttemptStopping {
             attempt: ATTEMPT,

@@ -6,15 +6,16 @@ pub(crate) use fixed::fixed;
 
 use std::sync::Arc;
 
-use proptest::collection::{btree_map, vec};
+use proptest::collection::{btree_map, btree_set, vec};
 use proptest::option;
 use proptest::prelude::*;
 use repower_core::fact::{AttemptEnded, Entry, Fact, JobSubmitted, SubmissionRefused};
 use repower_core::policy::Tier;
 use repower_model::{
-    Array, AttemptId, Bytes, Cpus, Dependency, DependencyKind, Fault, Hash, IndexRange, Instance,
-    Inventory, JobId, JobSpec, JobState, Key, NodeId, Outcome, Resources, Retries, Sequel, Span,
-    StopReason, TaskId, Timestamp, TokenId, TokenKind, Usage, Variable,
+    Array, AttemptId, Bytes, Constraints, Cpus, Dependency, DependencyKind, Fault, Gang, Hash,
+    IndexRange, Instance, Inventory, IsaLevel, JobId, JobSpec, JobState, Key, LabelRule, Layout,
+    NodeId, Outcome, Part, Resources, Retries, Sequel, Span, StopReason, TaskId, Timestamp,
+    TokenId, TokenKind, Usage, Variable,
 };
 
 fn text() -> impl Strategy<Value = String> {
@@ -59,7 +60,8 @@ fn resources() -> impl Strategy<Value = Resources> {
 
 fn dependency() -> impl Strategy<Value = Dependency> {
     let kinds = [DependencyKind::Ok, DependencyKind::NotOk, DependencyKind::Any];
-    (job(), prop::sample::select(kinds.to_vec())).prop_map(|(job, kind)| Dependency { job, kind })
+    (job(), prop::sample::select(kinds.to_vec()), any::<bool>())
+        .prop_map(|(job, kind, per_task)| Dependency { job, kind, per_task })
 }
 
 fn variable() -> impl Strategy<Value = Variable> {
@@ -73,7 +75,15 @@ pub(crate) fn spec() -> impl Strategy<Value = JobSpec> {
     let when =
         (resources(), option::of(1..u64::MAX), 1..u64::MAX, any::<i32>(), option::of(moment()));
     let rest = (any::<u32>(), any::<u32>(), vec(dependency(), 0..3));
-    (words, place, when, rest).prop_map(|(words, place, when, rest)| JobSpec {
+    let demand = (
+        option::of(1..u64::MAX),
+        option::of(moment()),
+        option::of(gang()),
+        constraints(),
+        vec(resources(), 0..3),
+        option::of(1..65_i32),
+    );
+    (words, place, when, rest, demand).prop_map(|(words, place, when, rest, demand)| JobSpec {
         name: words.0,
         class: words.1,
         project: words.2,
@@ -89,7 +99,32 @@ pub(crate) fn spec() -> impl Strategy<Value = JobSpec> {
         start_after: when.4,
         retries: Retries { user: rest.0, system: rest.1 },
         dependencies: rest.2,
+        expected: demand.0.map(Span::from_millis),
+        deadline: demand.1,
+        gang: demand.2,
+        constraints: demand.3,
+        alternatives: demand.4,
+        checkpoint_signal: demand.5,
     })
+}
+
+fn gang() -> impl Strategy<Value = Gang> {
+    let layouts = vec![Layout::Spread, Layout::Pack];
+    (any::<u32>(), 1..u32::MAX, prop::sample::select(layouts))
+        .prop_map(|(nodes, ranks_per_node, layout)| Gang { nodes, ranks_per_node, layout })
+}
+
+fn constraints() -> impl Strategy<Value = Constraints> {
+    let rule = (text(), vec(text(), 0..3), any::<bool>())
+        .prop_map(|(name, values, negated)| LabelRule { name, values, negated });
+    let level = option::of(prop::sample::select(IsaLevel::ALL.to_vec()));
+    (btree_set(rule, 0..3), level, any::<bool>()).prop_map(|(labels, isa_level, exclusive)| {
+        Constraints { labels: labels.into_iter().collect(), isa_level, exclusive }
+    })
+}
+
+fn part() -> impl Strategy<Value = Part> {
+    (node(), any::<u32>()).prop_map(|(node, ranks)| Part { node, ranks })
 }
 
 fn inventory() -> impl Strategy<Value = Inventory> {
@@ -101,7 +136,8 @@ fn inventory() -> impl Strategy<Value = Inventory> {
             cpu_model: one.clone(),
             isa_level: other,
             sockets,
-            version: one,
+            version: one.clone(),
+            labels: vec![(one.clone(), one)],
         }
     })
 }
@@ -116,6 +152,7 @@ fn outcome() -> impl Strategy<Value = Outcome> {
         text().prop_map(|detail| Outcome::Lost { detail }),
         Just(Outcome::Recalled),
         Just(Outcome::OutOfMemory),
+        Just(Outcome::Preempted),
     ]
 }
 
@@ -211,10 +248,18 @@ fn of_jobs() -> impl Strategy<Value = Fact> {
 }
 
 fn of_attempts() -> impl Strategy<Value = Fact> {
-    let stops = vec![StopReason::Cancelled, StopReason::Recalled, StopReason::Stale];
+    let stops =
+        vec![StopReason::Cancelled, StopReason::Recalled, StopReason::Stale, StopReason::Preempted];
     prop_oneof![
-        (attempt(), node(), any::<bool>())
-            .prop_map(|(attempt, node, runway)| Fact::AttemptPlaced { attempt, node, runway }),
+        (attempt(), node(), any::<bool>(), 0..9_u32, vec(part(), 0..3)).prop_map(
+            |(attempt, node, runway, alternative, parts)| Fact::AttemptPlaced {
+                attempt,
+                node,
+                runway,
+                alternative,
+                parts
+            }
+        ),
         (attempt(), moment())
             .prop_map(|(attempt, started)| Fact::AttemptStarted { attempt, started }),
         (attempt(), prop::sample::select(stops), text(), text()).prop_map(

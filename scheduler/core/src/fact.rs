@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use repower_model::{
     AttemptId, Dependency, Fault, Hash, IndexRange, Instance, Inventory, JobId, JobSpec, JobState,
-    Key, NodeId, Outcome, Sequel, StopReason, TaskId, Timestamp, TokenId, TokenKind, Usage,
+    Key, NodeId, Outcome, Part, Sequel, StopReason, TaskId, Timestamp, TokenId, TokenKind, Usage,
 };
 
 use crate::policy::Tier;
@@ -99,6 +99,10 @@ pub enum Fact {
         node: NodeId,
         /// Whether it waits there for a slot, beyond what is free now.
         runway: bool,
+        /// Which of the job's amounts it got: 0 the first choice, else that alternative.
+        alternative: u32,
+        /// Of a gang: all its nodes, `node` the first. Empty for others.
+        parts: Vec<Part>,
     },
     /// Its process runs.
     AttemptStarted {

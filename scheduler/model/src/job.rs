@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Array, JobId, Resources, Span, Timestamp};
+use crate::{Array, Constraints, Cpus, Gang, JobId, Resources, Span, Timestamp};
 
 /// What a user asks for. Nothing here has been checked against a policy or a cluster yet.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,6 +39,48 @@ pub struct JobSpec {
     pub retries: Retries,
     /// Jobs that must end first.
     pub dependencies: Vec<Dependency>,
+    /// How long an attempt will take, by the user's word; the time limit is what ends it.
+    pub expected: Option<Span>,
+    /// When the job should have ended.
+    pub deadline: Option<Timestamp>,
+    /// Ranks that start together; `None`: a task is one process on one node.
+    pub gang: Option<Gang>,
+    /// Which nodes will do.
+    pub constraints: Constraints,
+    /// Other amounts that would do in place of `resources`, best first; at most
+    /// [`JobSpec::ALTERNATIVES`].
+    pub alternatives: Vec<Resources>,
+    /// The signal that tells a task to save its work before it is preempted; `None`: SIGTERM.
+    pub checkpoint_signal: Option<i32>,
+}
+
+impl Default for JobSpec {
+    /// A job that says nothing, not even what to run: one task with one processor.
+    fn default() -> Self {
+        Self {
+            name: "job".into(),
+            class: String::new(),
+            project: Self::PROJECT.into(),
+            command: Vec::new(),
+            script: Vec::new(),
+            environment: Vec::new(),
+            working_folder: String::new(),
+            array: Array::single(),
+            resources: Resources { cpus: Cpus::from_whole(1), ..Resources::default() },
+            time_limit: None,
+            grace: Self::GRACE,
+            priority: 0,
+            start_after: None,
+            retries: Retries { user: 0, system: Retries::SYSTEM },
+            dependencies: Vec::new(),
+            expected: None,
+            deadline: None,
+            gang: None,
+            constraints: Constraints::default(),
+            alternatives: Vec::new(),
+            checkpoint_signal: None,
+        }
+    }
 }
 
 impl JobSpec {
@@ -46,6 +88,8 @@ impl JobSpec {
     pub const PRIORITIES: (i32, i32) = (-1000, 1000);
     /// The grace of a job that names none.
     pub const GRACE: Span = Span::from_secs(10);
+    /// The most alternatives.
+    pub const ALTERNATIVES: usize = 8;
     /// The project of a job that names none.
     pub const PROJECT: &str = "default";
 }
@@ -80,6 +124,8 @@ pub struct Dependency {
     pub job: JobId,
     /// How it must end.
     pub kind: DependencyKind,
+    /// Whether each task waits only for the task of the same index.
+    pub per_task: bool,
 }
 
 /// How the other job must end.

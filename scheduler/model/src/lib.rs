@@ -5,6 +5,7 @@
 //! is the business of `repower-proto`.
 
 mod array;
+mod demand;
 mod id;
 mod indices;
 mod job;
@@ -15,6 +16,7 @@ mod resources;
 mod time;
 
 pub use array::{Array, ArrayError, IndexRange};
+pub use demand::{Constraints, Gang, IsaLevel, LabelRule, Layout, Part};
 pub use id::{AttemptId, Hash, Instance, JobId, Key, NodeId, TaskId, TokenId};
 pub use indices::Indices;
 pub use job::{Dependency, DependencyKind, JobSpec, JobState, Retries, TaskState, Variable};

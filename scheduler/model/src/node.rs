@@ -21,6 +21,8 @@ pub struct Inventory {
     pub sockets: u32,
     /// Of the agent.
     pub version: String,
+    /// What its operator says of it: name and value, ascending, no name twice.
+    pub labels: Vec<(String, String)>,
 }
 
 /// Where a node is.

@@ -33,6 +33,8 @@ pub enum Outcome {
     Recalled,
     /// Killed by the kernel for want of memory.
     OutOfMemory,
+    /// Stopped because more urgent work needed its place.
+    Preempted,
 }
 
 impl Outcome {
@@ -47,6 +49,7 @@ impl Outcome {
             Self::Lost { .. } => "lost",
             Self::Recalled => "recalled",
             Self::OutOfMemory => "out-of-memory",
+            Self::Preempted => "preempted",
         }
     }
 
@@ -64,7 +67,7 @@ impl Outcome {
             Self::TimedOut => 124,
             Self::Cancelled => 130,
             Self::NotStarted { .. } => 126,
-            Self::Lost { .. } | Self::Recalled => 125,
+            Self::Lost { .. } | Self::Recalled | Self::Preempted => 125,
             Self::OutOfMemory => 137,
         }
     }
@@ -120,4 +123,6 @@ pub enum StopReason {
     Recalled,
     /// The scheduler has given it up; no report is needed.
     Stale,
+    /// More urgent work needs its place: save what can be saved, then end.
+    Preempted,
 }

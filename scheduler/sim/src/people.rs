@@ -58,7 +58,8 @@ impl People {
                 let jobs = after
                     .iter()
                     .filter_map(|(slot, kind)| self.jobs.get(slot).map(|job| (*job, *kind)));
-                spec.dependencies = jobs.map(|(job, kind)| Dependency { job, kind }).collect();
+                spec.dependencies =
+                    jobs.map(|(job, kind)| Dependency { job, kind, per_task: false }).collect();
                 spec.start_after = start_in.map(|wait| now + wait);
                 let key = Key(self.dice.bytes());
                 let submitter = format!("user-{slot}");

@@ -36,7 +36,7 @@ fn reply() -> ShowJobReply {
         }),
         time_limit_ms: 7_200_000,
         retries: Some(Retries { user: 2, system: Some(20) }),
-        dependencies: vec![Dependency { job: 7, kind: DependencyKind::Ok.into() }],
+        dependencies: vec![Dependency { job: 7, kind: DependencyKind::Ok.into(), per_task: false }],
         ..JobSpec::default()
     };
     let failure = TaskSummary {

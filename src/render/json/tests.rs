@@ -62,7 +62,11 @@ fn spec() -> v1::JobSpec {
         resources: Some(resources(2000, 4 << 30)),
         time_limit_ms: 7_200_000,
         retries: Some(v1::Retries { user: 2, system: None }),
-        dependencies: vec![v1::Dependency { job: 7, kind: DependencyKind::Ok.into() }],
+        dependencies: vec![v1::Dependency {
+            job: 7,
+            kind: DependencyKind::Ok.into(),
+            per_task: false,
+        }],
         ..v1::JobSpec::default()
     }
 }

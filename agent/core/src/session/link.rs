@@ -64,7 +64,10 @@ impl Session {
             }
             (Why::LeaseLost, Link::Never) => Span::ZERO,
             (Why::Stale | Why::Leaving, Link::Never | Link::Up(_) | Link::Down { .. }) => short,
-            (Why::Cancelled | Why::TimedOut, Link::Never | Link::Up(_) | Link::Down { .. }) => {
+            (
+                Why::Cancelled | Why::Preempted | Why::TimedOut,
+                Link::Never | Link::Up(_) | Link::Down { .. },
+            ) => {
                 if self.leaving {
                     short
                 } else {

@@ -83,6 +83,7 @@ impl Session {
             StopReason::Cancelled => Event::Stop(Why::Cancelled),
             StopReason::Recalled => Event::Recall,
             StopReason::Stale => Event::Stop(Why::Stale),
+            StopReason::Preempted => Event::Stop(Why::Preempted),
         };
         self.step(attempt, &event, now, actions);
     }

@@ -45,7 +45,7 @@ fn spec() -> JobSpec {
         priority: 0,
         start_after: None,
         retries: Retries { user: 0, system: 20 },
-        dependencies: Vec::new(),
+        ..JobSpec::default()
     }
 }
 

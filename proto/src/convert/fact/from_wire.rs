@@ -56,6 +56,8 @@ impl TryFrom<Wire> for Fact {
                 attempt: attempt(fact.job, fact.index, fact.number),
                 node: NodeId(fact.node),
                 runway: fact.runway,
+                alternative: fact.alternative,
+                parts: fact.parts.into_iter().map(Into::into).collect(),
             },
             Wire::AttemptStarted(fact) => Self::AttemptStarted {
                 attempt: attempt(fact.job, fact.index, fact.number),
@@ -111,7 +113,8 @@ fn attempt(job: u64, index: u32, number: u32) -> AttemptId {
 }
 
 fn why(word: String) -> Result<StopReason, ConvertError> {
-    let all = [StopReason::Cancelled, StopReason::Recalled, StopReason::Stale];
+    let all =
+        [StopReason::Cancelled, StopReason::Recalled, StopReason::Stale, StopReason::Preempted];
     let found = all.into_iter().find(|why| code_of(*why) == word);
     found.ok_or_else(|| ConvertError::new("code", Problem::UnknownWord { word }))
 }

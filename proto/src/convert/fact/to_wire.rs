@@ -51,10 +51,17 @@ impl From<&Fact> for Wire {
                     exit_code: *exit_code,
                 })
             }
-            Fact::AttemptPlaced { attempt, node, runway } => {
+            Fact::AttemptPlaced { attempt, node, runway, alternative, parts: gang } => {
                 let (job, index, number) = parts(*attempt);
-                let (node, runway) = (node.0, *runway);
-                Self::AttemptPlaced(v1::AttemptPlaced { job, index, number, node, runway })
+                Self::AttemptPlaced(v1::AttemptPlaced {
+                    job,
+                    index,
+                    number,
+                    node: node.0,
+                    runway: *runway,
+                    alternative: *alternative,
+                    parts: gang.iter().copied().map(Into::into).collect(),
+                })
             }
             Fact::AttemptStarted { attempt, started } => {
                 let (job, index, number) = parts(*attempt);
@@ -129,6 +136,7 @@ pub(super) fn code_of(why: StopReason) -> &'static str {
         StopReason::Cancelled => "cancelled",
         StopReason::Recalled => "recalled",
         StopReason::Stale => "stale",
+        StopReason::Preempted => "preempted",
     }
 }
 

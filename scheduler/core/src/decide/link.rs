@@ -52,6 +52,7 @@ fn remind(draft: &mut Draft<'_>, node: NodeId, attempt: AttemptId, phase: Phase)
     let why = match phase {
         Phase::Placed | Phase::Running => return,
         Phase::Recalled => StopReason::Recalled,
+        Phase::Preempting => StopReason::Preempted,
         Phase::Cancelling => StopReason::Cancelled,
     };
     draft.owe(Effect::Stop { node, attempt, why });
@@ -62,7 +63,7 @@ fn remind(draft: &mut Draft<'_>, node: NodeId, attempt: AttemptId, phase: Phase)
 fn resend(draft: &mut Draft<'_>, node: NodeId, attempt: AttemptId, phase: Phase) {
     match phase {
         Phase::Placed => draft.owe(Effect::Start { node, attempt }),
-        Phase::Recalled => end(draft, attempt, &Outcome::Recalled),
+        Phase::Recalled | Phase::Preempting => end(draft, attempt, &Outcome::Recalled),
         Phase::Cancelling => end(draft, attempt, &Outcome::Cancelled),
         Phase::Running => lose(draft, attempt, "the agent no longer knows the task"),
     }
@@ -85,7 +86,9 @@ pub(crate) fn goodbye(draft: &mut Draft<'_>, id: NodeId, reason: &str) -> Result
             match phase {
                 // All that it ran is reported: what is left had not started.
                 Phase::Placed | Phase::Recalled => end(draft, attempt, &Outcome::Recalled),
-                Phase::Running | Phase::Cancelling => lose(draft, attempt, "the agent ended"),
+                Phase::Running | Phase::Preempting | Phase::Cancelling => {
+                    lose(draft, attempt, "the agent ended");
+                }
             }
         }
     }

@@ -88,7 +88,7 @@ fn judge(state: &State, end: &End<'_>) -> (Sequel, Fault) {
     }
     let again = |may: bool, fault| (if may { Sequel::Again } else { Sequel::Failed }, fault);
     match end.outcome {
-        Outcome::Recalled => (Sequel::Again, Fault::None),
+        Outcome::Recalled | Outcome::Preempted => (Sequel::Again, Fault::None),
         Outcome::Exited { .. }
         | Outcome::Signalled { .. }
         | Outcome::TimedOut

@@ -11,6 +11,8 @@ pub enum Phase {
     Recalled,
     /// Its process runs.
     Running,
+    /// The node was told to end it, because more urgent work needs its place.
+    Preempting,
     /// The node was told to end it for good.
     Cancelling,
 }
@@ -22,20 +24,23 @@ pub enum Event {
     Started,
     /// Another node is free, and this one has kept it waiting.
     Recall,
+    /// More urgent work needs its place.
+    Preempt,
     /// Somebody cancels it.
     Cancel,
 }
 
 /// The phase after an event; `None`: the event comes too late or changes nothing.
 pub fn after(phase: Phase, event: Event) -> Option<Phase> {
+    use Phase::{Cancelling, Placed, Preempting, Recalled, Running};
     match (phase, event) {
-        (Phase::Placed | Phase::Recalled, Event::Started) => Some(Phase::Running),
-        (Phase::Running | Phase::Cancelling, Event::Started) => None,
-        (Phase::Placed, Event::Recall) => Some(Phase::Recalled),
-        (Phase::Recalled | Phase::Running | Phase::Cancelling, Event::Recall) => None,
-        (Phase::Placed | Phase::Recalled | Phase::Running, Event::Cancel) => {
-            Some(Phase::Cancelling)
-        }
-        (Phase::Cancelling, Event::Cancel) => None,
+        (Placed | Recalled, Event::Started) => Some(Running),
+        (Running | Preempting | Cancelling, Event::Started) => None,
+        (Placed, Event::Recall) => Some(Recalled),
+        (Recalled | Running | Preempting | Cancelling, Event::Recall) => None,
+        (Placed | Recalled | Running, Event::Preempt) => Some(Preempting),
+        (Preempting | Cancelling, Event::Preempt) => None,
+        (Placed | Recalled | Running | Preempting, Event::Cancel) => Some(Cancelling),
+        (Cancelling, Event::Cancel) => None,
     }
 }

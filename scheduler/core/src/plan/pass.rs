@@ -85,7 +85,8 @@ impl Pass {
             return None;
         };
         let number = job.next_number(place);
-        Some(Fact::AttemptPlaced { attempt: AttemptId { task, number }, node, runway })
+        let attempt = AttemptId { task, number };
+        Some(Fact::AttemptPlaced { attempt, node, runway, alternative: 0, parts: Vec::new() })
     }
 
     /// The node on which a task fits tightest now.

@@ -53,7 +53,7 @@ impl State {
             Fact::DependencySettled { job, on, .. } => self.settled(*job, *on),
             Fact::TasksCancelled { job, tasks, .. } => self.cancelled(*job, tasks),
             Fact::JobEnded { job, .. } => self.ended(*job),
-            Fact::AttemptPlaced { attempt, node, runway } => {
+            Fact::AttemptPlaced { attempt, node, runway, .. } => {
                 self.placed(*attempt, *node, *runway, at);
             }
             Fact::AttemptStarted { attempt, started } => self.started(*attempt, *started),
@@ -232,6 +232,7 @@ impl State {
     fn stopping(&mut self, id: AttemptId, why: StopReason) {
         let event = match why {
             StopReason::Recalled => attempt::Event::Recall,
+            StopReason::Preempted => attempt::Event::Preempt,
             StopReason::Cancelled | StopReason::Stale => attempt::Event::Cancel,
         };
         let Some(attempt) = self.attempts.get_mut(&id.task) else {

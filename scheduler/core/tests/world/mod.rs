@@ -41,7 +41,7 @@ pub fn job() -> JobSpec {
         priority: 0,
         start_after: None,
         retries: Retries { user: 0, system: Retries::SYSTEM },
-        dependencies: Vec::new(),
+        ..JobSpec::default()
     }
 }
 
@@ -55,7 +55,7 @@ pub fn array(count: u32) -> JobSpec {
 }
 
 pub fn after(kind: DependencyKind, on: JobId) -> JobSpec {
-    JobSpec { dependencies: vec![Dependency { job: on, kind }], ..job() }
+    JobSpec { dependencies: vec![Dependency { job: on, kind, per_task: false }], ..job() }
 }
 
 pub fn exited(code: i32) -> Outcome {

@@ -128,7 +128,7 @@ fn at(phase: Phase) -> TaskState {
     match phase {
         Phase::Placed | Phase::Recalled => TaskState::Placed,
         Phase::Running => TaskState::Running,
-        Phase::Cancelling => TaskState::Stopping,
+        Phase::Preempting | Phase::Cancelling => TaskState::Stopping,
     }
 }
 

@@ -68,7 +68,7 @@ async fn a_dependency_on_a_job_that_has_left_memory_is_met_or_refused() {
     agent.work(1).await;
     world.wait(first).await;
     let after = |kind: v1::DependencyKind, job: u64| v1::JobSpec {
-        dependencies: vec![v1::Dependency { job, kind: kind.into() }],
+        dependencies: vec![v1::Dependency { job, kind: kind.into(), per_task: false }],
         ..self::job()
     };
     let mut client = world.jobs().await;

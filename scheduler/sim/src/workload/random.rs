@@ -81,7 +81,7 @@ fn spec(dice: &mut Dice, pace: u64) -> JobSpec {
             user: dice.small(0, 2),
             system: if dice.chance(200) { dice.small(0, 2) } else { Retries::SYSTEM },
         },
-        dependencies: Vec::new(),
+        ..JobSpec::default()
     }
 }
 

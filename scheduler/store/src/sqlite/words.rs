@@ -41,9 +41,11 @@ pub(super) fn parts(outcome: &Outcome) -> (Option<i32>, Option<i32>, Option<&str
         Outcome::Exited { code } => (Some(*code), None, None),
         Outcome::Signalled { signal } => (None, Some(*signal), None),
         Outcome::NotStarted { detail } | Outcome::Lost { detail } => (None, None, Some(detail)),
-        Outcome::TimedOut | Outcome::Cancelled | Outcome::Recalled | Outcome::OutOfMemory => {
-            (None, None, None)
-        }
+        Outcome::TimedOut
+        | Outcome::Cancelled
+        | Outcome::Recalled
+        | Outcome::OutOfMemory
+        | Outcome::Preempted => (None, None, None),
     }
 }
 
@@ -54,7 +56,13 @@ pub(super) fn outcome(
     signal: Option<i32>,
     detail: Option<String>,
 ) -> Option<Outcome> {
-    let plain = [Outcome::TimedOut, Outcome::Cancelled, Outcome::Recalled, Outcome::OutOfMemory];
+    let plain = [
+        Outcome::TimedOut,
+        Outcome::Cancelled,
+        Outcome::Recalled,
+        Outcome::OutOfMemory,
+        Outcome::Preempted,
+    ];
     let exited = exit_code.map(|code| Outcome::Exited { code });
     let signalled = signal.map(|signal| Outcome::Signalled { signal });
     let told = detail
@@ -78,6 +86,7 @@ mod tests {
             Outcome::Lost { detail: String::new() },
             Outcome::Recalled,
             Outcome::OutOfMemory,
+            Outcome::Preempted,
         ] {
             let (exit_code, signal, detail) = parts(&it);
             assert_eq!(outcome(it.code(), exit_code, signal, detail.map(str::to_owned)), Some(it));
