@@ -5,6 +5,7 @@
 //! behind it, until it has waited for [`PATIENCE`]: from then on the node that is nearest to
 //! holding it takes nothing from behind it, so nothing is overtaken for ever.
 
+mod discipline;
 pub mod pace;
 mod pass;
 mod why;
@@ -13,6 +14,7 @@ use repower_model::{NodeId, Span};
 
 use crate::state::{Job, State};
 
+pub use discipline::Discipline;
 pub use why::{Explanation, FunnelStep, Short, why};
 
 pub(crate) use pass::Pass;

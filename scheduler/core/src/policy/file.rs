@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use toml::Spanned;
 
+use super::scheduling::{ProjectTable, SchedulingTable};
 use super::{Class, Policy, Tier, hash_of, nearest};
 
 /// A text that is no policy. Nothing was adopted.
@@ -39,6 +40,14 @@ pub enum PolicyError {
     /// No class that may run.
     #[error("the policy lets no class run")]
     NothingRuns,
+    /// A table whose values cannot be.
+    #[error("line {line}: {problem}")]
+    Table {
+        /// From 1.
+        line: usize,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
     /// An empty version.
     #[error("`policy-version` is empty")]
     VersionMissing,
@@ -51,6 +60,9 @@ struct File {
     #[serde(default)]
     catalogue: Catalogue,
     class: BTreeMap<String, Spanned<Section>>,
+    scheduling: Option<Spanned<SchedulingTable>>,
+    #[serde(default)]
+    project: BTreeMap<String, Spanned<ProjectTable>>,
 }
 
 #[derive(Deserialize, Default)]
@@ -94,12 +106,23 @@ pub(super) fn parse(text: &str) -> Result<Policy, PolicyError> {
     if classes.values().all(|class| class.tier == Tier::Prohibited) {
         return Err(PolicyError::NothingRuns);
     }
+    let wrong = |at: usize, problem| PolicyError::Table { line: position(text, at).0, problem };
+    let scheduling = match file.scheduling {
+        None => super::Scheduling::default(),
+        Some(table) => table.get_ref().read().map_err(|why| wrong(table.span().start, why))?,
+    };
+    let projects = file.project.into_iter().map(|(name, table)| {
+        let at = table.span().start;
+        Ok((name, table.into_inner().read().map_err(|why| wrong(at, why))?))
+    });
     Ok(Policy {
         version: file.policy_version,
         hash: hash_of(text.as_bytes()),
         text: text.to_owned(),
         edition: file.catalogue.edition,
         classes,
+        scheduling,
+        projects: projects.collect::<Result<_, _>>()?,
     })
 }
 
@@ -108,7 +131,8 @@ fn malformed(text: &str, error: &toml::de::Error) -> PolicyError {
     let mut problem = error.message().to_owned();
     if let Some(key) =
         problem.strip_prefix("unknown field `").and_then(|rest| rest.split('`').next())
-        && let Some(near) = nearest(key, KEYS.into_iter())
+        && let Some(near) =
+            nearest(key, KEYS.into_iter().chain(SchedulingTable::KEYS).chain(ProjectTable::KEYS))
     {
         problem = format!("unknown key `{key}`; did you mean `{near}`?");
     }
@@ -146,6 +170,30 @@ mod tests {
         let error = Policy::parse(text).unwrap_err();
 
         assert!(matches!(error, PolicyError::EntryMissing { line: 4, .. }), "{error}");
+    }
+
+    #[test]
+    fn scheduling_and_projects_are_read_and_checked_by_line() {
+        let with = |more: &str| {
+            let text = format!("policy-version = \"1\"\n[class.a]\ntier = \"permitted\"\n{more}");
+            Policy::parse(&text)
+        };
+        let good = "[scheduling]\npolicy = \"easy\"\npreempt-from = 100\npreempt-below = 0\n\
+            [project.physics]\nshare = 2.5\nquota-cpus = 64\nquota-extras = { gpu = 8 }\n";
+
+        let policy = with(good).unwrap();
+
+        assert_eq!(policy.scheduling.discipline, crate::plan::Discipline::Easy);
+        assert_eq!(policy.projects["physics"].share_milli, 2500);
+        assert_eq!(policy.projects["physics"].quota.len(), 2);
+        let wrong = |more: &str| with(more).unwrap_err().to_string();
+        assert_eq!(
+            wrong("[scheduling]\nhalf-life-hours = 0\n"),
+            "line 4: `half-life-hours` is 0, but must be at least 1"
+        );
+        assert!(wrong("[scheduling]\npolicy = \"fifo\"\n").starts_with("line 5, column 10: "));
+        assert!(wrong("[project.a]\nshare = -1\n").contains("between 0.001"));
+        assert!(wrong("[project.a]\nqota-cpus = 1\n").contains("did you mean `quota-cpus`"));
     }
 
     #[test]

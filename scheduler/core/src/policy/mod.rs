@@ -4,6 +4,7 @@
 //! hash stands in every decision that it led to, and a new policy never rewrites old decisions.
 
 mod file;
+mod scheduling;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -13,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 pub use file::PolicyError;
+pub use scheduling::{Preemption, Project, Quota, Scheduling};
 
 /// The policy that is in force where the operator brings none.
 pub const DEFAULT: &str = include_str!("default.toml");
@@ -73,6 +75,10 @@ pub struct Policy {
     pub edition: String,
     /// Its classes by name.
     pub classes: BTreeMap<String, Class>,
+    /// How tasks are ordered.
+    pub scheduling: Scheduling,
+    /// What projects may have, by name; those that are not named have the usual share and no quota.
+    pub projects: BTreeMap<String, Project>,
 }
 
 impl Policy {
