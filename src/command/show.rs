@@ -1,5 +1,7 @@
 //! `repower show`.
 
+mod asked;
+
 use jiff::tz::TimeZone;
 use repower_proto::v1::{
     AttemptsReply, AttemptsRequest, JobSpec, JobState, JobSummary, ShowJobReply, ShowJobRequest,
@@ -12,7 +14,7 @@ use crate::failure::{Exit, Failure};
 use crate::jobfile::array;
 use crate::jobfile::reference::Reference;
 use crate::render::json::{self, reason};
-use crate::render::quantity::{bytes, count, cpus};
+use crate::render::quantity::{bytes, count};
 use crate::render::{Cell, Column, Screen, Table, time, words};
 
 /// Attempts that are shown of a job with few tasks.
@@ -176,7 +178,7 @@ fn fields(
         ("project", format!("{}, submitted by {}", summary.project, summary.submitter)),
         ("tasks", tasks(summary, spec)),
         ("times", times(summary, zone)),
-        ("command", command(spec)),
+        ("command", asked::command(spec)),
         (
             "runs in",
             if spec.working_folder.is_empty() {
@@ -185,17 +187,16 @@ fn fields(
                 spec.working_folder.clone()
             },
         ),
-        ("each task", resources(spec)),
-        ("limits", limits(spec)),
+        ("each task", asked::resources(spec)),
+        ("limits", asked::limits(spec)),
     ];
+    fields.extend(asked::placement(spec));
+    fields.extend(asked::timing(spec, zone));
     if let Some(reason) = reason(summary) {
         fields.insert(2, ("waits for", format!("{reason} [{}]", summary.reason_code)));
     }
     if !spec.dependencies.is_empty() {
-        let after = |one: &repower_proto::v1::Dependency| {
-            format!("{}:{}", words::dependency_kind(one.kind()), one.job)
-        };
-        fields.push(("after", spec.dependencies.iter().map(after).collect::<Vec<_>>().join(", ")));
+        fields.push(("after", asked::after(spec)));
     }
     if !spec.environment.is_empty() {
         let names = spec.environment.iter().map(|one| one.name.as_str());
@@ -251,52 +252,6 @@ fn times(summary: &JobSummary, zone: &TimeZone) -> String {
         (_, 0) => format!("{submitted}, started after {waited}"),
         (0, _) => format!("{submitted}, ended after {took}"),
         (_, _) => format!("{submitted}, started after {waited}, took {took}"),
-    }
-}
-
-fn command(spec: &JobSpec) -> String {
-    let words = shlex::try_join(spec.command.iter().map(String::as_str))
-        .unwrap_or_else(|_| spec.command.join(" "));
-    if spec.script.is_empty() {
-        return words;
-    }
-    let size = bytes(spec.script.len() as u64);
-    if words.is_empty() {
-        format!("a script of {size}")
-    } else {
-        format!("a script of {size} with {words}")
-    }
-}
-
-fn resources(spec: &JobSpec) -> String {
-    let resources = spec.resources.clone().unwrap_or_default();
-    let milli = if resources.cpu_milli == 0 { 1000 } else { resources.cpu_milli };
-    let mut parts = vec![format!("{} cpus", cpus(milli))];
-    for (amount, what) in [(resources.memory_bytes, "memory"), (resources.disk_bytes, "disk")] {
-        if amount > 0 {
-            parts.push(format!("{} of {what}", bytes(amount)));
-        }
-    }
-    parts.extend(resources.extras.iter().map(|extra| format!("{} {}", extra.amount, extra.name)));
-    parts.join(", ")
-}
-
-fn limits(spec: &JobSpec) -> String {
-    let retries = spec.retries.unwrap_or_default();
-    let limit = if spec.time_limit_ms == 0 {
-        "no time limit".into()
-    } else {
-        format!("{} each", time::span(spec.time_limit_ms))
-    };
-    let system = retries.system.map_or_else(String::new, |system| format!(" (system {system})"));
-    format!("{limit}, priority {}, {}{system}", spec.priority, retries_word(retries.user))
-}
-
-fn retries_word(retries: u32) -> String {
-    match retries {
-        0 => "no retries".to_owned(),
-        1 => "1 retry".to_owned(),
-        more => format!("{more} retries"),
     }
 }
 

@@ -1,4 +1,4 @@
-//! What a job waits for: `12`, `ok:12`, `not-ok:12`, `any:12`.
+//! What a job waits for: `12`, `ok:12`, `not-ok:12`, `any:12`, and per task `12:each`.
 
 use std::str::FromStr;
 
@@ -11,6 +11,7 @@ use super::reference::{Reference, ReferenceError};
 pub struct After {
     job: u64,
     kind: DependencyKind,
+    per_task: bool,
 }
 
 /// Why a text is not a dependency.
@@ -22,8 +23,8 @@ pub enum AfterError {
     /// What should be a job is not.
     #[error(transparent)]
     Job(#[from] ReferenceError),
-    /// Jobs depend on whole jobs.
-    #[error("`{0}` is a task; a job can only wait for whole jobs")]
+    /// Jobs depend on whole jobs, or each task on the one of its index.
+    #[error("`{0}` is a task; a job can only wait for whole jobs, or with `:each` task for task")]
     Task(String),
 }
 
@@ -36,7 +37,7 @@ impl After {
 
     /// Returns the dependency as the wire has it.
     pub fn into_wire(self) -> v1::Dependency {
-        v1::Dependency { job: self.job, kind: self.kind.into(), per_task: false }
+        v1::Dependency { job: self.job, kind: self.kind.into(), per_task: self.per_task }
     }
 }
 
@@ -45,27 +46,28 @@ impl FromStr for After {
 
     fn from_str(text: &str) -> Result<Self, AfterError> {
         let (kind, job) = match text.split_once(':') {
-            None => (DependencyKind::Ok, text),
+            None | Some((_, "each")) => (DependencyKind::Ok, text),
             Some(("ok", job)) => (DependencyKind::Ok, job),
             Some(("not-ok", job)) => (DependencyKind::NotOk, job),
             Some(("any", job)) => (DependencyKind::Any, job),
             Some((kind, _)) => return Err(AfterError::Kind(kind.to_owned())),
         };
+        let (job, per_task) = job.strip_suffix(":each").map_or((job, false), |job| (job, true));
         let named: Reference = job.parse()?;
         if named.index.is_some() {
             return Err(AfterError::Task(job.to_owned()));
         }
-        Ok(Self { job: named.job, kind })
+        Ok(Self { job: named.job, kind, per_task })
     }
 }
 
-/// Reads only a job's number, for options that say the kind by their name.
+/// Reads only a job's number, perhaps with `:each`, for options that say the kind by their name.
 ///
 /// # Errors
 ///
 /// As when parsing [`After`]; a kind before the number is not one either.
 pub fn job_only(text: &str) -> Result<After, AfterError> {
-    match text.split_once(':') {
+    match text.strip_suffix(":each").unwrap_or(text).split_once(':') {
         Some((kind, _)) => Err(AfterError::Kind(kind.to_owned())),
         None => text.parse(),
     }
@@ -88,6 +90,20 @@ mod tests {
     }
 
     #[test]
+    fn each_says_that_tasks_wait_for_tasks() {
+        let each =
+            |text: &str| text.parse::<After>().map(|read| (read.job, read.kind, read.per_task));
+
+        assert_eq!(each("12:each"), Ok((12, DependencyKind::Ok, true)));
+        assert_eq!(each("any:12:each"), Ok((12, DependencyKind::Any, true)));
+        assert_eq!(each("12"), Ok((12, DependencyKind::Ok, false)));
+        assert!(each("each").is_err());
+        assert!(each("each:12").is_err());
+        assert!(job_only("12:each").is_ok_and(|read| read.per_task));
+        assert_eq!(job_only("ok:12:each"), Err(AfterError::Kind("ok".into())));
+    }
+
+    #[test]
     fn a_bad_dependency_says_what_is_wrong_with_it() {
         assert_eq!(
             after("fine:12"),
@@ -95,7 +111,8 @@ mod tests {
         );
         assert_eq!(
             after("12.3"),
-            Err("`12.3` is a task; a job can only wait for whole jobs".into())
+            Err("`12.3` is a task; a job can only wait for whole jobs, or with `:each` task for task"
+                .into())
         );
         assert_eq!(after("ok:x"), Err("`x` is not a job: write its number, for example 12".into()));
     }

@@ -76,30 +76,39 @@ impl DocumentError {
 }
 
 /// Keys that take one text or number.
-const SINGLE: [&str; 13] = [
+const SINGLE: [&str; 20] = [
     "array",
+    "checkpoint-signal",
     "class",
     "cpus",
+    "deadline",
     "disk",
+    "expect",
     "grace",
+    "isa",
+    "layout",
     "memory",
     "name",
+    "nodes",
     "priority",
     "project",
+    "ranks-per-node",
     "retries",
     "start-after",
     "system-retries",
     "time-limit",
 ];
+/// Keys that are true or false.
+const FLAGS: [&str; 1] = ["exclusive"];
 /// Keys that take one or a list of them.
-const LISTS: [&str; 3] = ["after", "after-any", "after-not-ok"];
+const LISTS: [&str; 5] = ["after", "after-any", "after-not-ok", "label", "or"];
 /// Keys that take a table of names and values.
 const TABLES: [&str; 2] = ["env", "extra"];
 /// Keys that no option has, or that options call otherwise.
 const OWN: [&str; 3] = ["command", "script", "workdir"];
 
 fn names() -> Vec<&'static str> {
-    let mut names: Vec<&'static str> = [&SINGLE[..], &LISTS, &TABLES, &OWN].concat();
+    let mut names: Vec<&'static str> = [&SINGLE[..], &FLAGS, &LISTS, &TABLES, &OWN].concat();
     names.sort_unstable();
     names
 }
@@ -168,6 +177,12 @@ fn options(key: &'static str, value: &Spanned<DeValue<'_>>) -> Result<Vec<String
             Ok(format!("--{key}={}={}", name.get_ref(), text_of(key, value.get_ref())?))
         };
         return table.iter().map(pair).collect();
+    }
+    if FLAGS.contains(&key) {
+        let DeValue::Boolean(whether) = value else {
+            return Err(kind(key, value, "true or false"));
+        };
+        return Ok(vec![format!("--{key}={whether}")]);
     }
     if LISTS.contains(&key)
         && let DeValue::Array(list) = value

@@ -7,13 +7,16 @@ use std::path::{self, PathBuf};
 use jiff::Zoned;
 use repower_proto::v1::{self, DependencyKind};
 
+use super::amounts::Amounts;
 use super::array::Array;
+use super::demand::Demand;
 use super::dependency::{After, job_only};
 use super::duration::Duration;
 use super::extra::Extra;
 use super::moment::{Moment, MomentError};
 use super::number::Cpus;
 use super::script::Script;
+use super::signal::Signal;
 use super::size::Size;
 use super::variable::{Variable, VariableError};
 
@@ -40,7 +43,14 @@ pub struct Draft {
     /// Not before: +2h, 18:30, 2026-05-01T18:30:00+08:00
     #[arg(long, value_name = "WHEN")]
     pub start_after: Option<Moment>,
-    /// After these jobs: 12 or ok:12 when it succeeded, not-ok:12, any:12
+    /// When it should have ended, so that it starts in time: +2h, 18:30, ..
+    #[arg(long, value_name = "WHEN")]
+    pub deadline: Option<Moment>,
+    /// How long an attempt will take, which helps to plan it
+    #[arg(long, value_name = "SPAN")]
+    pub expect: Option<Duration>,
+    /// After these jobs: 12 or ok:12 when it succeeded, not-ok:12, any:12; each task
+    /// only after that of the same index: 12:each
     #[arg(long, value_name = "JOB", value_delimiter = ',')]
     pub after: Vec<After>,
     /// After these jobs, however they end
@@ -67,6 +77,9 @@ pub struct Draft {
         help_heading = "What each task needs"
     )]
     pub extra: Vec<Extra>,
+    /// How many nodes at once, and which.
+    #[command(flatten)]
+    pub demand: Demand,
 
     /// Variable of its environment; without a value, as it is here
     #[arg(long, short, value_name = "NAME[=VALUE]", help_heading = "How it runs")]
@@ -80,6 +93,9 @@ pub struct Draft {
     /// Time between SIGTERM and SIGKILL [default: 10s]
     #[arg(long, value_name = "SPAN", help_heading = "How it runs")]
     pub grace: Option<Duration>,
+    /// Signal that tells it to save its work before it is preempted [default: TERM]
+    #[arg(long, value_name = "SIGNAL", help_heading = "How it runs")]
+    pub checkpoint_signal: Option<Signal>,
     /// Further attempts after the program failed [default: 0]
     #[arg(long, value_name = "NUMBER", help_heading = "How it runs")]
     pub retries: Option<u32>,
@@ -116,6 +132,9 @@ pub enum DraftError {
     /// The start is beyond the calendar.
     #[error(transparent)]
     Start(#[from] MomentError),
+    /// A layout without ranks that it could be about.
+    #[error("a layout was said, but neither how many nodes nor how many ranks on each")]
+    Layout,
     /// The current folder cannot be said in UTF-8.
     #[error("the folder {0} is not UTF-8 text, which is all that a job can say")]
     Folder(String),
@@ -126,7 +145,8 @@ impl DraftError {
     pub fn hint(&self) -> String {
         match self {
             Self::Variable(_) => "give it a value: --env NAME=VALUE".to_owned(),
-            Self::Start(_) => "start it sooner".to_owned(),
+            Self::Start(_) => "choose a moment sooner than that".to_owned(),
+            Self::Layout => "say it with --nodes, or leave --layout out".to_owned(),
             Self::Folder(_) => {
                 "run in another one: --workdir FOLDER, or --workdir fresh".to_owned()
             }
@@ -155,6 +175,8 @@ impl Draft {
             array: self.array.or(lower.array),
             priority: self.priority.or(lower.priority),
             start_after: self.start_after.or(lower.start_after),
+            deadline: self.deadline.or(lower.deadline),
+            expect: self.expect.or(lower.expect),
             after: joined(lower.after, self.after),
             after_any: joined(lower.after_any, self.after_any),
             after_not_ok: joined(lower.after_not_ok, self.after_not_ok),
@@ -162,10 +184,12 @@ impl Draft {
             memory: self.memory.or(lower.memory),
             disk: self.disk.or(lower.disk),
             extra: joined(lower.extra, self.extra),
+            demand: self.demand.over(lower.demand),
             env: joined(lower.env, self.env),
             workdir: self.workdir.or(lower.workdir),
             time_limit: self.time_limit.or(lower.time_limit),
             grace: self.grace.or(lower.grace),
+            checkpoint_signal: self.checkpoint_signal.or(lower.checkpoint_signal),
             retries: self.retries.or(lower.retries),
             system_retries: self.system_retries.or(lower.system_retries),
         }
@@ -190,8 +214,11 @@ impl Draft {
         }
         let extras: BTreeMap<String, Extra> =
             self.extra.into_iter().map(|extra| (extra.name.clone(), extra)).collect();
-        let start_after_ms =
-            self.start_after.map_or(Ok(0), |moment| moment.as_millis(&(here.now)()))?;
+        if self.demand.has_idle_layout() {
+            return Err(DraftError::Layout);
+        }
+        let millis =
+            |moment: Option<Moment>| moment.map_or(Ok(0), |moment| moment.as_millis(&(here.now)()));
         Ok(v1::JobSpec {
             name: self.name.unwrap_or(named),
             job_class: self.class.unwrap_or_default(),
@@ -210,13 +237,18 @@ impl Draft {
             time_limit_ms: self.time_limit.map_or(0, Duration::as_millis),
             grace_ms: self.grace.map_or(0, Duration::as_millis),
             priority: self.priority.unwrap_or(0),
-            start_after_ms,
+            start_after_ms: millis(self.start_after)?,
             retries: Some(v1::Retries {
                 user: self.retries.unwrap_or(0),
                 system: self.system_retries,
             }),
             dependencies,
-            ..v1::JobSpec::default()
+            expected_ms: self.expect.map_or(0, Duration::as_millis),
+            deadline_ms: millis(self.deadline)?,
+            gang: self.demand.gang(),
+            constraints: self.demand.constraints(),
+            alternatives: self.demand.or.into_iter().map(Amounts::into_wire).collect(),
+            checkpoint_signal: self.checkpoint_signal.map_or(0, Signal::number),
         })
     }
 
@@ -225,7 +257,7 @@ impl Draft {
         let not_ok = self.after_not_ok.iter().map(|after| after.of_kind(DependencyKind::NotOk));
         let mut all: Vec<v1::Dependency> =
             self.after.iter().copied().chain(any).chain(not_ok).map(After::into_wire).collect();
-        all.sort_by_key(|dependency| (dependency.job, dependency.kind));
+        all.sort_by_key(|one| (one.job, one.kind, one.per_task));
         all.dedup();
         all
     }

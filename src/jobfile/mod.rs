@@ -4,7 +4,9 @@
 //! same values; each is read by the same parser, and [`Draft`] puts them together. Not for what the
 //! scheduler knows better: classes, limits and what fits are its business.
 
+pub mod amounts;
 pub mod array;
+pub mod demand;
 pub mod dependency;
 pub mod directive;
 pub mod document;
@@ -15,6 +17,7 @@ pub mod moment;
 pub mod number;
 pub mod reference;
 pub mod script;
+pub mod signal;
 pub mod size;
 pub mod variable;
 

@@ -2,6 +2,8 @@
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use repower_model::Span;
+use repower_proto::v1::JobSpec;
 
 /// Writes a span in its two largest units: `350ms`, `3.2s`, `4m12s`, `2h05m`, `3d04h`.
 pub fn span(ms: u64) -> String {
@@ -35,6 +37,19 @@ pub fn calendar(ms: i64, zone: &TimeZone) -> String {
         |_| "-".to_owned(),
         |at| at.to_zoned(zone.clone()).strftime("%F %T").to_string(),
     )
+}
+
+/// When an attempt must start at the latest, in milliseconds since 1970.
+pub fn latest_safe_start(spec: &JobSpec) -> Option<i64> {
+    let span = |ms| (ms != 0).then(|| Span::from_millis(ms));
+    let moment = |ms| (ms != 0).then(|| repower_model::Timestamp::from_millis(ms));
+    let timing = repower_model::JobSpec {
+        deadline: moment(spec.deadline_ms),
+        expected: span(spec.expected_ms),
+        time_limit: span(spec.time_limit_ms),
+        ..repower_model::JobSpec::default()
+    };
+    timing.latest_safe_start().map(repower_model::Timestamp::as_millis)
 }
 
 #[cfg(test)]

@@ -1,9 +1,11 @@
 //! The words for states, the same in tables and in JSON.
 
 use repower_proto::v1::{
-    DependencyKind, JobState, NodePhase, NodeSummary, Outcome, OutcomeKind, Stream, TaskState,
-    TokenKind,
+    DependencyKind, JobState, LabelRule, Layout, NodePhase, NodeSummary, Outcome, OutcomeKind,
+    Stream, TaskState, TokenKind,
 };
+
+use crate::jobfile::signal;
 
 /// A colour with a meaning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -99,8 +101,8 @@ pub fn outcome_kind(kind: OutcomeKind) -> &'static str {
 pub fn outcome(outcome: &Outcome) -> String {
     let what = match outcome.kind() {
         OutcomeKind::Exited => format!("exit {}", outcome.exit_code),
-        OutcomeKind::Signalled => match signal(outcome.signal) {
-            Some(name) => format!("signal {} ({name})", outcome.signal),
+        OutcomeKind::Signalled => match signal::name(outcome.signal) {
+            Some(name) => format!("signal {} (SIG{name})", outcome.signal),
             None => format!("signal {}", outcome.signal),
         },
         OutcomeKind::TimedOut => "time limit".to_owned(),
@@ -115,29 +117,6 @@ pub fn outcome(outcome: &Outcome) -> String {
     if outcome.detail.is_empty() { what } else { format!("{what}: {}", outcome.detail) }
 }
 
-/// Returns the name of a signal that ends processes, as Linux numbers them.
-fn signal(number: i32) -> Option<&'static str> {
-    Some(match number {
-        1 => "SIGHUP",
-        2 => "SIGINT",
-        3 => "SIGQUIT",
-        4 => "SIGILL",
-        5 => "SIGTRAP",
-        6 => "SIGABRT",
-        7 => "SIGBUS",
-        8 => "SIGFPE",
-        9 => "SIGKILL",
-        11 => "SIGSEGV",
-        13 => "SIGPIPE",
-        14 => "SIGALRM",
-        15 => "SIGTERM",
-        24 => "SIGXCPU",
-        25 => "SIGXFSZ",
-        31 => "SIGSYS",
-        _ => return None,
-    })
-}
-
 /// Returns the word for what a dependency waits for.
 pub fn dependency_kind(kind: DependencyKind) -> &'static str {
     match kind {
@@ -146,6 +125,20 @@ pub fn dependency_kind(kind: DependencyKind) -> &'static str {
         DependencyKind::NotOk => "not-ok",
         DependencyKind::Any => "any",
     }
+}
+
+/// Returns the word for how a gang lies on its nodes.
+pub fn layout(layout: Layout) -> &'static str {
+    match layout {
+        Layout::Unspecified | Layout::Spread => "spread",
+        Layout::Pack => "pack",
+    }
+}
+
+/// Returns a rule about labels as options write it.
+pub fn label_rule(rule: &LabelRule) -> String {
+    let LabelRule { name, values, negated } = rule.clone();
+    repower_model::LabelRule { name, values, negated }.to_string()
 }
 
 /// Returns the word for a node's phase.

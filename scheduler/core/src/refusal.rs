@@ -1,6 +1,6 @@
 //! Commands that the scheduler will not carry out.
 
-use repower_model::{ArrayError, Bytes, JobId, JobState, NodeId, TokenId};
+use repower_model::{ArrayError, Bytes, JobId, JobState, NodeId, Span, TokenId};
 
 /// A command that the scheduler will not carry out. Nothing was changed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -76,6 +76,22 @@ pub enum Refusal {
         asked: Bytes,
         /// How large it may be.
         most: Bytes,
+    },
+    /// The deadline has passed already.
+    #[error("the deadline passed {ago} ago")]
+    DeadlinePassed {
+        /// How long ago.
+        ago: Span,
+    },
+    /// The deadline leaves no time.
+    #[error(
+        "the deadline is {left} after the earliest start, but an attempt is expected to take {needed}"
+    )]
+    DeadlineTooSoon {
+        /// From the earliest start to the deadline.
+        left: Span,
+        /// How long an attempt is expected to take.
+        needed: Span,
     },
     /// It depends on a job that never was.
     #[error("the job depends on job {job}, which does not exist")]
@@ -188,6 +204,8 @@ impl Refusal {
             Self::OutOfBounds { .. } => "job.out-of-bounds",
             Self::TaskTooLarge { .. } => "job.task-too-large",
             Self::JobTooLarge { .. } => "job.too-large",
+            Self::DeadlinePassed { .. } => "job.deadline-passed",
+            Self::DeadlineTooSoon { .. } => "job.deadline-too-soon",
             Self::DependencyUnknown { .. } => "dependency.unknown",
             Self::DependencyFailed { .. } => "dependency.failed",
             Self::JobUnknown { .. } => "job.unknown",
@@ -233,6 +251,10 @@ impl Refusal {
             }
             Self::JobTooLarge { .. } => {
                 Some("keep large input in files that the task reads".into())
+            }
+            Self::DeadlinePassed { .. } => Some("choose a --deadline that is to come".into()),
+            Self::DeadlineTooSoon { .. } => {
+                Some("choose a later --deadline, or a shorter --expect".into())
             }
             Self::DependencyUnknown { .. } | Self::JobUnknown { .. } => {
                 Some("`repower jobs --all` lists the jobs that there are".into())

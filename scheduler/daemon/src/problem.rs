@@ -129,6 +129,8 @@ impl From<Refusal> for Problem {
             | Refusal::OutOfBounds { .. }
             | Refusal::TaskTooLarge { .. }
             | Refusal::JobTooLarge { .. }
+            | Refusal::DeadlinePassed { .. }
+            | Refusal::DeadlineTooSoon { .. }
             | Refusal::ReasonMissing
             | Refusal::BadPolicy { .. } => Code::InvalidArgument,
             Refusal::ClassProhibited { .. } => Code::PermissionDenied,

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::NodeId;
+use crate::{LabelRule, NodeId};
 
 /// A gang: the ranks of a task, which start together or not at all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -73,38 +73,6 @@ pub struct Constraints {
     pub exclusive: bool,
 }
 
-/// A rule about one label of a node.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct LabelRule {
-    /// The label's name.
-    pub name: String,
-    /// Any of these will do; empty: any value, if only the label is there.
-    pub values: Vec<String>,
-    /// Turns the rule round: the node must have no such label.
-    pub negated: bool,
-}
-
-impl LabelRule {
-    /// Whether a node with these labels (ascending by name) meets the rule.
-    pub fn is_met_by(&self, labels: &[(String, String)]) -> bool {
-        let found = labels.binary_search_by(|(name, _)| name.as_str().cmp(&self.name)).ok();
-        let matches = found.is_some_and(|at| {
-            let (_, value) = &labels[at];
-            self.values.is_empty() || self.values.contains(value)
-        });
-        matches != self.negated
-    }
-}
-
-impl fmt::Display for LabelRule {
-    /// As options write it: `gpu`, `gpu=v100`, `gpu=v100|p100`, `!gpu=v100`.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let not = if self.negated { "!" } else { "" };
-        write!(f, "{not}{}", self.name)?;
-        if self.values.is_empty() { Ok(()) } else { write!(f, "={}", self.values.join("|")) }
-    }
-}
-
 /// A level of the x86-64 instruction set, as the psABI defines them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum IsaLevel {
@@ -141,27 +109,5 @@ impl IsaLevel {
 impl fmt::Display for IsaLevel {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_label_rule_asks_for_a_label_a_value_or_its_absence() {
-        let labels = [("gpu".to_owned(), "v100".to_owned()), ("site".to_owned(), "a".to_owned())];
-        let rule = |name: &str, values: &[&str], negated| LabelRule {
-            name: name.into(),
-            values: values.iter().map(ToString::to_string).collect(),
-            negated,
-        };
-
-        assert!(rule("gpu", &[], false).is_met_by(&labels));
-        assert!(rule("gpu", &["p100", "v100"], false).is_met_by(&labels));
-        assert!(!rule("gpu", &["p100"], false).is_met_by(&labels));
-        assert!(rule("gpu", &["p100"], true).is_met_by(&labels));
-        assert!(rule("fpga", &[], true).is_met_by(&labels));
-        assert_eq!(rule("gpu", &["p100", "v100"], true).to_string(), "!gpu=p100|v100");
     }
 }

@@ -92,6 +92,20 @@ impl JobSpec {
     pub const ALTERNATIVES: usize = 8;
     /// The project of a job that names none.
     pub const PROJECT: &str = "default";
+
+    /// How long an attempt takes by what the job itself says: the expected duration, else the time
+    /// limit; `None` if it says neither.
+    pub fn said(&self) -> Option<Span> {
+        self.expected.or(self.time_limit)
+    }
+
+    /// The latest safe start: an attempt that starts later would end after the deadline, by what
+    /// the job itself says of its length. `None` without a deadline, or without a length: then
+    /// nobody can say.
+    pub fn latest_safe_start(&self) -> Option<Timestamp> {
+        let (deadline, length) = (self.deadline?, self.said()?);
+        Some(deadline.before(length))
+    }
 }
 
 /// A variable of the environment.
@@ -220,4 +234,22 @@ pub enum TaskState {
     Failed,
     /// Cancelled.
     Cancelled,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_latest_safe_start_leaves_time_for_what_is_expected_or_else_for_the_limit() {
+        let deadline = Some(Timestamp::from_millis(10_000));
+        let spec =
+            |expected, time_limit| JobSpec { time_limit, expected, deadline, ..JobSpec::default() };
+        let (short, long) = (Some(Span::from_secs(3)), Some(Span::from_secs(8)));
+
+        assert_eq!(spec(short, long).latest_safe_start(), Some(Timestamp::from_millis(7_000)));
+        assert_eq!(spec(None, long).latest_safe_start(), Some(Timestamp::from_millis(2_000)));
+        assert_eq!(spec(None, None).latest_safe_start(), None);
+        assert_eq!(JobSpec { expected: short, ..JobSpec::default() }.latest_safe_start(), None);
+    }
 }

@@ -28,6 +28,12 @@ impl Timestamp {
     pub fn since(self, earlier: Self) -> Span {
         Span::from_millis(u64::try_from(self.ms.saturating_sub(earlier.ms)).unwrap_or(0))
     }
+
+    /// The point `span` before this.
+    #[must_use]
+    pub fn before(self, span: Span) -> Self {
+        Self { ms: self.ms.saturating_sub(i64::try_from(span.ms).unwrap_or(i64::MAX)) }
+    }
 }
 
 impl Add<Span> for Timestamp {

@@ -1,8 +1,8 @@
 //! How a job looks.
 
 use repower_proto::v1::{
-    Array, Dependency, DependencyKind, IndexRange, Outcome, OutcomeKind, Resources, Retries,
-    TaskState, Usage, Variable,
+    Array, Constraints, Dependency, DependencyKind, Gang, IndexRange, LabelRule, Layout, Outcome,
+    OutcomeKind, Resources, Retries, TaskState, Usage, Variable,
 };
 
 use super::*;
@@ -91,5 +91,43 @@ policy      dcb4fde0abd8ab4f
 ATTEMPT  STATE   NODE    TIME  CPU  MEMORY  OUTCOME
 12.3#3   failed  rig-07   30s  28s   3 GiB  signal 9 (SIGKILL)
 "
+    );
+}
+
+#[test]
+fn all_that_a_job_asks_of_nodes_and_time_is_shown() {
+    let mut reply = reply();
+    let spec = reply.spec.as_mut().expect("it has one");
+    spec.gang = Some(Gang { nodes: 4, ranks_per_node: 2, layout: Layout::Pack.into() });
+    spec.constraints = Some(Constraints {
+        labels: vec![LabelRule {
+            name: "gpu".into(),
+            values: vec!["v100".into(), "p100".into()],
+            negated: false,
+        }],
+        isa_level: "x86-64-v3".into(),
+        exclusive: true,
+    });
+    spec.alternatives = vec![Resources { cpu_milli: 16_000, ..Resources::default() }];
+    spec.expected_ms = 3_600_000;
+    spec.deadline_ms = 1_777_719_600_000;
+    spec.checkpoint_signal = 10;
+    spec.dependencies[0].per_task = true;
+
+    let utc = TimeZone::UTC;
+    let shown = page(Form::Table, |screen| detail(screen, &reply, &[], (&utc, 1_777_633_300_000)));
+
+    let asked: Vec<&str> = shown.lines().skip(8).take(8).collect();
+    assert_eq!(
+        asked.join("\n"),
+        "\
+each task   0.5 cpus, 4 GiB of memory; or 16 cpus
+limits      2h00m each, priority 0, 2 retries (system 20), saves its work on SIGUSR1
+gang        4 nodes with 2 ranks each, pack
+nodes       gpu=v100|p100, x86-64-v3 or more, nothing else there meanwhile
+expected    1h00m each
+deadline    2026-05-02 11:00:00, latest safe start 2026-05-02 10:00:00
+after       ok:7:each
+variables   EPOCHS"
     );
 }

@@ -30,6 +30,16 @@ fn every_key_says_what_its_option_says() {
         grace = "30s"
         retries = 2
         system-retries = 5
+        deadline = 2026-05-02T18:30:00+08:00
+        expect = "90m"
+        nodes = 4
+        ranks-per-node = 2
+        layout = "pack"
+        label = ["gpu=v100|p100", "!slow"]
+        isa = "x86-64-v3"
+        exclusive = true
+        or = ["cpus=16,memory=8G", "cpus=8,licence=1"]
+        checkpoint-signal = "USR1"
 
         [extra]
         licence = 1
@@ -56,6 +66,18 @@ fn every_key_says_what_its_option_says() {
         "--grace=30s",
         "--retries=2",
         "--system-retries=5",
+        "--deadline=2026-05-02T18:30:00+08:00",
+        "--expect=90m",
+        "--nodes=4",
+        "--ranks-per-node=2",
+        "--layout=pack",
+        "--label=gpu=v100|p100",
+        "--label=!slow",
+        "--isa=x86-64-v3",
+        "--exclusive",
+        "--or=cpus=16,memory=8G",
+        "--or=cpus=8,licence=1",
+        "--checkpoint-signal=USR1",
         "--extra=licence=1",
         "--env=EPOCHS=10",
         "--env=ODD NAME=x=y",
@@ -110,6 +132,10 @@ fn a_bad_value_is_told_with_its_place() {
     assert_eq!(
         error("command = \"true\"\n").0,
         "job.toml, line 1, column 11: `command` is a text, but must be a list of the program and its arguments"
+    );
+    assert_eq!(
+        error("exclusive = \"no\"\n").0,
+        "job.toml, line 1, column 13: `exclusive` is a text, but must be true or false"
     );
     assert_eq!(
         error("env = [\"A=1\"]\n").0,

@@ -23,6 +23,27 @@ pub struct Spec {
     start_after: Option<String>,
     retries: Retries,
     dependencies: Vec<Dependency>,
+    expected_ms: Option<u64>,
+    deadline: Option<String>,
+    latest_safe_start: Option<String>,
+    gang: Option<Gang>,
+    constraints: Constraints,
+    alternatives: Vec<Resources>,
+    checkpoint_signal: Option<i32>,
+}
+
+#[derive(Debug, Serialize)]
+struct Gang {
+    nodes: u32,
+    ranks_per_node: u32,
+    layout: &'static str,
+}
+
+#[derive(Debug, Serialize)]
+struct Constraints {
+    labels: Vec<String>,
+    isa_level: Option<String>,
+    exclusive: bool,
 }
 
 #[derive(Debug, Serialize)]
@@ -41,6 +62,7 @@ struct Retries {
 struct Dependency {
     job: u64,
     kind: &'static str,
+    per_task: bool,
 }
 
 impl From<&v1::JobSpec> for Spec {
@@ -54,6 +76,7 @@ impl From<&v1::JobSpec> for Spec {
         let dependency = |one: &v1::Dependency| Dependency {
             job: one.job,
             kind: words::dependency_kind(one.kind()),
+            per_task: one.per_task,
         };
         Self {
             command: spec.command.clone(),
@@ -67,6 +90,30 @@ impl From<&v1::JobSpec> for Spec {
             start_after: time::rfc3339(spec.start_after_ms),
             retries: Retries { user: retries.user, system: retries.system },
             dependencies: spec.dependencies.iter().map(dependency).collect(),
+            expected_ms: (spec.expected_ms != 0).then_some(spec.expected_ms),
+            deadline: time::rfc3339(spec.deadline_ms),
+            latest_safe_start: time::latest_safe_start(spec).and_then(time::rfc3339),
+            gang: spec.gang.as_ref().map(Gang::from),
+            constraints: Constraints::from(&spec.constraints.clone().unwrap_or_default()),
+            alternatives: spec.alternatives.iter().map(Resources::from).collect(),
+            checkpoint_signal: (spec.checkpoint_signal != 0).then_some(spec.checkpoint_signal),
+        }
+    }
+}
+
+impl From<&v1::Gang> for Gang {
+    fn from(gang: &v1::Gang) -> Self {
+        let (nodes, ranks_per_node) = (gang.nodes, gang.ranks_per_node.max(1));
+        Self { nodes, ranks_per_node, layout: words::layout(gang.layout()) }
+    }
+}
+
+impl From<&v1::Constraints> for Constraints {
+    fn from(constraints: &v1::Constraints) -> Self {
+        Self {
+            labels: constraints.labels.iter().map(words::label_rule).collect(),
+            isa_level: text(&constraints.isa_level),
+            exclusive: constraints.exclusive,
         }
     }
 }

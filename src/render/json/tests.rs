@@ -65,8 +65,22 @@ fn spec() -> v1::JobSpec {
         dependencies: vec![v1::Dependency {
             job: 7,
             kind: DependencyKind::Ok.into(),
-            per_task: false,
+            per_task: true,
         }],
+        expected_ms: 3_600_000,
+        deadline_ms: 1_777_719_600_000,
+        gang: Some(v1::Gang { nodes: 2, ranks_per_node: 4, layout: v1::Layout::Spread.into() }),
+        constraints: Some(v1::Constraints {
+            labels: vec![v1::LabelRule {
+                name: "gpu".into(),
+                values: vec!["v100".into(), "p100".into()],
+                negated: false,
+            }],
+            isa_level: "x86-64-v3".into(),
+            exclusive: false,
+        }),
+        alternatives: vec![v1::Resources { cpu_milli: 16_000, ..v1::Resources::default() }],
+        checkpoint_signal: 10,
         ..v1::JobSpec::default()
     }
 }

@@ -21,7 +21,7 @@ pub(crate) fn submit(draft: &mut Draft<'_>, submit: &Submit) -> Result<Answer, R
             (known.id, known.count(), hold_of(known.review, &known.spec.class));
         return Ok(Answer::Job { job, created: false, tasks, hold });
     }
-    bounds::check(&submit.spec)?;
+    bounds::check(&submit.spec, draft.now())?;
     let (policy, _) = draft
         .state()
         .policy

@@ -11,6 +11,7 @@ use repower_store::sqlite::{AttemptFilter, Reader};
 use tonic::{Code, Status};
 
 use super::{submit, summary};
+use crate::clock;
 use crate::problem::Problem;
 use crate::shared::Shared;
 
@@ -39,9 +40,11 @@ pub(super) async fn resubmit(
         spec.array = Array::new(left, spec.array.limit)
             .map_err(|error| Problem::from(repower_core::refusal::Refusal::BadArray(error)))?;
     }
-    // What it waited for is over.
+    // What it waited for is over, and perhaps its deadline too.
     spec.dependencies.clear();
     spec.start_after = None;
+    let soonest = clock::now() + spec.expected.unwrap_or_default();
+    spec.deadline = spec.deadline.filter(|deadline| *deadline > soonest);
     submit::spec_of(shared, by, key, (&spec).into()).await
 }
 

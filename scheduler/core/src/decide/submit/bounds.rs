@@ -1,6 +1,9 @@
 //! Bounds on what a job may say. There is a limit on everything.
 
-use repower_model::{Bytes, Cpus, Dimension, JobSpec, NodePhase};
+mod demand;
+mod timing;
+
+use repower_model::{Bytes, Cpus, Dimension, JobSpec, NodePhase, Resources, Timestamp};
 
 use crate::refusal::Refusal;
 use crate::state::State;
@@ -19,7 +22,7 @@ const MOST_RETRIES: u32 = 1000;
 const MOST_CPUS: Cpus = Cpus::from_whole(1_000_000);
 
 /// Checks what can be checked without knowing the nodes.
-pub(super) fn check(spec: &JobSpec) -> Result<(), Refusal> {
+pub(super) fn check(spec: &JobSpec, now: Timestamp) -> Result<(), Refusal> {
     if spec.command.first().is_none_or(String::is_empty) && spec.script.is_empty() {
         return Err(Refusal::NothingToRun);
     }
@@ -49,17 +52,15 @@ pub(super) fn check(spec: &JobSpec) -> Result<(), Refusal> {
             return bad("a variable", "begins with REPOWER_, which is kept for Repower's own");
         }
     }
-    numbers(spec)
+    numbers(spec)?;
+    demand::check(spec)?;
+    timing::check(spec, now)
 }
 
 fn numbers(spec: &JobSpec) -> Result<(), Refusal> {
     let (lowest, highest) = JobSpec::PRIORITIES;
     if !(lowest..=highest).contains(&spec.priority) {
         return out("the priority", spec.priority, format!("between {lowest} and {highest}"));
-    }
-    let cpus = spec.resources.cpus;
-    if cpus == Cpus::default() || cpus > MOST_CPUS {
-        return out("the number of cpus", cpus, format!("more than 0 and at most {MOST_CPUS}"));
     }
     for (what, count) in [("user", spec.retries.user), ("system", spec.retries.system)] {
         if count > MOST_RETRIES {
@@ -71,27 +72,38 @@ fn numbers(spec: &JobSpec) -> Result<(), Refusal> {
             return out(what, count, format!("at most {MOST_RETRIES}"));
         }
     }
-    for (what, count) in [
-        ("the number of dependencies", spec.dependencies.len()),
-        ("the number of extras", spec.resources.extras.len()),
-    ] {
-        if count > MOST_ITEMS {
-            return out(what, count, format!("at most {MOST_ITEMS}"));
-        }
+    let dependencies = spec.dependencies.len();
+    if dependencies > MOST_ITEMS {
+        return out("the number of dependencies", dependencies, format!("at most {MOST_ITEMS}"));
     }
     if spec.array.limit == Some(0) {
         return out("the array's limit", 0, "at least 1, or left out".into());
     }
-    spec.resources
-        .extras
-        .iter()
-        .try_for_each(|(name, _)| text("the name of an extra", name, MOST_NAME))
+    amounts(&spec.resources)
 }
 
-/// Refuses what no node could ever hold. While nothing is enrolled, nothing is known, and it waits.
+/// Checks what one task asks for, or would ask for as an alternative.
+fn amounts(asked: &Resources) -> Result<(), Refusal> {
+    let (cpus, extras) = (asked.cpus, asked.extras.len());
+    if cpus == Cpus::default() || cpus > MOST_CPUS {
+        return out("the number of cpus", cpus, format!("more than 0 and at most {MOST_CPUS}"));
+    }
+    if extras > MOST_ITEMS {
+        return out("the number of extras", extras, format!("at most {MOST_ITEMS}"));
+    }
+    asked.extras.iter().try_for_each(|(name, _)| text("the name of an extra", name, MOST_NAME))
+}
+
+/// Refuses what no node could ever hold, also as an alternative. While nothing is enrolled,
+/// nothing is known, and it waits.
 pub(super) fn fits_somewhere(state: &State, spec: &JobSpec) -> Result<(), Refusal> {
+    let mut all = std::iter::once(&spec.resources).chain(&spec.alternatives);
+    all.try_for_each(|asked| holds(state, asked))
+}
+
+fn holds(state: &State, asked: &Resources) -> Result<(), Refusal> {
     let known = || state.nodes.values().filter(|node| node.phase != NodePhase::Enrolled);
-    if known().next().is_none() || known().any(|node| node.capacity().holds(&spec.resources)) {
+    if known().next().is_none() || known().any(|node| node.capacity().holds(asked)) {
         return Ok(());
     }
     let most = |dimension: &Dimension| {
@@ -99,7 +111,6 @@ pub(super) fn fits_somewhere(state: &State, spec: &JobSpec) -> Result<(), Refusa
             .max_by_key(|node| node.capacity().amount(dimension))
             .map(|node| (node.capacity().amount(dimension), node.name.clone()))
     };
-    let asked = &spec.resources;
     let fixed = [Dimension::Cpus, Dimension::Memory, Dimension::Disk];
     let extras = asked.extras.iter().map(|(name, _)| Dimension::Extra(name.clone()));
     for dimension in fixed.into_iter().chain(extras) {
@@ -122,7 +133,9 @@ pub(super) fn fits_somewhere(state: &State, spec: &JobSpec) -> Result<(), Refusa
 fn size(spec: &JobSpec) -> Result<(), Refusal> {
     let words = spec.command.iter().map(String::len);
     let variables = spec.environment.iter().map(|one| one.name.len() + one.value.len());
-    let parts = words.chain(variables).map(|length| length + 8);
+    let rules = spec.constraints.labels.iter();
+    let labels = rules.flat_map(|rule| std::iter::once(&rule.name).chain(&rule.values));
+    let parts = words.chain(variables).chain(labels.map(String::len)).map(|length| length + 8);
     let total: usize = spec.script.len() + parts.sum::<usize>();
     if total > MOST_BYTES {
         let asked = Bytes::new(total as u64);
