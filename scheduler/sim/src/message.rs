@@ -11,7 +11,7 @@ pub(crate) struct LinkId(pub(crate) u64);
 #[derive(Debug, Clone)]
 pub(crate) enum Up {
     /// The first message of a link.
-    Hello(Hello),
+    Hello(Box<Hello>),
     /// The agent is there; with what its steady clock says.
     Heartbeat(Moment),
     /// What has happened, in order.

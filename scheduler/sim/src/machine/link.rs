@@ -43,7 +43,7 @@ impl Machine {
         agent.line = Some(Line { id, asked, contact: None, gate: now, flushing: false });
         let hello =
             Hello { instance: agent.instance, inventory, held: agent.session.held().collect() };
-        deeds.push(Deed::Send(id, Up::Hello(hello)));
+        deeds.push(Deed::Send(id, Up::Hello(Box::new(hello))));
     }
 
     fn redial(&mut self, now: Moment, deeds: &mut Vec<Deed>) {

@@ -89,7 +89,7 @@ impl Scheduler {
                 self.submit(batch, call, key, submitter, *spec, now)?;
             }
             Letter::Command { call, input } => self.command(batch, call, &input, now)?,
-            Letter::Hello { link, node, hello } => self.greet(batch, link, node, hello, now)?,
+            Letter::Hello { link, node, hello } => self.greet(batch, link, node, *hello, now)?,
             Letter::Goodbye { link, node } => {
                 if !self.links.is_of(node, link) {
                     return Ok(());

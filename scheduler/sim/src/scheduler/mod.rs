@@ -40,7 +40,7 @@ pub(crate) enum Letter {
     /// Another command of a person.
     Command { call: CallId, input: Box<Input> },
     /// An agent has opened a link.
-    Hello { link: LinkId, node: NodeId, hello: Hello },
+    Hello { link: LinkId, node: NodeId, hello: Box<Hello> },
     /// An agent ends in order.
     Goodbye { link: LinkId, node: NodeId },
 }
