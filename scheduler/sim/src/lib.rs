@@ -5,8 +5,8 @@
 //! Everything follows from a seed: the same seed gives the same journal, byte for byte. The engine's
 //! invariants are asked after every turn, and the `history` is checked at the end.
 //!
-//! Not here yet: recorded workloads and policies to compare. A workload is a plan of wishes with
-//! times, whoever makes it, so a trace only has to be read into one.
+//! Recorded workloads go another way: [`trace`] reads them, [`mod@replay`] runs them in a machine room
+//! without network and delays, under any policy, and [`report`] says how that went.
 
 pub mod clock;
 pub mod dice;
@@ -17,10 +17,14 @@ mod machine;
 mod message;
 mod network;
 mod people;
+pub mod replay;
+pub mod report;
 mod scheduler;
 pub mod shrink;
+pub mod trace;
 pub mod transcript;
 mod workload;
 mod world;
 
+pub use replay::replay;
 pub use world::{Failure, Summary, run};

@@ -1,0 +1,69 @@
+//! The machines that a workload runs on.
+
+use repower_model::{Bytes, Cpus, Resources};
+
+use super::{GPU, Job};
+
+/// What a node of a simulated machine room offers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Offer {
+    /// Its name: 1 to 63 characters of a-z, 0-9, `-`, `.` and `_`.
+    pub name: String,
+    /// What it has.
+    pub capacity: Resources,
+    /// Name and value, ascending.
+    pub labels: Vec<(String, String)>,
+}
+
+/// A room of nodes.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Machine {
+    /// The nodes, by number.
+    pub nodes: Vec<Offer>,
+}
+
+impl Machine {
+    /// The most nodes.
+    pub const MOST_NODES: usize = 100_000;
+
+    /// More memory than any job of a trace asks for: uniform nodes are not short of it.
+    const MEMORY: Bytes = Bytes::new(1 << 60);
+
+    /// So many equal nodes with so many processors each.
+    pub fn uniform(count: usize, cpus: u64) -> Self {
+        let capacity = Resources {
+            cpus: Cpus::from_whole(cpus),
+            memory: Self::MEMORY,
+            ..Resources::default()
+        };
+        let node = |number| Offer {
+            name: format!("n{number}"),
+            capacity: capacity.clone(),
+            labels: Vec::new(),
+        };
+        Self { nodes: (1..=count.min(Self::MOST_NODES)).map(node).collect() }
+    }
+
+    /// All processors.
+    pub fn cpus(&self) -> Cpus {
+        Cpus::from_milli(self.nodes.iter().map(|node| node.capacity.cpus.as_milli()).sum())
+    }
+
+    /// All GPUs.
+    pub fn gpus(&self) -> u64 {
+        self.nodes.iter().map(|node| node.capacity.extra(GPU)).sum()
+    }
+
+    /// Whether any node could hold a job when it is empty.
+    pub fn could_hold(&self, job: &Job) -> bool {
+        let asked = job.resources();
+        self.nodes.iter().any(|node| node.capacity.holds(&asked))
+    }
+
+    /// Takes a node out. Returns whether it was there.
+    pub fn remove(&mut self, name: &str) -> bool {
+        let before = self.nodes.len();
+        self.nodes.retain(|node| node.name != name);
+        self.nodes.len() < before
+    }
+}

@@ -1,0 +1,100 @@
+//! Recorded workloads: jobs with their times, and the machines that they ran on.
+//!
+//! [`swf`] reads the Standard Workload Format, [`jobs`] and [`nodes`] read CSV; each plain or
+//! gzipped, which the content tells and not the name. A [`Workload`] is compact: a million jobs are
+//! some 90 MB. What is left out is counted by [`Rule`], never silently.
+
+mod draft;
+mod error;
+pub mod jobs;
+mod machine;
+pub mod nodes;
+mod source;
+pub mod swf;
+mod table;
+mod tally;
+
+use repower_model::{Bytes, Cpus, Resources, Span};
+
+pub use draft::Draft;
+pub use error::TraceError;
+pub use machine::{Machine, Offer};
+pub use tally::{Rule, Tally};
+
+/// The countable thing that a GPU is, for jobs and nodes of traces.
+pub const GPU: &str = "gpu";
+
+/// A job of a trace. It is one task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Job {
+    /// As the trace numbers it; rows of a CSV file are counted from 1.
+    pub id: u64,
+    /// When it was submitted, from the beginning of the trace.
+    pub submit: Span,
+    /// How long it runs.
+    pub run: Span,
+    /// How long its user said it would; the run time where they said nothing.
+    pub estimate: Span,
+    /// Processors.
+    pub cpus: Cpus,
+    /// Memory.
+    pub memory: Bytes,
+    /// GPUs.
+    pub gpus: u32,
+    /// Who pays: an index into [`Workload::projects`].
+    pub project: u32,
+    /// Higher goes first.
+    pub priority: i32,
+}
+
+impl Job {
+    /// What it asks for.
+    pub fn resources(&self) -> Resources {
+        let extras =
+            if self.gpus > 0 { vec![(GPU.to_owned(), self.gpus.into())] } else { Vec::new() };
+        Resources { cpus: self.cpus, memory: self.memory, disk: Bytes::default(), extras }
+    }
+}
+
+/// The jobs of a trace, by submission; those of one moment as the trace has them.
+#[derive(Debug, Clone, Default)]
+pub struct Workload {
+    /// The jobs.
+    pub jobs: Vec<Job>,
+    /// The projects that they belong to; at least one.
+    pub projects: Vec<String>,
+    /// How many processors the trace says its machine has.
+    pub processors: Option<u64>,
+    /// What was read, and what was left out.
+    pub tally: Tally,
+}
+
+impl Workload {
+    /// Leaves out the jobs that no node of the machine could ever hold.
+    pub fn fit(&mut self, machine: &Machine) {
+        let before = self.jobs.len();
+        self.jobs.retain(|job| machine.could_hold(job));
+        self.tally.skip(Rule::TooLarge, (before - self.jobs.len()) as u64);
+    }
+
+    /// Keeps only a window: so many jobs from an index on, counted from 0.
+    pub fn window(&mut self, first: usize, limit: Option<usize>) {
+        let end = limit.map_or(self.jobs.len(), |limit| first.saturating_add(limit));
+        let end = end.min(self.jobs.len());
+        self.tally.outside = (self.jobs.len() - (first.min(end)..end).len()) as u64;
+        self.jobs.truncate(end);
+        self.jobs.drain(..first.min(end));
+    }
+}
+
+/// What a trace takes the project of a job from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ProjectBy {
+    /// The project that the trace names; one for all where it names none.
+    #[default]
+    Project,
+    /// The user.
+    User,
+    /// The group; the project, where there are no groups.
+    Group,
+}

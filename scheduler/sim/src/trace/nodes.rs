@@ -1,0 +1,142 @@
+//! Nodes as CSV.
+//!
+//! | column | other names | meaning |
+//! | --- | --- | --- |
+//! | `name` | `sn` | 1 to 63 characters of a-z, 0-9, `-`, `.` and `_` |
+//! | `cpus` | | processors |
+//! | `cpu_milli` | | instead of `cpus`: thousandths of a processor |
+//! | `memory_mib` | | MiB of memory |
+//! | `memory` | | instead: a size with its unit, as `256GiB` |
+//! | `gpus` | `gpu` | GPUs; none if left out |
+//! | `model` | `gpu_model` | becomes the label `gpu-model` |
+//!
+//! The node list of Alibaba's GPU trace of 2023 has this form.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use repower_model::{Bytes, Cpus, Resources};
+
+use super::jobs::whole;
+use super::table::{Column, Table};
+use super::{GPU, Machine, Offer, TraceError};
+
+/// More of anything than a node has.
+const MOST: f64 = 1e9;
+
+struct Columns {
+    name: Column,
+    cpus: Column,
+    /// Thousandths of a processor in one unit of `cpus`.
+    milli: f64,
+    memory_mib: Option<Column>,
+    memory: Option<Column>,
+    gpus: Option<Column>,
+    model: Option<Column>,
+}
+
+/// A list of nodes that was read.
+#[derive(Debug)]
+pub struct List {
+    /// The nodes.
+    pub machine: Machine,
+    /// Columns that nothing was read from.
+    pub unread: Vec<String>,
+}
+
+/// Reads a list of nodes.
+///
+/// # Errors
+///
+/// [`TraceError`] with the line at which it cannot go on.
+pub fn read(path: &Path) -> Result<List, TraceError> {
+    let mut table = Table::open(path)?;
+    let columns = columns(&mut table)?;
+    let (mut nodes, mut names) = (Vec::new(), BTreeSet::new());
+    while table.advance()? {
+        let offer = offer(&table, &columns)?;
+        if !names.insert(offer.name.clone()) {
+            let (path, line) = (path.to_owned(), table.line());
+            return Err(TraceError::NodeTwice { path, line, name: offer.name });
+        }
+        nodes.push(offer);
+        if nodes.len() > Machine::MOST_NODES {
+            let (path, most) = (path.to_owned(), Machine::MOST_NODES);
+            return Err(TraceError::TooMany { path, what: "nodes", most });
+        }
+    }
+    if nodes.is_empty() {
+        return Err(TraceError::Empty { path: path.to_owned(), what: "node" });
+    }
+    Ok(List { machine: Machine { nodes }, unread: table.unread() })
+}
+
+fn columns(table: &mut Table) -> Result<Columns, TraceError> {
+    let name = table.need(&["name", "sn"])?;
+    let (cpus, milli) = match table.find(&["cpu_milli"]) {
+        Some(column) => (column, 1.0),
+        None => (table.need(&["cpus"])?, 1000.0),
+    };
+    Ok(Columns {
+        name,
+        cpus,
+        milli,
+        memory_mib: table.find(&["memory_mib"]),
+        memory: table.find(&["memory"]),
+        gpus: table.find(&["gpus", "gpu"]),
+        model: table.find(&["model", "gpu_model"]),
+    })
+}
+
+fn offer(table: &Table, columns: &Columns) -> Result<Offer, TraceError> {
+    let amount = |column: Option<Column>| match column {
+        Some(column) => Ok(whole(table.number(column, MOST)?.unwrap_or(0.0))),
+        None => Ok(0),
+    };
+    let name = table.text(columns.name);
+    let right = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-._".contains(c);
+    if !(1..=63).contains(&name.len()) || !name.chars().all(right) {
+        return Err(table.wrong(columns.name, "1 to 63 characters of a-z, 0-9, `-`, `.` and `_`"));
+    }
+    let cpus = table.number(columns.cpus, MOST)?.unwrap_or(0.0) * columns.milli;
+    if cpus < 1.0 {
+        return Err(table.wrong(columns.cpus, "a number of processors above 0"));
+    }
+    let memory = match columns.memory {
+        Some(column) => size(table.text(column))
+            .ok_or_else(|| table.wrong(column, "a size with its unit, as `256GiB`"))?,
+        None => Bytes::from_mib(amount(columns.memory_mib)?),
+    };
+    let gpus = amount(columns.gpus)?;
+    let model = columns.model.map_or("", |column| table.text(column));
+    let capacity = Resources {
+        cpus: Cpus::from_milli(whole(cpus)),
+        memory,
+        extras: if gpus > 0 { vec![(GPU.to_owned(), gpus)] } else { Vec::new() },
+        ..Resources::default()
+    };
+    let labels = if model.is_empty() {
+        Vec::new()
+    } else {
+        vec![("gpu-model".to_owned(), model.to_owned())]
+    };
+    Ok(Offer { name: name.to_owned(), capacity, labels })
+}
+
+/// Reads `256GiB`, `256 GiB` or nothing, which is none.
+fn size(text: &str) -> Option<Bytes> {
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    if number.is_empty() {
+        return unit.is_empty().then(Bytes::default);
+    }
+    let shift = match unit.trim() {
+        "KiB" => 10,
+        "MiB" => 20,
+        "GiB" => 30,
+        "TiB" => 40,
+        _ => return None,
+    };
+    let number: u64 = number.parse().ok()?;
+    number.checked_mul(1 << shift).filter(|bytes| *bytes <= 1 << 60).map(Bytes::new)
+}
