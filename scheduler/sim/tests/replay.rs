@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use repower_core::plan::Discipline;
 use repower_model::Span;
 use repower_sim::replay::{Faults, Replay, Rule, Setup, policy_text, replay};
 use repower_sim::report::Report;
@@ -20,7 +21,7 @@ fn run(workload: &Workload, setup: &Setup<'_>) -> Replay {
 fn every_job_of_a_trace_runs_once_and_never_above_capacity() {
     let workload = synth();
     let machine = Machine::uniform(1, 64);
-    let mut setup = Setup::new(&machine, policy_text(None));
+    let mut setup = Setup::new(&machine, policy_text(Discipline::Repower));
     (setup.sampled, setup.checked) = (true, true);
 
     let went = run(&workload, &setup);
@@ -39,7 +40,7 @@ fn the_same_trace_gives_the_same_starts_and_each_event_rule_its_passes() {
     let mut workload = synth();
     workload.window(0, Some(500));
     let machine = Machine::uniform(1, 64);
-    let mut setup = Setup::new(&machine, policy_text(None));
+    let mut setup = Setup::new(&machine, policy_text(Discipline::Repower));
 
     let (once, again) = (run(&workload, &setup), run(&workload, &setup));
     setup.rule = Rule::Event;
@@ -55,7 +56,7 @@ fn what_a_failing_node_loses_is_run_again() {
     let mut workload = synth();
     workload.window(0, Some(300));
     let machine = Machine::uniform(2, 64);
-    let mut setup = Setup::new(&machine, policy_text(None));
+    let mut setup = Setup::new(&machine, policy_text(Discipline::Repower));
     let day = Span::from_secs(86_400);
     setup.faults = Some(Faults { mtbf: day, mttr: Span::from_secs(600), seed: 7 });
     setup.checked = true;

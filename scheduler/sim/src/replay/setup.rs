@@ -1,5 +1,7 @@
 //! What a replay runs on, and by which rules.
 
+use repower_core::plan::Discipline;
+
 use super::Faults;
 use crate::trace::Machine;
 
@@ -41,12 +43,11 @@ pub enum Rule {
     Event,
 }
 
-/// A policy that lets the jobs of a trace run, and schedules them by the discipline of this name;
-/// without one, by what a policy without a table `[scheduling]` means.
-pub fn policy_text(discipline: Option<&str>) -> String {
-    let scheduling =
-        discipline.map(|name| format!("\n[scheduling]\npolicy = \"{name}\"\n")).unwrap_or_default();
+/// A policy that lets the jobs of a trace run, and schedules them by a discipline.
+pub fn policy_text(discipline: Discipline) -> String {
     format!(
-        "policy-version = \"replay\"\n\n[class.{CLASS}]\ntier = \"permitted\"\nabout = \"a job of a trace\"\n{scheduling}"
+        "policy-version = \"replay-{discipline}\"\n\n\
+         [class.{CLASS}]\ntier = \"permitted\"\nabout = \"a job of a trace\"\n\n\
+         [scheduling]\npolicy = \"{discipline}\"\n"
     )
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use repower_core::plan::Discipline;
 use repower_model::Span;
 use repower_sim::replay::{Replay, Rule, Run, Setup, policy_text, replay};
 use repower_sim::report::Report;
@@ -81,10 +82,10 @@ pub(crate) fn columns(trace: &Trace) -> Option<BTreeMap<String, BTreeMap<u64, u6
 pub(crate) fn run(
     workload: &Workload,
     machine: &Machine,
-    discipline: &str,
+    discipline: Discipline,
     rule: Rule,
 ) -> (Replay, Report) {
-    let mut setup = Setup::new(machine, policy_text(Some(discipline)));
+    let mut setup = Setup::new(machine, policy_text(discipline));
     setup.rule = rule;
     let went = replay(workload, &setup, &mut |_| {}).expect("every job can run");
     let report = Report::of(workload, machine, &went);

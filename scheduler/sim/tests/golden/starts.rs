@@ -1,17 +1,21 @@
 //! Start times, job for job.
 
+use repower_core::plan::Discipline;
 use repower_sim::replay::Rule;
 
 use super::data::{HPC2N, LUBLIN, SYNTH, Trace, columns, load, run};
 use super::measures::{HPC2N_ROWS, LUBLIN_ROWS, SYNTH_ROWS, digits};
 
 /// The discipline and the event rule of a golden column.
-fn discipline(column: &str) -> (&str, Rule) {
+fn discipline(column: &str) -> (Discipline, Rule) {
     match column {
-        "start_easy_seq" => ("easy", Rule::Event),
-        "start_easy_sjf" => ("easy-sjf", Rule::Instant),
-        "start_cons" => ("conservative", Rule::Instant),
-        name => (name.strip_prefix("start_").expect("a column of starts"), Rule::Instant),
+        "start_easy_seq" => (Discipline::Easy, Rule::Event),
+        "start_easy_sjf" => (Discipline::EasySjf, Rule::Instant),
+        "start_cons" => (Discipline::Conservative, Rule::Instant),
+        name => {
+            let named = name.strip_prefix("start_").and_then(Discipline::named);
+            (named.expect("a column of starts"), Rule::Instant)
+        }
     }
 }
 
