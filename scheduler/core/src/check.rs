@@ -2,6 +2,7 @@
 //!
 //! The simulator asks after each turn, tests ask at their ends; the daemon never does.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use repower_model::{NodePhase, Resources, TaskId};
@@ -42,8 +43,39 @@ pub fn violations(state: &State) -> Vec<Violation> {
             let detail = format!("{task} on node {}", attempt.node);
             found.push(Violation { rule: "an attempt is listed by its node", detail });
         }
+        if attempt.until.is_some_and(|until| !state.ends.contains(&(until, *task))) {
+            let detail = format!("{task} until {:?}", attempt.until);
+            found.push(Violation { rule: "an end that is known is listed", detail });
+        }
     }
+    let ends = state.attempts.values().filter(|attempt| attempt.until.is_some()).count();
+    if ends != state.ends.len() {
+        let detail = format!("{ends} of attempts, {} listed", state.ends.len());
+        found.push(Violation { rule: "only live attempts have ends", detail });
+    }
+    check_shares(state, &mut found);
     found
+}
+
+fn check_shares(state: &State, found: &mut Vec<Violation>) {
+    let mut held: BTreeMap<&str, Resources> = BTreeMap::new();
+    for (task, _) in state.attempts.iter().filter(|(_, attempt)| !attempt.runway) {
+        if let (Some(asked), Some(job)) = (state.asked(*task), state.jobs.get(&task.job)) {
+            let sum = held.entry(&job.spec.project).or_default();
+            *sum = sum.plus(asked);
+        }
+    }
+    for (project, share) in state.shares.projects() {
+        let sum = held.remove(project).unwrap_or_default();
+        if sum != share.held {
+            let detail = format!("{project}: {sum:?}, {:?}", share.held);
+            found.push(Violation { rule: "a project holds what its tasks hold", detail });
+        }
+    }
+    if let Some((project, sum)) = held.into_iter().find(|(_, sum)| *sum != Resources::default()) {
+        let detail = format!("{project}: {sum:?}, nothing");
+        found.push(Violation { rule: "a project holds what its tasks hold", detail });
+    }
 }
 
 fn check_job(state: &State, job: &Job, found: &mut Vec<Violation>) {
@@ -90,7 +122,7 @@ fn check_job(state: &State, job: &Job, found: &mut Vec<Violation>) {
         broken("a job that is done leaves memory", format!("job {}", job.id));
     }
     let ready = job.ready_at().is_some_and(|at| at <= state.now);
-    if ready != state.queue.is_ready(job) {
+    if ready != state.queue.is_ready(job.id) {
         broken("the queue holds what is ready", format!("job {}: ready is {ready}", job.id));
     }
 }
@@ -104,8 +136,11 @@ fn check_node(state: &State, node: &Node, found: &mut Vec<Violation>) {
     }
     let mut sum = Resources::default();
     for task in &node.holding {
-        if let Some(job) = state.jobs.get(&task.job) {
-            sum = sum.plus(&job.spec.resources);
+        let Some(asked) = state.asked(*task) else { continue };
+        let alone = state.jobs[&task.job].spec.constraints.exclusive;
+        sum = sum.plus(if alone { node.capacity() } else { asked });
+        if alone && node.holding.len() > 1 {
+            broken("a node is shared with nobody who wants it alone", node.name.clone());
         }
     }
     if sum != node.used {

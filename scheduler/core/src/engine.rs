@@ -8,7 +8,7 @@ use crate::effect::{Answer, Turn};
 use crate::fact::Entry;
 use crate::input::Input;
 use crate::life::wall::Wall;
-use crate::plan::{Pass, RECALL_AFTER};
+use crate::plan::{Memory, Pass, RECALL_AFTER};
 use crate::refusal::Refusal;
 use crate::state::State;
 
@@ -17,6 +17,7 @@ use crate::state::State;
 pub struct Engine {
     state: State,
     wall: Wall,
+    memory: Memory,
 }
 
 impl Engine {
@@ -30,7 +31,7 @@ impl Engine {
 
     /// Goes on from a snapshot.
     pub fn from_state(state: State) -> Self {
-        Self { state, wall: Wall::default() }
+        Self { state, ..Self::default() }
     }
 
     /// What is true now.
@@ -50,7 +51,7 @@ impl Engine {
         let now = self.wall.time(now, self.state.now);
         self.state.advance(now);
         let mut draft = Draft::new(&mut self.state, now);
-        let answer = decide(&mut draft, input)?;
+        let answer = decide(&mut draft, input, &mut self.memory)?;
         Ok(draft.finish(answer))
     }
 
@@ -73,7 +74,7 @@ impl Engine {
     }
 }
 
-fn decide(draft: &mut Draft<'_>, input: &Input) -> Result<Answer, Refusal> {
+fn decide(draft: &mut Draft<'_>, input: &Input, memory: &mut Memory) -> Result<Answer, Refusal> {
     match input {
         Input::Found { cell, version } => Ok(decide::cell::found(draft, cell, version)),
         Input::Adopt { text } => decide::cell::adopt(draft, text),
@@ -99,12 +100,12 @@ fn decide(draft: &mut Draft<'_>, input: &Input) -> Result<Answer, Refusal> {
         Input::Goodbye { node, reason } => decide::link::goodbye(draft, *node, reason),
         Input::Drain { node, by, reason } => decide::node::drain(draft, *node, by, reason),
         Input::Resume { node, by } => decide::node::resume(draft, *node, by),
-        Input::Schedule => Ok(schedule(draft)),
+        Input::Schedule => Ok(schedule(draft, memory)),
     }
 }
 
-fn schedule(draft: &mut Draft<'_>) -> Answer {
-    let mut pass = Pass::new(draft.state());
+fn schedule(draft: &mut Draft<'_>, memory: &mut Memory) -> Answer {
+    let mut pass = Pass::new(draft.state(), memory);
     for _ in 0..Engine::PASS {
         match pass.next(draft.state()) {
             Some(fact) => draft.push(fact),

@@ -84,6 +84,13 @@ impl Default for JobSpec {
 }
 
 impl JobSpec {
+    /// The amounts of a number: 0 the first choice, else that alternative; the first choice where
+    /// there is no such alternative.
+    pub fn amounts(&self, number: u32) -> &Resources {
+        let at = usize::try_from(number).unwrap_or(usize::MAX).checked_sub(1);
+        at.and_then(|at| self.alternatives.get(at)).unwrap_or(&self.resources)
+    }
+
     /// The lowest and the highest priority.
     pub const PRIORITIES: (i32, i32) = (-1000, 1000);
     /// The grace of a job that names none.

@@ -105,10 +105,35 @@ impl Resources {
         }
     }
 
+    /// How much of `total` this is, in the dimension in which it is most: 0 to 1, or more if it
+    /// is more than there is. What `total` has none of counts nothing.
+    ///
+    /// The dominant share of Ghodsi et al., NSDI 2011.
+    #[expect(clippy::cast_precision_loss, reason = "a ratio need not be exact")]
+    pub fn part_of(&self, total: &Self) -> f64 {
+        let fixed = Dimension::fixed()
+            .map(|dimension| (self.amount(&dimension) as f64, total.amount(&dimension) as f64));
+        let extras = self.extras.iter().map(|(name, one)| (*one as f64, total.extra(name) as f64));
+        let parts = fixed.into_iter().chain(extras).filter(|(_, all)| *all > 0.0);
+        parts.map(|(one, all)| one / all).fold(0.0, f64::max)
+    }
+
     /// The sum.
     #[must_use]
     pub fn plus(&self, other: &Self) -> Self {
         self.combine(other, u64::saturating_add)
+    }
+
+    /// So many times as much.
+    #[must_use]
+    pub fn times(&self, count: u64) -> Self {
+        let extra = |(name, amount): &(String, u64)| (name.clone(), amount.saturating_mul(count));
+        Self {
+            cpus: Cpus::from_milli(self.cpus.as_milli().saturating_mul(count)),
+            memory: Bytes::new(self.memory.as_u64().saturating_mul(count)),
+            disk: Bytes::new(self.disk.as_u64().saturating_mul(count)),
+            extras: self.extras.iter().map(extra).filter(|(_, amount)| *amount > 0).collect(),
+        }
     }
 
     /// What is left after `other` is taken; zero where it is more.

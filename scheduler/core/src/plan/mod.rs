@@ -6,8 +6,13 @@
 //! holding it takes nothing from behind it, so nothing is overtaken for ever.
 
 mod discipline;
+pub(crate) mod order;
 pub mod pace;
 mod pass;
+mod profile;
+mod recall;
+mod room;
+mod start;
 mod why;
 
 use repower_model::{NodeId, Span};
@@ -15,9 +20,11 @@ use repower_model::{NodeId, Span};
 use crate::state::{Job, State};
 
 pub use discipline::Discipline;
+pub use profile::{Profile, Step};
 pub use why::{Explanation, FunnelStep, Short, why};
 
 pub(crate) use pass::Pass;
+pub(crate) use start::Memory;
 
 /// How long a task that does not fit lets others overtake it.
 pub const PATIENCE: Span = Span::from_secs(600);

@@ -11,7 +11,7 @@ const AHEAD_US: u64 = 20_000;
 
 /// Jobs whose tasks run longer than this send nothing ahead: the round trip is small beside them,
 /// and a task that waits could have gone elsewhere.
-const SHORT_US: u64 = 50_000;
+pub const SHORT_US: u64 = 50_000;
 
 /// The shortest running time that is believed.
 const LEAST_US: u64 = 250;

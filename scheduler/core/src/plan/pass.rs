@@ -1,161 +1,383 @@
 //! One pass over what waits. It reads the state and proposes one fact at a time; the engine makes
 //! each true before it asks for the next, so the pass never plans with what it has given away.
 
+use std::cmp::{Ordering, Reverse};
 use std::collections::{BTreeMap, BTreeSet};
+use std::vec::IntoIter;
 
-use repower_model::{AttemptId, JobId, NodeId, Resources, StopReason, TaskId};
+use repower_model::JobId;
 
-use super::{PATIENCE, RECALL_AFTER, avoided, pace};
+use super::order::{estimate, score};
+use super::recall::recall;
+use super::room::{Room, is_patient};
+use super::start::{Memory, Starter, Verdict};
+use super::{Discipline, avoided};
 use crate::fact::Fact;
-use crate::life::attempt::Phase;
-use crate::state::{Job, Node, State, Turnstile};
+use crate::policy::Scheduling;
+use crate::state::{Line, Shape, ShapeId, State, Turn};
 
-/// How many jobs of one shape are looked at before the shape is passed by.
-const LOOK: usize = 4096;
+/// How many tasks that cannot start get a reservation before others go around them.
+const RESERVED: usize = 1;
+
+/// How many shapes that cannot start are looked at for those that get a reservation.
+const TRIES: usize = 64;
+
+/// How many tasks conservative backfilling reserves in a pass; what is behind them waits.
+const MOST_RESERVED: usize = 4096;
 
 /// One pass. Made anew for each.
 #[derive(Debug)]
-pub(crate) struct Pass {
-    /// Shapes that may still go, by the job that goes first.
-    heads: BTreeMap<Turnstile, Resources>,
-    /// Jobs that were passed by: their next task cannot go anywhere now.
-    skipped: BTreeSet<JobId>,
-    /// Nodes that are kept for tasks that have waited too long.
-    kept: BTreeSet<NodeId>,
-    /// Tasks taken back so far.
+pub(crate) struct Pass<'a> {
+    starter: Starter<'a>,
+    scheduling: Scheduling,
+    stage: Stage,
+    reserved: usize,
+    tries: usize,
     recalled: usize,
 }
 
-impl Pass {
-    pub(crate) fn new(state: &State) -> Self {
-        let heads = state.queue.heads().map(|(turn, shape)| (turn, shape.clone())).collect();
-        let (skipped, kept) = (BTreeSet::new(), BTreeSet::new());
-        Self { heads, skipped, kept, recalled: 0 }
+/// How far a pass is.
+#[derive(Debug)]
+enum Stage {
+    /// Goes through shapes in order, from behind the last of each project that could not start.
+    InTurn(BTreeMap<String, (Turn, ShapeId)>),
+    /// Goes through jobs in an order that was made for this pass; none may overtake.
+    Sorted(IntoIter<Ready>),
+    /// Goes through all jobs, and reserves for each of their tasks.
+    Everyone(IntoIter<Ready>),
+    /// Goes through shapes that may go around what is reserved, by project.
+    Around(BTreeMap<String, BTreeSet<Follower>>),
+    /// Takes back.
+    Recall,
+    /// Is over.
+    Over,
+}
+
+/// A ready job, its shape, and how many of its tasks wait.
+type Ready = (Turn, ShapeId, u64);
+
+/// A shape that may go around what is reserved; less goes first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Follower {
+    guard: Reverse<bool>,
+    priority: Reverse<i32>,
+    key: u64,
+    turn: Turn,
+    shape: ShapeId,
+}
+
+impl<'a> Pass<'a> {
+    pub(crate) fn new(state: &State, memory: &'a mut Memory) -> Self {
+        memory.tidy(state);
+        let scheduling = state.scheduling();
+        let mut starter = Starter::new(memory);
+        let stage = match scheduling.discipline {
+            Discipline::Wfp3 | Discipline::Unicef => {
+                Stage::Sorted(by_score(state, scheduling.discipline).into_iter())
+            }
+            Discipline::Conservative => {
+                starter.room.look_at_all(state);
+                Stage::Everyone(by_turn(state).into_iter())
+            }
+            Discipline::Fcfs
+            | Discipline::Sjf
+            | Discipline::F1
+            | Discipline::F2
+            | Discipline::F3
+            | Discipline::F4
+            | Discipline::Easy
+            | Discipline::EasySjf
+            | Discipline::Repower => Stage::InTurn(BTreeMap::new()),
+        };
+        Self { starter, scheduling, stage, reserved: 0, tries: 0, recalled: 0 }
     }
 
     /// The next fact of the pass; `None` when it is over.
     pub(crate) fn next(&mut self, state: &State) -> Option<Fact> {
-        while let Some((turn, shape)) = self.heads.pop_first() {
-            // The head of a shape may have changed since: its job may have run out of tasks.
-            match state.queue.head(&shape) {
-                Some(head) if head != turn => {
-                    self.heads.insert(head, shape);
-                    continue;
+        loop {
+            let (fact, stage) = match std::mem::replace(&mut self.stage, Stage::Over) {
+                Stage::InTurn(passed) => self.in_turn(state, passed),
+                Stage::Sorted(jobs) => self.sorted(state, jobs),
+                Stage::Everyone(jobs) => self.everyone(state, jobs),
+                Stage::Around(lanes) => self.around(state, lanes),
+                Stage::Recall => {
+                    let fact = recall(state, &self.starter.room, self.recalled);
+                    self.recalled += 1;
+                    let stage = if fact.is_some() { Stage::Recall } else { Stage::Over };
+                    (fact, stage)
                 }
-                Some(_) => {}
-                None => continue,
-            }
-            if let Some(fact) = self.place(state, &shape) {
-                self.heads.insert(turn, shape);
-                return Some(fact);
+                Stage::Over => return None,
+            };
+            self.stage = stage;
+            if fact.is_some() {
+                return fact;
             }
         }
-        self.recall(state)
     }
 
-    /// Places a task of a shape: of the job that goes first, or of one behind it where those
-    /// before it only have nodes of their own to avoid.
-    fn place(&mut self, state: &State, shape: &Resources) -> Option<Fact> {
-        let jobs = state.queue.of_shape(shape).map(|(_, job)| &state.jobs[&job]);
-        for job in jobs.take(LOOK) {
-            if self.skipped.contains(&job.id) {
+    /// Starts what is first in order, until enough has been reserved for what cannot.
+    fn in_turn(
+        &mut self,
+        state: &State,
+        mut passed: BTreeMap<String, (Turn, ShapeId)>,
+    ) -> (Option<Fact>, Stage) {
+        while let Some((project, turn, id)) = self.first(state, &passed) {
+            match self.starter.shape(state, id) {
+                Verdict::Starts(fact) => return (Some(fact), Stage::InTurn(passed)),
+                Verdict::Barred => {}
+                Verdict::Full => {
+                    let shape = state.queue.line(id).map(|line| &*line.shape);
+                    if shape.is_some_and(|shape| Room::able(state, shape).next().is_some()) {
+                        if self.lets_none_overtake() {
+                            return (None, Stage::Recall);
+                        }
+                        self.reserve(state, id, turn.job);
+                    }
+                }
+            }
+            passed.insert(project, (turn, id));
+            self.tries += 1;
+            if self.reserved >= RESERVED || self.tries >= TRIES {
+                return (None, Stage::Around(self.lanes(state)));
+            }
+        }
+        (None, Stage::Recall)
+    }
+
+    /// The first shape behind those that were passed. The projects' shares decide only where the
+    /// discipline says so.
+    fn first(
+        &self,
+        state: &State,
+        passed: &BTreeMap<String, (Turn, ShapeId)>,
+    ) -> Option<(String, Turn, ShapeId)> {
+        let by_share = self.shares();
+        let heads = state.queue.projects().filter_map(|project| {
+            let lane = if by_share { project } else { "" };
+            let (turn, id) = state.queue.next_head(project, passed.get(lane).copied())?;
+            let share = if by_share { self.share(state, project) } else { 0.0 };
+            Some((turn, share, lane, id))
+        });
+        let first = heads.min_by(|one, other| {
+            in_order(
+                (one.0.guard, one.0.priority),
+                one.1,
+                (other.0.guard, other.0.priority),
+                other.1,
+            )
+            .then(one.0.cmp(&other.0))
+        });
+        first.map(|(turn, _, lane, id)| (lane.to_owned(), turn, id))
+    }
+
+    /// Whether what is first in order holds up all others until it starts.
+    fn lets_none_overtake(&self) -> bool {
+        match self.scheduling.discipline {
+            Discipline::Easy
+            | Discipline::EasySjf
+            | Discipline::Conservative
+            | Discipline::Repower => false,
+            Discipline::Fcfs
+            | Discipline::Sjf
+            | Discipline::Wfp3
+            | Discipline::Unicef
+            | Discipline::F1
+            | Discipline::F2
+            | Discipline::F3
+            | Discipline::F4 => true,
+        }
+    }
+
+    /// Whether projects take turns by what they hold and have held.
+    fn shares(&self) -> bool {
+        self.scheduling.discipline == Discipline::Repower
+    }
+
+    /// What a project holds and has held, against what it may: who has less goes first.
+    #[expect(clippy::cast_precision_loss, reason = "a weight need not be exact")]
+    fn share(&self, state: &State, project: &str) -> f64 {
+        let policy = state.policy.as_ref().map(|(policy, _)| policy);
+        let named = policy.and_then(|policy| policy.projects.get(project));
+        let weight = named.map_or(1000, |project| project.share_milli.max(1)) as f64;
+        state.shares.of(project, state.now, self.scheduling.half_life) / weight
+    }
+
+    /// Keeps a place for what cannot start now.
+    fn reserve(&mut self, state: &State, id: ShapeId, job: JobId) {
+        let Some(line) = state.queue.line(id) else {
+            return;
+        };
+        let (shape, job) = (&*line.shape, &state.jobs[&job]);
+        let avoid = job.next_place(state.now).map_or(&[][..], |place| avoided(state, job, place));
+        let room = &mut self.starter.room;
+        if let Some(slot) = room.earliest(state, shape, avoid) {
+            room.reserve(state, shape, &slot);
+            self.reserved += 1;
+        } else if !is_patient(state.now.since(job.submitted)) {
+            room.keep_nearest(state, shape);
+            self.reserved += 1;
+        }
+    }
+
+    /// What may go around the reservations: what is small enough for what is free, and tasks so
+    /// short that they may wait on a busy node.
+    fn lanes(&self, state: &State) -> BTreeMap<String, BTreeSet<Follower>> {
+        let mut lanes: BTreeMap<String, BTreeSet<Follower>> = BTreeMap::new();
+        let most = state.offers.most_free();
+        let small = most.into_iter().flat_map(|most| state.queue.within(most));
+        for (id, line) in small.chain(state.queue.brisk()) {
+            let Some(follower) = self.follower(id, line) else { continue };
+            let project = if self.shares() { line.shape.project.as_str() } else { "" };
+            if let Some(lane) = lanes.get_mut(project) {
+                lane.insert(follower);
+            } else {
+                lanes.insert(project.to_owned(), BTreeSet::from([follower]));
+            }
+        }
+        lanes
+    }
+
+    fn follower(&self, shape: ShapeId, line: &Line) -> Option<Follower> {
+        let turn = line.head()?;
+        let shortest_first = self.scheduling.discipline == Discipline::EasySjf;
+        let key = if shortest_first { estimate(&line.shape).as_millis() } else { turn.key };
+        Some(Follower { guard: turn.guard, priority: turn.priority, key, turn, shape })
+    }
+
+    /// Starts what fits around the reservations.
+    fn around(
+        &mut self,
+        state: &State,
+        mut lanes: BTreeMap<String, BTreeSet<Follower>>,
+    ) -> (Option<Fact>, Stage) {
+        loop {
+            let heads = lanes.iter().filter_map(|(project, lane)| {
+                let share = if self.shares() { self.share(state, project) } else { 0.0 };
+                Some((*lane.first()?, share, project))
+            });
+            let first = heads.min_by(|(one, of_one, _), (other, of_other, _)| {
+                in_order(
+                    (one.guard, one.priority),
+                    *of_one,
+                    (other.guard, other.priority),
+                    *of_other,
+                )
+                .then(one.cmp(other))
+            });
+            let Some((follower, _, project)) = first else {
+                return (None, Stage::Recall);
+            };
+            let project = project.clone();
+            let lane = lanes.get_mut(&project).expect("it has just been found");
+            lane.remove(&follower);
+            let line = state.queue.line(follower.shape);
+            let Some(now) = line.and_then(|line| self.follower(follower.shape, line)) else {
+                continue;
+            };
+            if now != follower {
+                // Its first job has run out of tasks.
+                lane.insert(now);
                 continue;
             }
-            if let Some(fact) = self.place_one(state, job) {
-                return Some(fact);
+            if let Verdict::Starts(fact) = self.starter.shape(state, follower.shape) {
+                lane.insert(follower);
+                return (Some(fact), Stage::Around(lanes));
             }
-            let place = job.next_place(state.now)?;
-            if job.tries.get(&place).is_none_or(|tries| tries.avoid.is_empty()) {
-                return None;
+        }
+    }
+
+    /// Starts jobs in the order that was made for this pass, until one cannot.
+    fn sorted(&mut self, state: &State, mut jobs: IntoIter<Ready>) -> (Option<Fact>, Stage) {
+        while let Some((turn, id, _)) = jobs.as_slice().first().copied() {
+            match self.one(state, id, turn.job) {
+                Some((Verdict::Starts(fact), _)) => return (Some(fact), Stage::Sorted(jobs)),
+                Some((Verdict::Full, shape)) if Room::able(state, shape).next().is_some() => {
+                    return (None, Stage::Recall);
+                }
+                Some((Verdict::Full | Verdict::Barred, _)) | None => {
+                    jobs.next();
+                }
             }
-            self.skipped.insert(job.id);
         }
-        None
+        (None, Stage::Recall)
     }
 
-    fn place_one(&mut self, state: &State, job: &Job) -> Option<Fact> {
-        let place = job.next_place(state.now)?;
-        let task = job.task(place);
-        let avoid = avoided(state, job, place);
-        let asked = &job.spec.resources;
-        let fits = self.fitting(state, asked, avoid).map(|node| (node, false));
-        let found = fits.or_else(|| self.waiting_room(state, job, avoid).map(|node| (node, true)));
-        let Some((node, runway)) = found else {
-            self.keep_one(state, job, asked);
-            return None;
-        };
-        let number = job.next_number(place);
-        let attempt = AttemptId { task, number };
-        Some(Fact::AttemptPlaced { attempt, node, runway, alternative: 0, parts: Vec::new() })
-    }
-
-    /// The node on which a task fits tightest now.
-    fn fitting(&self, state: &State, asked: &Resources, avoid: &[NodeId]) -> Option<NodeId> {
-        state.offers.with_free(asked.cpus).find(|id| {
-            let usable = !self.kept.contains(id) && !avoid.contains(id);
-            usable && state.nodes[id].free().holds(asked)
-        })
-    }
-
-    /// The node with the shortest runway on which a short task may wait.
-    fn waiting_room(&self, state: &State, job: &Job, avoid: &[NodeId]) -> Option<NodeId> {
-        let asked = &job.spec.resources;
-        job.pace_us?;
-        state
-            .offers
-            .runways()
-            .filter(|(_, id)| !self.kept.contains(id) && !avoid.contains(id))
-            .map(|(waiting, id)| (waiting, &state.nodes[&id]))
-            .filter(|(_, node)| node.takes_work() && node.capacity().holds(asked))
-            .take(1)
-            .find(|(waiting, node)| *waiting < pace::runway(job.pace_us, asked, node.capacity()))
-            .map(|(_, node)| node.id)
-    }
-
-    /// Keeps the node that is nearest to holding a task which has waited too long.
-    fn keep_one(&mut self, state: &State, job: &Job, asked: &Resources) {
-        if state.now.since(job.submitted) < PATIENCE {
-            return;
+    /// Starts or reserves for every task in order, each at its earliest hole.
+    fn everyone(&mut self, state: &State, mut jobs: IntoIter<Ready>) -> (Option<Fact>, Stage) {
+        while let Some((turn, id, _)) = jobs.as_slice().first().copied() {
+            match self.one(state, id, turn.job) {
+                Some((Verdict::Starts(fact), _)) => return (Some(fact), Stage::Everyone(jobs)),
+                Some((Verdict::Full, shape)) => {
+                    let tasks = state.queue.line(id).map_or(0, |line| line.waiting(turn));
+                    let left = MOST_RESERVED.saturating_sub(self.reserved);
+                    for _ in 0..tasks.min(left as u64) {
+                        let Some(slot) = self.starter.room.earliest(state, shape, &[]) else {
+                            break;
+                        };
+                        self.starter.room.reserve(state, shape, &slot);
+                        self.reserved += 1;
+                    }
+                    if self.reserved >= MOST_RESERVED {
+                        return (None, Stage::Recall);
+                    }
+                    jobs.next();
+                }
+                Some((Verdict::Barred, _)) | None => {
+                    jobs.next();
+                }
+            }
         }
-        let able = |node: &&Node| {
-            node.takes_work() && node.capacity().holds(asked) && !self.kept.contains(&node.id)
-        };
-        let nearest = state.nodes.values().filter(able).max_by_key(|node| node.free().cpus);
-        if let Some(node) = nearest {
-            self.kept.insert(node.id);
-        }
+        (None, Stage::Recall)
     }
 
-    /// Takes back a task that waits on a busy node while another could start it now.
-    fn recall(&mut self, state: &State) -> Option<Fact> {
-        state.offers.most_free()?;
-        let longest = state.offers.runways().rev().take_while(|(waiting, _)| *waiting > 0);
-        for (_, id) in longest {
-            let waiting = state.nodes[&id].runway.iter().rev();
-            let stuck = waiting.copied().find(|task| is_stuck(state, *task));
-            let Some(task) = stuck else { continue };
-            let job = &state.jobs[&task.job];
-            let asked = &job.spec.resources;
-            let avoid = job.place(task).map_or(&[][..], |place| avoided(state, job, place));
-            let free = state.offers.with_free(asked.cpus);
-            let usable = |id: &NodeId| !self.kept.contains(id) && !avoid.contains(id);
-            // Each task that was taken back so far has one of the free nodes to go to.
-            let mut able = free.filter(|id| usable(id) && state.nodes[id].free().holds(asked));
-            able.nth(self.recalled)?;
-            self.recalled += 1;
-            let number = state.attempts[&task].number;
-            return Some(Fact::AttemptStopping {
-                attempt: AttemptId { task, number },
-                why: StopReason::Recalled,
-                by: "scheduler".into(),
-                reason: "another node is free".into(),
-            });
-        }
-        None
+    /// Tries the next task of a job, if it is still ready.
+    fn one<'s>(
+        &mut self,
+        state: &'s State,
+        id: ShapeId,
+        job: JobId,
+    ) -> Option<(Verdict, &'s Shape)> {
+        let line = state.queue.line(id).filter(|_| state.queue.is_ready(job))?;
+        Some((self.starter.job(state, id, &line.shape, &state.jobs[&job]), &line.shape))
     }
 }
 
-fn is_stuck(state: &State, task: TaskId) -> bool {
-    let attempt = &state.attempts[&task];
-    attempt.phase == Phase::Placed && state.now.since(attempt.placed) >= RECALL_AFTER
+/// Guarded jobs first, then by priority, then who has less.
+fn in_order(
+    one: (Reverse<bool>, Reverse<i32>),
+    of_one: f64,
+    other: (Reverse<bool>, Reverse<i32>),
+    of_other: f64,
+) -> Ordering {
+    one.cmp(&other).then(of_one.total_cmp(&of_other))
+}
+
+/// All ready jobs, in order.
+fn by_turn(state: &State) -> Vec<Ready> {
+    let lines = state.queue.lines();
+    let jobs = lines.flat_map(|(id, line)| line.jobs().map(move |(turn, tasks)| (turn, id, tasks)));
+    let mut all: Vec<Ready> = jobs.collect();
+    all.sort_unstable();
+    all
+}
+
+/// All ready jobs, by priority and then by what the discipline says of them now.
+fn by_score(state: &State, discipline: Discipline) -> Vec<Ready> {
+    let scored = by_turn(state).into_iter().map(|ready| {
+        let shape = state.queue.line(ready.1).map(|line| &line.shape);
+        let shape = shape.expect("the shape of a ready job is known");
+        let job = &state.jobs[&ready.0.job];
+        (score(discipline, job, shape, state.now).unwrap_or(0.0), ready)
+    });
+    let mut scored: Vec<_> = scored.collect();
+    scored.sort_by(|(of_one, one), (of_other, other)| {
+        in_order(
+            (one.0.guard, one.0.priority),
+            *of_one,
+            (other.0.guard, other.0.priority),
+            *of_other,
+        )
+        .then(one.cmp(other))
+    });
+    scored.into_iter().map(|(_, ready)| ready).collect()
 }

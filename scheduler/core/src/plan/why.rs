@@ -62,11 +62,8 @@ pub fn why(state: &State, job: JobId, index: Option<u32>, now: Timestamp) -> Opt
         return Some(plain(job, reason));
     }
     let (funnel, shortages, reason) = nodes(state, job, place);
-    let (mut jobs_ahead, mut tasks_ahead) = (0, 0);
-    for ahead in state.queue.ahead((std::cmp::Reverse(job.spec.priority), job.id)) {
-        jobs_ahead += 1;
-        tasks_ahead += state.jobs[&ahead].pending.len();
-    }
+    let standing = state.queue.place(job.id);
+    let (jobs_ahead, tasks_ahead) = standing.map_or((0, 0), |(_, turn)| state.queue.ahead(turn));
     let behind = reason == Reason::Next && tasks_ahead > 0;
     let reason = if behind { Reason::Behind { tasks: tasks_ahead } } else { reason };
     let reason = held(job, place, now).unwrap_or(reason);

@@ -1,15 +1,16 @@
 //! How each fact changes the state. This is the only writer, at run time and at replay.
 
 use repower_model::{
-    AttemptId, Dependency, Fault, IndexRange, Indices, JobId, NodeId, NodePhase, Outcome,
+    AttemptId, Dependency, Fault, IndexRange, Indices, JobId, JobSpec, NodeId, NodePhase, Outcome,
     Resources, Sequel, StopReason, TaskId, Timestamp,
 };
 
-use super::{Attempt, Failure, Job, Node, State, Token};
+use super::share::{Amounts, Change};
+use super::{Attempt, Failure, Job, Node, Queue, State, Token};
 use crate::fact::{AttemptEnded, Entry, Fact, JobSubmitted};
 use crate::life::attempt::{self, Phase};
 use crate::life::node as node_life;
-use crate::plan::{REST, pace};
+use crate::plan::{REST, order, pace};
 use crate::policy::Policy;
 
 /// A task that fails by the user's fault within this long of its start has failed fast.
@@ -42,10 +43,14 @@ impl State {
 
     fn change(&mut self, fact: &Fact, at: Timestamp) {
         match fact {
-            Fact::CellFounded { cell, .. } => self.cell.clone_from(cell),
+            Fact::CellFounded { cell, .. } => {
+                self.cell.clone_from(cell);
+                self.founded = at;
+            }
             Fact::PolicyAdopted { text, .. } => {
                 let policy = Policy::parse(text).expect("only a policy that was read is adopted");
                 self.policy = Some((policy, at));
+                self.reorder();
             }
             Fact::JobSubmitted(submitted) => self.submitted(submitted, at),
             Fact::SubmissionRefused(_) => {}
@@ -53,8 +58,8 @@ impl State {
             Fact::DependencySettled { job, on, .. } => self.settled(*job, *on),
             Fact::TasksCancelled { job, tasks, .. } => self.cancelled(*job, tasks),
             Fact::JobEnded { job, .. } => self.ended(*job),
-            Fact::AttemptPlaced { attempt, node, runway, .. } => {
-                self.placed(*attempt, *node, *runway, at);
+            Fact::AttemptPlaced { attempt, node, runway, alternative, .. } => {
+                self.placed(*attempt, *node, *runway, *alternative, at);
             }
             Fact::AttemptStarted { attempt, started } => self.started(*attempt, *started),
             Fact::AttemptStopping { attempt, why, .. } => self.stopping(*attempt, *why),
@@ -69,6 +74,7 @@ impl State {
                 known.inventory.clone_from(inventory);
                 self.wake_node(*node);
                 self.move_node(*node, node_life::Event::Connected, at);
+                self.offers.touch(*node);
             }
             Fact::NodeLost { node, .. } => self.move_node(*node, node_life::Event::Lost, at),
             Fact::NodeLeft { node, .. } => self.move_node(*node, node_life::Event::Left, at),
@@ -185,7 +191,7 @@ impl State {
 
     fn ended(&mut self, id: JobId) {
         if let Some(job) = self.jobs.remove(&id) {
-            self.queue.remove(&job);
+            self.queue.remove(id);
             self.keys.remove(&job.key);
             for dependency in &job.waits_for {
                 self.dependents.remove(id, dependency.job);
@@ -193,7 +199,14 @@ impl State {
         }
     }
 
-    fn placed(&mut self, attempt: AttemptId, node: NodeId, runway: bool, at: Timestamp) {
+    fn placed(
+        &mut self,
+        attempt: AttemptId,
+        node: NodeId,
+        runway: bool,
+        alternative: u32,
+        at: Timestamp,
+    ) {
         let AttemptId { task, number } = attempt;
         let job = self.known_job(task.job);
         let place = job.place(task).expect("a placed task is in its array");
@@ -204,19 +217,47 @@ impl State {
         if number > 1 {
             job.tries.entry(place).or_default().number = number;
         }
-        let asked = job.spec.clone();
+        let attempt = Attempt {
+            number,
+            node,
+            phase: Phase::Placed,
+            runway,
+            alternative,
+            until: None,
+            placed: at,
+            started: None,
+        };
+        self.attempts.insert(task, attempt);
         let known = self.known_node(node);
         if runway {
             known.runway.push_back(task);
         } else {
-            known.holding.insert(task);
-            known.used = known.used.plus(&asked.resources);
+            self.hold(task, node, at);
         }
-        let phase = Phase::Placed;
-        self.attempts
-            .insert(task, Attempt { number, node, phase, runway, placed: at, started: None });
         self.reoffer(node);
         self.requeue(task.job);
+    }
+
+    /// A task has what it asked for from now on.
+    fn hold(&mut self, task: TaskId, node: NodeId, at: Timestamp) {
+        let spec = self.jobs[&task.job].spec.clone();
+        let attempt = self.attempts.get_mut(&task).expect("what holds is a live attempt");
+        attempt.runway = false;
+        let asked = spec.amounts(attempt.alternative);
+        let node = self.nodes.get_mut(&node).expect("an attempt is on a known node");
+        node.holding.insert(task);
+        node.take(asked, spec.constraints.exclusive);
+        attempt.until = spec.time_limit.or(spec.expected).map(|bound| at + bound);
+        attempt.until.map(|until| self.ends.insert((until, task)));
+        self.share(&spec.project, &Amounts::Taken(asked));
+    }
+
+    /// A project's tasks hold more or less than before.
+    fn share(&mut self, project: &str, amounts: &Amounts<'_>) {
+        let half_life = self.scheduling().half_life;
+        let total = self.offers.total();
+        let change = Change { amounts, total, half_life };
+        self.shares.change(project, self.now, &change);
     }
 
     fn started(&mut self, id: AttemptId, started: Timestamp) {
@@ -224,6 +265,14 @@ impl State {
             return;
         };
         attempt.started = Some(started);
+        if let Some(until) = attempt.until {
+            // Its time runs from its start, which is what its agent measures.
+            let bound = until.since(attempt.placed);
+            let start = started.max(attempt.placed).min(self.now.max(attempt.placed));
+            self.ends.remove(&(until, id.task));
+            attempt.until = Some(start + bound);
+            self.ends.insert((start + bound, id.task));
+        }
         if let Some(phase) = attempt::after(attempt.phase, attempt::Event::Started) {
             attempt.phase = phase;
         }
@@ -297,7 +346,7 @@ impl State {
             // Nobody has asked for it: the agent is about to leave, and would do so again at once.
             self.rest(attempt.node, at + REST);
         }
-        self.release(attempt.node, task, &asked.resources);
+        self.release(task, &attempt, &asked, at);
         self.requeue(task.job);
     }
 
@@ -325,25 +374,24 @@ impl State {
     }
 
     /// Takes a task off its node and gives what it held to those that wait there.
-    fn release(&mut self, id: NodeId, task: TaskId, asked: &Resources) {
-        let Self { nodes, jobs, attempts, .. } = self;
-        let node = nodes.get_mut(&id).expect("an attempt is on a known node");
+    fn release(&mut self, task: TaskId, attempt: &Attempt, spec: &JobSpec, at: Timestamp) {
+        let id = attempt.node;
+        let node = self.known_node(id);
         if node.holding.remove(&task) {
-            node.used = node.used.less(asked);
+            let asked = spec.amounts(attempt.alternative);
+            node.give(asked, spec.constraints.exclusive);
+            attempt.until.map(|until| self.ends.remove(&(until, task)));
+            self.share(&spec.project, &Amounts::Given(asked));
         } else {
             node.runway.retain(|waiting| *waiting != task);
         }
-        while let Some(front) = node.runway.front().copied() {
-            let wanted = &jobs[&front.job].spec.resources;
-            if !node.free().holds(wanted) {
+        while let Some(front) = self.nodes[&id].runway.front().copied() {
+            let wanted = self.asked(front).expect("what waits on a node is a live attempt");
+            if !self.nodes[&id].free().holds(wanted) {
                 break;
             }
-            node.used = node.used.plus(wanted);
-            node.runway.pop_front();
-            node.holding.insert(front);
-            if let Some(attempt) = attempts.get_mut(&front) {
-                attempt.runway = false;
-            }
+            self.known_node(id).runway.pop_front();
+            self.hold(front, id, at);
         }
         self.reoffer(id);
     }
@@ -428,13 +476,26 @@ impl State {
     }
 
     fn reoffer(&mut self, id: NodeId) {
-        let node = &self.nodes[&id];
-        self.offers.update(node, &node.free());
+        self.offers.update(&self.nodes[&id]);
     }
 
     fn requeue(&mut self, id: JobId) {
-        if let Some(job) = self.jobs.get(&id) {
-            self.queue.update(job, self.now);
+        let Self { jobs, queue, policy, founded, .. } = self;
+        if let Some(job) = jobs.get(&id) {
+            let discipline = policy.as_ref().map(|(policy, _)| policy.scheduling.discipline);
+            let discipline = discipline.unwrap_or_default();
+            queue.update(job, self.now, |job, shape| {
+                order::key(discipline, shape, job.submitted, *founded)
+            });
+        }
+    }
+
+    /// Puts all jobs in the order of the policy that is now in force.
+    fn reorder(&mut self) {
+        self.queue = Queue::default();
+        let jobs: Vec<JobId> = self.jobs.keys().copied().collect();
+        for job in jobs {
+            self.requeue(job);
         }
     }
 

@@ -16,6 +16,10 @@ pub struct Attempt {
     pub phase: Phase,
     /// Whether it waits there for a slot, and holds nothing of the node yet.
     pub runway: bool,
+    /// Which of its job's amounts it has: 0, or the number of an alternative.
+    pub alternative: u32,
+    /// When it will give back what it holds at the latest; `None`: nobody knows, or it waits.
+    pub until: Option<Timestamp>,
     /// When it was placed.
     pub placed: Timestamp,
     /// Since when it runs.

@@ -8,6 +8,7 @@ use repower_model::{
 };
 use serde::{Deserialize, Serialize};
 
+use crate::plan::pace;
 use crate::policy::Tier;
 
 /// A job that has not ended. Sets of tasks are sets of *places* in its array, so that they stay
@@ -140,6 +141,11 @@ impl Job {
         let waiting: BTreeSet<u32> =
             self.delayed.iter().filter(|(at, _)| *at > now).map(|(_, place)| *place).collect();
         self.pending.iter().find(|place| !waiting.contains(place))
+    }
+
+    /// Whether its tasks are known to be so short that they may wait on a node beyond its slots.
+    pub fn is_brisk(&self) -> bool {
+        self.pace_us.is_some_and(|mean| mean <= pace::SHORT_US)
     }
 
     /// How many tasks may run at once.

@@ -7,20 +7,24 @@ mod job;
 mod node;
 mod offers;
 mod queue;
+mod shape;
+mod share;
 mod token;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use repower_model::{Hash, JobId, Key, NodeId, TaskId, Timestamp, TokenId};
+use repower_model::{Hash, JobId, Key, NodeId, Resources, TaskId, Timestamp, TokenId};
 use serde::{Deserialize, Serialize};
 
-use crate::policy::Policy;
+use crate::policy::{Policy, Scheduling};
 
 pub use attempt::Attempt;
 pub use job::{Job, Tries};
 pub use node::{Failure, Node};
 pub use offers::Offers;
-pub use queue::{Queue, Turnstile};
+pub use queue::{Line, Queue, Turn};
+pub use shape::{Shape, ShapeId};
+pub use share::{Share, Shares};
 pub use token::Token;
 
 pub(crate) use dependents::Dependents;
@@ -34,6 +38,8 @@ pub struct State {
     pub now: Timestamp,
     /// The cell's name; empty until it is founded.
     pub cell: String,
+    /// When it was founded.
+    pub founded: Timestamp,
     /// The policy in force, and since when.
     pub policy: Option<(Policy, Timestamp)>,
     /// Jobs that have not ended.
@@ -50,6 +56,11 @@ pub struct State {
     pub queue: Queue,
     /// Nodes by what they have free.
     pub offers: Offers,
+    /// When attempts that hold something of a node will give it back at the latest, as far as that
+    /// is known.
+    pub ends: BTreeSet<(Timestamp, TaskId)>,
+    /// What projects hold, and have held.
+    pub shares: Shares,
     /// Nodes with fast failures since something last passed there.
     pub(crate) suspects: BTreeSet<NodeId>,
     /// Nodes that rest, by when that ends.
@@ -92,6 +103,17 @@ impl State {
     /// The token of a person whose secret has this SHA-256, if it is good now.
     pub fn person_by_hash(&self, hash: &Hash, now: Timestamp) -> Option<&Token> {
         self.token_by_hash(hash).filter(|token| token.is_person() && !token.has_expired(now))
+    }
+
+    /// How the policy in force wants tasks ordered.
+    pub fn scheduling(&self) -> Scheduling {
+        self.policy.as_ref().map(|(policy, _)| policy.scheduling.clone()).unwrap_or_default()
+    }
+
+    /// What a live attempt holds of its node, or would if it had its turn there.
+    pub fn asked(&self, task: TaskId) -> Option<&Resources> {
+        let alternative = self.attempts.get(&task)?.alternative;
+        Some(self.jobs.get(&task.job)?.spec.amounts(alternative))
     }
 
     /// Whether a job of this id was ever submitted.

@@ -70,6 +70,16 @@ impl Node {
         self.capacity().less(&self.used)
     }
 
+    /// A task takes what it asks for, or all there is.
+    pub(crate) fn take(&mut self, asked: &Resources, exclusive: bool) {
+        self.used = if exclusive { self.capacity().clone() } else { self.used.plus(asked) };
+    }
+
+    /// A task gives back what it took.
+    pub(crate) fn give(&mut self, asked: &Resources, exclusive: bool) {
+        self.used = if exclusive { Resources::default() } else { self.used.less(asked) };
+    }
+
     /// Every task that is on it.
     pub fn tasks(&self) -> impl Iterator<Item = TaskId> + '_ {
         self.holding.iter().chain(&self.runway).copied()

@@ -1,50 +1,131 @@
-//! The order in which tasks go: by priority, then by age, grouped by shape.
+//! The order in which tasks go, grouped by shape.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
+use std::sync::Arc;
 
-use repower_model::{JobId, Resources, Timestamp};
+use repower_model::{Cpus, JobId, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::Job;
+use super::{Job, Shape, ShapeId};
 
-/// Where a job stands: higher priority first, then the older one.
-pub type Turnstile = (Reverse<i32>, JobId);
+/// Where a job stands among others; less goes first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Turn {
+    /// Jobs that would miss their deadline if they waited go before all others.
+    pub guard: Reverse<bool>,
+    /// Then by priority, higher first.
+    pub priority: Reverse<i32>,
+    /// Then by what the discipline says, constant for a job.
+    pub key: u64,
+    /// Then by age.
+    pub job: JobId,
+}
 
-/// Jobs whose tasks wait, grouped by shape (what one task asks for), so that the cost of a pass
-/// follows the shapes, not the jobs; and jobs that wait for a time.
+/// The ready jobs of one shape.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Line {
+    /// The shape.
+    pub shape: Arc<Shape>,
+    jobs: BTreeMap<Turn, u64>,
+    /// How many live jobs have the shape, ready or not.
+    known: u64,
+}
+
+/// Jobs whose tasks wait, by shape, and jobs that wait for a time.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Queue {
-    ready: BTreeMap<Resources, BTreeSet<Turnstile>>,
+    lines: BTreeMap<ShapeId, Line>,
+    ids: BTreeMap<Arc<Shape>, ShapeId>,
+    /// Shapes with a ready job, by project and by the one that goes first.
+    heads: BTreeMap<String, BTreeSet<(Turn, ShapeId)>>,
+    /// Shapes with a ready job whose tasks are known to be short; some may have none left.
+    brisk: BTreeSet<ShapeId>,
+    /// Shapes with a ready job, by the fewest processors that any of it takes.
+    ready: BTreeSet<(Cpus, ShapeId)>,
     sleeping: BTreeSet<(Timestamp, JobId)>,
-    known: BTreeMap<JobId, Option<Timestamp>>,
+    known: BTreeMap<JobId, Known>,
+    last_shape: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Known {
+    shape: ShapeId,
+    turn: Turn,
+    ready: bool,
+    wakes: Option<Timestamp>,
+}
+
+impl Line {
+    /// The ready job that goes first.
+    pub fn head(&self) -> Option<Turn> {
+        self.jobs.first_key_value().map(|(turn, _)| *turn)
+    }
+
+    /// How many tasks of a job wait.
+    pub fn waiting(&self, turn: Turn) -> u64 {
+        self.jobs.get(&turn).copied().unwrap_or(0)
+    }
+
+    /// Ready jobs, in order, each with how many of its tasks wait.
+    pub fn jobs(&self) -> impl Iterator<Item = (Turn, u64)> {
+        self.jobs.iter().map(|(turn, tasks)| (*turn, *tasks))
+    }
 }
 
 impl Queue {
-    /// Shapes with a ready job, each with the one that goes first.
-    pub fn heads(&self) -> impl Iterator<Item = (Turnstile, &Resources)> {
-        self.ready.iter().filter_map(|(shape, jobs)| jobs.first().map(|head| (*head, shape)))
+    /// Shapes with a ready job of which something can start with `most` processors on a node.
+    pub fn within(&self, most: Cpus) -> impl Iterator<Item = (ShapeId, &Line)> {
+        let all = self.ready.range(..=(most, ShapeId(u64::MAX)));
+        all.map(|(_, id)| (*id, &self.lines[id]))
     }
 
-    /// The ready job of a shape that goes first.
-    pub fn head(&self, shape: &Resources) -> Option<Turnstile> {
-        self.ready.get(shape)?.first().copied()
+    /// Shapes with a ready job.
+    pub fn lines(&self) -> impl Iterator<Item = (ShapeId, &Line)> {
+        self.ready.iter().map(|(_, id)| (*id, &self.lines[id]))
     }
 
-    /// Ready jobs of a shape, in order.
-    pub fn of_shape(&self, shape: &Resources) -> impl Iterator<Item = Turnstile> {
-        self.ready.get(shape).into_iter().flatten().copied()
+    /// Shapes with a ready job whose tasks are known to be short, and perhaps some more.
+    pub fn brisk(&self) -> impl Iterator<Item = (ShapeId, &Line)> {
+        self.brisk.iter().map(|id| (*id, &self.lines[id]))
     }
 
-    /// Ready jobs that go before `turn`, of any shape.
-    pub fn ahead(&self, turn: Turnstile) -> impl Iterator<Item = JobId> {
-        self.ready.values().flat_map(move |jobs| jobs.range(..turn).map(|(_, job)| *job))
+    /// Projects with a ready job.
+    pub fn projects(&self) -> impl Iterator<Item = &str> {
+        self.heads.keys().map(String::as_str)
+    }
+
+    /// Of a project's shapes, the one whose first job goes first, of those behind `after`.
+    pub fn next_head(
+        &self,
+        project: &str,
+        after: Option<(Turn, ShapeId)>,
+    ) -> Option<(Turn, ShapeId)> {
+        let heads = self.heads.get(project)?;
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        heads.range((from, Bound::Unbounded)).next().copied()
+    }
+
+    /// The ready jobs of a shape.
+    pub fn line(&self, shape: ShapeId) -> Option<&Line> {
+        self.lines.get(&shape)
+    }
+
+    /// Where a live job stands, and its shape, whether it is ready or not.
+    pub fn place(&self, job: JobId) -> Option<(ShapeId, Turn)> {
+        self.known.get(&job).map(|known| (known.shape, known.turn))
+    }
+
+    /// How many ready jobs go before `turn`, and how many of their tasks wait.
+    pub fn ahead(&self, turn: Turn) -> (u64, u64) {
+        let before = self.lines.values().flat_map(|line| line.jobs.range(..turn));
+        before.fold((0, 0), |(jobs, sum), (_, tasks)| (jobs + 1, sum + tasks))
     }
 
     /// Whether a job is ready to go.
-    pub fn is_ready(&self, job: &Job) -> bool {
-        let jobs = self.ready.get(&job.spec.resources);
-        jobs.is_some_and(|jobs| jobs.contains(&turnstile(job)))
+    pub fn is_ready(&self, job: JobId) -> bool {
+        self.known.get(&job).is_some_and(|known| known.ready)
     }
 
     /// Whether no job is ready.
@@ -62,45 +143,122 @@ impl Queue {
         self.sleeping.iter().take_while(|(at, _)| *at <= now).map(|(_, job)| *job).collect()
     }
 
-    /// Puts a job where it belongs now.
-    pub(crate) fn update(&mut self, job: &Job, now: Timestamp) {
+    /// Puts a job where it belongs now. `key` is what the discipline says of it, asked once.
+    pub(crate) fn update(
+        &mut self,
+        job: &Job,
+        now: Timestamp,
+        key: impl FnOnce(&Job, &Shape) -> u64,
+    ) {
+        let before = self.known.get(&job.id).cloned();
+        let (shape, key) = if let Some(known) = &before {
+            (known.shape, known.turn.key)
+        } else {
+            let shape = Shape::of(&job.spec);
+            let key = key(job, &shape);
+            (self.number(shape), key)
+        };
+        let safe = job.spec.latest_safe_start();
+        let guard = safe.is_some_and(|safe| safe <= now);
+        let priority = Reverse(job.spec.priority);
+        let turn = Turn { guard: Reverse(guard), priority, key, job: job.id };
         let at = job.ready_at();
-        let slot = at.map(|at| if at <= now { Timestamp::default() } else { at });
-        if self.known.get(&job.id) == Some(&slot) {
+        let ready = at.is_some_and(|at| at <= now);
+        let wakes = at.map(|at| if at <= now { safe.filter(|safe| *safe > now) } else { Some(at) });
+        let wakes = wakes.flatten();
+        if let Some(known) = &before {
+            self.take_out(known, turn, ready);
+        }
+        if let Some(at) = wakes {
+            self.sleeping.insert((at, job.id));
+        }
+        if ready {
+            self.join(shape, turn, job.pending.len());
+            if job.is_brisk() {
+                self.brisk.insert(shape);
+            }
+        }
+        self.known.insert(job.id, Known { shape, turn, ready, wakes });
+    }
+
+    /// Takes a job that has ended out.
+    pub(crate) fn remove(&mut self, job: JobId) {
+        let Some(known) = self.known.remove(&job) else {
+            return;
+        };
+        if known.ready {
+            self.leave(&known);
+        }
+        if let Some(at) = known.wakes {
+            self.sleeping.remove(&(at, job));
+        }
+        let line = self.lines.get_mut(&known.shape).expect("a live job's shape is known");
+        line.known -= 1;
+        if line.known == 0
+            && let Some(line) = self.lines.remove(&known.shape)
+        {
+            self.ids.remove(&line.shape);
+        }
+    }
+
+    /// Takes a job out of where it stood, as far as it stands elsewhere now.
+    fn take_out(&mut self, known: &Known, turn: Turn, ready: bool) {
+        if known.ready && !(ready && known.turn == turn) {
+            self.leave(known);
+        }
+        if let Some(at) = known.wakes {
+            self.sleeping.remove(&(at, known.turn.job));
+        }
+    }
+
+    fn join(&mut self, shape: ShapeId, turn: Turn, tasks: u64) {
+        let line = self.lines.get_mut(&shape).expect("a live job's shape is known");
+        let before = line.head();
+        line.jobs.insert(turn, tasks);
+        if before.is_none() {
+            self.ready.insert((line.shape.least_cpus(), shape));
+        }
+        self.move_head(shape, before);
+    }
+
+    fn leave(&mut self, known: &Known) {
+        let line = self.lines.get_mut(&known.shape).expect("a live job's shape is known");
+        let before = line.head();
+        line.jobs.remove(&known.turn);
+        if line.jobs.is_empty() {
+            self.ready.remove(&(line.shape.least_cpus(), known.shape));
+            self.brisk.remove(&known.shape);
+        }
+        self.move_head(known.shape, before);
+    }
+
+    /// Lists a shape by the job that now goes first.
+    fn move_head(&mut self, shape: ShapeId, before: Option<Turn>) {
+        let line = &self.lines[&shape];
+        let now = line.head();
+        if now == before {
             return;
         }
-        self.remove(job);
-        match slot {
-            None => {}
-            Some(at) if at == Timestamp::default() => {
-                self.ready.entry(job.spec.resources.clone()).or_default().insert(turnstile(job));
-            }
-            Some(at) => {
-                self.sleeping.insert((at, job.id));
-            }
+        let project = &line.shape.project;
+        if !self.heads.contains_key(project) {
+            self.heads.insert(project.clone(), BTreeSet::new());
         }
-        self.known.insert(job.id, slot);
-    }
-
-    /// Takes a job out.
-    pub(crate) fn remove(&mut self, job: &Job) {
-        match self.known.remove(&job.id) {
-            None | Some(None) => {}
-            Some(Some(at)) if at == Timestamp::default() => {
-                if let Some(jobs) = self.ready.get_mut(&job.spec.resources) {
-                    jobs.remove(&turnstile(job));
-                    if jobs.is_empty() {
-                        self.ready.remove(&job.spec.resources);
-                    }
-                }
-            }
-            Some(Some(at)) => {
-                self.sleeping.remove(&(at, job.id));
-            }
+        let heads = self.heads.get_mut(project).expect("it has just been put there");
+        before.map(|turn| heads.remove(&(turn, shape)));
+        now.map(|turn| heads.insert((turn, shape)));
+        if heads.is_empty() {
+            self.heads.remove(project);
         }
     }
-}
 
-fn turnstile(job: &Job) -> Turnstile {
-    (Reverse(job.spec.priority), job.id)
+    fn number(&mut self, shape: Shape) -> ShapeId {
+        let shape = Arc::new(shape);
+        let id = *self.ids.entry(shape.clone()).or_insert_with(|| {
+            self.last_shape += 1;
+            ShapeId(self.last_shape)
+        });
+        let line = || Line { shape, jobs: BTreeMap::new(), known: 0 };
+        self.lines.entry(id).or_insert_with(line).known += 1;
+        id
+    }
 }

@@ -1,0 +1,113 @@
+//! In which order jobs go: what each discipline says of a job.
+
+use repower_model::{Span, Timestamp};
+
+use super::Discipline;
+use crate::state::{Job, Shape};
+
+/// How long a task is taken to run of which nobody knows anything, where an order needs a figure.
+pub(crate) const UNKNOWN: Span = Span::from_secs(3600);
+
+/// What a discipline says of a job when it comes: less goes first. Constant while the job lives.
+///
+/// F1 to F4 are those of Carastan-Santos and de Camargo, SC 2017, with the estimate and the time of
+/// submission in seconds; `founded` is the zero of that time.
+pub(crate) fn key(
+    discipline: Discipline,
+    shape: &Shape,
+    submitted: Timestamp,
+    founded: Timestamp,
+) -> u64 {
+    let takes = || seconds(estimate(shape));
+    let size = || processors(shape);
+    let came = || log10(seconds(submitted.since(founded)));
+    match discipline {
+        // Ids are given in order of submission.
+        Discipline::Fcfs
+        | Discipline::Easy
+        | Discipline::EasySjf
+        | Discipline::Conservative
+        | Discipline::Wfp3
+        | Discipline::Unicef => 0,
+        Discipline::Sjf => estimate(shape).as_millis(),
+        Discipline::F1 => ascending(log10(takes()) * size() + 870.0 * came()),
+        Discipline::F2 => ascending(libm::sqrt(takes()) * size() + 25_600.0 * came()),
+        Discipline::F3 => ascending(takes() * size() + 6_860_000.0 * came()),
+        Discipline::F4 => ascending(takes() * libm::sqrt(size()) + 530_000.0 * came()),
+        Discipline::Repower => {
+            submitted.since(founded).as_millis().saturating_add(estimate(shape).as_millis())
+        }
+    }
+}
+
+/// What WFP3 or UNICEF says of a job at a time: less goes first. `None` for the others, whose keys
+/// are constant.
+pub(crate) fn score(
+    discipline: Discipline,
+    job: &Job,
+    shape: &Shape,
+    now: Timestamp,
+) -> Option<f64> {
+    let wait = seconds(now.since(job.submitted));
+    let (takes, size) = (seconds(estimate(shape)).max(1.0), processors(shape));
+    match discipline {
+        Discipline::Wfp3 => {
+            let ratio = wait / takes;
+            Some(-(ratio * ratio * ratio * size))
+        }
+        // One processor would divide by nothing: it goes before all that have waited at all.
+        Discipline::Unicef => {
+            let weight = libm::log2(size) * takes;
+            Some(if weight > 0.0 { -(wait / weight) } else { f64::NEG_INFINITY })
+        }
+        Discipline::Fcfs
+        | Discipline::Sjf
+        | Discipline::Easy
+        | Discipline::EasySjf
+        | Discipline::Conservative
+        | Discipline::F1
+        | Discipline::F2
+        | Discipline::F3
+        | Discipline::F4
+        | Discipline::Repower => None,
+    }
+}
+
+/// How long tasks of a shape are taken to run.
+pub(crate) fn estimate(shape: &Shape) -> Span {
+    shape.estimate.unwrap_or(UNKNOWN)
+}
+
+/// Of seconds; less than one counts as one.
+fn log10(seconds: f64) -> f64 {
+    libm::log10(seconds.max(1.0))
+}
+
+#[expect(clippy::cast_precision_loss, reason = "milliseconds of years are exact")]
+fn seconds(span: Span) -> f64 {
+    span.as_millis() as f64 / 1000.0
+}
+
+#[expect(clippy::cast_precision_loss, reason = "processors of a cell are exact")]
+fn processors(shape: &Shape) -> f64 {
+    shape.processors().as_milli() as f64 / 1000.0
+}
+
+/// A number whose order is that of the floats.
+fn ascending(score: f64) -> u64 {
+    let bits = score.to_bits();
+    if bits >> 63 == 1 { !bits } else { bits | (1 << 63) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_of_floats_keep_their_order() {
+        let scores = [f64::NEG_INFINITY, -2.5, -0.5, 0.0, 1e-9, 3.0, f64::INFINITY];
+        let keys = scores.map(ascending);
+
+        assert!(keys.is_sorted(), "{keys:?}");
+    }
+}

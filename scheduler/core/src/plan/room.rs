@@ -1,0 +1,245 @@
+//! Where a task can go now, and when it could go if not now, with what has been reserved for others.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use repower_model::{IsaLevel, NodeId, Resources, Span, TaskId, Timestamp};
+
+use super::Profile;
+use crate::state::{Node, Shape, State};
+
+/// What one pass has reserved. Made anew for each.
+#[derive(Debug, Default)]
+pub(crate) struct Room {
+    /// Nodes on which something is reserved.
+    profiles: BTreeMap<NodeId, Profile>,
+    /// Nodes that take nothing more from behind, because nobody knows when they will be free.
+    kept: BTreeSet<NodeId>,
+}
+
+/// A place for a task.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Place {
+    /// Where.
+    pub(crate) node: NodeId,
+    /// With which of its amounts.
+    pub(crate) choice: u32,
+}
+
+/// A place for a task that is not free yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Slot {
+    /// Where.
+    pub(crate) place: Place,
+    /// From when on.
+    pub(crate) at: Timestamp,
+    /// The task that ends then and makes room, if it is one that runs.
+    pub(crate) after: Option<TaskId>,
+}
+
+impl Room {
+    /// Whether a node takes nothing beyond what is reserved there.
+    pub(crate) fn is_spoken_for(&self, node: NodeId) -> bool {
+        self.kept.contains(&node) || self.profiles.contains_key(&node)
+    }
+
+    /// Whether anything is reserved at all.
+    pub(crate) fn is_narrowed(&self) -> bool {
+        !self.kept.is_empty() || !self.profiles.is_empty()
+    }
+
+    /// Whether an empty node could hold these amounts for a shape.
+    pub(crate) fn could_hold(node: &Node, shape: &Shape, amounts: &Resources) -> bool {
+        node.takes_work() && meets(node, shape) && node.capacity().holds(amounts)
+    }
+
+    /// Nodes that hold tasks of a shape when they are empty.
+    pub(crate) fn able<'a>(state: &'a State, shape: &'a Shape) -> impl Iterator<Item = &'a Node> {
+        state.nodes.values().filter(|node| {
+            let holds = |(_, amounts): (u32, &Resources)| node.capacity().holds(amounts);
+            node.takes_work() && meets(node, shape) && shape.choices().any(holds)
+        })
+    }
+
+    /// The place where a task fits tightest now, with the first of its choices that fits at all.
+    /// Of the nodes only those are looked at that had more to offer since `tick`.
+    pub(crate) fn now(
+        &self,
+        state: &State,
+        shape: &Shape,
+        avoid: &[NodeId],
+        tick: Option<u64>,
+    ) -> Option<Place> {
+        let mut fresh: Vec<_> =
+            tick.map(|tick| state.offers.grown_since(tick).collect::<Vec<_>>()).unwrap_or_default();
+        if tick.is_some() && fresh.is_empty() {
+            return None;
+        }
+        fresh.sort_by_key(|id| (state.nodes[id].free().cpus, *id));
+        for (choice, amounts) in shape.choices() {
+            let fits = |id: &NodeId| self.fits(state, &state.nodes[id], shape, amounts, avoid);
+            let found = if tick.is_some() {
+                fresh.iter().copied().find(fits)
+            } else {
+                state.offers.with_free(amounts.cpus).find(fits)
+            };
+            if let Some(node) = found {
+                return Some(Place { node, choice });
+            }
+        }
+        None
+    }
+
+    fn fits(
+        &self,
+        state: &State,
+        node: &Node,
+        shape: &Shape,
+        amounts: &Resources,
+        avoid: &[NodeId],
+    ) -> bool {
+        if !node.takes_work() || !node.runway.is_empty() || !meets(node, shape) {
+            return false;
+        }
+        let need = need(node, shape, amounts);
+        node.free().holds(need)
+            && (!shape.constraints.exclusive || node.capacity().holds(amounts))
+            && !self.kept.contains(&node.id)
+            && !avoid.contains(&node.id)
+            && self
+                .profiles
+                .get(&node.id)
+                .is_none_or(|profile| profile.fits(need, state.now, shape.bound))
+    }
+
+    /// Notes that a task has its place from now on.
+    pub(crate) fn took(&mut self, state: &State, shape: &Shape, place: &Place) {
+        if let Some(profile) = self.profiles.get_mut(&place.node) {
+            let amounts = shape.choices().nth(place.choice as usize).map(|(_, amounts)| amounts);
+            let need = need(&state.nodes[&place.node], shape, amounts.unwrap_or(&shape.resources));
+            profile.take(need, state.now, shape.bound);
+        }
+    }
+
+    /// When and where a task could start at the earliest; `None`: nobody knows when.
+    pub(crate) fn earliest(&self, state: &State, shape: &Shape, avoid: &[NodeId]) -> Option<Slot> {
+        let choices = shape.choices().filter_map(|(choice, amounts)| {
+            let reserved = self.among_reserved(state, shape, (choice, amounts), avoid);
+            let running = self.among_running(state, shape, (choice, amounts), avoid);
+            reserved.into_iter().chain(running).min_by_key(|slot| slot.at)
+        });
+        choices.min_by_key(|slot| slot.at)
+    }
+
+    fn among_reserved(
+        &self,
+        state: &State,
+        shape: &Shape,
+        (choice, amounts): (u32, &Resources),
+        avoid: &[NodeId],
+    ) -> Option<Slot> {
+        let slots = self.profiles.iter().filter_map(|(id, profile)| {
+            let node = &state.nodes[id];
+            let able = node.takes_work()
+                && meets(node, shape)
+                && node.capacity().holds(amounts)
+                && !avoid.contains(id)
+                && !self.kept.contains(id);
+            let at =
+                able.then(|| profile.earliest(need(node, shape, amounts), state.now, shape.bound));
+            Some(Slot { place: Place { node: *id, choice }, at: at??, after: None })
+        });
+        slots.min_by_key(|slot| slot.at)
+    }
+
+    /// Goes through the ends of what runs, until one of them makes room.
+    fn among_running(
+        &self,
+        state: &State,
+        shape: &Shape,
+        (choice, amounts): (u32, &Resources),
+        avoid: &[NodeId],
+    ) -> Option<Slot> {
+        let mut free: BTreeMap<NodeId, Option<Resources>> = BTreeMap::new();
+        for (until, task) in &state.ends {
+            let id = state.attempts[task].node;
+            let node = &state.nodes[&id];
+            let known = free.entry(id).or_insert_with(|| {
+                let able = node.takes_work()
+                    && !self.is_spoken_for(id)
+                    && !avoid.contains(&id)
+                    && meets(node, shape)
+                    && node.capacity().holds(amounts);
+                able.then(|| node.free())
+            });
+            let Some(left) = known else { continue };
+            *left = left.plus(&held(state, *task));
+            if left.holds(need(node, shape, amounts)) {
+                let at = (*until).max(state.now);
+                return Some(Slot { place: Place { node: id, choice }, at, after: Some(*task) });
+            }
+        }
+        None
+    }
+
+    /// Keeps a slot for a task: what would reach into it does not start on its node.
+    pub(crate) fn reserve(&mut self, state: &State, shape: &Shape, slot: &Slot) {
+        let id = slot.place.node;
+        let node = &state.nodes[&id];
+        let amounts = shape.choices().nth(slot.place.choice as usize).map(|(_, amounts)| amounts);
+        let need = need(node, shape, amounts.unwrap_or(&shape.resources));
+        let profile = self.profiles.entry(id).or_insert_with(|| profile_of(state, node));
+        profile.take(need, slot.at, shape.bound);
+    }
+
+    /// Keeps the node that is nearest to holding a task of which nobody knows when it can start.
+    pub(crate) fn keep_nearest(&mut self, state: &State, shape: &Shape) {
+        let able = Self::able(state, shape).filter(|node| !self.kept.contains(&node.id));
+        let nearest = able.max_by_key(|node| node.free().cpus).map(|node| node.id);
+        self.kept.extend(nearest);
+    }
+
+    /// Looks at every node that could hold a task, not only at those where something is reserved.
+    pub(crate) fn look_at_all(&mut self, state: &State) {
+        for node in state.nodes.values().filter(|node| node.takes_work()) {
+            self.profiles.entry(node.id).or_insert_with(|| profile_of(state, node));
+        }
+    }
+}
+
+/// What is free of a node, from now on.
+pub(crate) fn profile_of(state: &State, node: &Node) -> Profile {
+    let ends = node.holding.iter().filter_map(|task| {
+        let until = state.attempts[task].until?;
+        Some((until, held(state, *task)))
+    });
+    Profile::new(state.now, node.free(), ends)
+}
+
+/// What a task takes of a node: all of it, if it wants the node for itself.
+fn need<'a>(node: &'a Node, shape: &Shape, amounts: &'a Resources) -> &'a Resources {
+    if shape.constraints.exclusive { node.capacity() } else { amounts }
+}
+
+/// What a task gives back when it ends.
+fn held(state: &State, task: TaskId) -> Resources {
+    let attempt = &state.attempts[&task];
+    let spec = &state.jobs[&task.job].spec;
+    if spec.constraints.exclusive {
+        state.nodes[&attempt.node].capacity().clone()
+    } else {
+        spec.amounts(attempt.alternative).clone()
+    }
+}
+
+/// Whether a node is what the shape asks for, amounts aside.
+pub(crate) fn meets(node: &Node, shape: &Shape) -> bool {
+    let wanted = &shape.constraints;
+    let isa = || IsaLevel::named(&node.inventory.isa_level);
+    wanted.labels.iter().all(|rule| rule.is_met_by(&node.inventory.labels))
+        && wanted.isa_level.is_none_or(|least| isa().is_some_and(|level| level >= least))
+}
+
+/// How long a pass lets others go around a task of which nobody knows when it can start.
+pub(crate) fn is_patient(waited: Span) -> bool {
+    waited < super::PATIENCE
+}
