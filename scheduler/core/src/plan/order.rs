@@ -55,11 +55,8 @@ pub(crate) fn score(
             let ratio = wait / takes;
             Some(-(ratio * ratio * ratio * size))
         }
-        // One processor would divide by nothing: it goes before all that have waited at all.
-        Discipline::Unicef => {
-            let weight = libm::log2(size) * takes;
-            Some(if weight > 0.0 { -(wait / weight) } else { f64::NEG_INFINITY })
-        }
+        // One processor, whose logarithm is nothing, goes first as soon as it has waited at all.
+        Discipline::Unicef => Some(-(wait / (libm::log2(size).max(1e-9) * takes))),
         Discipline::Fcfs
         | Discipline::Sjf
         | Discipline::Easy
