@@ -53,6 +53,7 @@ fn every_reason_and_refusal_is_documented_by_its_code() {
     let page = read("docs/reasons.md");
     let mut known = codes("scheduler/core/src/reason.rs");
     known.extend(codes("scheduler/core/src/refusal.rs"));
+    known.extend(codes("scheduler/core/src/plan/filter.rs"));
     let services = codes_of_services();
     assert!(known.len() > 30 && services.len() > 10, "found only {known:?} and {services:?}");
     known.extend(services);

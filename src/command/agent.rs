@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use repower_agent::Options;
+use repower_model::{LabelError, check_label};
 
 use super::daemon::{self, Stay};
 use crate::failure::{Exit, Explain, Failure};
@@ -48,6 +49,9 @@ pub struct Agent {
         help_heading = "What tasks may use"
     )]
     extra: Vec<Extra>,
+    /// What jobs can ask of nodes besides amounts: gpu=v100
+    #[arg(long, value_name = "NAME=VALUE", value_parser = label, help_heading = "What tasks may use")]
+    label: Vec<(String, String)>,
     /// Output that may wait for the scheduler before tasks are slowed down [default: 32MiB]
     #[arg(long, value_name = "SIZE", help_heading = "What tasks may use")]
     backlog: Option<Size>,
@@ -70,6 +74,8 @@ impl Explain for repower_agent::Error {
             Self::BadName { .. }
             | Self::BadAddress { .. }
             | Self::NoProcessors
+            | Self::BadLabel { .. }
+            | Self::TooManyLabels { .. }
             | Self::NotEnrolled { .. } => Exit::USAGE,
             Self::JoinFileUnreadable { .. }
             | Self::JoinFileMalformed { .. }
@@ -102,6 +108,8 @@ impl Agent {
             .unwrap_or_else(|| if unset { daemon::data_folder("agent") } else { file.data });
         let mut extras = file.extras;
         extras.extend(self.extra.into_iter().map(|extra| (extra.name, extra.amount)));
+        let mut labels = file.labels;
+        labels.extend(self.label);
         Ok(Options {
             data,
             join: self.join.or(file.join),
@@ -111,10 +119,18 @@ impl Agent {
             memory_mib: self.memory.map(mebibytes).or(file.memory_mib),
             disk_mib: self.disk.map(mebibytes).or(file.disk_mib),
             extras,
+            labels,
             backlog_mib: self.backlog.map_or(file.backlog_mib, mebibytes),
             no_exec: self.no_exec || file.no_exec,
         })
     }
+}
+
+/// Reads the name and the value of a label.
+fn label(text: &str) -> Result<(String, String), LabelError> {
+    let (name, value) = text.split_once('=').unwrap_or((text, ""));
+    check_label(name, value)?;
+    Ok((name.to_owned(), value.to_owned()))
 }
 
 /// Returns whole MiB, rounded down but at least one.

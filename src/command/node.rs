@@ -79,6 +79,9 @@ fn fields(node: &NodeSummary, now_ms: i64) -> Vec<(&'static str, String)> {
         let sockets = count(u64::from(found.sockets), "socket");
         fields.push(("host", format!("{}, Linux {}", found.hostname, found.kernel)));
         fields.push(("processor", format!("{} ({}, {sockets})", found.cpu_model, found.isa_level)));
+        if !found.labels.is_empty() {
+            fields.push(("labels", words::labels(Some(found))));
+        }
         fields.push(("agent", found.version.clone()));
     }
     fields

@@ -52,6 +52,7 @@ fn table(nodes: &[NodeSummary], now_ms: i64) -> Table {
         Column::number("FREE"),
         Column::number("TASKS"),
         Column::number("SINCE"),
+        Column::cut("LABELS", 8),
         Column::cut("REASON", 10),
     ]);
     for node in nodes {
@@ -70,6 +71,7 @@ fn table(nodes: &[NodeSummary], now_ms: i64) -> Table {
             tasks.into(),
             if node.since_ms == 0 { "-".to_owned() } else { time::between(node.since_ms, now_ms) }
                 .into(),
+            words::labels(node.inventory.as_ref()).into(),
             node.reason.as_str().into(),
         ]);
     }
@@ -78,7 +80,7 @@ fn table(nodes: &[NodeSummary], now_ms: i64) -> Table {
 
 #[cfg(test)]
 mod tests {
-    use repower_proto::v1::NodePhase;
+    use repower_proto::v1::{Inventory, Label, NodePhase};
 
     use super::*;
 
@@ -96,6 +98,10 @@ mod tests {
             running: 4,
             waiting: 2,
             since_ms: 1000,
+            inventory: Some(Inventory {
+                labels: vec![Label { name: "gpu".into(), value: "v100".into() }],
+                ..Inventory::default()
+            }),
             ..NodeSummary::default()
         };
         let drained = NodeSummary {
@@ -111,9 +117,9 @@ mod tests {
         assert_eq!(
             lines.join("\n"),
             "\
-NAME            STATE         CPUS  MEMORY    FREE  TASKS  SINCE  REASON
-rig-07          up          3.5/16  16 GiB  11 GiB    4+2  2h05m
-rig-08.hall-t…  up,drained  3.5/16  16 GiB  11 GiB      4  2h05m  mia: fan nois…"
+NAME          STATE         CPUS  MEMORY    FREE  TASKS  SINCE  LABELS    REASON
+rig-07        up          3.5/16  16 GiB  11 GiB    4+2  2h05m  gpu=v100
+rig-08.hall…  up,drained  3.5/16  16 GiB  11 GiB      4  2h05m  gpu=v100  mia: fan …"
         );
     }
 }

@@ -1,8 +1,8 @@
 //! The words for states, the same in tables and in JSON.
 
 use repower_proto::v1::{
-    DependencyKind, JobState, LabelRule, Layout, NodePhase, NodeSummary, Outcome, OutcomeKind,
-    Stream, TaskState, TokenKind,
+    DependencyKind, Inventory, JobState, LabelRule, Layout, NodePhase, NodeSummary, Outcome,
+    OutcomeKind, Stream, TaskState, TokenKind,
 };
 
 use crate::jobfile::signal;
@@ -139,6 +139,12 @@ pub fn layout(layout: Layout) -> &'static str {
 pub fn label_rule(rule: &LabelRule) -> String {
     let LabelRule { name, values, negated } = rule.clone();
     repower_model::LabelRule { name, values, negated }.to_string()
+}
+
+/// Returns the labels of a node: `gpu=v100, rack=3`.
+pub fn labels(inventory: Option<&Inventory>) -> String {
+    let labels = inventory.iter().flat_map(|found| &found.labels);
+    labels.map(|label| format!("{}={}", label.name, label.value)).collect::<Vec<_>>().join(", ")
 }
 
 /// Returns the word for a node's phase.

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use repower_model::LabelError;
+
 /// Why an agent cannot start or must end.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -52,6 +54,20 @@ pub enum Error {
     /// There is no processor for tasks.
     #[error("`cpus` is 0, but a node needs at least 1 processor for tasks")]
     NoProcessors,
+    /// Something that cannot be a label.
+    #[error("a label of this node is not one")]
+    BadLabel {
+        /// What is wrong with it.
+        source: LabelError,
+    },
+    /// More labels than a node can have.
+    #[error("this node has {count} labels, but at most {most} are kept")]
+    TooManyLabels {
+        /// How many were given.
+        count: usize,
+        /// How many may be.
+        most: usize,
+    },
     /// A certificate or key of the join file or the identity is not one.
     #[error("the certificates for {scheduler} cannot be used")]
     BadCertificates {
@@ -170,6 +186,8 @@ impl Error {
             }
             Self::BadName { .. } => "choose another name with `--name`",
             Self::BadAddress { .. } => "correct `scheduler`",
+            Self::BadLabel { .. } => "write labels as name=value, for example --label gpu=v100",
+            Self::TooManyLabels { .. } => "keep those that jobs ask for",
             Self::NoProcessors => "give `cpus` a number from 1, or leave it out for all processors",
             Self::BadCertificates { .. } => "make a new join file with `repower token join`",
             Self::Unreachable { .. } => {

@@ -19,7 +19,7 @@ pub(crate) fn inventory(options: &Options, data: &Path) -> Result<Inventory, Err
     })?;
     let uname = rustix::system::uname();
     Ok(Inventory {
-        labels: Vec::new(),
+        labels: options.labels.clone().into_iter().collect(),
         capacity: capacity(options, &system, data),
         hostname: uname.nodename().to_string_lossy().into_owned(),
         kernel: uname.release().to_string_lossy().into_owned(),

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use repower_model::{LabelRule, check_label};
 use serde::{Deserialize, Serialize};
 
 use crate::Error;
@@ -27,6 +28,8 @@ pub struct Options {
     pub disk_mib: Option<u64>,
     /// Countable things for tasks, by name.
     pub extras: BTreeMap<String, u64>,
+    /// What jobs can ask of nodes besides amounts, by name.
+    pub labels: BTreeMap<String, String>,
     /// Output and other reports that wait for the scheduler, in MiB; above it, tasks are slowed down.
     pub backlog_mib: u64,
     /// Starts no process and reports success at once: to measure everything but the processes.
@@ -37,7 +40,16 @@ pub struct Options {
 impl Options {
     /// Whether an agent can be made of them.
     pub(crate) fn check(&self) -> Result<(), Error> {
-        if self.cpus == Some(0) { Err(Error::NoProcessors) } else { Ok(()) }
+        if self.cpus == Some(0) {
+            return Err(Error::NoProcessors);
+        }
+        let (count, most) = (self.labels.len(), LabelRule::MOST);
+        if count > most {
+            return Err(Error::TooManyLabels { count, most });
+        }
+        let mut labels = self.labels.iter();
+        let checked = labels.try_for_each(|(name, value)| check_label(name, value));
+        checked.map_err(|source| Error::BadLabel { source })
     }
 }
 
@@ -52,6 +64,7 @@ impl Default for Options {
             memory_mib: None,
             disk_mib: None,
             extras: BTreeMap::new(),
+            labels: BTreeMap::new(),
             backlog_mib: 32,
             no_exec: false,
         }

@@ -4,6 +4,8 @@ use std::fmt;
 
 use repower_model::{JobId, Timestamp};
 
+use crate::plan::filter::Condition;
+
 /// Why a job or task is where it is. Waiting is no error.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reason {
@@ -34,6 +36,11 @@ pub enum Reason {
     },
     /// No agent is connected.
     NoNodes,
+    /// No node in reach meets a condition that the job sets.
+    NoneMeets {
+        /// The first that none meets, of those that met all before.
+        condition: Condition,
+    },
     /// No node could hold a task, even when empty.
     NothingFits {
         /// The scarcest dimension.
@@ -83,6 +90,7 @@ impl Reason {
             Self::RetryAfter { .. } => "time.retry-after",
             Self::ArrayLimit { .. } => "array.limit",
             Self::NoNodes => "nodes.none",
+            Self::NoneMeets { condition } => condition.code(),
             Self::NothingFits { .. } => "resources.too-large",
             Self::Busy { .. } => "resources.busy",
             Self::Behind { .. } => "queue.behind",
@@ -107,6 +115,10 @@ impl Reason {
             Self::NoNodes => {
                 Some("start an agent, or see `repower nodes` for why none is up".into())
             }
+            Self::NoneMeets { .. } => Some(
+                "`repower nodes` and `repower node NAME` show what there is; ask for less, or add such a node"
+                    .into(),
+            ),
             Self::NothingFits { dimension, most, .. } => {
                 Some(format!("ask for {most} of {dimension} or less, or add a larger node"))
             }
@@ -137,6 +149,7 @@ impl fmt::Display for Reason {
                 write!(f, "{limit} of its tasks run, and its array allows no more at once")
             }
             Self::NoNodes => f.write_str("no node takes work now"),
+            Self::NoneMeets { condition } => write!(f, "no node in reach is {condition}"),
             Self::NothingFits { dimension, asked, most } => write!(
                 f,
                 "a task asks for {asked} of {dimension}, and no node in reach has more than {most}"

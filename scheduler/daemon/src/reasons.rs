@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use repower_core::plan;
 use repower_core::reason::Reason;
 use repower_core::state::{Job, State};
-use repower_model::{JobState, Resources, Span, Timestamp};
+use repower_model::{Constraints, JobState, Resources, Span, Timestamp};
 
 /// How long what was found out for a shape is good.
 const FRESH: Span = Span::from_secs(1);
@@ -17,7 +17,7 @@ const MOST: usize = 1000;
 /// lists it is found once a second for each shape of task, without the numbers of one job.
 #[derive(Debug, Default)]
 pub(crate) struct Reasons {
-    of_shape: Mutex<BTreeMap<Resources, Found>>,
+    of_shape: Mutex<BTreeMap<(Resources, Constraints), Found>>,
 }
 
 #[derive(Debug, Clone)]
@@ -37,16 +37,16 @@ impl Reasons {
         if let Some(own) = own(job, now) {
             return (own.code().to_owned(), own.to_string());
         }
-        let shape = &job.spec.resources;
+        let shape = (job.spec.resources.clone(), job.spec.constraints.clone());
         let mut known = self.of_shape.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(found) = known.get(shape).filter(|found| now.since(found.at) < FRESH) {
+        if let Some(found) = known.get(&shape).filter(|found| now.since(found.at) < FRESH) {
             return (found.code.to_owned(), found.text.clone());
         }
         let Some(found) = look(state, job, now) else { return (String::new(), String::new()) };
         if known.len() >= MOST {
             known.clear();
         }
-        known.insert(shape.clone(), found.clone());
+        known.insert(shape, found.clone());
         (found.code.to_owned(), found.text)
     }
 }

@@ -26,6 +26,7 @@ pub struct Inventory {
     isa_level: String,
     sockets: u32,
     agent_version: String,
+    labels: BTreeMap<String, String>,
 }
 
 /// One node.
@@ -99,6 +100,7 @@ impl From<&v1::NodeSummary> for Node {
 
 impl From<&v1::Inventory> for Inventory {
     fn from(inventory: &v1::Inventory) -> Self {
+        let labels = inventory.labels.iter();
         Self {
             hostname: inventory.hostname.clone(),
             kernel: inventory.kernel.clone(),
@@ -106,6 +108,7 @@ impl From<&v1::Inventory> for Inventory {
             isa_level: inventory.isa_level.clone(),
             sockets: inventory.sockets,
             agent_version: inventory.version.clone(),
+            labels: labels.map(|label| (label.name.clone(), label.value.clone())).collect(),
         }
     }
 }

@@ -132,6 +132,7 @@ fn node() -> v1::NodeSummary {
             isa_level: "x86-64-v3".into(),
             sockets: 2,
             version: "0.1.0".into(),
+            labels: vec![v1::Label { name: "rack".into(), value: "3".into() }],
             ..v1::Inventory::default()
         }),
         since_ms: 1_777_600_000_000,

@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use repower_model::{
-    AttemptId, Instance, Inventory, NodeId, NodePhase, Outcome, StopReason, Usage,
+    AttemptId, Instance, Inventory, LabelRule, NodeId, NodePhase, Outcome, StopReason, Usage,
+    check_label,
 };
 
 use super::report::{End, finish, live};
@@ -21,6 +22,7 @@ pub(crate) fn hello(
     held: &[AttemptId],
 ) -> Result<Answer, Refusal> {
     let node = draft.state().nodes.get(&id).ok_or(Refusal::NodeUnknown { node: id })?;
+    labels(inventory)?;
     let same = node.instance == Some(instance);
     let news = !same || node.phase != NodePhase::Up || node.inventory != *inventory;
     let here = attempts_on(draft, id);
@@ -45,6 +47,19 @@ pub(crate) fn hello(
         }
     }
     Ok(Answer::Done)
+}
+
+/// Refuses labels that no rule could ask for, and more than anybody reads.
+fn labels(inventory: &Inventory) -> Result<(), Refusal> {
+    let bad = |problem| Refusal::BadText { what: "a label of the node", problem };
+    let (count, most) = (inventory.labels.len(), LabelRule::MOST);
+    if count > most {
+        return Err(bad(format!("is one of {count}, but a node has at most {most}")));
+    }
+    let mut labels = inventory.labels.iter();
+    labels
+        .try_for_each(|(name, value)| check_label(name, value))
+        .map_err(|error| bad(format!("is not one: {error}")))
 }
 
 /// The agent has it; it may have missed that it should stop.

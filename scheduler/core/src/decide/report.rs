@@ -9,6 +9,7 @@ use crate::effect::Answer;
 use crate::fact::{AttemptEnded, Fact};
 use crate::input::Report;
 use crate::life::attempt::{self, Event, Phase};
+use crate::plan::filter;
 use crate::state::{Attempt, State};
 
 /// A task that so many nodes could not start is at fault itself.
@@ -97,10 +98,9 @@ fn judge(state: &State, end: &End<'_>) -> (Sequel, Fault) {
             again(tries.system < job.spec.retries.system, Fault::System)
         }
         Outcome::NotStarted { .. } => {
-            let asked = &job.spec.resources;
             let elsewhere = state.nodes.values().any(|node| {
                 let failed_here = node.id == attempt.node || tries.avoid.contains(&node.id);
-                !failed_here && node.takes_work() && node.capacity().holds(asked)
+                !failed_here && filter::suits(node, &job.spec)
             });
             if elsewhere && tries.avoid.len() + 1 < START_ELSEWHERE {
                 (Sequel::Again, Fault::System)

@@ -6,6 +6,7 @@
 //! holding it takes nothing from behind it, so nothing is overtaken for ever.
 
 mod discipline;
+pub mod filter;
 pub(crate) mod order;
 pub mod pace;
 mod pass;
@@ -42,10 +43,7 @@ fn avoided<'a>(state: &State, job: &'a Job, place: u32) -> &'a [NodeId] {
     let tries = job.tries.get(&place);
     let avoid = tries.map_or(&[][..], |tries| tries.avoid.as_slice());
     let elsewhere = || {
-        state.nodes.values().any(|node| {
-            let able = node.takes_work() && node.capacity().holds(&job.spec.resources);
-            able && !avoid.contains(&node.id)
-        })
+        state.nodes.values().any(|node| filter::suits(node, &job.spec) && !avoid.contains(&node.id))
     };
     if !avoid.is_empty() && elsewhere() { avoid } else { &[] }
 }

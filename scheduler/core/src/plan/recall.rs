@@ -3,7 +3,7 @@
 use repower_model::{AttemptId, NodeId, StopReason, TaskId};
 
 use super::room::Room;
-use super::{RECALL_AFTER, avoided};
+use super::{RECALL_AFTER, avoided, filter};
 use crate::fact::Fact;
 use crate::life::attempt::Phase;
 use crate::state::State;
@@ -22,7 +22,10 @@ pub(super) fn recall(state: &State, room: &Room, before: usize) -> Option<Fact> 
         let avoid = job.place(task).map_or(&[][..], |place| avoided(state, job, place));
         let free = state.offers.with_free(asked.cpus);
         let usable = |id: &NodeId| !room.is_spoken_for(*id) && !avoid.contains(id);
-        let mut able = free.filter(|id| usable(id) && state.nodes[id].free().holds(asked));
+        let mut able = free.filter(|id| {
+            let node = &state.nodes[id];
+            usable(id) && node.free().holds(asked) && filter::meets(node, &job.spec.constraints)
+        });
         able.nth(before)?;
         let number = state.attempts[&task].number;
         return Some(Fact::AttemptStopping {

@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use repower_model::{IsaLevel, NodeId, Resources, Span, TaskId, Timestamp};
+use repower_model::{NodeId, Resources, Span, TaskId, Timestamp};
 
-use super::Profile;
+use super::{Profile, filter};
 use crate::state::{Node, Shape, State};
 
 /// What one pass has reserved. Made anew for each.
@@ -49,14 +49,18 @@ impl Room {
 
     /// Whether an empty node could hold these amounts for a shape.
     pub(crate) fn could_hold(node: &Node, shape: &Shape, amounts: &Resources) -> bool {
-        node.takes_work() && meets(node, shape) && node.capacity().holds(amounts)
+        node.takes_work()
+            && filter::meets(node, &shape.constraints)
+            && node.capacity().holds(amounts)
     }
 
     /// Nodes that hold tasks of a shape when they are empty.
     pub(crate) fn able<'a>(state: &'a State, shape: &'a Shape) -> impl Iterator<Item = &'a Node> {
         state.nodes.values().filter(|node| {
             let holds = |(_, amounts): (u32, &Resources)| node.capacity().holds(amounts);
-            node.takes_work() && meets(node, shape) && shape.choices().any(holds)
+            node.takes_work()
+                && filter::meets(node, &shape.constraints)
+                && shape.choices().any(holds)
         })
     }
 
@@ -97,7 +101,8 @@ impl Room {
         amounts: &Resources,
         avoid: &[NodeId],
     ) -> bool {
-        if !node.takes_work() || !node.runway.is_empty() || !meets(node, shape) {
+        if !node.takes_work() || !node.runway.is_empty() || !filter::meets(node, &shape.constraints)
+        {
             return false;
         }
         let need = need(node, shape, amounts);
@@ -140,7 +145,7 @@ impl Room {
         let slots = self.profiles.iter().filter_map(|(id, profile)| {
             let node = &state.nodes[id];
             let able = node.takes_work()
-                && meets(node, shape)
+                && filter::meets(node, &shape.constraints)
                 && node.capacity().holds(amounts)
                 && !avoid.contains(id)
                 && !self.kept.contains(id);
@@ -167,7 +172,7 @@ impl Room {
                 let able = node.takes_work()
                     && !self.is_spoken_for(id)
                     && !avoid.contains(&id)
-                    && meets(node, shape)
+                    && filter::meets(node, &shape.constraints)
                     && node.capacity().holds(amounts);
                 able.then(|| node.free())
             });
@@ -229,14 +234,6 @@ fn held(state: &State, task: TaskId) -> Resources {
     } else {
         spec.amounts(attempt.alternative).clone()
     }
-}
-
-/// Whether a node is what the shape asks for, amounts aside.
-pub(crate) fn meets(node: &Node, shape: &Shape) -> bool {
-    let wanted = &shape.constraints;
-    let isa = || IsaLevel::named(&node.inventory.isa_level);
-    wanted.labels.iter().all(|rule| rule.is_met_by(&node.inventory.labels))
-        && wanted.isa_level.is_none_or(|least| isa().is_some_and(|level| level >= least))
 }
 
 /// How long a pass lets others go around a task of which nobody knows when it can start.

@@ -2,7 +2,7 @@
 
 use repower_model::{Dimension, JobId, JobState, NodePhase, Resources, Timestamp};
 
-use super::avoided;
+use super::{avoided, filter};
 use crate::reason::Reason;
 use crate::state::{Job, Node, State};
 
@@ -127,6 +127,14 @@ fn nodes(state: &State, job: &Job, place: Option<u32>) -> Verdict {
     funnel.push(step("nodes.not-drained", "not drained", &left));
     left.retain(|node| node.held_back.is_none());
     funnel.push(step("nodes.not-held-back", "not held back", &left));
+    for condition in filter::conditions(&job.spec.constraints) {
+        let before = left.len();
+        left.retain(|node| condition.is_met_by(node));
+        funnel.push(step(condition.code(), &condition.to_string(), &left));
+        if left.is_empty() && before > 0 {
+            return (funnel, Vec::new(), Reason::NoneMeets { condition });
+        }
+    }
     let reach = left.clone();
     if !avoid.is_empty() {
         left.retain(|node| !avoid.contains(&node.id));

@@ -1,0 +1,75 @@
+//! Which nodes will do for a job, amounts aside: the conditions that it sets, in order.
+//!
+//! The pass asks whether a node meets them all; the explanation counts who is left after each.
+
+use std::fmt;
+
+use repower_model::{Constraints, IsaLevel, JobSpec, LabelRule};
+
+use crate::state::Node;
+
+/// One condition that a node must meet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Condition {
+    /// A rule about its labels.
+    Label(LabelRule),
+    /// The least instruction set.
+    Isa(IsaLevel),
+}
+
+impl Condition {
+    /// The stable code, documented in `docs/reasons.md`.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Label(_) => "nodes.label",
+            Self::Isa(_) => "nodes.isa",
+        }
+    }
+
+    /// Whether a node meets it. A node of another architecture has no level at all.
+    pub fn is_met_by(&self, node: &Node) -> bool {
+        match self {
+            Self::Label(rule) => rule.is_met_by(&node.inventory.labels),
+            Self::Isa(least) => has_level(node, *least),
+        }
+    }
+}
+
+impl fmt::Display for Condition {
+    /// What a node that meets it is: `labelled gpu=v100`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Label(rule) if rule.negated => {
+                write!(f, "not labelled {}", LabelRule { negated: false, ..rule.clone() })
+            }
+            Self::Label(rule) => write!(f, "labelled {rule}"),
+            Self::Isa(least) => write!(f, "of instruction set {least} or more"),
+        }
+    }
+}
+
+/// The conditions that a job sets, in the order in which they are told: labels, then the
+/// instruction set.
+pub fn conditions(wanted: &Constraints) -> impl Iterator<Item = Condition> + '_ {
+    let labels = wanted.labels.iter().cloned().map(Condition::Label);
+    labels.chain(wanted.isa_level.map(Condition::Isa))
+}
+
+/// Whether a node meets all of them.
+pub fn meets(node: &Node, wanted: &Constraints) -> bool {
+    wanted.labels.iter().all(|rule| rule.is_met_by(&node.inventory.labels))
+        && wanted.isa_level.is_none_or(|least| has_level(node, least))
+}
+
+/// Whether a node that takes work could hold one task of a job if it were empty, with the first
+/// choice of amounts or another.
+pub fn suits(node: &Node, spec: &JobSpec) -> bool {
+    let mut choices = std::iter::once(&spec.resources).chain(&spec.alternatives);
+    node.takes_work()
+        && meets(node, &spec.constraints)
+        && choices.any(|amounts| node.capacity().holds(amounts))
+}
+
+fn has_level(node: &Node, least: IsaLevel) -> bool {
+    IsaLevel::named(&node.inventory.isa_level).is_some_and(|level| level >= least)
+}
