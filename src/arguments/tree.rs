@@ -61,6 +61,8 @@ pub enum Command {
     Demo(command::demo::Demo),
     /// Measure this machine, beside what it does without Repower
     Bench(command::bench::Bench),
+    /// Run a recorded workload in a virtual machine room, and compare policies
+    Sim(Box<command::sim::Sim>),
     /// Write completions for a shell
     Completions(command::completions::Completions),
     /// Write manual pages

@@ -18,6 +18,7 @@ pub mod resubmit;
 pub mod review;
 pub mod scheduler;
 pub mod show;
+pub mod sim;
 pub mod submit;
 pub mod token;
 pub mod wait;
@@ -52,6 +53,7 @@ impl Command {
             Self::Dev(command) => command.look().screen(),
             Self::Demo(command) => command.look().screen(),
             Self::Bench(command) => command.look().screen(),
+            Self::Sim(command) => command.look().screen(),
             Self::Agent(_) | Self::Completions(_) => Look::default().screen(),
         }
     }
@@ -86,6 +88,7 @@ impl Command {
             Self::Dev(command) => asking(command.run(screen)),
             Self::Demo(command) => asking(command.run(screen)),
             Self::Bench(command) => asking(command.run(screen)),
+            Self::Sim(command) => command.run(screen),
         }
     }
 }

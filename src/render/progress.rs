@@ -153,3 +153,36 @@ impl Counter {
         self.bar.finish_and_clear();
     }
 }
+
+/// Counts what is done of something whose size is known, on a terminal; elsewhere it is silent.
+#[derive(Debug)]
+pub struct Steps {
+    bar: ProgressBar,
+}
+
+impl Steps {
+    /// A bar that is seen only if wanted, and on a terminal.
+    pub(crate) fn new(wanted: bool, name: &str, jobs: u64) -> Self {
+        let target = if wanted {
+            ProgressDrawTarget::stderr_with_hz(10)
+        } else {
+            ProgressDrawTarget::hidden()
+        };
+        let style = "{prefix:>12} {bar:24.cyan/blue} {pos}/{len} jobs, {rate}/s, ETA {eta}";
+        let style = ProgressStyle::with_template(style)
+            .expect("a constant that is well formed")
+            .with_key("rate", rate);
+        let bar = ProgressBar::with_draw_target(Some(jobs), target).with_style(style);
+        Self { bar: bar.with_prefix(name.to_owned()) }
+    }
+
+    /// So many are done.
+    pub fn at(&self, count: u64) {
+        self.bar.set_position(count);
+    }
+
+    /// Takes the bar away.
+    pub fn end(self) {
+        self.bar.finish_and_clear();
+    }
+}

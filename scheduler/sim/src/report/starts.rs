@@ -29,7 +29,7 @@ pub struct StartsError {
 pub fn write_starts(
     path: &Path,
     workload: &Workload,
-    replays: &[(String, Replay)],
+    replays: &[(&str, &Replay)],
 ) -> Result<(), StartsError> {
     let failed = |source| StartsError { path: path.to_owned(), source };
     let mut out = BufWriter::new(File::create(path).map_err(failed)?);
@@ -39,7 +39,7 @@ pub fn write_starts(
 fn write(
     out: &mut impl io::Write,
     workload: &Workload,
-    replays: &[(String, Replay)],
+    replays: &[(&str, &Replay)],
 ) -> io::Result<()> {
     write!(out, "job_id,submit,run,cpus,estimate")?;
     for (name, _) in replays {

@@ -1,0 +1,122 @@
+//! The comparison as JSON.
+
+use serde::Serialize;
+
+use super::Outcome;
+use super::room::Room;
+
+/// What `repower sim -o json` prints.
+#[derive(Debug, Serialize)]
+pub(super) struct Document {
+    source: String,
+    jobs: usize,
+    nodes: usize,
+    cpu_milli: u64,
+    gpus: u64,
+    records: u64,
+    left_out: Vec<LeftOut>,
+    outside_window: u64,
+    sorted_in: u64,
+    unread_columns: Vec<String>,
+    policies: Vec<Compared>,
+}
+
+#[derive(Debug, Serialize)]
+struct LeftOut {
+    rule: &'static str,
+    text: &'static str,
+    jobs: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct Compared {
+    policy: &'static str,
+    jobs: u64,
+    given_up: u64,
+    mean_wait_s: f64,
+    max_wait_ms: u64,
+    mean_bsld: f64,
+    median_bsld: f64,
+    p95_bsld: f64,
+    makespan_ms: u64,
+    utilisation: f64,
+    gpu_utilisation: Option<f64>,
+    fairness: f64,
+    node_failures: u64,
+    lost_attempts: u64,
+    preempted_attempts: u64,
+    passes: u64,
+    facts: u64,
+    seconds: f64,
+    jobs_per_second: f64,
+    projects: Vec<Project>,
+}
+
+#[derive(Debug, Serialize)]
+struct Project {
+    name: String,
+    jobs: u64,
+    cpu_hours: f64,
+    mean_wait_s: f64,
+    mean_bsld: f64,
+}
+
+impl Document {
+    pub(super) fn of(room: &Room, outcomes: &[Outcome]) -> Self {
+        let tally = &room.workload.tally;
+        let left_out = tally.skipped.iter().map(|(rule, jobs)| LeftOut {
+            rule: rule.code(),
+            text: rule.as_str(),
+            jobs: *jobs,
+        });
+        Self {
+            source: room.name.clone(),
+            jobs: room.workload.jobs.len(),
+            nodes: room.machine.nodes.len(),
+            cpu_milli: room.machine.cpus().as_milli(),
+            gpus: room.machine.gpus(),
+            records: tally.records,
+            left_out: left_out.collect(),
+            outside_window: tally.outside,
+            sorted_in: tally.unsorted,
+            unread_columns: tally.unread.iter().chain(&room.unread).cloned().collect(),
+            policies: outcomes.iter().map(Compared::of).collect(),
+        }
+    }
+}
+
+impl Compared {
+    fn of(outcome: &Outcome) -> Self {
+        let (report, replay) = (&outcome.report, &outcome.replay);
+        let projects = report.projects.iter().filter(|project| project.jobs > 0);
+        let project = |project: &repower_sim::report::Project| Project {
+            name: project.name.clone(),
+            jobs: project.jobs,
+            cpu_hours: project.cpu_hours,
+            mean_wait_s: project.mean_wait_s,
+            mean_bsld: project.mean_bsld,
+        };
+        Self {
+            policy: outcome.policy.as_str(),
+            jobs: report.jobs,
+            given_up: report.failed,
+            mean_wait_s: report.mean_wait_s,
+            max_wait_ms: report.max_wait.as_millis(),
+            mean_bsld: report.mean_bsld,
+            median_bsld: report.median_bsld,
+            p95_bsld: report.p95_bsld,
+            makespan_ms: report.makespan.as_millis(),
+            utilisation: report.utilisation,
+            gpu_utilisation: report.gpu_utilisation,
+            fairness: report.fairness,
+            node_failures: replay.failures,
+            lost_attempts: replay.lost,
+            preempted_attempts: replay.preempted,
+            passes: replay.passes,
+            facts: replay.facts,
+            seconds: outcome.seconds,
+            jobs_per_second: outcome.jobs_per_second(),
+            projects: projects.map(project).collect(),
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! `repower sim`: a recorded workload under one policy or several, by the scheduler's own engine.
+
+mod document;
+mod error;
+mod options;
+mod room;
+mod table;
+
+use repower_core::plan::Discipline;
+use repower_sim::replay::{Faults, Replay, Rule, Setup, policy_text, replay};
+use repower_sim::report::{Report, write_starts};
+
+use crate::arguments::Look;
+use crate::clock::Stopwatch;
+use crate::failure::{Exit, Failure};
+use crate::render::Screen;
+use crate::render::progress::Steps;
+use error::SimError;
+use room::Room;
+
+pub use options::Sim;
+
+/// What one policy came to.
+#[derive(Debug)]
+struct Outcome {
+    policy: Discipline,
+    replay: Replay,
+    report: Report,
+    seconds: f64,
+}
+
+impl Outcome {
+    /// Jobs of the trace for each second that the replay took.
+    fn jobs_per_second(&self) -> f64 {
+        let jobs = u32::try_from(self.report.jobs).map_or(f64::from(u32::MAX), f64::from);
+        jobs / self.seconds.max(1e-6)
+    }
+}
+
+impl Sim {
+    /// Returns how to show the result.
+    pub(super) fn look(&self) -> &Look {
+        &self.look
+    }
+
+    /// Runs the workload under each policy, one after another, and compares.
+    pub(super) fn run(self, screen: &mut Screen) -> Result<Exit, Failure> {
+        let policies = self.policies()?;
+        let room = Room::open(&self)?;
+        if !screen.is_json() && !screen.is_quiet() {
+            room.describe(screen)?;
+        }
+        let mut outcomes = Vec::new();
+        for policy in policies {
+            outcomes.push(self.one(&room, policy, screen)?);
+        }
+        if let Some(path) = &self.starts {
+            let columns = outcomes.iter().map(|one| (one.policy.as_str(), &one.replay));
+            let columns: Vec<_> = columns.collect();
+            write_starts(path, &room.workload, &columns).map_err(SimError::from)?;
+        }
+        if screen.is_json() {
+            screen.json(&document::Document::of(&room, &outcomes))?;
+        } else {
+            table::show(screen, &outcomes)?;
+        }
+        Ok(Exit::OK)
+    }
+
+    fn one(&self, room: &Room, policy: Discipline, screen: &Screen) -> Result<Outcome, Failure> {
+        let setup = Setup {
+            machine: &room.machine,
+            policy: policy_text(policy),
+            rule: Rule::from(self.passes),
+            faults: self.faults.map(|(mtbf, mttr)| Faults { mtbf, mttr, seed: self.seed }),
+            sampled: false,
+            checked: false,
+        };
+        let jobs = room.workload.jobs.len() as u64;
+        let progress = Steps::new(!screen.is_quiet(), policy.as_str(), jobs);
+        let stopwatch = Stopwatch::start();
+        let went = replay(&room.workload, &setup, &mut |ended| progress.at(ended));
+        let seconds = stopwatch.seconds();
+        progress.end();
+        let replay = went.map_err(|source| SimError::Replay { policy, source })?;
+        let report = Report::of(&room.workload, &room.machine, &replay);
+        Ok(Outcome { policy, replay, report, seconds })
+    }
+}

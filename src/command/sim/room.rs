@@ -1,0 +1,104 @@
+//! The workload and the machine, as the options ask for them.
+
+use std::path::Path;
+
+use repower_sim::trace::{self, Machine, ProjectBy, Workload};
+
+use super::error::SimError;
+use super::options::Sim;
+use crate::failure::Failure;
+use crate::render::Screen;
+use crate::render::quantity::{count, cpus};
+
+/// A workload and the machine that it runs on.
+#[derive(Debug)]
+pub(super) struct Room {
+    /// Where the workload comes from.
+    pub(super) name: String,
+    pub(super) workload: Workload,
+    pub(super) machine: Machine,
+    /// Columns of the node list that nothing was read from.
+    pub(super) unread: Vec<String>,
+}
+
+impl Room {
+    /// Reads what the options name, and leaves out what cannot run.
+    pub(super) fn open(options: &Sim) -> Result<Self, SimError> {
+        let by = ProjectBy::from(options.project_by);
+        let (path, mut workload) = match (&options.source.swf, &options.source.jobs) {
+            (Some(path), _) => (path, trace::swf::read(path, by)?),
+            (None, Some(path)) => (path, trace::jobs::read(path, by)?),
+            (None, None) => unreachable!("clap asks for one of them"),
+        };
+        let (mut machine, unread) = machine(options, path, &workload)?;
+        without(&mut machine, &options.without)?;
+        workload.fit(&machine);
+        workload.window(options.first_index, options.limit);
+        if workload.jobs.is_empty() {
+            let trace::Tally { records: given, outside, .. } = workload.tally;
+            return Err(SimError::NoJobs { given, outside });
+        }
+        Ok(Self { name: path.display().to_string(), workload, machine, unread })
+    }
+
+    /// Says what runs where, and what was left out.
+    pub(super) fn describe(&self, screen: &mut Screen) -> Result<(), Failure> {
+        let tally = &self.workload.tally;
+        let (jobs, nodes) = (self.workload.jobs.len() as u64, self.machine.nodes.len() as u64);
+        let gpus = match self.machine.gpus() {
+            0 => String::new(),
+            gpus => format!(" and {}", count(gpus, "GPU")),
+        };
+        let (jobs, nodes) = (count(jobs, "job"), count(nodes, "node"));
+        let cpus = cpus(self.machine.cpus().as_milli());
+        screen.line(format_args!("{}: {jobs} on {nodes} with {cpus} cpus{gpus}", self.name))?;
+        for (rule, number) in &tally.skipped {
+            screen.line(format_args!("left out: {} {rule}", count(*number, "job")))?;
+        }
+        if tally.outside > 0 {
+            let outside = count(tally.outside, "job");
+            screen.line(format_args!("left out: {outside} outside of the window"))?;
+        }
+        if tally.unsorted > 0 {
+            let unsorted = count(tally.unsorted, "job");
+            screen.line(format_args!("sorted in: {unsorted} below a later submission"))?;
+        }
+        for column in tally.unread.iter().chain(&self.unread) {
+            screen.line(format_args!("not read: column `{column}`"))?;
+        }
+        screen.line("")?;
+        Ok(())
+    }
+}
+
+fn machine(
+    options: &Sim,
+    path: &Path,
+    workload: &Workload,
+) -> Result<(Machine, Vec<String>), SimError> {
+    if let Some(list) = &options.node_list {
+        let list = trace::nodes::read(list)?;
+        return Ok((list.machine, list.unread));
+    }
+    let (count, cpus) = match (options.nodes, workload.processors) {
+        (Some(nodes), _) => nodes,
+        (None, Some(processors)) => (1, processors),
+        (None, None) => {
+            return Err(SimError::NoMachine { path: path.display().to_string() });
+        }
+    };
+    Ok((Machine::uniform(count, cpus), Vec::new()))
+}
+
+fn without(machine: &mut Machine, names: &[String]) -> Result<(), SimError> {
+    for name in names {
+        let name_of =
+            |node: Option<&trace::Offer>| node.map(|node| node.name.clone()).unwrap_or_default();
+        let (first, last) = (name_of(machine.nodes.first()), name_of(machine.nodes.last()));
+        let count = machine.nodes.len();
+        if !machine.remove(name) {
+            return Err(SimError::NodeUnknown { name: name.clone(), count, first, last });
+        }
+    }
+    Ok(())
+}
