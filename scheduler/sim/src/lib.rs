@@ -19,6 +19,7 @@ mod network;
 mod people;
 pub mod replay;
 pub mod report;
+pub mod rlscheduler;
 mod scheduler;
 pub mod shrink;
 pub mod trace;

@@ -4,6 +4,7 @@ use repower_core::plan::Discipline;
 use repower_core::policy::nearest;
 use repower_sim::replay::ReplayError;
 use repower_sim::report::StartsError;
+use repower_sim::rlscheduler::RlError;
 use repower_sim::trace::TraceError;
 
 use crate::failure::{Exit, Explain};
@@ -15,6 +16,10 @@ pub(super) enum SimError {
     Trace(#[from] TraceError),
     #[error("the replay under `{policy}` cannot go on")]
     Replay { policy: Discipline, source: ReplayError },
+    #[error("RLScheduler's loop cannot be asked for this")]
+    Rlscheduler(#[from] RlError),
+    #[error("{option} is for the engine, and the loop of RLScheduler has nothing like it")]
+    EngineOnly { option: &'static str },
     #[error(transparent)]
     Starts(#[from] StartsError),
     #[error("there is no policy `{name}`")]
@@ -42,6 +47,8 @@ impl Explain for SimError {
         Some(match self {
             Self::Trace(error) => error.hint().to_owned(),
             Self::Replay { source, .. } => source.hint().to_owned(),
+            Self::Rlscheduler(source) => source.hint().to_owned(),
+            Self::EngineOnly { option } => format!("leave {option} out, or --semantics"),
             Self::Starts(_) => "check the folder and its permissions".to_owned(),
             Self::PolicyUnknown { nearest: Some(name), .. } => format!("did you mean `{name}`?"),
             Self::PolicyUnknown { nearest: None, .. } => {
@@ -60,7 +67,10 @@ impl Explain for SimError {
 
     fn exit(&self) -> Exit {
         match self {
-            Self::PolicyUnknown { .. } | Self::PolicyTwice { .. } => Exit::USAGE,
+            Self::PolicyUnknown { .. }
+            | Self::PolicyTwice { .. }
+            | Self::EngineOnly { .. }
+            | Self::Rlscheduler(_) => Exit::USAGE,
             Self::Trace(_)
             | Self::Replay { .. }
             | Self::Starts(_)

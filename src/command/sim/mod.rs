@@ -9,6 +9,7 @@ mod table;
 use repower_core::plan::Discipline;
 use repower_sim::replay::{Faults, Replay, Rule, Setup, policy_text, replay};
 use repower_sim::report::{Report, write_starts};
+use repower_sim::rlscheduler;
 
 use crate::arguments::Look;
 use crate::clock::Stopwatch;
@@ -45,6 +46,7 @@ impl Sim {
 
     /// Runs the workload under each policy, one after another, and compares.
     pub(super) fn run(self, screen: &mut Screen) -> Result<Exit, Failure> {
+        self.check()?;
         let policies = self.policies()?;
         let room = Room::open(&self)?;
         if !screen.is_json() && !screen.is_quiet() {
@@ -68,6 +70,12 @@ impl Sim {
     }
 
     fn one(&self, room: &Room, policy: Discipline, screen: &Screen) -> Result<Outcome, Failure> {
+        if let Some(backfill) = self.semantics.backfill() {
+            let stopwatch = Stopwatch::start();
+            let went = rlscheduler::run(&room.workload, &room.machine, policy, backfill);
+            let (replay, report) = went.map_err(SimError::from)?;
+            return Ok(Outcome { policy, replay, report, seconds: stopwatch.seconds() });
+        }
         let setup = Setup {
             machine: &room.machine,
             policy: policy_text(policy),

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use repower_core::plan::Discipline;
 use repower_model::Span;
 use repower_sim::replay::Rule;
+use repower_sim::rlscheduler::Backfill;
 use repower_sim::trace::ProjectBy;
 
 use super::error::SimError;
@@ -26,6 +27,9 @@ pub struct Sim {
     /// repower
     #[arg(long, value_name = "NAMES", value_delimiter = ',', default_value = "repower")]
     pub(super) policy: Vec<String>,
+    /// What schedules: Repower's engine, or the loop of the simulator RLScheduler
+    #[arg(long, value_name = "WHOSE", value_enum, default_value_t)]
+    pub(super) semantics: Semantics,
     /// When the scheduler looks for places: once an instant, or after each single event
     #[arg(long, value_name = "RULE", value_enum, default_value_t)]
     pub(super) passes: Passes,
@@ -73,8 +77,31 @@ pub(super) struct Source {
     pub(super) jobs: Option<PathBuf>,
 }
 
+/// What schedules.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum Semantics {
+    /// The engine of a live cell
+    #[default]
+    Engine,
+    /// As the published tables of RLScheduler were made, without its backfill
+    Rlscheduler,
+    /// The same, with its backfill
+    RlschedulerBackfill,
+}
+
+impl Semantics {
+    /// Returns how the loop of RLScheduler backfills, if it is that.
+    pub(super) fn backfill(self) -> Option<Backfill> {
+        match self {
+            Self::Engine => None,
+            Self::Rlscheduler => Some(Backfill::Off),
+            Self::RlschedulerBackfill => Some(Backfill::On),
+        }
+    }
+}
+
 /// When the scheduler looks for places.
-#[derive(Debug, Clone, Copy, Default, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
 pub(super) enum Passes {
     /// Once, when all of an instant has happened
     #[default]
@@ -115,6 +142,20 @@ impl From<Who> for ProjectBy {
 }
 
 impl Sim {
+    /// Refuses options that the loop of RLScheduler has no use for.
+    pub(super) fn check(&self) -> Result<(), SimError> {
+        let option = if self.semantics == Semantics::Engine {
+            None
+        } else if self.passes != Passes::default() {
+            Some("--passes")
+        } else if self.faults.is_some() {
+            Some("--faults")
+        } else {
+            None
+        };
+        option.map_or(Ok(()), |option| Err(SimError::EngineOnly { option }))
+    }
+
     /// Returns the policies that were named, in that order.
     pub(super) fn policies(&self) -> Result<Vec<Discipline>, SimError> {
         let mut found = Vec::new();

@@ -39,7 +39,7 @@ pub enum Rule {
     /// Once, when all of an instant has happened.
     #[default]
     Instant,
-    /// After each single completion and each single arrival, as `CQSim` does.
+    /// After each single completion and each single arrival, as CQSim does.
     Event,
 }
 

@@ -78,6 +78,14 @@ pub fn bounded_slowdown(job: &Job, run: &Run) -> f64 {
     (measure::float(stayed) / measure::float(ran)).max(1.0)
 }
 
+/// The processor time of all jobs of a workload, of what a machine has in a span.
+pub fn utilisation(workload: &Workload, machine: &Machine, span: Span) -> f64 {
+    let run = Run { done: true, ..Run::default() };
+    let mut sum = measure::Sum::default();
+    workload.jobs.iter().for_each(|job| sum.add(job, &run, 1.0));
+    measure::share(sum.cpu, machine.cpus().as_milli(), span)
+}
+
 impl Report {
     /// Sums a replay up.
     pub fn of(workload: &Workload, machine: &Machine, replay: &Replay) -> Self {

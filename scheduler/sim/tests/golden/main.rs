@@ -7,3 +7,4 @@
 mod data;
 mod measures;
 mod starts;
+mod windows;

@@ -47,6 +47,15 @@ pub(crate) const HPC2N_ROWS: [(&str, &str); 5] = [
     ("start_cons", "2664.2440 62471 13.530309 25.898 5120854 0.378150"),
 ];
 
+/// The first 5000 jobs of Lublin-1.
+pub(crate) const LUBLIN_5000_ROWS: [(&str, &str); 5] = [
+    ("start_fcfs", "1163030.8084 2420403 33028.660429 156619.600 6381309 0.617918"),
+    ("start_sjf", "131341.5730 4712731 47.791871 270.615 5617331 0.701957"),
+    ("start_easy", "49920.9472 537544 514.143974 2940.200 4400916 0.895978"),
+    ("start_easy_sjf", "39513.1144 730783 203.699796 1219.000 4543011 0.867954"),
+    ("start_cons", "58259.3626 482979 472.164754 2433.700 4373179 0.901661"),
+];
+
 fn measure(trace: &Trace, rows: &[(&str, &str)]) {
     let (Some((workload, machine)), Some(columns)) = (load(trace, trace.jobs), columns(trace))
     else {

@@ -4,7 +4,7 @@ use repower_core::plan::Discipline;
 use repower_sim::replay::Rule;
 
 use super::data::{HPC2N, LUBLIN, SYNTH, Trace, columns, load, run};
-use super::measures::{HPC2N_ROWS, LUBLIN_ROWS, SYNTH_ROWS, digits};
+use super::measures::{HPC2N_ROWS, LUBLIN_5000_ROWS, LUBLIN_ROWS, SYNTH_ROWS, digits};
 
 /// The discipline and the event rule of a golden column.
 fn discipline(column: &str) -> (Discipline, Rule) {
@@ -46,7 +46,6 @@ fn hold(trace: &Trace, rows: &[(&str, &str)], only: &str) {
 macro_rules! hold {
     ($($test:ident: $trace:ident $rows:ident $column:literal;)*) => {$(
         #[test]
-        #[ignore = "disciplines by name come with the planner"]
         fn $test() {
             hold(&$trace, &$rows, $column);
         }
@@ -75,4 +74,14 @@ hold! {
     hpc2n_starts_as_easy_by_event_says: HPC2N HPC2N_ROWS "start_easy_seq";
     hpc2n_starts_as_easy_sjf_says: HPC2N HPC2N_ROWS "start_easy_sjf";
     hpc2n_starts_as_conservative_says: HPC2N HPC2N_ROWS "start_cons";
+}
+
+#[test]
+fn five_thousand_jobs_of_lublin_256_have_the_known_digits() {
+    let Some((workload, machine)) = load(&LUBLIN, 5000) else { return };
+    for (column, expected) in LUBLIN_5000_ROWS {
+        let (name, rule) = discipline(column);
+        let (_, report) = run(&workload, &machine, name, rule);
+        assert_eq!(digits(&report), expected, "{column}");
+    }
 }
