@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use repower_model::{NodePhase, Resources, TaskId};
+use repower_model::{Indices, NodePhase, Resources, TaskId};
 
 use crate::policy::Tier;
 use crate::state::{Job, Node, State};
@@ -80,7 +80,7 @@ fn check_shares(state: &State, found: &mut Vec<Violation>) {
 
 fn check_job(state: &State, job: &Job, found: &mut Vec<Violation>) {
     let mut broken = |rule, detail| found.push(Violation { rule, detail });
-    let parts = [job.pending.len(), job.live, job.succeeded, job.failed.len(), job.cancelled];
+    let parts = [job.pending.len(), job.live, job.succeeded, job.failed.len(), job.cancelled.len()];
     if parts.iter().sum::<u64>() != job.count() {
         broken(
             "every task is in one place",
@@ -111,6 +111,11 @@ fn check_job(state: &State, job: &Job, found: &mut Vec<Violation>) {
     }
     if job.limit().is_some_and(|limit| live > u64::from(limit)) {
         broken("an array's limit holds", format!("job {}: {live} of {:?}", job.id, job.limit()));
+    }
+    let mut blocked = Indices::default();
+    job.open.values().for_each(|open| blocked.add(open));
+    if blocked != job.blocked || job.blocked.without(&job.pending).next().is_some() {
+        broken("what waits for another task is pending", format!("job {}", job.id));
     }
     if job.tier == Tier::Prohibited {
         broken("prohibited work is never accepted", format!("job {}", job.id));

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use repower_model::{JobId, Timestamp};
+use repower_model::{JobId, TaskId, Timestamp};
 
 use crate::plan::filter::Condition;
 
@@ -18,6 +18,11 @@ pub enum Reason {
     Dependency {
         /// Which.
         on: Vec<JobId>,
+    },
+    /// Tasks of other jobs must end first.
+    TaskDependency {
+        /// Which.
+        on: Vec<TaskId>,
     },
     /// It asked for a later start.
     StartAfter {
@@ -86,6 +91,7 @@ impl Reason {
         match self {
             Self::Review { .. } => "policy.review",
             Self::Dependency { .. } => "dependency.waiting",
+            Self::TaskDependency { .. } => "dependency.task-waiting",
             Self::StartAfter { .. } => "time.start-after",
             Self::RetryAfter { .. } => "time.retry-after",
             Self::ArrayLimit { .. } => "array.limit",
@@ -108,6 +114,9 @@ impl Reason {
             }
             Self::Dependency { on } => {
                 on.first().map(|job| format!("see `repower why {job}` for the one it waits for"))
+            }
+            Self::TaskDependency { on } => {
+                on.first().map(|task| format!("see `repower why {task}` for the one it waits for"))
             }
             Self::ArrayLimit { .. } => {
                 Some("submit with a higher `%limit` to run more at once".into())
@@ -142,6 +151,10 @@ impl fmt::Display for Reason {
             Self::Dependency { on } => {
                 let ids: Vec<_> = on.iter().map(ToString::to_string).collect();
                 write!(f, "waits for job {} to end", ids.join(", "))
+            }
+            Self::TaskDependency { on } => {
+                let ids: Vec<_> = on.iter().map(ToString::to_string).collect();
+                write!(f, "waits for task {} to end", ids.join(", "))
             }
             Self::StartAfter { .. } => f.write_str("it asked for a later start"),
             Self::RetryAfter { .. } => f.write_str("a retry waits for its time"),

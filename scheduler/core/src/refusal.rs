@@ -109,6 +109,18 @@ pub enum Refusal {
         /// How it ended.
         state: JobState,
     },
+    /// Tasks are to wait for tasks of the same index, but the arrays differ.
+    #[error(
+        "each task is to wait for that of job {job}, but this job has the tasks {own} and that one {other}"
+    )]
+    DependencyMismatch {
+        /// The one that it depends on.
+        job: JobId,
+        /// The indices of the new job.
+        own: String,
+        /// Those of the other.
+        other: String,
+    },
     /// No such job in memory.
     #[error("there is no job {job}")]
     JobUnknown {
@@ -208,6 +220,7 @@ impl Refusal {
             Self::DeadlineTooSoon { .. } => "job.deadline-too-soon",
             Self::DependencyUnknown { .. } => "dependency.unknown",
             Self::DependencyFailed { .. } => "dependency.failed",
+            Self::DependencyMismatch { .. } => "dependency.mismatch",
             Self::JobUnknown { .. } => "job.unknown",
             Self::JobHasEnded { .. } => "job.ended",
             Self::NotUnderReview { .. } => "review.not-needed",
@@ -261,6 +274,9 @@ impl Refusal {
             }
             Self::DependencyFailed { .. } => {
                 Some("use --after-any to run it however the other one ends".into())
+            }
+            Self::DependencyMismatch { job, other, .. } => {
+                Some(format!("use --array {other}, or wait for all of it with --after {job}"))
             }
             Self::JobHasEnded { .. } => Some("`repower resubmit` runs its tasks again".into()),
             Self::NotUnderReview { .. } => Some("`repower why` says what it waits for".into()),

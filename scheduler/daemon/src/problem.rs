@@ -129,6 +129,7 @@ impl From<Refusal> for Problem {
             | Refusal::OutOfBounds { .. }
             | Refusal::TaskTooLarge { .. }
             | Refusal::JobTooLarge { .. }
+            | Refusal::DependencyMismatch { .. }
             | Refusal::DeadlinePassed { .. }
             | Refusal::DeadlineTooSoon { .. }
             | Refusal::ReasonMissing

@@ -56,8 +56,9 @@ fn own(job: &Job, now: Timestamp) -> Option<Reason> {
     if job.review {
         return Some(Reason::Review { class: job.spec.class.clone() });
     }
-    if !job.waits_for.is_empty() {
-        let on = job.waits_for.iter().map(|dependency| dependency.job).collect();
+    let held = job.waits_for.iter().filter(|one| !one.per_task || job.waiting() == 0);
+    let on: Vec<_> = held.map(|dependency| dependency.job).collect();
+    if !on.is_empty() {
         return Some(Reason::Dependency { on });
     }
     if let Some(at) = job.spec.start_after.filter(|at| *at > now) {

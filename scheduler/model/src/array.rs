@@ -95,6 +95,14 @@ impl IndexRange {
         Ok(())
     }
 
+    /// What is left without the first `count` indices; `None`: nothing.
+    fn after(self, count: u64) -> Option<Self> {
+        let left = self.count().checked_sub(count).filter(|left| *left > 0)?;
+        let last = self.end();
+        let first = u64::from(last) - (left - 1) * u64::from(self.step);
+        Some(Self { first: u32::try_from(first).ok()?, last, ..self })
+    }
+
     fn end(self) -> u32 {
         self.last - self.last.saturating_sub(self.first) % self.step.max(1)
     }
@@ -164,6 +172,28 @@ impl Array {
         (u64::from(offset) < range.count()).then(|| range.first + offset * range.step)
     }
 
+    /// Whether another array has the very same indices, however its ranges are written; limits do
+    /// not matter. Cost follows the ranges.
+    pub fn has_same_indices(&self, other: &Self) -> bool {
+        let mut others = other.ranges.iter().copied();
+        let mut there: Option<IndexRange> = None;
+        for range in &self.ranges {
+            let mut here = Some(*range);
+            while let Some(one) = here {
+                let Some(two) = there.or_else(|| others.next()) else {
+                    return false;
+                };
+                if one.first != two.first {
+                    return false;
+                }
+                let same = one.step == two.step;
+                let taken = if same { one.count().min(two.count()) } else { 1 };
+                (here, there) = (one.after(taken), two.after(taken));
+            }
+        }
+        there.is_none() && others.next().is_none()
+    }
+
     /// The places of those indices of a range that the array has, as intervals, ascending.
     pub fn places(&self, asked: IndexRange) -> Vec<(u32, u32)> {
         let whole = self.place(asked.first).zip(self.place(asked.end()));
@@ -229,6 +259,25 @@ mod tests {
             (array.index(9), array.place(2), array.place(10), array.place(31)),
             (None, None, None, None)
         );
+    }
+
+    #[test]
+    fn arrays_have_the_same_indices_however_their_ranges_are_written() {
+        let same = |one: &[(u32, u32, u32)], two: &[(u32, u32, u32)]| {
+            let (one, two) = (array(one).unwrap(), array(two).unwrap());
+            assert_eq!(one.has_same_indices(&two), two.has_same_indices(&one));
+            one.has_same_indices(&two)
+        };
+
+        assert!(same(&[(0, 9, 1)], &[(0, 4, 1), (5, 9, 1)]));
+        assert!(same(&[(0, 4, 2)], &[(0, 2, 2), (4, 4, 1)]));
+        assert!(same(&[(0, 5, 5)], &[(0, 0, 1), (5, 5, 1)]));
+        assert!(same(&[(0, 5, 2)], &[(0, 4, 2)]));
+        assert!(!same(&[(0, 4, 2)], &[(0, 0, 1), (3, 4, 1)]));
+        assert!(!same(&[(0, 9, 1)], &[(0, 8, 1)]));
+        assert!(!same(&[(0, 9, 1)], &[(1, 10, 1)]));
+        assert!(!same(&[(0, 4, 2)], &[(0, 4, 1)]));
+        assert!(same(&[(0, 9_999_998, 1)], &[(0, 5_000_000, 1), (5_000_001, 9_999_998, 1)]));
     }
 
     #[test]

@@ -103,6 +103,40 @@ impl Indices {
         removed
     }
 
+    /// Adds all from `first` to `last`, both ends included.
+    pub fn insert_range(&mut self, first: u32, last: u32) {
+        if first > last {
+            return;
+        }
+        self.remove_range(first, last);
+        self.count += u64::from(last - first) + 1;
+        let above = last.checked_add(1).and_then(|next| self.intervals.remove(&next));
+        let last = above.unwrap_or(last);
+        match self.intervals.range_mut(..first).next_back() {
+            Some((_, end)) if *end + 1 == first => *end = last,
+            _ => {
+                self.intervals.insert(first, last);
+            }
+        }
+    }
+
+    /// Adds all members of another set.
+    pub fn add(&mut self, other: &Self) {
+        other.intervals().for_each(|(first, last)| self.insert_range(first, last));
+    }
+
+    /// Takes all members of another set out.
+    pub fn subtract(&mut self, other: &Self) {
+        for (first, last) in other.intervals() {
+            self.remove_range(first, last);
+        }
+    }
+
+    /// The intervals of members that are not in another set, ascending. Each costs a look-up.
+    pub fn without<'a>(&'a self, other: &'a Self) -> impl Iterator<Item = (u32, u32)> + 'a {
+        self.intervals().flat_map(|(first, last)| Gaps { other, at: Some(first), last })
+    }
+
     /// The members that lie in some intervals, which are ascending and disjoint.
     #[must_use]
     pub fn within(&self, intervals: &[(u32, u32)]) -> Self {
@@ -144,6 +178,30 @@ impl Indices {
     }
 }
 
+/// The parts of an interval that are not in a set.
+struct Gaps<'a> {
+    other: &'a Indices,
+    /// Where to go on; `None`: at the end.
+    at: Option<u32>,
+    last: u32,
+}
+
+impl Iterator for Gaps<'_> {
+    type Item = (u32, u32);
+
+    fn next(&mut self) -> Option<(u32, u32)> {
+        let mut first = self.at?;
+        if let Some((_, end)) = self.other.around(first) {
+            self.at = None;
+            first = end.checked_add(1).filter(|next| *next <= self.last)?;
+        }
+        let next = self.other.intervals.range(first..=self.last).next();
+        let end = next.map_or(self.last, |(start, _)| start - 1);
+        self.at = end.checked_add(1).filter(|next| *next <= self.last);
+        Some((first, end))
+    }
+}
+
 impl FromIterator<u32> for Indices {
     fn from_iter<T: IntoIterator<Item = u32>>(members: T) -> Self {
         let mut set = Self::default();
@@ -178,6 +236,33 @@ mod tests {
         assert!(set.iter().eq(plain.iter().copied()));
         let intervals: Vec<_> = set.intervals().collect();
         assert!(intervals.windows(2).all(|pair| pair[0].1 + 1 < pair[1].0));
+    }
+
+    #[test]
+    fn sets_are_added_subtracted_and_compared_as_plain_sets_are() {
+        let mut state = 11_u32;
+        let mut random = |most: u32| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 8) % most
+        };
+        for _ in 0..500 {
+            let one: BTreeSet<u32> = (0..random(40)).map(|_| random(60)).collect();
+            let other: BTreeSet<u32> = (0..random(40)).map(|_| random(60)).collect();
+            let set = |plain: &BTreeSet<u32>| plain.iter().copied().collect::<Indices>();
+
+            let (mut sum, mut rest) = (set(&one), set(&one));
+            sum.add(&set(&other));
+            rest.subtract(&set(&other));
+
+            assert_eq!(sum, set(&(&one | &other)));
+            assert_eq!(rest, set(&(&one - &other)));
+            let gaps: Vec<_> = set(&one).without(&set(&other)).collect();
+            assert!(gaps.iter().flat_map(|(first, last)| *first..=*last).eq(rest.iter()));
+        }
+        let mut top = Indices::default();
+        top.insert_range(u32::MAX - 1, u32::MAX);
+        top.insert_range(3, 2);
+        assert_eq!((top.len(), top.without(&top.clone()).count()), (2, 0));
     }
 
     #[test]

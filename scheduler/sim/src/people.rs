@@ -9,7 +9,7 @@ use repower_model::{Dependency, IndexRange, JobId, JobSpec, Key, NodeId, Timesta
 
 use crate::dice::Dice;
 use crate::scheduler::{CallId, Letter};
-use crate::workload::Wish;
+use crate::workload::{After, Wish};
 
 /// What somebody asks for.
 #[derive(Debug, Clone)]
@@ -55,11 +55,11 @@ impl People {
             Wish::Submit { mut spec, after, start_in, again_in } => {
                 let slot = self.slots;
                 self.slots += 1;
-                let jobs = after
-                    .iter()
-                    .filter_map(|(slot, kind)| self.jobs.get(slot).map(|job| (*job, *kind)));
-                spec.dependencies =
-                    jobs.map(|(job, kind)| Dependency { job, kind, per_task: false }).collect();
+                let after = after.into_iter().filter_map(|After { slot, kind, per_task }| {
+                    let job = *self.jobs.get(&slot)?;
+                    Some(Dependency { job, kind, per_task })
+                });
+                spec.dependencies = after.collect();
                 spec.start_after = start_in.map(|wait| now + wait);
                 let key = Key(self.dice.bytes());
                 let submitter = format!("user-{slot}");

@@ -2,6 +2,7 @@
 
 use repower_model::{Array, ArrayError, AttemptId, IndexRange, Indices, JobId, StopReason, TaskId};
 
+use super::each::cancel_tasks;
 use super::settle::settle;
 use crate::draft::Draft;
 use crate::effect::Answer;
@@ -31,11 +32,7 @@ pub(crate) fn cancel(
     };
     let stopping = running_of(draft, id, tasks);
     let count = pending.len();
-    if count > 0 {
-        let tasks = job.indices_of(&pending);
-        let (by, reason) = (by.to_owned(), reason.to_owned());
-        draft.push(Fact::TasksCancelled { job: id, tasks, by, reason });
-    }
+    let mut touched = cancel_tasks(draft, id, &pending, by, reason.to_owned());
     for attempt in &stopping {
         let (by, reason) = (by.to_owned(), reason.to_owned());
         draft.push(Fact::AttemptStopping {
@@ -45,7 +42,8 @@ pub(crate) fn cancel(
             reason,
         });
     }
-    settle(draft, id);
+    touched.push(id);
+    settle(draft, touched);
     Ok(Answer::Cancelled { pending: count, stopping: stopping.len() as u64 })
 }
 

@@ -1,7 +1,8 @@
 //! What agents report of attempts. A late report of an older attempt changes nothing.
 
-use repower_model::{AttemptId, Fault, NodeId, Outcome, Sequel, Timestamp, Usage};
+use repower_model::{AttemptId, Fault, JobState, NodeId, Outcome, Sequel, Timestamp, Usage};
 
+use super::each::follow;
 use super::node::hold_back_black_holes;
 use super::settle::settle;
 use crate::draft::Draft;
@@ -57,6 +58,8 @@ pub(crate) fn live(state: &State, id: AttemptId) -> Option<&Attempt> {
 /// Ends a live attempt and decides what becomes of its task.
 pub(crate) fn finish(draft: &mut Draft<'_>, end: &End<'_>) {
     let (sequel, fault) = judge(draft.state(), end);
+    let job = &draft.state().jobs[&end.attempt.task.job];
+    let place = job.place(end.attempt.task).into_iter().collect();
     draft.push(Fact::AttemptEnded(Box::new(AttemptEnded {
         attempt: end.attempt,
         outcome: end.outcome.clone(),
@@ -71,7 +74,13 @@ pub(crate) fn finish(draft: &mut Draft<'_>, end: &End<'_>) {
     if sequel == Sequel::Succeeded || fault != Fault::None {
         hold_back_black_holes(draft, job);
     }
-    settle(draft, job);
+    let mut touched = match sequel {
+        Sequel::Succeeded => follow(draft, job, place, JobState::Succeeded),
+        Sequel::Cancelled => follow(draft, job, place, JobState::Cancelled),
+        Sequel::Failed | Sequel::Again => Vec::new(),
+    };
+    touched.push(job);
+    settle(draft, touched);
 }
 
 /// What becomes of the task, and whose fault it was.

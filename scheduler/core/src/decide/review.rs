@@ -2,6 +2,7 @@
 
 use repower_model::JobId;
 
+use super::each::cancel_tasks;
 use super::settle::settle;
 use crate::draft::Draft;
 use crate::effect::Answer;
@@ -29,14 +30,15 @@ pub(crate) fn review(
     if reason.trim().is_empty() {
         return Err(Refusal::ReasonMissing);
     }
-    let tasks = job.indices_of(&job.pending);
+    let pending = job.pending.clone();
     let policy = draft.state().policy.as_ref().map_or(job.policy, |(policy, _)| policy.hash);
     let (who, why) = (by.to_owned(), reason.to_owned());
     draft.push(Fact::JobReviewed { job: id, approved, by: who, reason: why, policy });
     if !approved {
         let reason = format!("denied: {reason}");
-        draft.push(Fact::TasksCancelled { job: id, tasks, by: by.to_owned(), reason });
-        settle(draft, id);
+        let mut touched = cancel_tasks(draft, id, &pending, by, reason);
+        touched.push(id);
+        settle(draft, touched);
     }
     Ok(Answer::Done)
 }

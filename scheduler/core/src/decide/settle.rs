@@ -1,13 +1,14 @@
 //! What follows when a job has nothing left to do: it ends, and those that waited for it go on.
 
-use repower_model::{JobId, JobState};
+use repower_model::{Indices, JobId, JobState};
 
+use super::each::cancel_tasks;
 use crate::draft::Draft;
 use crate::fact::Fact;
 
-/// Ends a job that has nothing left to do, settles those that waited for it, and so on.
-pub(crate) fn settle(draft: &mut Draft<'_>, job: JobId) {
-    let mut left = vec![job];
+/// Ends those of some jobs that have nothing left to do, settles those that waited for them, and
+/// so on.
+pub(crate) fn settle(draft: &mut Draft<'_>, mut left: Vec<JobId>) {
     while let Some(id) = left.pop() {
         let Some(job) = draft.state().job(id).filter(|job| job.is_done()) else {
             continue;
@@ -18,33 +19,41 @@ pub(crate) fn settle(draft: &mut Draft<'_>, job: JobId) {
             state,
             succeeded: job.succeeded,
             failed: job.failed.len(),
-            cancelled: job.cancelled,
+            cancelled: job.cancelled.len(),
             exit_code: exit_code(state, job.exit_code),
         };
         let waiting = draft.state().dependents.of(id);
         draft.push(ended);
         for dependent in waiting {
-            if release(draft, dependent, id, state) {
-                left.push(dependent);
-            }
+            left.extend(release(draft, dependent, id, state));
         }
     }
 }
 
-/// Tells a job how one that it waited for has ended. Returns whether that was the end of it too.
-fn release(draft: &mut Draft<'_>, job: JobId, on: JobId, ended: JobState) -> bool {
+/// Tells a job how one that it waited for has ended. Returns the jobs that lost tasks by it.
+///
+/// Task by task, all has been said but of those that failed: they do now for good.
+fn release(draft: &mut Draft<'_>, job: JobId, on: JobId, ended: JobState) -> Vec<JobId> {
     let Some(waiting) = draft.state().job(job) else {
-        return false;
+        return Vec::new();
     };
-    let wanted: Vec<_> = waiting.waits_for.iter().filter(|one| one.job == on).collect();
-    let met = wanted.iter().all(|dependency| dependency.kind.is_met_by(ended));
-    let tasks = waiting.indices_of(&waiting.pending);
-    draft.push(Fact::DependencySettled { job, on, met });
-    if !met {
-        let reason = format!("it depends on job {on}, which has {ended}");
-        draft.push(Fact::TasksCancelled { job, tasks, by: "scheduler".into(), reason });
+    let mut wanted = waiting.waits_for.iter().filter(|one| one.job == on && !one.per_task);
+    let whole = wanted.all(|dependency| dependency.kind.is_met_by(ended));
+    let mut lost = Indices::default();
+    for (dependency, open) in waiting.open.iter().filter(|(one, _)| one.job == on) {
+        if !dependency.kind.is_met_by(JobState::Failed) {
+            lost.add(open);
+        }
     }
-    !met
+    let (lost, reason) = if whole {
+        (lost, format!("each task depends on that of job {on}, which has failed"))
+    } else {
+        (waiting.pending.clone(), format!("it depends on job {on}, which has {ended}"))
+    };
+    draft.push(Fact::DependencySettled { job, on, met: lost.is_empty() });
+    let mut touched = cancel_tasks(draft, job, &lost, "scheduler", reason);
+    touched.push(job);
+    touched
 }
 
 /// What `wait` exits with: that of the first task that failed; 130 if it was cancelled.

@@ -4,8 +4,10 @@ mod bounds;
 
 use std::sync::Arc;
 
-use repower_model::{Dependency, JobId, JobState};
+use repower_model::{Array, Dependency, Indices, JobId, JobState};
 
+use super::each::cancel_tasks;
+use super::settle::settle;
 use crate::draft::Draft;
 use crate::effect::Answer;
 use crate::fact::{Fact, JobSubmitted, SubmissionRefused};
@@ -34,6 +36,10 @@ pub(crate) fn submit(draft: &mut Draft<'_>, submit: &Submit) -> Result<Answer, R
     let hash = policy.hash;
     bounds::fits_somewhere(draft.state(), &submit.spec)?;
     let waits_for = open_dependencies(draft.state(), submit)?;
+    let mut lost = Indices::default();
+    for dependency in waits_for.iter().filter(|one| one.per_task) {
+        lost.add(&draft.state().lost_of(dependency));
+    }
     let job = JobId(draft.state().last_job + 1);
     let tasks = submit.spec.array.count();
     let review = tier == Tier::Review;
@@ -47,6 +53,10 @@ pub(crate) fn submit(draft: &mut Draft<'_>, submit: &Submit) -> Result<Answer, R
         review,
         waits_for,
     })));
+    let reason = "the tasks that they depend on have ended otherwise already".to_owned();
+    let mut touched = cancel_tasks(draft, job, &lost, "scheduler", reason);
+    touched.push(job);
+    settle(draft, touched);
     Ok(Answer::Job { job, created: true, tasks, hold: hold_of(review, &submit.spec.class) })
 }
 
@@ -95,7 +105,14 @@ fn refuse(draft: &mut Draft<'_>, submit: &Submit, refusal: Refusal) -> Answer {
 fn open_dependencies(state: &State, submit: &Submit) -> Result<Vec<Dependency>, Refusal> {
     let mut open = Vec::new();
     for dependency in &submit.spec.dependencies {
-        if state.jobs.contains_key(&dependency.job) {
+        if let Some(on) = state.job(dependency.job) {
+            if dependency.per_task && !submit.spec.array.has_same_indices(&on.spec.array) {
+                return Err(Refusal::DependencyMismatch {
+                    job: on.id,
+                    own: indices(&submit.spec.array),
+                    other: indices(&on.spec.array),
+                });
+            }
             open.push(*dependency);
             continue;
         }
@@ -111,4 +128,13 @@ fn open_dependencies(state: &State, submit: &Submit) -> Result<Vec<Dependency>, 
     open.sort_unstable();
     open.dedup();
     Ok(open)
+}
+
+/// The indices of an array, shortened where they are many ranges.
+fn indices(array: &Array) -> String {
+    const SHOWN: usize = 4;
+    let ranges = array.ranges();
+    let shown: Vec<_> = ranges.iter().take(SHOWN).map(ToString::to_string).collect();
+    let more = if ranges.len() > SHOWN { ",.." } else { "" };
+    format!("{}{more}", shown.join(","))
 }

@@ -81,9 +81,14 @@ fn held(job: &Job, place: Option<u32>, now: Timestamp) -> Option<Reason> {
     if job.review {
         return Some(Reason::Review { class: job.spec.class.clone() });
     }
-    if !job.waits_for.is_empty() {
-        let on = job.waits_for.iter().map(|dependency| dependency.job).collect();
+    let whole = job.waits_for.iter().filter(|dependency| !dependency.per_task);
+    let on: Vec<_> = whole.map(|dependency| dependency.job).collect();
+    if !on.is_empty() {
         return Some(Reason::Dependency { on });
+    }
+    let on = place.map(|place| job.waits_for_tasks(place)).unwrap_or_default();
+    if !on.is_empty() {
+        return Some(Reason::TaskDependency { on });
     }
     if let Some(at) = job.spec.start_after.filter(|at| *at > now) {
         return Some(Reason::StartAfter { at });

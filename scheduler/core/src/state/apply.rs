@@ -1,7 +1,7 @@
 //! How each fact changes the state. This is the only writer, at run time and at replay.
 
 use repower_model::{
-    AttemptId, Dependency, Fault, IndexRange, Indices, JobId, JobSpec, NodeId, NodePhase, Outcome,
+    AttemptId, Fault, IndexRange, Indices, JobId, JobSpec, JobState, NodeId, NodePhase, Outcome,
     Resources, Sequel, StopReason, TaskId, Timestamp,
 };
 
@@ -126,7 +126,9 @@ impl State {
         let JobSubmitted { job: id, key, submitter, spec, tier, policy, review, waits_for } =
             submitted;
         let count = u32::try_from(spec.array.count()).expect("an array is bounded");
-        let job = Job {
+        let each = waits_for.iter().filter(|dependency| dependency.per_task);
+        let open = each.map(|dependency| (*dependency, self.open_of(dependency))).collect();
+        let mut job = Job {
             id: *id,
             key: *key,
             submitter: submitter.clone(),
@@ -137,18 +139,21 @@ impl State {
             started: None,
             review: *review,
             waits_for: waits_for.clone(),
+            open,
+            blocked: Indices::default(),
             pending: Indices::up_to(count),
             delayed: std::collections::BTreeSet::new(),
             live: 0,
             succeeded: 0,
             failed: Indices::default(),
-            cancelled: 0,
+            cancelled: Indices::default(),
             stopped: false,
             tries: std::collections::BTreeMap::new(),
             exit_code: 0,
             pace_us: None,
             passed_on: Vec::new(),
         };
+        job.reblock();
         self.last_job = self.last_job.max(id.0);
         self.keys.insert(*key, *id);
         self.dependents.add(*id, waits_for);
@@ -163,7 +168,7 @@ impl State {
     }
 
     fn settled(&mut self, job: JobId, on: JobId) {
-        self.known_job(job).waits_for.retain(|Dependency { job, .. }| *job != on);
+        self.known_job(job).settle(on);
         self.dependents.remove(job, on);
         self.requeue(job);
     }
@@ -171,9 +176,11 @@ impl State {
     fn cancelled(&mut self, id: JobId, tasks: &[IndexRange]) {
         let job = self.jobs.get_mut(&id).expect("facts are about live jobs");
         job.stopped = true;
+        let mut gone = Indices::default();
         for range in tasks {
             for (first, last) in job.spec.array.places(*range) {
-                job.cancelled += job.pending.remove_range(first, last);
+                gone.add(&job.pending.within(&[(first, last)]));
+                job.pending.remove_range(first, last);
                 if !job.delayed.is_empty() {
                     job.delayed.retain(|(_, place)| !(first..=last).contains(place));
                 }
@@ -186,6 +193,9 @@ impl State {
                 }
             }
         }
+        job.forget(&gone);
+        job.cancelled.add(&gone);
+        self.unblock(id, &gone, JobState::Cancelled);
         self.requeue(id);
     }
 
@@ -331,7 +341,7 @@ impl State {
                 job.failed.insert(place);
             }
             Sequel::Cancelled => {
-                job.cancelled += 1;
+                job.cancelled.insert(place);
                 job.tries.remove(&place);
             }
             Sequel::Again => {
@@ -347,6 +357,15 @@ impl State {
             self.rest(attempt.node, at + REST);
         }
         self.release(task, &attempt, &asked, at);
+        let end = match ended.sequel {
+            Sequel::Succeeded => Some(JobState::Succeeded),
+            Sequel::Cancelled => Some(JobState::Cancelled),
+            // A failure is final only when the job has ended: until then a node may give it back.
+            Sequel::Failed | Sequel::Again => None,
+        };
+        if let Some(end) = end {
+            self.unblock(task.job, &[place].into_iter().collect(), end);
+        }
         self.requeue(task.job);
     }
 
@@ -479,7 +498,7 @@ impl State {
         self.offers.update(&self.nodes[&id]);
     }
 
-    fn requeue(&mut self, id: JobId) {
+    pub(super) fn requeue(&mut self, id: JobId) {
         let Self { jobs, queue, policy, founded, .. } = self;
         if let Some(job) = jobs.get(&id) {
             let discipline = policy.as_ref().map(|(policy, _)| policy.scheduling.discipline);
@@ -499,7 +518,7 @@ impl State {
         }
     }
 
-    fn known_job(&mut self, id: JobId) -> &mut Job {
+    pub(super) fn known_job(&mut self, id: JobId) -> &mut Job {
         self.jobs.get_mut(&id).expect("facts are about live jobs")
     }
 

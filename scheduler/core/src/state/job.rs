@@ -35,6 +35,10 @@ pub struct Job {
     pub review: bool,
     /// Dependencies that have not been settled.
     pub waits_for: Vec<Dependency>,
+    /// Of those that hold task by task, the places whose counterparts have not ended as asked.
+    pub open: BTreeMap<Dependency, Indices>,
+    /// All of these places; they are pending.
+    pub blocked: Indices,
     /// Places that wait for a node.
     pub pending: Indices,
     /// Of these, the ones that must wait until a time.
@@ -45,8 +49,8 @@ pub struct Job {
     pub succeeded: u64,
     /// Places that failed for good.
     pub failed: Indices,
-    /// How many were cancelled.
-    pub cancelled: u64,
+    /// Places that were cancelled.
+    pub cancelled: Indices,
     /// Whether somebody has cancelled any of it: then what has failed is not given back any more.
     pub stopped: bool,
     /// Places that were tried and have not ended, or may be given back.
@@ -102,11 +106,10 @@ impl Job {
         if self.live > 0 {
             JobState::Running
         } else if !self.pending.is_empty() {
-            let held = self.review || !self.waits_for.is_empty();
-            if held { JobState::Held } else { JobState::Pending }
+            if self.is_held() { JobState::Held } else { JobState::Pending }
         } else if !self.failed.is_empty() {
             JobState::Failed
-        } else if self.cancelled > 0 {
+        } else if !self.cancelled.is_empty() {
             JobState::Cancelled
         } else {
             JobState::Succeeded
@@ -120,13 +123,12 @@ impl Job {
 
     /// When a task of it could go: `None` if nobody knows, or a time that may have passed.
     pub fn ready_at(&self) -> Option<Timestamp> {
-        let held = self.review || !self.waits_for.is_empty();
         let full = self.limit().is_some_and(|limit| self.live >= u64::from(limit));
-        if held || full || self.pending.is_empty() {
+        if self.is_held() || full || self.pending.is_empty() {
             return None;
         }
         let earliest = self.spec.start_after.unwrap_or_default();
-        let all_delayed = self.delayed.len() as u64 >= self.pending.len();
+        let all_delayed = self.delayed.len() as u64 >= self.waiting();
         match self.delayed.first() {
             Some((at, _)) if all_delayed => Some(earliest.max(*at)),
             _ => Some(earliest),
@@ -136,11 +138,12 @@ impl Job {
     /// The first place that may go now.
     pub fn next_place(&self, now: Timestamp) -> Option<u32> {
         if self.delayed.is_empty() {
-            return self.pending.first();
+            return self.free().next().map(|(first, _)| first);
         }
         let waiting: BTreeSet<u32> =
             self.delayed.iter().filter(|(at, _)| *at > now).map(|(_, place)| *place).collect();
-        self.pending.iter().find(|place| !waiting.contains(place))
+        let mut places = self.free().flat_map(|(first, last)| first..=last);
+        places.find(|place| !waiting.contains(place))
     }
 
     /// Whether its tasks are known to be so short that they may wait on a node beyond its slots.

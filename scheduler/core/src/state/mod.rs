@@ -3,6 +3,7 @@
 mod apply;
 mod attempt;
 mod dependents;
+mod each;
 mod job;
 mod node;
 mod offers;

@@ -173,7 +173,7 @@ impl Queue {
             self.sleeping.insert((at, job.id));
         }
         if ready {
-            self.join(shape, turn, job.pending.len());
+            self.join(shape, turn, job.waiting());
             if job.is_brisk() {
                 self.brisk.insert(shape);
             }

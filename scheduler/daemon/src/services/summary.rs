@@ -27,7 +27,7 @@ pub(super) fn live(shared: &Shared, state: &State, job: &Job) -> v1::JobSummary 
         running: job.live,
         succeeded: job.succeeded,
         failed: job.failed.len(),
-        cancelled: job.cancelled,
+        cancelled: job.cancelled.len(),
         priority: job.spec.priority,
         submitted_ms: job.submitted.as_millis(),
         started_ms: moment_ms(job.started),

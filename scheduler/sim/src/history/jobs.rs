@@ -6,8 +6,8 @@ use repower_core::check::Violation;
 use repower_core::fact::{AttemptEnded, Fact, JobSubmitted};
 use repower_core::policy::{Policy, Tier};
 use repower_model::{
-    AttemptId, Fault, Hash, IndexRange, JobId, JobState, Key, NodeId, Outcome, Sequel, StopReason,
-    TaskId, Timestamp,
+    AttemptId, Dependency, Fault, Hash, IndexRange, JobId, JobState, Key, NodeId, Outcome, Sequel,
+    StopReason, TaskId, Timestamp,
 };
 
 use super::{Rule, hold};
@@ -121,13 +121,36 @@ impl Jobs {
 
     pub(super) fn settled(&mut self, job: JobId, on: JobId, met: bool) -> Result<(), Rule> {
         let ended = self.end(on).ok_or("only an end settles a dependency")?;
+        let failed: BTreeSet<u32> = self.jobs[&on]
+            .tasks
+            .iter()
+            .filter(|(_, task)| matches!(task.at, At::Failed(_)))
+            .map(|(index, _)| *index)
+            .collect();
         let job = self.live(job)?;
         hold(job.waits_for.remove(&on), "a dependency is settled once")?;
+        let loses = || {
+            let mut pending = job.tasks.iter().filter(|(_, task)| task.at == At::Pending);
+            pending.any(|(index, _)| failed.contains(index))
+        };
         let mut wanted = job.submitted.waits_for.iter().filter(|one| one.job == on);
-        hold(
-            met == wanted.all(|one| one.kind.is_met_by(ended)),
-            "a dependency is met as it was asked",
-        )
+        let as_asked = wanted.all(|one| {
+            let ended = if one.per_task { JobState::Failed } else { ended };
+            one.kind.is_met_by(ended) || (one.per_task && !loses())
+        });
+        hold(met == as_asked, "a dependency is met as it was asked")
+    }
+
+    /// Whether the task of an index has ended as those ask that wait for it.
+    fn has_ended_as_asked(&self, on: &Dependency, index: u32) -> bool {
+        let Some(job) = self.jobs.get(&on.job) else { return false };
+        let ended = match job.tasks.get(&index).map(|task| task.at) {
+            Some(At::Succeeded) => JobState::Succeeded,
+            Some(At::Cancelled) => JobState::Cancelled,
+            Some(At::Failed(_)) if job.end.is_some() => JobState::Failed,
+            Some(At::Pending | At::On(_) | At::Failed(_)) | None => return false,
+        };
+        on.kind.is_met_by(ended)
     }
 
     pub(super) fn cancelled(&mut self, job: JobId, ranges: &[IndexRange]) -> Result<(), Rule> {
@@ -150,9 +173,16 @@ impl Jobs {
         at: Timestamp,
     ) -> Result<(), Rule> {
         self.attempts += 1;
+        let waits_for = self.live(attempt.task.job)?.submitted.waits_for.clone();
+        let mut each = waits_for.iter().filter(|one| one.per_task);
+        hold(
+            each.all(|on| self.has_ended_as_asked(on, attempt.task.index)),
+            "a task waits for that of its index",
+        )?;
         let job = self.live(attempt.task.job)?;
         hold(!job.review, "work under review never runs")?;
-        hold(job.waits_for.is_empty(), "a job waits for those before it")?;
+        let whole = |on: &&Dependency| !on.per_task && job.waits_for.contains(&on.job);
+        hold(waits_for.iter().find(whole).is_none(), "a job waits for those before it")?;
         let spec = &job.submitted.spec;
         hold(spec.start_after.is_none_or(|after| after <= at), "nothing starts before its time")?;
         job.live += 1;

@@ -24,13 +24,23 @@ pub(crate) struct Step {
     pub(crate) wish: Wish,
 }
 
+/// A submission that another comes after.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct After {
+    /// Its place among the submissions.
+    pub(crate) slot: usize,
+    pub(crate) kind: DependencyKind,
+    /// Whether each task waits only for that of its index.
+    pub(crate) per_task: bool,
+}
+
 /// What somebody wants. Jobs that have no id yet are named by their place among the submissions.
 #[derive(Debug)]
 pub(crate) enum Wish {
     /// To run a job, after others.
     Submit {
         spec: Box<JobSpec>,
-        after: Vec<(usize, DependencyKind)>,
+        after: Vec<After>,
         /// From the moment at which it is submitted.
         start_in: Option<Span>,
         /// Sent once more, so much later.

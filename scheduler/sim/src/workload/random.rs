@@ -5,7 +5,7 @@ use repower_model::{
     Array, Bytes, Cpus, DependencyKind, IndexRange, JobSpec, Resources, Retries, Span,
 };
 
-use super::{Plan, Step, Wish, Work};
+use super::{After, Plan, Step, Wish, Work};
 use crate::dice::Dice;
 use crate::fault::{Fault, Faults};
 
@@ -15,9 +15,10 @@ pub(crate) fn plan(seed: u64, faults: &Faults, horizon: Moment) -> Plan {
     let jobs = usize::try_from(dice.within(3, 24)).unwrap_or(3);
     let pace = dice.below(3);
     let mut plan = Plan::default();
-    for slot in 0..jobs {
+    let mut arrays = Vec::new();
+    for _ in 0..jobs {
         let at = moment(&mut dice, horizon.as_millis() * 7 / 10);
-        let wish = submission(&mut dice, slot, pace, faults);
+        let wish = submission(&mut dice, &mut arrays, pace, faults);
         plan.steps.push(Step { at, wish });
         if faults.has(Fault::Cancels) && dice.chance(250) {
             let at = moment(&mut dice, horizon.as_millis());
@@ -44,17 +45,25 @@ fn cancel(dice: &mut Dice, jobs: usize) -> Wish {
     Wish::Cancel { job, tasks }
 }
 
-fn submission(dice: &mut Dice, slot: usize, pace: u64, faults: &Faults) -> Wish {
+/// A submission that comes after those with some arrays, to which its own is added.
+fn submission(dice: &mut Dice, arrays: &mut Vec<Array>, pace: u64, faults: &Faults) -> Wish {
+    let slot = arrays.len();
     let mut after = Vec::new();
     while slot > 0 && after.len() < 3 && dice.chance(150) {
         let on = usize::try_from(dice.below(slot as u64)).unwrap_or(0);
         let kinds = [DependencyKind::Ok, DependencyKind::NotOk, DependencyKind::Any];
-        after.push((on, *dice.pick(&kinds)));
+        let (kind, per_task) = (*dice.pick(&kinds), dice.chance(500));
+        after.push(After { slot: on, kind, per_task });
     }
     let again_in = (faults.has(Fault::Duplicates) && dice.chance(400))
         .then(|| dice.span(Span::ZERO, Span::from_secs(20)));
     let start_in = dice.chance(150).then(|| dice.span(Span::ZERO, Span::from_secs(40)));
-    let spec = Box::new(spec(dice, pace));
+    let mut spec = Box::new(spec(dice, pace));
+    // Task by task, arrays must match; where they do not, it is refused.
+    if let Some(each) = after.iter().find(|one| one.per_task).filter(|_| dice.chance(900)) {
+        spec.array = arrays[each.slot].clone();
+    }
+    arrays.push(spec.array.clone());
     Wish::Submit { spec, after, start_in, again_in }
 }
 
