@@ -192,6 +192,7 @@ fn fields(
     ];
     fields.extend(asked::placement(spec));
     fields.extend(asked::timing(spec, zone));
+    fields.extend(reply.estimate.as_ref().and_then(asked::estimate).map(|text| ("estimate", text)));
     if let Some(reason) = reason(summary) {
         fields.insert(2, ("waits for", format!("{reason} [{}]", summary.reason_code)));
     }

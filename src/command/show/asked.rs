@@ -1,7 +1,7 @@
 //! What a job asks for, in the words of `repower show`.
 
 use jiff::tz::TimeZone;
-use repower_proto::v1::{Dependency, JobSpec, Resources};
+use repower_proto::v1::{Dependency, Estimate, JobSpec, Resources};
 
 use crate::jobfile::signal;
 use crate::render::quantity::{bytes, count, cpus};
@@ -104,6 +104,19 @@ pub(super) fn timing(spec: &JobSpec, zone: &TimeZone) -> Vec<(&'static str, Stri
         fields.push(("deadline", format!("{}, {safe}", time::calendar(spec.deadline_ms, zone))));
     }
     fields
+}
+
+/// How long an attempt will take by what is known of runs before; nothing where the job's own words
+/// say it already.
+pub(super) fn estimate(estimate: &Estimate) -> Option<String> {
+    let source = match estimate.source.as_str() {
+        "own-tasks" => "by its own tasks so far",
+        "history" => "by earlier jobs of this name",
+        _ => return None,
+    };
+    let error = estimate.error_percent;
+    let error = error.map_or_else(String::new, |error| format!(", off by {error} % on average"));
+    Some(format!("{} each, {source}{error}", time::span(estimate.span_ms)))
 }
 
 /// What it waits for.

@@ -1,8 +1,8 @@
 //! How a job looks.
 
 use repower_proto::v1::{
-    Array, Constraints, Dependency, DependencyKind, Gang, IndexRange, LabelRule, Layout, Outcome,
-    OutcomeKind, Resources, Retries, TaskState, Usage, Variable,
+    Array, Constraints, Dependency, DependencyKind, Estimate, Gang, IndexRange, LabelRule, Layout,
+    Outcome, OutcomeKind, Resources, Retries, TaskState, Usage, Variable,
 };
 
 use super::*;
@@ -61,6 +61,7 @@ fn reply() -> ShowJobReply {
         tier: "encouraged".into(),
         policy_hash: "dcb4fde0abd8ab4f3a1aa9b50598b159".into(),
         failures: vec![failure],
+        estimate: None,
     }
 }
 
@@ -113,11 +114,13 @@ fn all_that_a_job_asks_of_nodes_and_time_is_shown() {
     spec.deadline_ms = 1_777_719_600_000;
     spec.checkpoint_signal = 10;
     spec.dependencies[0].per_task = true;
+    reply.estimate =
+        Some(Estimate { span_ms: 2_400_000, source: "own-tasks".into(), error_percent: Some(12) });
 
     let utc = TimeZone::UTC;
     let shown = page(Form::Table, |screen| detail(screen, &reply, &[], (&utc, 1_777_633_300_000)));
 
-    let asked: Vec<&str> = shown.lines().skip(8).take(8).collect();
+    let asked: Vec<&str> = shown.lines().skip(8).take(9).collect();
     assert_eq!(
         asked.join("\n"),
         "\
@@ -127,6 +130,7 @@ gang        4 nodes with 2 ranks each, pack
 nodes       gpu=v100|p100, x86-64-v3 or more, nothing else there meanwhile
 expected    1h00m each
 deadline    2026-05-02 11:00:00, latest safe start 2026-05-02 10:00:00
+estimate    40m00s each, by its own tasks so far, off by 12 % on average
 after       ok:7:each
 variables   EPOCHS"
     );

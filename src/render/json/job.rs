@@ -65,7 +65,23 @@ pub struct JobDetail {
     tier: String,
     policy_hash: String,
     spec: Option<Spec>,
+    estimate: Option<Estimate>,
     failures: Vec<Task>,
+}
+
+/// How long an attempt will take.
+#[derive(Debug, Serialize)]
+struct Estimate {
+    span_ms: u64,
+    source: String,
+    error_percent: Option<u32>,
+}
+
+impl From<&v1::Estimate> for Estimate {
+    fn from(estimate: &v1::Estimate) -> Self {
+        let v1::Estimate { span_ms, source, error_percent } = estimate.clone();
+        Self { span_ms, source, error_percent }
+    }
 }
 
 /// The answer to a submission.
@@ -139,6 +155,7 @@ impl From<&v1::ShowJobReply> for JobDetail {
             tier: reply.tier.clone(),
             policy_hash: reply.policy_hash.clone(),
             spec: reply.spec.as_ref().map(Spec::from),
+            estimate: reply.estimate.as_ref().map(Estimate::from),
             failures: reply.failures.iter().map(Task::from).collect(),
         }
     }

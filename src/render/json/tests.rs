@@ -184,6 +184,11 @@ fn the_page_about_json_has_every_shape_as_it_is_printed() {
         tier: "encouraged".into(),
         policy_hash: "dcb4fde0abd8ab4f".into(),
         failures: vec![attempt()],
+        estimate: Some(v1::Estimate {
+            span_ms: 2_400_000,
+            source: "own-tasks".into(),
+            error_percent: Some(12),
+        }),
     };
     let chunk = v1::LogChunk {
         index: 3,

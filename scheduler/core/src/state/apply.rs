@@ -6,7 +6,7 @@ use repower_model::{
 };
 
 use super::share::{Amounts, Change};
-use super::{Attempt, Failure, Job, Node, Queue, State, Token};
+use super::{Attempt, Failure, Job, Node, Queue, Runs, State, Token};
 use crate::fact::{AttemptEnded, Entry, Fact, JobSubmitted};
 use crate::life::attempt::{self, Phase};
 use crate::life::node as node_life;
@@ -150,6 +150,7 @@ impl State {
             stopped: false,
             tries: std::collections::BTreeMap::new(),
             exit_code: 0,
+            runs: Runs::default(),
             pace_us: None,
             passed_on: Vec::new(),
         };
@@ -357,6 +358,9 @@ impl State {
             self.rest(attempt.node, at + REST);
         }
         self.release(task, &attempt, &asked, at);
+        if ended.outcome.is_success() {
+            self.note_run(task.job, ended.usage.wall_us);
+        }
         let end = match ended.sequel {
             Sequel::Succeeded => Some(JobState::Succeeded),
             Sequel::Cancelled => Some(JobState::Cancelled),

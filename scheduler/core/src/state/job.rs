@@ -8,6 +8,7 @@ use repower_model::{
 };
 use serde::{Deserialize, Serialize};
 
+use super::Runs;
 use crate::plan::pace;
 use crate::policy::Tier;
 
@@ -58,6 +59,8 @@ pub struct Job {
     /// What the first task that failed exits with; once a black hole has given tasks back, what
     /// the lowest of those does that are left.
     pub exit_code: i32,
+    /// Run times of its tasks that succeeded.
+    pub runs: Runs,
     /// Mean running time of its latest tasks, in microseconds; `None` until one has ended.
     pub pace_us: Option<u64>,
     /// The first nodes, at most two, on which its tasks passed.

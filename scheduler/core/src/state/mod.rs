@@ -4,6 +4,7 @@ mod apply;
 mod attempt;
 mod dependents;
 mod each;
+mod history;
 mod job;
 mod node;
 mod offers;
@@ -20,6 +21,7 @@ use serde::{Deserialize, Serialize};
 use crate::policy::{Policy, Scheduling};
 
 pub use attempt::Attempt;
+pub use history::{Estimate, History, Runs, Source};
 pub use job::{Job, Tries};
 pub use node::{Failure, Node};
 pub use offers::Offers;
@@ -60,6 +62,8 @@ pub struct State {
     /// When attempts that hold something of a node will give it back at the latest, as far as that
     /// is known.
     pub ends: BTreeSet<(Timestamp, TaskId)>,
+    /// How long tasks ran before.
+    pub history: History,
     /// What projects hold, and have held.
     pub shares: Shares,
     /// Nodes with fast failures since something last passed there.

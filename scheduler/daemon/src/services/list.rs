@@ -111,6 +111,11 @@ fn from_memory(shared: &Shared, state: &State, job: &Job) -> v1::ShowJobReply {
         tier: job.tier.as_str().to_owned(),
         policy_hash: job.policy.to_string(),
         failures: Vec::new(),
+        estimate: state.estimate(job).map(|estimate| v1::Estimate {
+            span_ms: estimate.span.as_millis(),
+            source: estimate.source.as_str().to_owned(),
+            error_percent: estimate.error_percent,
+        }),
     }
 }
 
@@ -124,6 +129,7 @@ async fn from_history(shared: &Shared, job: JobId) -> Result<v1::ShowJobReply, P
         policy_hash: std::mem::take(&mut row.policy_hash),
         summary: Some(summary::past(row)),
         failures: Vec::new(),
+        estimate: None,
     })
 }
 
