@@ -84,6 +84,12 @@ impl Default for JobSpec {
 }
 
 impl JobSpec {
+    /// How many processors a task takes in all, with the amounts of a number.
+    pub fn processors(&self, number: u32) -> Cpus {
+        let ranks = self.gang.map_or(1, |gang| u64::from(gang.ranks()));
+        Cpus::from_milli(self.amounts(number).cpus.as_milli().saturating_mul(ranks))
+    }
+
     /// The amounts of a number: 0 the first choice, else that alternative; the first choice where
     /// there is no such alternative.
     pub fn amounts(&self, number: u32) -> &Resources {

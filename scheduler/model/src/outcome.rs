@@ -53,6 +53,20 @@ impl Outcome {
         }
     }
 
+    /// Whether the program ended as it would have anywhere: nobody stopped it, nothing was lost.
+    pub fn has_run_its_course(&self) -> bool {
+        match self {
+            Self::Exited { .. } | Self::Signalled { .. } | Self::TimedOut | Self::OutOfMemory => {
+                true
+            }
+            Self::Cancelled
+            | Self::NotStarted { .. }
+            | Self::Lost { .. }
+            | Self::Recalled
+            | Self::Preempted => false,
+        }
+    }
+
     /// Whether the task has done what it should.
     pub fn is_success(&self) -> bool {
         matches!(self, Self::Exited { code: 0 })

@@ -9,6 +9,7 @@
 //! without network and delays, under any policy, and [`report`] says how that went.
 
 pub mod clock;
+pub mod crowd;
 pub mod dice;
 pub mod fault;
 pub mod heap;

@@ -27,7 +27,10 @@ pub use why::{Explanation, FunnelStep, Short, why};
 pub(crate) use pass::Pass;
 pub(crate) use start::Memory;
 
-/// How long a task that does not fit lets others overtake it.
+/// How long a task is taken to run of which nobody knows anything, where an order needs a figure.
+pub const UNKNOWN: Span = Span::from_secs(3600);
+
+/// How long a task that does not fit lets others overtake it, where nobody knows when it will fit.
 pub const PATIENCE: Span = Span::from_secs(600);
 
 /// How long a task may wait on a node for a slot before it is taken back for a free one.

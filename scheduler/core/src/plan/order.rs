@@ -2,25 +2,31 @@
 
 use repower_model::{Span, Timestamp};
 
-use super::Discipline;
+use super::{Discipline, UNKNOWN};
 use crate::state::{Job, Shape};
 
-/// How long a task is taken to run of which nobody knows anything, where an order needs a figure.
-pub(crate) const UNKNOWN: Span = Span::from_secs(3600);
+/// What a job meets when it comes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Arrival {
+    /// How long after the cell was founded it could first have gone.
+    pub(crate) after: Span,
+    /// How long the cell would work to clear what is there, itself included, by the estimates, in
+    /// milliseconds.
+    pub(crate) backlog_ms: f64,
+    /// How true estimates have been: work done of work estimated.
+    pub(crate) accuracy: f64,
+    /// The largest backlog of late, in milliseconds of real work.
+    pub(crate) peak_ms: f64,
+}
 
 /// What a discipline says of a job when it comes: less goes first. Constant while the job lives.
 ///
 /// F1 to F4 are those of Carastan-Santos and de Camargo, SC 2017, with the estimate and the time of
-/// submission in seconds; `founded` is the zero of that time.
-pub(crate) fn key(
-    discipline: Discipline,
-    shape: &Shape,
-    submitted: Timestamp,
-    founded: Timestamp,
-) -> u64 {
+/// arrival in seconds.
+pub(crate) fn key(discipline: Discipline, shape: &Shape, arrival: &Arrival) -> u64 {
     let takes = || seconds(estimate(shape));
     let size = || processors(shape);
-    let came = || log10(seconds(submitted.since(founded)));
+    let came = || log10(seconds(arrival.after));
     match discipline {
         // Ids are given in order of submission.
         Discipline::Fcfs
@@ -34,10 +40,23 @@ pub(crate) fn key(
         Discipline::F2 => ascending(libm::sqrt(takes()) * size() + 25_600.0 * came()),
         Discipline::F3 => ascending(takes() * size() + 6_860_000.0 * came()),
         Discipline::F4 => ascending(takes() * libm::sqrt(size()) + 530_000.0 * came()),
-        Discipline::Repower => {
-            submitted.since(founded).as_millis().saturating_add(estimate(shape).as_millis())
-        }
+        Discipline::Repower => ascending(seconds(arrival.after) * 1000.0 + grant(shape, arrival)),
     }
+}
+
+/// How much later, in milliseconds, others may come and still go before a job: its virtual deadline
+/// less its arrival.
+///
+/// Short jobs grant little, so they pass long ones. The longest job grants no more than a quarter
+/// more than what is before it will take, itself included, as the estimates have turned out to be
+/// worth lately, and than the largest backlog of late. So nothing in it is an absolute time, and
+/// nothing is overtaken without bound. Both figures were found by simulation (docs/simulator.md).
+fn grant(shape: &Shape, arrival: &Arrival) -> f64 {
+    const OF_ESTIMATE: f64 = 40.0;
+    const OF_BACKLOG: f64 = 1.25;
+    let takes_ms = seconds(estimate(shape)) * 1000.0;
+    let clears_ms = arrival.accuracy * (arrival.backlog_ms + takes_ms);
+    (OF_ESTIMATE * takes_ms).min(OF_BACKLOG * clears_ms.min(arrival.peak_ms))
 }
 
 /// What WFP3 or UNICEF says of a job at a time: less goes first. `None` for the others, whose keys

@@ -16,8 +16,11 @@ use crate::fact::Fact;
 use crate::policy::Scheduling;
 use crate::state::{Line, Shape, ShapeId, State, Turn};
 
-/// How many tasks that cannot start get a reservation before others go around them.
-const RESERVED: usize = 1;
+/// How many tasks that cannot start get a reservation before others go around them: that which is
+/// first, and under `repower` that which has waited longest.
+fn reservations(discipline: Discipline) -> usize {
+    if discipline == Discipline::Repower { 2 } else { 1 }
+}
 
 /// How many shapes that cannot start are looked at for those that get a reservation.
 const TRIES: usize = 64;
@@ -32,6 +35,8 @@ pub(crate) struct Pass<'a> {
     scheduling: Scheduling,
     stage: Stage,
     reserved: usize,
+    /// Jobs for whose next task a place is kept.
+    reserved_for: BTreeSet<JobId>,
     tries: usize,
     recalled: usize,
 }
@@ -39,6 +44,9 @@ pub(crate) struct Pass<'a> {
 /// How far a pass is.
 #[derive(Debug)]
 enum Stage {
+    /// Starts tasks of the jobs that were first and oldest when the pass began, last one first,
+    /// before all others.
+    Opening(Vec<JobId>),
     /// Goes through shapes in order, from behind the last of each project that could not start.
     InTurn(BTreeMap<String, (Turn, ShapeId)>),
     /// Goes through jobs in an order that was made for this pass; none may overtake.
@@ -86,16 +94,25 @@ impl<'a> Pass<'a> {
             | Discipline::F3
             | Discipline::F4
             | Discipline::Easy
-            | Discipline::EasySjf
-            | Discipline::Repower => Stage::InTurn(BTreeMap::new()),
+            | Discipline::EasySjf => Stage::InTurn(BTreeMap::new()),
+            Discipline::Repower => Stage::Opening(Vec::new()),
         };
-        Self { starter, scheduling, stage, reserved: 0, tries: 0, recalled: 0 }
+        let reserved_for = BTreeSet::new();
+        let mut pass =
+            Self { starter, scheduling, stage, reserved: 0, reserved_for, tries: 0, recalled: 0 };
+        if let Stage::Opening(_) = pass.stage {
+            let first = pass.first(state, &BTreeMap::new()).map(|(_, turn, _)| turn.job);
+            let oldest = state.queue.oldest().filter(|oldest| Some(*oldest) != first);
+            pass.stage = Stage::Opening(oldest.into_iter().chain(first).collect());
+        }
+        pass
     }
 
     /// The next fact of the pass; `None` when it is over.
     pub(crate) fn next(&mut self, state: &State) -> Option<Fact> {
         loop {
             let (fact, stage) = match std::mem::replace(&mut self.stage, Stage::Over) {
+                Stage::Opening(opening) => self.opening(state, opening),
                 Stage::InTurn(passed) => self.in_turn(state, passed),
                 Stage::Sorted(jobs) => self.sorted(state, jobs),
                 Stage::Everyone(jobs) => self.everyone(state, jobs),
@@ -115,13 +132,33 @@ impl<'a> Pass<'a> {
         }
     }
 
+    /// Starts what was first and then what was oldest, or keeps places for them.
+    fn opening(&mut self, state: &State, mut jobs: Vec<JobId>) -> (Option<Fact>, Stage) {
+        while let Some(job) = jobs.last().copied() {
+            let id = state.queue.place(job).map(|(id, _)| id);
+            match id.and_then(|id| Some((id, self.one(state, id, job)?))) {
+                Some((_, (Verdict::Starts(fact), _))) => return (Some(fact), Stage::Opening(jobs)),
+                Some((id, (Verdict::Full, shape))) if Room::able(state, shape).next().is_some() => {
+                    self.reserve(state, id, job);
+                }
+                Some((_, (Verdict::Full | Verdict::Barred, _))) | None => {}
+            }
+            jobs.pop();
+        }
+        (None, Stage::InTurn(BTreeMap::new()))
+    }
+
     /// Starts what is first in order, until enough has been reserved for what cannot.
     fn in_turn(
         &mut self,
         state: &State,
         mut passed: BTreeMap<String, (Turn, ShapeId)>,
     ) -> (Option<Fact>, Stage) {
+        let most = reservations(self.scheduling.discipline);
         while let Some((project, turn, id)) = self.first(state, &passed) {
+            if self.reserved >= most || self.tries >= TRIES {
+                return (None, Stage::Around(self.lanes(state)));
+            }
             match self.starter.shape(state, id) {
                 Verdict::Starts(fact) => return (Some(fact), Stage::InTurn(passed)),
                 Verdict::Barred => {}
@@ -131,15 +168,14 @@ impl<'a> Pass<'a> {
                         if self.lets_none_overtake() {
                             return (None, Stage::Recall);
                         }
-                        self.reserve(state, id, turn.job);
+                        if !self.reserved_for.contains(&turn.job) {
+                            self.reserve(state, id, turn.job);
+                        }
                     }
                 }
             }
             passed.insert(project, (turn, id));
             self.tries += 1;
-            if self.reserved >= RESERVED || self.tries >= TRIES {
-                return (None, Stage::Around(self.lanes(state)));
-            }
         }
         (None, Stage::Recall)
     }
@@ -213,6 +249,7 @@ impl<'a> Pass<'a> {
         if let Some(slot) = room.earliest(state, shape, avoid) {
             room.reserve(state, shape, &slot);
             self.reserved += 1;
+            self.reserved_for.insert(job.id);
         } else if !is_patient(state.now.since(job.submitted)) {
             room.keep_nearest(state, shape);
             self.reserved += 1;

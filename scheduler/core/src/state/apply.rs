@@ -1,16 +1,17 @@
 //! How each fact changes the state. This is the only writer, at run time and at replay.
 
 use repower_model::{
-    AttemptId, Fault, IndexRange, Indices, JobId, JobSpec, JobState, NodeId, NodePhase, Outcome,
-    Resources, Sequel, StopReason, TaskId, Timestamp,
+    AttemptId, Cpus, Fault, IndexRange, Indices, JobId, JobSpec, JobState, NodeId, NodePhase,
+    Outcome, Resources, Sequel, Span, StopReason, TaskId, Timestamp,
 };
 
 use super::share::{Amounts, Change};
-use super::{Attempt, Failure, Job, Node, Queue, Runs, State, Token};
+use super::{Attempt, Failure, Job, Node, Queue, Runs, Shape, State, Token};
 use crate::fact::{AttemptEnded, Entry, Fact, JobSubmitted};
 use crate::life::attempt::{self, Phase};
 use crate::life::node as node_life;
-use crate::plan::{REST, order, pace};
+use crate::plan::order::{self, Arrival};
+use crate::plan::{REST, UNKNOWN, pace};
 use crate::policy::Policy;
 
 /// A task that fails by the user's fault within this long of its start has failed fast.
@@ -29,16 +30,32 @@ impl State {
         self.change(&entry.fact, entry.at);
     }
 
-    /// Lets time pass: jobs whose time has come get ready.
+    /// Lets time pass: jobs whose time has come get ready, each at its time, so that it makes no
+    /// difference how often somebody looks.
     pub fn advance(&mut self, now: Timestamp) {
-        self.now = self.now.max(now);
-        for job in self.queue.due(self.now) {
-            self.requeue(job);
+        while let Some(at) = self.queue.next_wake().filter(|at| *at <= now) {
+            self.pass_to(at);
+            for job in self.queue.due(at) {
+                self.requeue(job);
+            }
         }
+        self.pass_to(now);
         while let Some((_, node)) = self.resting.first().copied().filter(|(at, _)| *at <= self.now)
         {
             self.wake_node(node);
         }
+    }
+
+    /// What runs on beyond its end counts as work no more.
+    fn pass_to(&mut self, now: Timestamp) {
+        let after = (self.now, TaskId { job: JobId(u64::MAX), index: u32::MAX });
+        let overdue = self.ends.range(after..).take_while(|(at, _)| *at <= now);
+        for (until, task) in overdue {
+            let attempt = &self.attempts[task];
+            let cpus = self.jobs[&task.job].spec.processors(attempt.alternative);
+            self.backlog.ends(cpus, Some(*until), self.now);
+        }
+        self.now = self.now.max(now);
     }
 
     fn change(&mut self, fact: &Fact, at: Timestamp) {
@@ -136,6 +153,7 @@ impl State {
             tier: *tier,
             policy: *policy,
             submitted: at,
+            eligible: None,
             started: None,
             review: *review,
             waits_for: waits_for.clone(),
@@ -259,8 +277,16 @@ impl State {
         node.holding.insert(task);
         node.take(asked, spec.constraints.exclusive);
         attempt.until = spec.time_limit.or(spec.expected).map(|bound| at + bound);
-        attempt.until.map(|until| self.ends.insert((until, task)));
+        let until = attempt.until;
+        until.map(|until| self.ends.insert((until, task)));
+        self.backlog.starts(self.processors(task), until, self.now);
         self.share(&spec.project, &Amounts::Taken(asked));
+    }
+
+    /// How many processors a live attempt takes in all.
+    fn processors(&self, task: TaskId) -> Cpus {
+        let alternative = self.attempts[&task].alternative;
+        self.jobs[&task.job].spec.processors(alternative)
     }
 
     /// A project's tasks hold more or less than before.
@@ -272,21 +298,26 @@ impl State {
     }
 
     fn started(&mut self, id: AttemptId, started: Timestamp) {
+        let now = self.now;
         let Some(attempt) = self.attempts.get_mut(&id.task) else {
             return;
         };
         attempt.started = Some(started);
-        if let Some(until) = attempt.until {
-            // Its time runs from its start, which is what its agent measures.
-            let bound = until.since(attempt.placed);
-            let start = started.max(attempt.placed).min(self.now.max(attempt.placed));
-            self.ends.remove(&(until, id.task));
-            attempt.until = Some(start + bound);
-            self.ends.insert((start + bound, id.task));
-        }
         if let Some(phase) = attempt::after(attempt.phase, attempt::Event::Started) {
             attempt.phase = phase;
         }
+        let Some(before) = attempt.until else {
+            return;
+        };
+        // Its time runs from its start, which is what its agent measures.
+        let start = started.max(attempt.placed).min(now.max(attempt.placed));
+        let until = start + before.since(attempt.placed);
+        attempt.until = Some(until);
+        self.ends.remove(&(before, id.task));
+        self.ends.insert((until, id.task));
+        let cpus = self.processors(id.task);
+        self.backlog.ends(cpus, Some(before), now);
+        self.backlog.starts(cpus, Some(until), now);
     }
 
     fn stopping(&mut self, id: AttemptId, why: StopReason) {
@@ -309,9 +340,14 @@ impl State {
     fn attempt_ended(&mut self, ended: &AttemptEnded, at: Timestamp) {
         let AttemptId { task, number } = ended.attempt;
         let attempt = self.attempts.remove(&task).expect("only a live attempt ends");
+        let asked = self.jobs[&task.job].spec.clone();
+        if ended.outcome.has_run_its_course() {
+            let took = Span::from_millis(ended.usage.wall_us / 1000);
+            let estimated = asked.expected.or(asked.time_limit).unwrap_or(UNKNOWN);
+            self.backlog.learns(asked.processors(attempt.alternative), took, estimated);
+        }
         let job = self.known_job(task.job);
         let place = job.place(task).expect("an attempt's task is in its array");
-        let asked = job.spec.clone();
         job.live -= 1;
         let tries = job.tries.entry(place).or_default();
         tries.number = number;
@@ -404,6 +440,8 @@ impl State {
             let asked = spec.amounts(attempt.alternative);
             node.give(asked, spec.constraints.exclusive);
             attempt.until.map(|until| self.ends.remove(&(until, task)));
+            let cpus = spec.processors(attempt.alternative);
+            self.backlog.ends(cpus, attempt.until, self.now);
             self.share(&spec.project, &Amounts::Given(asked));
         } else {
             node.runway.retain(|waiting| *waiting != task);
@@ -503,14 +541,27 @@ impl State {
     }
 
     pub(super) fn requeue(&mut self, id: JobId) {
-        let Self { jobs, queue, policy, founded, .. } = self;
-        if let Some(job) = jobs.get(&id) {
-            let discipline = policy.as_ref().map(|(policy, _)| policy.scheduling.discipline);
-            let discipline = discipline.unwrap_or_default();
-            queue.update(job, self.now, |job, shape| {
-                order::key(discipline, shape, job.submitted, *founded)
-            });
-        }
+        let Some(job) = self.jobs.get(&id) else {
+            return;
+        };
+        let ready = job.ready_at().is_some_and(|at| at <= self.now);
+        let key = (ready && self.queue.lacks_key(id)).then(|| self.arrival(id));
+        self.queue.update(&self.jobs[&id], self.now, key);
+    }
+
+    /// A job can go for the first time: what the discipline says of it.
+    fn arrival(&mut self, id: JobId) -> u64 {
+        let discipline = self.scheduling().discipline;
+        let job = self.jobs.get_mut(&id).expect("facts are about live jobs");
+        let eligible = *job.eligible.get_or_insert(self.now);
+        let shape = Shape::of(&job.spec);
+        let queued = self.queue.work() + shape.work() * u128::from(job.waiting());
+        let total = self.offers.total().cpus;
+        let backlog_ms = self.backlog.clears_in_ms(self.now, queued, UNKNOWN, total);
+        let accuracy = self.backlog.accuracy();
+        let peak_ms = self.backlog.meets(accuracy * backlog_ms);
+        let after = eligible.since(self.founded);
+        order::key(discipline, &shape, &Arrival { after, backlog_ms, accuracy, peak_ms })
     }
 
     /// Puts all jobs in the order of the policy that is now in force.

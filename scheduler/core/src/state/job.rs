@@ -30,6 +30,8 @@ pub struct Job {
     pub policy: Hash,
     /// When it was accepted.
     pub submitted: Timestamp,
+    /// When a task of it could first have gone: its age counts from there.
+    pub eligible: Option<Timestamp>,
     /// When its first task was placed.
     pub started: Option<Timestamp>,
     /// Whether it waits for a review.

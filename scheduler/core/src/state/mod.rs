@@ -2,6 +2,7 @@
 
 mod apply;
 mod attempt;
+mod backlog;
 mod dependents;
 mod each;
 mod history;
@@ -21,6 +22,7 @@ use serde::{Deserialize, Serialize};
 use crate::policy::{Policy, Scheduling};
 
 pub use attempt::Attempt;
+pub use backlog::Backlog;
 pub use history::{Estimate, History, Runs, Source};
 pub use job::{Job, Tries};
 pub use node::{Failure, Node};
@@ -66,6 +68,8 @@ pub struct State {
     pub history: History,
     /// What projects hold, and have held.
     pub shares: Shares,
+    /// How much work there is, and how true estimates have been.
+    pub backlog: Backlog,
     /// Nodes with fast failures since something last passed there.
     pub(crate) suspects: BTreeSet<NodeId>,
     /// Nodes that rest, by when that ends.

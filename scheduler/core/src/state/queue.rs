@@ -44,6 +44,10 @@ pub struct Queue {
     brisk: BTreeSet<ShapeId>,
     /// Shapes with a ready job, by the fewest processors that any of it takes.
     ready: BTreeSet<(Cpus, ShapeId)>,
+    /// Ready jobs of the same standing, oldest first.
+    ages: BTreeSet<(Reverse<bool>, Reverse<i32>, Timestamp, JobId)>,
+    /// What waits, by the estimates: see [`Shape::work`].
+    work: u128,
     sleeping: BTreeSet<(Timestamp, JobId)>,
     known: BTreeMap<JobId, Known>,
     last_shape: u64,
@@ -53,6 +57,8 @@ pub struct Queue {
 struct Known {
     shape: ShapeId,
     turn: Turn,
+    key: Option<u64>,
+    age: Timestamp,
     ready: bool,
     wakes: Option<Timestamp>,
 }
@@ -117,6 +123,16 @@ impl Queue {
         self.known.get(&job).map(|known| (known.shape, known.turn))
     }
 
+    /// The job that has been ready for longest, of those that go first by priority.
+    pub fn oldest(&self) -> Option<JobId> {
+        self.ages.first().map(|(_, _, _, job)| *job)
+    }
+
+    /// What all ready tasks together would take, by the estimates: see [`Shape::work`].
+    pub fn work(&self) -> u128 {
+        self.work
+    }
+
     /// How many ready jobs go before `turn`, and how many of their tasks wait.
     pub fn ahead(&self, turn: Turn) -> (u64, u64) {
         let before = self.lines.values().flat_map(|line| line.jobs.range(..turn));
@@ -143,25 +159,24 @@ impl Queue {
         self.sleeping.iter().take_while(|(at, _)| *at <= now).map(|(_, job)| *job).collect()
     }
 
-    /// Puts a job where it belongs now. `key` is what the discipline says of it, asked once.
-    pub(crate) fn update(
-        &mut self,
-        job: &Job,
-        now: Timestamp,
-        key: impl FnOnce(&Job, &Shape) -> u64,
-    ) {
+    /// Whether a job has not been ready since it is here: then its key is still to be made.
+    pub(crate) fn lacks_key(&self, job: JobId) -> bool {
+        self.known.get(&job).is_none_or(|known| known.key.is_none())
+    }
+
+    /// Puts a job where it belongs now. `key` is what the discipline says of it, once it is ready.
+    pub(crate) fn update(&mut self, job: &Job, now: Timestamp, key: Option<u64>) {
         let before = self.known.get(&job.id).cloned();
-        let (shape, key) = if let Some(known) = &before {
-            (known.shape, known.turn.key)
-        } else {
-            let shape = Shape::of(&job.spec);
-            let key = key(job, &shape);
-            (self.number(shape), key)
+        let key = before.as_ref().and_then(|known| known.key).or(key);
+        let shape = match &before {
+            Some(known) => known.shape,
+            None => self.number(Shape::of(&job.spec)),
         };
         let safe = job.spec.latest_safe_start();
         let guard = safe.is_some_and(|safe| safe <= now);
         let priority = Reverse(job.spec.priority);
-        let turn = Turn { guard: Reverse(guard), priority, key, job: job.id };
+        let turn = Turn { guard: Reverse(guard), priority, key: key.unwrap_or(0), job: job.id };
+        let age = job.eligible.unwrap_or(now);
         let at = job.ready_at();
         let ready = at.is_some_and(|at| at <= now);
         let wakes = at.map(|at| if at <= now { safe.filter(|safe| *safe > now) } else { Some(at) });
@@ -173,12 +188,12 @@ impl Queue {
             self.sleeping.insert((at, job.id));
         }
         if ready {
-            self.join(shape, turn, job.waiting());
+            self.join(shape, turn, age, job.waiting());
             if job.is_brisk() {
                 self.brisk.insert(shape);
             }
         }
-        self.known.insert(job.id, Known { shape, turn, ready, wakes });
+        self.known.insert(job.id, Known { shape, turn, key, age, ready, wakes });
     }
 
     /// Takes a job that has ended out.
@@ -211,10 +226,13 @@ impl Queue {
         }
     }
 
-    fn join(&mut self, shape: ShapeId, turn: Turn, tasks: u64) {
+    fn join(&mut self, shape: ShapeId, turn: Turn, age: Timestamp, tasks: u64) {
         let line = self.lines.get_mut(&shape).expect("a live job's shape is known");
         let before = line.head();
-        line.jobs.insert(turn, tasks);
+        let counted = line.jobs.insert(turn, tasks).unwrap_or(0);
+        let one = line.shape.work();
+        self.work = self.work + one * u128::from(tasks) - one * u128::from(counted);
+        self.ages.insert((turn.guard, turn.priority, age, turn.job));
         if before.is_none() {
             self.ready.insert((line.shape.least_cpus(), shape));
         }
@@ -224,7 +242,10 @@ impl Queue {
     fn leave(&mut self, known: &Known) {
         let line = self.lines.get_mut(&known.shape).expect("a live job's shape is known");
         let before = line.head();
-        line.jobs.remove(&known.turn);
+        let turn = known.turn;
+        let counted = line.jobs.remove(&turn).unwrap_or(0);
+        self.work -= line.shape.work() * u128::from(counted);
+        self.ages.remove(&(turn.guard, turn.priority, known.age, turn.job));
         if line.jobs.is_empty() {
             self.ready.remove(&(line.shape.least_cpus(), known.shape));
             self.brisk.remove(&known.shape);

@@ -3,6 +3,8 @@
 use repower_model::{Constraints, Cpus, Gang, JobSpec, Resources, Span};
 use serde::{Deserialize, Serialize};
 
+use crate::plan::UNKNOWN;
+
 /// What the planner must know of a task to find it a place: tasks of one shape are placed alike, so
 /// the cost of a pass follows the shapes.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -55,6 +57,12 @@ impl Shape {
     pub fn whole(&self) -> Resources {
         let ranks = self.gang.map_or(1, |gang| u64::from(gang.ranks()));
         self.resources.times(ranks)
+    }
+
+    /// What a task would take, by the estimate: thousandths of processors times milliseconds.
+    pub fn work(&self) -> u128 {
+        let takes = self.estimate.unwrap_or(UNKNOWN);
+        u128::from(self.processors().as_milli()) * u128::from(takes.as_millis())
     }
 
     /// How many processors a task takes in all, as first chosen.
