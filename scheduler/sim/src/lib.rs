@@ -18,6 +18,7 @@ mod machine;
 mod message;
 mod network;
 mod people;
+pub mod plot;
 pub mod replay;
 pub mod report;
 pub mod rlscheduler;

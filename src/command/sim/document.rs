@@ -1,5 +1,6 @@
 //! The comparison as JSON.
 
+use repower_sim::plot::Gallery;
 use serde::Serialize;
 
 use super::Outcome;
@@ -19,6 +20,8 @@ pub(super) struct Document {
     sorted_in: u64,
     unread_columns: Vec<String>,
     policies: Vec<Compared>,
+    pictures: Vec<String>,
+    not_drawn: Vec<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -62,7 +65,7 @@ struct Project {
 }
 
 impl Document {
-    pub(super) fn of(room: &Room, outcomes: &[Outcome]) -> Self {
+    pub(super) fn of(room: &Room, outcomes: &[Outcome], gallery: &Gallery) -> Self {
         let tally = &room.workload.tally;
         let left_out = tally.skipped.iter().map(|(rule, jobs)| LeftOut {
             rule: rule.code(),
@@ -81,6 +84,8 @@ impl Document {
             sorted_in: tally.unsorted,
             unread_columns: tally.unread.iter().chain(&room.unread).cloned().collect(),
             policies: outcomes.iter().map(Compared::of).collect(),
+            pictures: gallery.pictures.iter().map(|path| path.display().to_string()).collect(),
+            not_drawn: gallery.left_out.clone(),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use repower_core::plan::Discipline;
 use repower_core::policy::nearest;
+use repower_sim::plot::PlotError;
 use repower_sim::replay::ReplayError;
 use repower_sim::report::StartsError;
 use repower_sim::rlscheduler::RlError;
@@ -22,6 +23,8 @@ pub(super) enum SimError {
     EngineOnly { option: &'static str },
     #[error(transparent)]
     Starts(#[from] StartsError),
+    #[error(transparent)]
+    Plot(#[from] PlotError),
     #[error("there is no policy `{name}`")]
     PolicyUnknown { name: String, nearest: Option<String> },
     #[error("the policy `{policy}` is named twice")]
@@ -49,7 +52,7 @@ impl Explain for SimError {
             Self::Replay { source, .. } => source.hint().to_owned(),
             Self::Rlscheduler(source) => source.hint().to_owned(),
             Self::EngineOnly { option } => format!("leave {option} out, or --semantics"),
-            Self::Starts(_) => "check the folder and its permissions".to_owned(),
+            Self::Starts(_) | Self::Plot(_) => "check the folder and its permissions".to_owned(),
             Self::PolicyUnknown { nearest: Some(name), .. } => format!("did you mean `{name}`?"),
             Self::PolicyUnknown { nearest: None, .. } => {
                 "`repower sim --help` lists the policies".to_owned()
@@ -74,6 +77,7 @@ impl Explain for SimError {
             Self::Trace(_)
             | Self::Replay { .. }
             | Self::Starts(_)
+            | Self::Plot(_)
             | Self::NoMachine { .. }
             | Self::NodeUnknown { .. }
             | Self::NoJobs { .. } => Exit::FAILED,

@@ -7,6 +7,8 @@ mod room;
 mod table;
 
 use repower_core::plan::Discipline;
+use repower_model::Span;
+use repower_sim::plot::{self, Gallery, Scene, Series, Window};
 use repower_sim::replay::{Faults, Replay, Rule, Setup, policy_text, replay};
 use repower_sim::report::{Report, write_starts};
 use repower_sim::rlscheduler;
@@ -61,12 +63,26 @@ impl Sim {
             let columns: Vec<_> = columns.collect();
             write_starts(path, &room.workload, &columns).map_err(SimError::from)?;
         }
+        let gallery = self.draw(&room, &outcomes)?;
         if screen.is_json() {
-            screen.json(&document::Document::of(&room, &outcomes))?;
+            screen.json(&document::Document::of(&room, &outcomes, &gallery))?;
         } else {
             table::show(screen, &outcomes)?;
+            pictures(screen, &gallery)?;
         }
         Ok(Exit::OK)
+    }
+
+    fn draw(&self, room: &Room, outcomes: &[Outcome]) -> Result<Gallery, SimError> {
+        let Some(folder) = &self.plot else { return Ok(Gallery::default()) };
+        let series: Vec<Series<'_>> = outcomes
+            .iter()
+            .map(|one| Series { name: one.policy.as_str(), replay: &one.replay })
+            .collect();
+        let days = |days: u32| Span::from_secs(u64::from(days) * 86_400);
+        let window = Window { from: days(self.plot_day), length: days(self.plot_days) };
+        let (workload, machine) = (&room.workload, &room.machine);
+        Ok(plot::draw(folder, &Scene { workload, machine, series: &series, window })?)
     }
 
     fn one(&self, room: &Room, policy: Discipline, screen: &Screen) -> Result<Outcome, Failure> {
@@ -81,7 +97,7 @@ impl Sim {
             policy: policy_text(policy),
             rule: Rule::from(self.passes),
             faults: self.faults.map(|(mtbf, mttr)| Faults { mtbf, mttr, seed: self.seed }),
-            sampled: false,
+            sampled: self.plot.is_some(),
             checked: false,
         };
         let jobs = room.workload.jobs.len() as u64;
@@ -94,4 +110,19 @@ impl Sim {
         let report = Report::of(&room.workload, &room.machine, &replay);
         Ok(Outcome { policy, replay, report, seconds })
     }
+}
+
+/// Says which pictures there are, and which are not.
+fn pictures(screen: &mut Screen, gallery: &Gallery) -> Result<(), Failure> {
+    if screen.is_quiet() || gallery.pictures.is_empty() {
+        return Ok(());
+    }
+    screen.line("")?;
+    for path in &gallery.pictures {
+        screen.line(format_args!("drawn: {}", path.display()))?;
+    }
+    for what in &gallery.left_out {
+        screen.line(format_args!("not drawn: {what}"))?;
+    }
+    Ok(())
 }

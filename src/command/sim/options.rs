@@ -61,6 +61,15 @@ pub struct Sim {
     /// Write the start of each job under each policy into this file, as CSV
     #[arg(long, value_name = "FILE")]
     pub(super) starts: Option<PathBuf>,
+    /// Draw pictures into this folder: queue and use over time, waits, who ran where
+    #[arg(long, value_name = "FOLDER")]
+    pub(super) plot: Option<PathBuf>,
+    /// The first day of the picture of who ran where, counted from 0
+    #[arg(long, value_name = "DAY", default_value_t = 0, requires = "plot")]
+    pub(super) plot_day: u32,
+    /// How many days that picture shows
+    #[arg(long, value_name = "DAYS", default_value_t = 7, requires = "plot", value_parser = clap::value_parser!(u32).range(1..=366))]
+    pub(super) plot_days: u32,
     #[command(flatten)]
     pub(super) look: Look,
 }
@@ -150,6 +159,8 @@ impl Sim {
             Some("--passes")
         } else if self.faults.is_some() {
             Some("--faults")
+        } else if self.plot.is_some() {
+            Some("--plot")
         } else {
             None
         };
