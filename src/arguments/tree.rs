@@ -45,6 +45,12 @@ pub enum Command {
     Drain(command::drain::Drain),
     /// Give a drained or held-back node work again
     Resume(command::drain::Resume),
+    /// Keep nodes for maintenance or for a project, for a time
+    Reserve(command::reserve::Reserve),
+    /// List the reservations of nodes
+    Reservations(command::reserve::Reservations),
+    /// End a reservation before its time
+    Unreserve(command::reserve::Unreserve),
     /// Make, list and revoke tokens for agents and people
     Token(command::token::Token),
     /// Show the policy in force, or check a policy file

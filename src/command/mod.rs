@@ -14,6 +14,7 @@ pub mod logs;
 pub mod node;
 pub mod nodes;
 pub mod policy;
+pub mod reserve;
 pub mod resubmit;
 pub mod review;
 pub mod scheduler;
@@ -45,6 +46,9 @@ impl Command {
             Self::Node(command) => command.reach.look().screen(),
             Self::Drain(command) => command.reach.look().screen(),
             Self::Resume(command) => command.reach.look().screen(),
+            Self::Reserve(command) => command.reach.look().screen(),
+            Self::Reservations(command) => command.reach.look().screen(),
+            Self::Unreserve(command) => command.reach.look().screen(),
             Self::Token(command) => command.reach().look().screen(),
             Self::Policy(command) => command.look().screen(),
             Self::Ledger(command) => command.look().screen(),
@@ -78,6 +82,9 @@ impl Command {
             Self::Node(command) => asking(command.run(screen)),
             Self::Drain(command) => asking(command.run(screen)),
             Self::Resume(command) => asking(command.run(screen)),
+            Self::Reserve(command) => asking(command.run(screen)),
+            Self::Reservations(command) => asking(command.run(screen)),
+            Self::Unreserve(command) => asking(command.run(screen)),
             Self::Token(command) => asking(command.run(screen)),
             Self::Policy(command) => command.run(screen),
             Self::Ledger(command) => asking(command.run(screen)),

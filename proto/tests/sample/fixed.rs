@@ -6,8 +6,9 @@ use repower_core::fact::{AttemptEnded, Entry, Fact, JobSubmitted, SubmissionRefu
 use repower_core::policy::Tier;
 use repower_model::{
     Array, AttemptId, Bytes, Cpus, Dependency, DependencyKind, Fault, Hash, IndexRange, Instance,
-    Inventory, JobId, JobSpec, JobState, Key, NodeId, Outcome, Resources, Retries, Sequel, Span,
-    StopReason, TaskId, Timestamp, TokenId, TokenKind, Usage, Variable,
+    Inventory, JobId, JobSpec, JobState, Key, NodeId, Outcome, Reservation, ReservationId,
+    Resources, Retries, Sequel, Span, StopReason, TaskId, Timestamp, TokenId, TokenKind, Usage,
+    Variable,
 };
 
 const AT: Timestamp = Timestamp::from_millis(1_700_000_000_000);
@@ -203,8 +204,29 @@ fn of_the_cell() -> Vec<Fact> {
     ]
 }
 
+fn of_reservations() -> Vec<Fact> {
+    vec![
+        Fact::ReservationMade(Box::new(Reservation {
+            id: ReservationId(1),
+            nodes: vec![NodeId(4), NodeId(9)],
+            from: AT,
+            until: AT + Span::from_secs(3600),
+            project: Some("vision".into()),
+            by: "op".into(),
+            reason: "a paper".into(),
+        })),
+        Fact::ReservationEnded {
+            id: ReservationId(1),
+            by: "scheduler".into(),
+            reason: "its time is over".into(),
+        },
+    ]
+}
+
 /// One fact of every variant.
 pub(crate) fn fixed() -> Vec<Entry> {
-    let facts = [of_the_cell(), of_jobs(), of_attempts(), of_nodes()].into_iter().flatten();
+    let facts = [of_the_cell(), of_jobs(), of_attempts(), of_nodes(), of_reservations()]
+        .into_iter()
+        .flatten();
     facts.zip(1..).map(|(fact, seq)| Entry { seq, at: AT, fact }).collect()
 }

@@ -14,8 +14,8 @@ use repower_core::policy::Tier;
 use repower_model::{
     Array, AttemptId, Bytes, Constraints, Cpus, Dependency, DependencyKind, Fault, Gang, Hash,
     IndexRange, Instance, Inventory, IsaLevel, JobId, JobSpec, JobState, Key, LabelRule, Layout,
-    NodeId, Outcome, Part, Resources, Retries, Sequel, Span, StopReason, TaskId, Timestamp,
-    TokenId, TokenKind, Usage, Variable,
+    NodeId, Outcome, Part, Reservation, ReservationId, Resources, Retries, Sequel, Span,
+    StopReason, TaskId, Timestamp, TokenId, TokenKind, Usage, Variable,
 };
 
 fn text() -> impl Strategy<Value = String> {
@@ -306,9 +306,29 @@ fn of_the_cell() -> impl Strategy<Value = Fact> {
         issue.prop_map(|(id, kind, name, hash, expires, by)| {
             Fact::TokenIssued { id: TokenId(id), kind, name, hash, expires, by }
         }),
+        reservation().prop_map(|one| Fact::ReservationMade(Box::new(one))),
+        (any::<u64>(), text(), text()).prop_map(|(id, by, reason)| Fact::ReservationEnded {
+            id: ReservationId(id),
+            by,
+            reason
+        }),
         any::<u64>().prop_map(|id| Fact::TokenUsed { id: TokenId(id) }),
         (any::<u64>(), text()).prop_map(|(id, by)| Fact::TokenRevoked { id: TokenId(id), by }),
     ]
+}
+
+fn reservation() -> impl Strategy<Value = Reservation> {
+    let times = (any::<i64>(), any::<i64>());
+    (any::<u64>(), vec(any::<u32>(), 0..4), times, option::of("[a-z]{1,9}"), text(), text())
+        .prop_map(|(id, nodes, (from, until), project, by, reason)| Reservation {
+            id: ReservationId(id),
+            nodes: nodes.into_iter().map(NodeId).collect(),
+            from: Timestamp::from_millis(from),
+            until: Timestamp::from_millis(until),
+            project,
+            by,
+            reason,
+        })
 }
 
 /// Any fact.

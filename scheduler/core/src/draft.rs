@@ -82,6 +82,8 @@ impl<'a> Draft<'a> {
             | Fact::NodeDrained { .. }
             | Fact::NodeResumed { .. }
             | Fact::NodeHeldBack { .. }
+            | Fact::ReservationMade(_)
+            | Fact::ReservationEnded { .. }
             | Fact::TokenIssued { .. }
             | Fact::TokenUsed { .. }
             | Fact::TokenRevoked { .. } => None,

@@ -1,6 +1,6 @@
 //! What is owed to the world once the facts of a turn are durable.
 
-use repower_model::{AttemptId, JobId, NodeId, StopReason, TokenId};
+use repower_model::{AttemptId, JobId, NodeId, ReservationId, StopReason, TokenId};
 
 use crate::fact::Fact;
 use crate::reason::Reason;
@@ -70,6 +70,8 @@ pub enum Answer {
     },
     /// The token that they made.
     Token(TokenId),
+    /// The reservation that they made.
+    Reservation(ReservationId),
     /// The node that was enrolled.
     Node(NodeId),
 }

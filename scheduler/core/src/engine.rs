@@ -69,7 +69,8 @@ impl Engine {
             self.state.offers.runways().next_back().is_some_and(|(waiting, _)| waiting > 0);
         let time = self.state.now.max(now);
         let recall = waiting.then(|| time + RECALL_AFTER.max(Span::from_millis(1)));
-        let next = [sleeper, resting, recall].into_iter().flatten().min()?;
+        let reserved = self.state.reservations.next_end();
+        let next = [sleeper, resting, recall, reserved].into_iter().flatten().min()?;
         Some(Wall::when(next, self.state.now, now))
     }
 }
@@ -100,11 +101,14 @@ fn decide(draft: &mut Draft<'_>, input: &Input, memory: &mut Memory) -> Result<A
         Input::Goodbye { node, reason } => decide::link::goodbye(draft, *node, reason),
         Input::Drain { node, by, reason } => decide::node::drain(draft, *node, by, reason),
         Input::Resume { node, by } => decide::node::resume(draft, *node, by),
+        Input::Reserve(asked) => decide::reserve::reserve(draft, asked),
+        Input::Unreserve { id, by, reason } => decide::reserve::unreserve(draft, *id, by, reason),
         Input::Schedule => Ok(schedule(draft, memory)),
     }
 }
 
 fn schedule(draft: &mut Draft<'_>, memory: &mut Memory) -> Answer {
+    decide::reserve::end_what_is_over(draft);
     let mut pass = Pass::new(draft.state(), memory);
     for _ in 0..Engine::PASS {
         match pass.next(draft.state()) {

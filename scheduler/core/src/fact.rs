@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use repower_model::{
     AttemptId, Dependency, Fault, Hash, IndexRange, Instance, Inventory, JobId, JobSpec, JobState,
-    Key, NodeId, Outcome, Part, Sequel, StopReason, TaskId, Timestamp, TokenId, TokenKind, Usage,
+    Key, NodeId, Outcome, Part, Reservation, ReservationId, Sequel, StopReason, TaskId, Timestamp,
+    TokenId, TokenKind, Usage,
 };
 
 use crate::policy::Tier;
@@ -186,6 +187,17 @@ pub enum Fact {
         /// Which.
         node: NodeId,
         /// The evidence.
+        reason: String,
+    },
+    /// Nodes are kept for a time.
+    ReservationMade(Box<Reservation>),
+    /// Nodes are no longer kept.
+    ReservationEnded {
+        /// Which reservation.
+        id: ReservationId,
+        /// Who ended it; the scheduler, when its time is over.
+        by: String,
+        /// Their words.
         reason: String,
     },
     /// A token was made.

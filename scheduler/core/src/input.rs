@@ -2,7 +2,7 @@
 
 use repower_model::{
     AttemptId, Hash, IndexRange, Instance, Inventory, JobId, JobSpec, JobState, Key, NodeId,
-    Outcome, Timestamp, TokenId, TokenKind, Usage,
+    Outcome, ReservationId, Timestamp, TokenId, TokenKind, Usage,
 };
 
 /// What may happen. Inputs of one batch are turned in the order: reports, submissions and
@@ -122,6 +122,17 @@ pub enum Input {
         /// Who.
         by: String,
     },
+    /// An operator keeps nodes for a time.
+    Reserve(Box<Reserve>),
+    /// An operator ends a reservation.
+    Unreserve {
+        /// Which.
+        id: ReservationId,
+        /// Who.
+        by: String,
+        /// Why.
+        reason: String,
+    },
     /// Look for places for what waits.
     Schedule,
 }
@@ -139,6 +150,23 @@ pub struct Submit {
     pub spec_hash: Hash,
     /// How jobs that it depends on ended, of those that have left memory.
     pub past: Vec<(JobId, JobState)>,
+}
+
+/// Nodes that are to be kept for a time.
+#[derive(Debug, Clone)]
+pub struct Reserve {
+    /// Which.
+    pub nodes: Vec<NodeId>,
+    /// From when on; `None`: from now on.
+    pub from: Option<Timestamp>,
+    /// Up to this.
+    pub until: Timestamp,
+    /// Whose tasks may run there; `None`: nobody's.
+    pub project: Option<String>,
+    /// Who.
+    pub by: String,
+    /// Why.
+    pub reason: String,
 }
 
 /// What an agent reports of an attempt.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use repower_model::{JobId, TaskId, Timestamp};
+use repower_model::{JobId, ReservationId, Span, TaskId, Timestamp};
 
 use crate::plan::filter::Condition;
 
@@ -55,6 +55,19 @@ pub enum Reason {
         /// The most that any node in reach has.
         most: String,
     },
+    /// Nodes that could hold a task are kept for others.
+    Reserved {
+        /// How many could.
+        nodes: usize,
+        /// A reservation that keeps one of them.
+        id: ReservationId,
+        /// How long until that begins; zero: it has begun.
+        begins: Span,
+        /// How long until it ends.
+        ends: Span,
+        /// How long an attempt may take; `None`: nobody knows.
+        bound: Option<Span>,
+    },
     /// Nodes that could hold a task are busy.
     Busy {
         /// How many could.
@@ -98,6 +111,7 @@ impl Reason {
             Self::NoNodes => "nodes.none",
             Self::NoneMeets { condition } => condition.code(),
             Self::NothingFits { .. } => "resources.too-large",
+            Self::Reserved { .. } => "nodes.reserved",
             Self::Busy { .. } => "resources.busy",
             Self::Behind { .. } => "queue.behind",
             Self::Next => "queue.next",
@@ -128,6 +142,13 @@ impl Reason {
                 "`repower nodes` and `repower node NAME` show what there is; ask for less, or add such a node"
                     .into(),
             ),
+            Self::Reserved { begins, bound, .. } if *begins > Span::ZERO => {
+                let than = if bound.is_some() { "a shorter" } else { "a" };
+                Some(format!(
+                    "give it {than} --time-limit, below {begins}, or wait; `repower reservations` lists them"
+                ))
+            }
+            Self::Reserved { .. } => Some("`repower reservations` says for whom and why".into()),
             Self::NothingFits { dimension, most, .. } => {
                 Some(format!("ask for {most} of {dimension} or less, or add a larger node"))
             }
@@ -167,6 +188,20 @@ impl fmt::Display for Reason {
                 f,
                 "a task asks for {asked} of {dimension}, and no node in reach has more than {most}"
             ),
+            Self::Reserved { nodes, id, begins, ends, bound } => {
+                let (many, are) = if *nodes == 1 { ("node", "is") } else { ("nodes", "are") };
+                write!(f, "{nodes} {many} could hold a task, but {are} kept for others: ")?;
+                match bound {
+                    _ if *begins == Span::ZERO => write!(f, "reservation {id} ends in {ends}"),
+                    Some(bound) => {
+                        write!(f, "reservation {id} begins in {begins}, and it may take {bound}")
+                    }
+                    None => write!(
+                        f,
+                        "reservation {id} begins in {begins}, and nobody knows how long it takes"
+                    ),
+                }
+            }
             Self::Busy { nodes, dimension, asked, free } => write!(
                 f,
                 "{nodes} {} could hold a task, but the most {dimension} free on any is {free} and it asks for {asked}",

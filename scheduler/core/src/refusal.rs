@@ -1,6 +1,6 @@
 //! Commands that the scheduler will not carry out.
 
-use repower_model::{ArrayError, Bytes, JobId, JobState, NodeId, Span, TokenId};
+use repower_model::{ArrayError, Bytes, JobId, JobState, NodeId, ReservationId, Span, TokenId};
 
 /// A command that the scheduler will not carry out. Nothing was changed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -164,6 +164,32 @@ pub enum Refusal {
         /// Where that node is.
         phase: &'static str,
     },
+    /// No such reservation.
+    #[error("there is no reservation {id}")]
+    ReservationUnknown {
+        /// As asked.
+        id: ReservationId,
+    },
+    /// The reservation would be over already.
+    #[error("the reservation would have ended {ago} ago")]
+    ReservationOver {
+        /// How long ago.
+        ago: Span,
+    },
+    /// The reservation ends before it begins.
+    #[error("the reservation ends {by} before it begins")]
+    ReservationBackwards {
+        /// By how much.
+        by: Span,
+    },
+    /// A node is kept for something else in a part of the time.
+    #[error("node {node} is kept by reservation {other} in a part of that time")]
+    ReservationOverlaps {
+        /// Which node.
+        node: String,
+        /// The other reservation.
+        other: ReservationId,
+    },
     /// The join token is not one of ours, was revoked, or is for something else.
     #[error("the join token is not valid here")]
     TokenWrong,
@@ -228,6 +254,10 @@ impl Refusal {
             Self::TaskUnknown { .. } => "task.unknown",
             Self::NodeUnknown { .. } => "node.unknown",
             Self::NodeNameTaken { .. } => "node.name-taken",
+            Self::ReservationUnknown { .. } => "reservation.unknown",
+            Self::ReservationOver { .. } => "reservation.over",
+            Self::ReservationBackwards { .. } => "reservation.backwards",
+            Self::ReservationOverlaps { .. } => "reservation.overlaps",
             Self::TokenWrong => "token.wrong",
             Self::TokenUsed { .. } => "token.used",
             Self::TokenExpired { .. } => "token.expired",
@@ -286,6 +316,14 @@ impl Refusal {
             Self::NodeNameTaken { .. } => {
                 Some("give the new agent another name; to replace the old one, stop it and use `repower token join --node NAME`".into())
             }
+            Self::ReservationUnknown { .. } => {
+                Some("`repower reservations` lists the reservations".into())
+            }
+            Self::ReservationOver { .. } => Some("choose an --until that is to come".into()),
+            Self::ReservationBackwards { .. } => Some("choose an --until after --from".into()),
+            Self::ReservationOverlaps { other, .. } => Some(format!(
+                "end that one first with `repower unreserve {other}`, or choose another time"
+            )),
             Self::TokenWrong
             | Self::TokenUsed { .. }
             | Self::TokenExpired { .. }

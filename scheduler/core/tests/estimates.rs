@@ -19,8 +19,8 @@ fn run(world: &mut World, ms: u64, code: i32) {
     }
 }
 
-fn known(span_ms: u64, source: Source, error_percent: Option<u32>) -> Option<Estimate> {
-    Some(Estimate { span: Span::from_millis(span_ms), source, error_percent })
+fn known(span_ms: u64, source: Source, error_percent: Option<u32>) -> Estimate {
+    Estimate { span: Span::from_millis(span_ms), source, error_percent }
 }
 
 #[test]
@@ -35,14 +35,14 @@ fn what_is_trusted_most_is_told() {
     let said = world.submit(JobSpec { time_limit: limit, expected, ..array(3) });
     let other = world.submit(JobSpec { time_limit: limit, name: "other".into(), ..job() });
 
-    assert_eq!(estimate(&world, history), known(4_000, Source::History, None));
-    assert_eq!(estimate(&world, said), known(30_000, Source::Said, None));
-    assert_eq!(estimate(&world, other), known(60_000, Source::Limit, None));
+    assert_eq!(estimate(&world, history), Some(known(4_000, Source::History, None)));
+    assert_eq!(estimate(&world, said), Some(known(30_000, Source::Said, None)));
+    assert_eq!(estimate(&world, other), Some(known(60_000, Source::Limit, None)));
     run(&mut world, 8_000, 0);
-    assert_eq!(estimate(&world, history), known(8_000, Source::OwnTasks, None));
-    assert_eq!(estimate(&world, said), known(30_000, Source::Said, None));
+    assert_eq!(estimate(&world, history), Some(known(8_000, Source::OwnTasks, None)));
+    assert_eq!(estimate(&world, said), Some(known(30_000, Source::Said, None)));
     run(&mut world, 4_000, 0);
-    assert_eq!(estimate(&world, history), known(6_000, Source::OwnTasks, Some(50)));
+    assert_eq!(estimate(&world, history), Some(known(6_000, Source::OwnTasks, Some(50))));
 }
 
 #[test]
@@ -53,7 +53,7 @@ fn an_estimate_is_never_longer_than_the_limit() {
 
     let id = world.submit(JobSpec { time_limit: Some(Span::from_secs(60)), ..job() });
 
-    assert_eq!(estimate(&world, id), known(60_000, Source::History, None));
+    assert_eq!(estimate(&world, id), Some(known(60_000, Source::History, None)));
     assert_eq!(State::bound(&world.engine.state().jobs[&id]), Some(Span::from_secs(60)));
 }
 

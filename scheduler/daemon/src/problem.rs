@@ -131,6 +131,8 @@ impl From<Refusal> for Problem {
             | Refusal::JobTooLarge { .. }
             | Refusal::DependencyMismatch { .. }
             | Refusal::DeadlinePassed { .. }
+            | Refusal::ReservationOver { .. }
+            | Refusal::ReservationBackwards { .. }
             | Refusal::DeadlineTooSoon { .. }
             | Refusal::ReasonMissing
             | Refusal::BadPolicy { .. } => Code::InvalidArgument,
@@ -139,9 +141,11 @@ impl From<Refusal> for Problem {
             | Refusal::JobUnknown { .. }
             | Refusal::TaskUnknown { .. }
             | Refusal::NodeUnknown { .. }
+            | Refusal::ReservationUnknown { .. }
             | Refusal::TokenUnknown { .. } => Code::NotFound,
             Refusal::DependencyFailed { .. }
             | Refusal::JobHasEnded { .. }
+            | Refusal::ReservationOverlaps { .. }
             | Refusal::NotUnderReview { .. } => Code::FailedPrecondition,
             Refusal::NodeNameTaken { .. } => Code::AlreadyExists,
             Refusal::TokenWrong

@@ -30,6 +30,8 @@ pub(crate) fn tell(entries: &[Entry]) {
             | Fact::NodeDrained { .. }
             | Fact::NodeResumed { .. }
             | Fact::NodeHeldBack { .. }
+            | Fact::ReservationMade(_)
+            | Fact::ReservationEnded { .. }
             | Fact::TokenIssued { .. }
             | Fact::TokenUsed { .. }
             | Fact::TokenRevoked { .. } => house(&entry.fact),
@@ -86,6 +88,11 @@ fn house(fact: &Fact) {
         tracing::info!(node = node.0, by, "node resumed");
     } else if let Fact::NodeHeldBack { node, reason } = fact {
         tracing::warn!(node = node.0, reason, "node held back");
+    } else if let Fact::ReservationMade(one) = fact {
+        let (nodes, project) = (one.nodes.len(), one.project.as_deref());
+        tracing::info!(reservation = one.id.0, nodes, project, by = one.by, "nodes reserved");
+    } else if let Fact::ReservationEnded { id, by, reason } = fact {
+        tracing::info!(reservation = id.0, by, reason, "reservation ended");
     } else if let Fact::TokenIssued { id, name, by, .. } = fact {
         tracing::info!(token = id.0, name, by, "token issued");
     } else if let Fact::TokenRevoked { id, by } = fact {

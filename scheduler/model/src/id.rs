@@ -30,6 +30,10 @@ counter! {
     /// A token of this cell. From 1.
     TokenId(u64)
 }
+counter! {
+    /// A reservation of nodes of this cell. From 1.
+    ReservationId(u64)
+}
 
 /// One index of a job's array; written `12.3`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

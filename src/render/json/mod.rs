@@ -5,6 +5,7 @@
 
 mod job;
 mod node;
+mod reservation;
 mod spec;
 mod task;
 #[cfg(test)]
@@ -15,6 +16,7 @@ mod why;
 pub use job::{Cancelled, Job, JobDetail, Jobs, Reason, Submitted, Tasks};
 pub(crate) use job::{pending, reason};
 pub use node::{Inventory, Node, NodeDetail, Nodes, Resources};
+pub use reservation::{Reservation, Reservations};
 pub use spec::Spec;
 pub use task::{Log, Outcome, Task, Tasks as TaskList, Usage};
 pub use token::{Issued, Token, Tokens};

@@ -212,6 +212,17 @@ fn the_page_about_json_has_every_shape_as_it_is_printed() {
         authority_pem: "-----BEGIN CERTIFICATE-----\n...".into(),
         expires_ms: 1_777_719_600_000,
     };
+    let reserved = v1::ListReservationsReply {
+        reservations: vec![v1::Reservation {
+            id: 3,
+            nodes: vec!["rig-07".into(), "rig-08".into()],
+            from_ms: 1_777_633_200_000,
+            until_ms: 1_777_676_400_000,
+            project: String::new(),
+            by: "op".into(),
+            reason: "new fans".into(),
+        }],
+    };
     let cancelled = Cancelled { job: 12, tasks: Some("0-9".into()), pending: 7, stopping: 3 };
     let blocks = [
         ("submit", pretty(&Submitted::new(&submitted, Uuid::nil(), None))),
@@ -225,6 +236,7 @@ fn the_page_about_json_has_every_shape_as_it_is_printed() {
         ("cancel", pretty(&serde_json::json!({ "cancelled": [cancelled] }))),
         ("why", pretty(&Why::from(&explanation()))),
         ("nodes", pretty(&Nodes::from(&v1::ListNodesReply { nodes: vec![node()] }))),
+        ("reservations", pretty(&Reservations::from(&reserved))),
         ("token list", pretty(&Tokens::from(&v1::ListTokensReply { tokens: vec![token] }))),
         ("token join", pretty(&Issued::new(&issued, "https://10.0.0.1:7070"))),
     ];

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use repower_core::fact::{AttemptEnded, Fact, JobSubmitted, SubmissionRefused};
 use repower_core::policy::Tier;
 use repower_model::{
-    AttemptId, Dependency, JobId, JobSpec, NodeId, Outcome, StopReason, TaskId, Timestamp, TokenId,
+    AttemptId, Dependency, JobId, JobSpec, NodeId, Outcome, Reservation, ReservationId, StopReason,
+    TaskId, Timestamp, TokenId,
 };
 
 use super::to_wire::code_of;
@@ -101,6 +102,20 @@ impl TryFrom<Wire> for Fact {
                 hash: hash("hash", &fact.hash)?,
                 expires: moment(fact.expires_ms),
                 by: fact.by,
+            },
+            Wire::ReservationMade(fact) => Self::ReservationMade(Box::new(Reservation {
+                id: ReservationId(fact.id),
+                nodes: fact.nodes.into_iter().map(NodeId).collect(),
+                from: Timestamp::from_millis(fact.from_ms),
+                until: Timestamp::from_millis(fact.until_ms),
+                project: Some(fact.project).filter(|project| !project.is_empty()),
+                by: fact.by,
+                reason: fact.reason,
+            })),
+            Wire::ReservationEnded(fact) => Self::ReservationEnded {
+                id: ReservationId(fact.id),
+                by: fact.by,
+                reason: fact.reason,
             },
             Wire::TokenUsed(fact) => Self::TokenUsed { id: TokenId(fact.id) },
             Wire::TokenRevoked(fact) => Self::TokenRevoked { id: TokenId(fact.id), by: fact.by },

@@ -122,6 +122,19 @@ impl From<&Fact> for Wire {
                     by: by.clone(),
                 })
             }
+            Fact::ReservationMade(one) => Self::ReservationMade(v1::ReservationMade {
+                id: one.id.0,
+                nodes: one.nodes.iter().map(|node| node.0).collect(),
+                from_ms: one.from.as_millis(),
+                until_ms: one.until.as_millis(),
+                project: one.project.clone().unwrap_or_default(),
+                by: one.by.clone(),
+                reason: one.reason.clone(),
+            }),
+            Fact::ReservationEnded { id, by, reason } => {
+                let (by, reason) = (by.clone(), reason.clone());
+                Self::ReservationEnded(v1::ReservationEnded { id: id.0, by, reason })
+            }
             Fact::TokenUsed { id } => Self::TokenUsed(v1::TokenUsed { id: id.0 }),
             Fact::TokenRevoked { id, by } => {
                 Self::TokenRevoked(v1::TokenRevoked { id: id.0, by: by.clone() })

@@ -6,6 +6,7 @@ pub(crate) mod each;
 pub(crate) mod link;
 pub(crate) mod node;
 pub(crate) mod report;
+pub(crate) mod reserve;
 pub(crate) mod review;
 pub(crate) mod settle;
 pub(crate) mod submit;

@@ -24,7 +24,11 @@ pub(super) fn recall(state: &State, room: &Room, before: usize) -> Option<Fact> 
         let usable = |id: &NodeId| !room.is_spoken_for(*id) && !avoid.contains(id);
         let mut able = free.filter(|id| {
             let node = &state.nodes[id];
-            usable(id) && node.free().holds(asked) && filter::meets(node, &job.spec.constraints)
+            let bound = State::bound(job);
+            usable(id)
+                && node.free().holds(asked)
+                && filter::meets(node, &job.spec.constraints)
+                && state.reserved(*id, &job.spec.project, state.now, bound).is_none()
         });
         able.nth(before)?;
         let number = state.attempts[&task].number;

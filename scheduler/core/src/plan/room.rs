@@ -54,13 +54,14 @@ impl Room {
             && node.capacity().holds(amounts)
     }
 
-    /// Nodes that hold tasks of a shape when they are empty.
+    /// Nodes that hold tasks of a shape when they are empty, and are not kept for others.
     pub(crate) fn able<'a>(state: &'a State, shape: &'a Shape) -> impl Iterator<Item = &'a Node> {
         state.nodes.values().filter(|node| {
             let holds = |(_, amounts): (u32, &Resources)| node.capacity().holds(amounts);
             node.takes_work()
                 && filter::meets(node, &shape.constraints)
                 && shape.choices().any(holds)
+                && state.reserved(node.id, &shape.project, state.now, shape.bound).is_none()
         })
     }
 
@@ -110,6 +111,7 @@ impl Room {
             && (!shape.constraints.exclusive || node.capacity().holds(amounts))
             && !self.kept.contains(&node.id)
             && !avoid.contains(&node.id)
+            && state.reserved(node.id, &shape.project, state.now, shape.bound).is_none()
             && self
                 .profiles
                 .get(&node.id)
@@ -151,7 +153,12 @@ impl Room {
                 && !self.kept.contains(id);
             let at =
                 able.then(|| profile.earliest(need(node, shape, amounts), state.now, shape.bound));
-            Some(Slot { place: Place { node: *id, choice }, at: at??, after: None })
+            let at = at??;
+            state.reserved(*id, &shape.project, at, shape.bound).is_none().then_some(Slot {
+                place: Place { node: *id, choice },
+                at,
+                after: None,
+            })
         });
         slots.min_by_key(|slot| slot.at)
     }
@@ -178,8 +185,9 @@ impl Room {
             });
             let Some(left) = known else { continue };
             *left = left.plus(&held(state, *task));
-            if left.holds(need(node, shape, amounts)) {
-                let at = (*until).max(state.now);
+            let at = (*until).max(state.now);
+            let kept = || state.reserved(id, &shape.project, at, shape.bound).is_some();
+            if left.holds(need(node, shape, amounts)) && !kept() {
                 return Some(Slot { place: Place { node: id, choice }, at, after: Some(*task) });
             }
         }

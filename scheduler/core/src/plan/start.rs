@@ -128,6 +128,9 @@ impl<'a> Starter<'a> {
             .filter(|(_, id)| usable(id))
             .map(|(waiting, id)| (waiting, &state.nodes[&id]))
             .filter(|(_, node)| Room::could_hold(node, shape, asked))
+            .filter(|(_, node)| {
+                state.reserved(node.id, &shape.project, state.now, shape.bound).is_none()
+            })
             .take(1)
             .find(|(waiting, node)| *waiting < pace::runway(job.pace_us, asked, node.capacity()))
             .map(|(_, node)| node.id)

@@ -152,6 +152,9 @@ fn nodes(state: &State, job: &Job, place: Option<u32>) -> Verdict {
         let condition = format!("has {} {dimension}", dimension.show(amount));
         funnel.push(FunnelStep { code: "resources.capacity", condition, nodes_left: left.len() });
     }
+    if let Some(reason) = reserved(state, job, &mut left, &mut funnel) {
+        return (funnel, shortages, reason);
+    }
     let able = left.clone();
     for dimension in dimensions(asked) {
         let amount = asked.amount(&dimension);
@@ -167,6 +170,27 @@ fn nodes(state: &State, job: &Job, place: Option<u32>) -> Verdict {
     }
     let reason = verdict(&reach, &able, &left, &shortages, asked);
     (funnel, shortages, reason)
+}
+
+/// Leaves out nodes that are kept for others; the reason, if none is left.
+fn reserved(
+    state: &State,
+    job: &Job,
+    left: &mut Vec<&Node>,
+    funnel: &mut Vec<FunnelStep>,
+) -> Option<Reason> {
+    let (now, bound, nodes) = (state.now, State::bound(job), left.len());
+    let keeps = |node: &Node| state.reserved(node.id, &job.spec.project, now, bound);
+    let first = left.iter().filter_map(|node| keeps(node)).min_by_key(|one| one.until)?;
+    left.retain(|node| keeps(node).is_none());
+    funnel.push(step("nodes.reserved", "not kept for others while it may run", left));
+    left.is_empty().then(|| Reason::Reserved {
+        nodes,
+        id: first.id,
+        begins: first.from.since(now),
+        ends: first.until.since(now),
+        bound,
+    })
 }
 
 fn verdict(

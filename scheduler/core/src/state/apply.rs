@@ -111,6 +111,13 @@ impl State {
                 self.known_node(*node).held_back = Some(reason.clone());
                 self.reoffer(*node);
             }
+            Fact::ReservationMade(one) => self.reservations.insert(one),
+            Fact::ReservationEnded { id, .. } => {
+                let ended = self.reservations.remove(*id);
+                for node in ended.iter().flat_map(|one| &one.nodes) {
+                    self.offers.touch(*node);
+                }
+            }
             Fact::TokenIssued { id, kind, name, hash, expires, .. } => {
                 let (name, used) = (name.clone(), false);
                 let token = Token {

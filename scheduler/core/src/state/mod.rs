@@ -10,6 +10,7 @@ mod job;
 mod node;
 mod offers;
 mod queue;
+mod reservations;
 mod shape;
 mod share;
 mod token;
@@ -28,6 +29,7 @@ pub use job::{Job, Tries};
 pub use node::{Failure, Node};
 pub use offers::Offers;
 pub use queue::{Line, Queue, Turn};
+pub use reservations::Reservations;
 pub use shape::{Shape, ShapeId};
 pub use share::{Share, Shares};
 pub use token::Token;
@@ -64,6 +66,8 @@ pub struct State {
     /// When attempts that hold something of a node will give it back at the latest, as far as that
     /// is known.
     pub ends: BTreeSet<(Timestamp, TaskId)>,
+    /// Nodes that are kept for a time.
+    pub reservations: Reservations,
     /// How long tasks ran before.
     pub history: History,
     /// What projects hold, and have held.

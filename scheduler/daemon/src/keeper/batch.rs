@@ -53,6 +53,7 @@ impl Batch {
             | Answer::Job { .. }
             | Answer::Cancelled { .. }
             | Answer::Token(_)
+            | Answer::Reservation(_)
             | Answer::Node(_)) => Ok(answer),
         }
     }

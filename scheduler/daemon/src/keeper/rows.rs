@@ -116,6 +116,8 @@ impl Projector {
             | Fact::PolicyAdopted { .. }
             | Fact::SubmissionRefused(_)
             | Fact::AttemptStopping { .. }
+            | Fact::ReservationMade(_)
+            | Fact::ReservationEnded { .. }
             | Fact::TokenIssued { .. }
             | Fact::TokenUsed { .. }
             | Fact::TokenRevoked { .. } => None,

@@ -9,6 +9,7 @@ mod list;
 mod logs;
 mod nodes;
 mod policies;
+mod reservations;
 mod resubmit;
 mod submit;
 mod summary;

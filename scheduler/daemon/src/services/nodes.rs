@@ -8,6 +8,7 @@ use repower_proto::v1;
 use repower_proto::v1::nodes_server::Nodes;
 use tonic::{Request, Response, Status};
 
+use super::reservations::{self, id_of};
 use super::{check_reason, summary};
 use crate::gate;
 use crate::problem::Problem;
@@ -17,14 +18,6 @@ use crate::shared::Shared;
 pub(super) struct Service(pub(super) Arc<Shared>);
 
 impl Service {
-    fn id_of(&self, name: &str) -> Result<NodeId, Problem> {
-        let state = self.0.published.read();
-        state.node_by_name(name).map(|node| node.id).ok_or_else(|| {
-            Problem::not_found("node.unknown", format!("there is no node `{name}`"))
-                .hint("`repower nodes` lists the nodes")
-        })
-    }
-
     fn summary(&self, id: NodeId) -> Result<v1::NodeSummary, Problem> {
         let state = self.0.published.read();
         let node = state.nodes.get(&id).ok_or_else(|| {
@@ -51,7 +44,7 @@ impl Nodes for Service {
         &self,
         request: Request<v1::ShowNodeRequest>,
     ) -> Result<Response<v1::ShowNodeReply>, Status> {
-        let id = self.id_of(&request.into_inner().name)?;
+        let id = id_of(&self.0, &request.into_inner().name)?;
         let summary = self.summary(id)?;
         let state = self.0.published.read();
         let attempts = state.nodes.get(&id).into_iter().flat_map(|node| {
@@ -71,7 +64,7 @@ impl Nodes for Service {
         let by = gate::person(&request)?;
         let v1::DrainRequest { name, reason } = request.into_inner();
         check_reason(&reason)?;
-        let node = self.id_of(&name)?;
+        let node = id_of(&self.0, &name)?;
         self.0.keeper.ask(Input::Drain { node, by, reason }).await?;
         Ok(Response::new(self.summary(node)?))
     }
@@ -81,8 +74,33 @@ impl Nodes for Service {
         request: Request<v1::ResumeRequest>,
     ) -> Result<Response<v1::NodeSummary>, Status> {
         let by = gate::person(&request)?;
-        let node = self.id_of(&request.into_inner().name)?;
+        let node = id_of(&self.0, &request.into_inner().name)?;
         self.0.keeper.ask(Input::Resume { node, by }).await?;
         Ok(Response::new(self.summary(node)?))
+    }
+
+    async fn reserve(
+        &self,
+        request: Request<v1::ReserveRequest>,
+    ) -> Result<Response<v1::Reservation>, Status> {
+        let by = gate::person(&request)?;
+        check_reason(&request.get_ref().reason)?;
+        Ok(Response::new(reservations::reserve(&self.0, by, request.into_inner()).await?))
+    }
+
+    async fn unreserve(
+        &self,
+        request: Request<v1::UnreserveRequest>,
+    ) -> Result<Response<v1::Reservation>, Status> {
+        let by = gate::person(&request)?;
+        check_reason(&request.get_ref().reason)?;
+        Ok(Response::new(reservations::unreserve(&self.0, by, request.into_inner()).await?))
+    }
+
+    async fn reservations(
+        &self,
+        _: Request<v1::ListReservationsRequest>,
+    ) -> Result<Response<v1::ListReservationsReply>, Status> {
+        Ok(Response::new(reservations::list(&self.0)))
     }
 }

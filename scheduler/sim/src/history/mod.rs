@@ -90,7 +90,10 @@ impl Story {
                 self.last_token = id.0;
                 Ok(())
             }
-            Fact::TokenUsed { .. } | Fact::TokenRevoked { .. } => Ok(()),
+            Fact::ReservationMade(_)
+            | Fact::ReservationEnded { .. }
+            | Fact::TokenUsed { .. }
+            | Fact::TokenRevoked { .. } => Ok(()),
             Fact::NodeEnrolled { .. }
             | Fact::NodeConnected { .. }
             | Fact::NodeLost { .. }

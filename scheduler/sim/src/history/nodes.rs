@@ -85,6 +85,8 @@ impl Nodes {
             | Fact::AttemptStopping { .. }
             | Fact::AttemptEnded(_)
             | Fact::TaskReturned { .. }
+            | Fact::ReservationMade(_)
+            | Fact::ReservationEnded { .. }
             | Fact::TokenIssued { .. }
             | Fact::TokenUsed { .. }
             | Fact::TokenRevoked { .. } => Ok(()),

@@ -86,7 +86,11 @@ impl Room<'_> {
                 Ok(())
             }
             Answer::Refused(source) => Err(ReplayError::Refused { what, source }),
-            Answer::Done | Answer::Cancelled { .. } | Answer::Token(_) | Answer::Node(_) => {
+            Answer::Done
+            | Answer::Cancelled { .. }
+            | Answer::Token(_)
+            | Answer::Reservation(_)
+            | Answer::Node(_) => {
                 unreachable!("a submission is answered with a job")
             }
         }
