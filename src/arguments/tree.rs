@@ -35,6 +35,8 @@ pub enum Command {
     Resubmit(command::resubmit::Resubmit),
     /// Tell why a job or task is where it is
     Why(command::why::Why),
+    /// Tell what would come of a submission, and change nothing
+    Plan(Box<command::plan::Plan>),
     /// Approve or deny a job that waits for a review
     Review(command::review::Review),
     /// List nodes

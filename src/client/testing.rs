@@ -6,9 +6,9 @@ use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use repower_proto::v1::jobs_server::{Jobs, JobsServer};
 use repower_proto::v1::{
     AttemptsReply, AttemptsRequest, CancelReply, CancelRequest, Explanation, JobSummary,
-    ListJobsReply, ListJobsRequest, LogChunk, LogsRequest, ResubmitRequest, ReviewReply,
-    ReviewRequest, ShowJobReply, ShowJobRequest, SubmitReply, SubmitRequest, WatchRequest,
-    WhyRequest,
+    ListJobsReply, ListJobsRequest, LogChunk, LogsRequest, PlanReply, PlanRequest, ResubmitRequest,
+    ReviewReply, ReviewRequest, ShowJobReply, ShowJobRequest, SubmitReply, SubmitRequest,
+    WatchRequest, WhyRequest,
 };
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -131,6 +131,10 @@ impl Jobs for Scheduler {
     }
 
     async fn why(&self, _: Request<WhyRequest>) -> Result<Response<Explanation>, Status> {
+        unused()
+    }
+
+    async fn plan(&self, _: Request<PlanRequest>) -> Result<Response<PlanReply>, Status> {
         unused()
     }
 }

@@ -13,6 +13,7 @@ pub mod ledger;
 pub mod logs;
 pub mod node;
 pub mod nodes;
+pub mod plan;
 pub mod policy;
 pub mod reserve;
 pub mod resubmit;
@@ -41,6 +42,7 @@ impl Command {
             Self::Cancel(command) => command.reach.look().screen(),
             Self::Resubmit(command) => command.reach.look().screen(),
             Self::Why(command) => command.reach.look().screen(),
+            Self::Plan(command) => command.reach.look().screen(),
             Self::Review(command) => command.reach.look().screen(),
             Self::Nodes(command) => command.reach.look().screen(),
             Self::Node(command) => command.reach.look().screen(),
@@ -77,6 +79,7 @@ impl Command {
             Self::Cancel(command) => asking(command.run(screen)),
             Self::Resubmit(command) => asking(command.run(screen)),
             Self::Why(command) => asking(command.run(screen)),
+            Self::Plan(command) => asking(command.run(screen)),
             Self::Review(command) => asking(command.run(screen)),
             Self::Nodes(command) => asking(command.run(screen)),
             Self::Node(command) => asking(command.run(screen)),

@@ -1,24 +1,21 @@
 //! `repower submit`.
 
 mod given;
+mod job;
 #[cfg(test)]
 mod tests;
 
-use std::ffi::OsStr;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use repower_proto::v1::{SubmitReply, SubmitRequest};
 use uuid::Uuid;
 
-use given::{Directives, GivenError, given};
+pub(super) use job::Job;
 
 use super::wait::{Until, Waited};
 use crate::arguments::Reach;
 use crate::client::{Client, Patience, is_lost};
-use crate::clock;
 use crate::failure::{Exit, Failure};
-use crate::jobfile::draft::{Draft, Here};
 use crate::render::quantity::count;
 use crate::render::{Screen, json};
 
@@ -36,28 +33,8 @@ A script may say its options itself, in lines that begin with #REPOWER.";
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Submit {
-    /// Script to ship and run, - for standard input, or a job file that ends in .toml
-    #[arg(value_name = "SCRIPT", required_unless_present = "command")]
-    file: Option<PathBuf>,
-    /// What stands before `--` by mistake
-    #[arg(hide = true)]
-    stray: Vec<String>,
-    /// Program that the nodes have, with its arguments; after a script, its arguments
-    #[arg(value_name = "COMMAND", last = true)]
-    command: Vec<String>,
     #[command(flatten)]
-    draft: Draft,
-    /// Whether to read the script's `#REPOWER` lines: auto or off [default: auto]
-    #[arg(
-        long,
-        value_enum,
-        default_value_t,
-        hide_default_value = true,
-        hide_possible_values = true,
-        value_name = "WHETHER",
-        help_heading = "How it runs"
-    )]
-    directives: Directives,
+    job: Job,
     #[command(flatten)]
     until: Until,
     /// Submitting again under the same key gives the same job [default: a new key]
@@ -70,18 +47,8 @@ pub struct Submit {
 impl Submit {
     /// Submits the job, and waits for it if asked to.
     pub(super) async fn run(self, screen: &mut Screen) -> Result<Exit, Failure> {
-        let Self { draft, directives, until, key, reach, file, stray, command } = self;
-        if let (Some(file), false) = (&file, stray.is_empty()) {
-            let words = format!("{} {}", file.display(), stray.join(" "));
-            return Err(GivenError::Stray { words }.into());
-        }
-        let (program, said) = given(file.as_deref(), command, directives)?;
-        let folder = std::env::current_dir().map_err(|source| GivenError::Folder { source });
-        let folder = if draft.workdir.is_some() { folder.unwrap_or_default() } else { folder? };
-        let here =
-            Here { now: &clock::here, folder, variable: &|name: &OsStr| std::env::var_os(name) };
-        let spec = draft.over(said).into_spec(program, &here).map_err(GivenError::from)?;
-
+        let Self { job, until, key, reach } = self;
+        let spec = job.into_spec()?;
         let client = reach.connect(screen).await?;
         let key = key.unwrap_or_else(Uuid::new_v4);
         let reply =

@@ -1,12 +1,14 @@
 //! `repower why`.
 
-use repower_proto::v1::{Explanation, Shortage, WhyRequest};
+use jiff::tz::TimeZone;
+use repower_proto::v1::{Explanation, Forecast, Shortage, WhyRequest};
 
 use crate::arguments::Reach;
+use crate::clock;
 use crate::failure::{Exit, Failure};
 use crate::jobfile::reference::Reference;
 use crate::render::quantity::{bytes, count, cpus};
-use crate::render::{Column, Screen, Table, json, words};
+use crate::render::{Column, Screen, Table, json, time, words};
 
 /// Options of `repower why`.
 #[derive(Debug, clap::Args)]
@@ -34,20 +36,40 @@ impl Why {
         } else if screen.is_quiet() {
             screen.line(&why.code)?;
         } else {
-            show(screen, &self.what, &why)?;
+            let noun = if self.what.index.is_some() { "task" } else { "job" };
+            let noun = format!("{noun} {}", self.what);
+            show(screen, &noun, &why, (&TimeZone::system(), clock::now_ms()))?;
         }
         Ok(Exit::OK)
     }
 }
 
-fn show(screen: &mut Screen, what: &Reference, why: &Explanation) -> Result<(), Failure> {
-    let noun = if what.index.is_some() { "task" } else { "job" };
-    screen.line(format_args!("{noun} {what}: {} [{}]", words::tame(&why.text), why.code))?;
-    if why.tasks_ahead > 0 {
-        let ahead = count(why.tasks_ahead, "task");
-        screen.line(format_args!("{ahead} of {} go first", count(why.jobs_ahead, "job")))?;
+/// Shows an explanation of `noun`, with moments in a zone of the calendar.
+pub(super) fn show(
+    screen: &mut Screen,
+    noun: &str,
+    why: &Explanation,
+    (zone, now_ms): (&TimeZone, i64),
+) -> Result<(), Failure> {
+    screen.line(format_args!("{noun}: {} [{}]", words::tame(&why.text), why.code))?;
+    if let Some(forecast) = &why.forecast {
+        screen.line(format_args!("estimated start: {}", when(forecast, zone, now_ms)))?;
     }
-    if !why.hint.is_empty() {
+    if why.tasks_ahead > 0 {
+        let named = why.ahead.iter().map(|one| {
+            let name = words::tame(&one.name);
+            format!("{} ({name}, {})", one.job, count(one.tasks, "task"))
+        });
+        let named = named.collect::<Vec<_>>().join(", ");
+        let more = if why.jobs_ahead > why.ahead.len() as u64 { ", .." } else { "" };
+        let (tasks, jobs) = (count(why.tasks_ahead, "task"), count(why.jobs_ahead, "job"));
+        let place = why.jobs_ahead + 1;
+        screen.line(format_args!("position {place}: {tasks} of {jobs} first: {named}{more}"))?;
+    }
+    for one in &why.sooner {
+        screen.line(format_args!("sooner: {}", words::tame(&one.text)))?;
+    }
+    if !why.hint.is_empty() && why.sooner.is_empty() {
         screen.line(format_args!("hint: {}", words::tame(&why.hint)))?;
     }
     if !why.funnel.is_empty() {
@@ -80,6 +102,16 @@ fn show(screen: &mut Screen, what: &Reference, why: &Explanation) -> Result<(), 
     Ok(())
 }
 
+/// Says when something will start, and what that stands on.
+fn when(forecast: &Forecast, zone: &TimeZone, now_ms: i64) -> String {
+    let basis = words::tame(&forecast.text);
+    if forecast.at_ms == 0 {
+        return basis;
+    }
+    let at = time::calendar(forecast.at_ms, zone);
+    format!("{at} (in {}), {basis}", time::between(now_ms, forecast.at_ms))
+}
+
 fn amount_of(short: &Shortage, amount: u64) -> String {
     match short.unit.as_str() {
         "milli-cpus" => cpus(amount),
@@ -90,7 +122,7 @@ fn amount_of(short: &Shortage, amount: u64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use repower_proto::v1::FunnelStep;
+    use repower_proto::v1::{Ahead, FunnelStep, Sooner};
 
     use super::*;
     use crate::render::screen::Form;
@@ -123,18 +155,29 @@ mod tests {
             }],
             tasks_ahead: 3,
             jobs_ahead: 1,
+            ahead: vec![Ahead { job: 7, name: "train".into(), tasks: 3 }],
+            forecast: Some(Forecast {
+                code: "estimate.in-order".into(),
+                text: "after the 3 tasks that go first".into(),
+                at_ms: 1_777_633_200_000,
+            }),
+            sooner: vec![Sooner {
+                code: "sooner.less".into(),
+                text: "ask for 4 of cpus or less".into(),
+            }],
             ..Explanation::default()
         };
-        let what = "12.3".parse().expect("good");
+        let moment = (&TimeZone::UTC, 1_777_633_200_000 - 725_000);
 
-        let shown = page(Form::Table, |screen| show(screen, &what, &why));
+        let shown = page(Form::Table, |screen| show(screen, "task 12.3", &why, moment));
 
         assert_eq!(
             shown,
             "\
 task 12.3: 2 nodes could hold a task, but the most cpus free on any is 4 [resources.busy]
-3 tasks of 1 job go first
-hint: ask for 4 of cpus or less to start now
+estimated start: 2026-05-01 11:00:00 (in 12m05s), after the 3 tasks that go first
+position 2: 3 tasks of 1 job first: 7 (train, 3 tasks)
+sooner: ask for 4 of cpus or less
 
 NODES LEFT  CONDITION
          5  enrolled

@@ -79,6 +79,28 @@ pub enum Reason {
         /// The most that any of them has free.
         free: String,
     },
+    /// Its project holds as much as it may.
+    Quota {
+        /// Which.
+        project: String,
+        /// The dimension.
+        dimension: String,
+        /// How much its tasks hold.
+        held: String,
+        /// How much the task would take.
+        asked: String,
+        /// How much it may hold.
+        most: String,
+    },
+    /// It would fit now, but would still be there when another job is to start.
+    WouldDelay {
+        /// The other job.
+        job: JobId,
+        /// Where that is to start.
+        node: String,
+        /// When.
+        at: Timestamp,
+    },
     /// Others go first, and what is free is kept for them.
     Behind {
         /// How many tasks are ahead.
@@ -113,6 +135,8 @@ impl Reason {
             Self::NothingFits { .. } => "resources.too-large",
             Self::Reserved { .. } => "nodes.reserved",
             Self::Busy { .. } => "resources.busy",
+            Self::Quota { .. } => "project.quota",
+            Self::WouldDelay { .. } => "backfill.would-delay",
             Self::Behind { .. } => "queue.behind",
             Self::Next => "queue.next",
             Self::OnNode { .. } => "task.on-node",
@@ -155,8 +179,12 @@ impl Reason {
             Self::Busy { dimension, free, .. } => {
                 Some(format!("ask for {free} of {dimension} or less to start now"))
             }
+            Self::Quota { project, .. } => Some(format!(
+                "it goes when tasks of project {project} end; an operator can raise the quota in the policy"
+            )),
             Self::StartAfter { .. }
             | Self::RetryAfter { .. }
+            | Self::WouldDelay { .. }
             | Self::Behind { .. }
             | Self::Next
             | Self::OnNode { .. }
@@ -207,6 +235,14 @@ impl fmt::Display for Reason {
                 "{nodes} {} could hold a task, but the most {dimension} free on any is {free} and it asks for {asked}",
                 if *nodes == 1 { "node" } else { "nodes" }
             ),
+            Self::Quota { project, dimension, held, asked, most } => write!(
+                f,
+                "project {project} holds {held} of {dimension} and may hold {most}; a task asks for {asked}"
+            ),
+            Self::WouldDelay { job, node, .. } => {
+                write!(f, "what is free on {node} is kept for job {job}, which it would delay")
+            }
+            Self::Behind { tasks: 1 } => f.write_str("1 task goes first"),
             Self::Behind { tasks } => write!(f, "{tasks} tasks go first"),
             Self::Next => f.write_str("it fits and goes with the next pass"),
             Self::OnNode { node } => write!(f, "it is on node {node}"),

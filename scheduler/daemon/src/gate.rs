@@ -42,6 +42,7 @@ pub(crate) const RULES: &[(&str, Who)] = &[
     ("/repower.v1.Jobs/Resubmit", Who::Person),
     ("/repower.v1.Jobs/Review", Who::Person),
     ("/repower.v1.Jobs/Why", Who::Person),
+    ("/repower.v1.Jobs/Plan", Who::Person),
     ("/repower.v1.Nodes/List", Who::Person),
     ("/repower.v1.Nodes/Show", Who::Person),
     ("/repower.v1.Nodes/Drain", Who::Person),

@@ -124,6 +124,24 @@ impl Resources {
         self.combine(other, u64::saturating_add)
     }
 
+    /// The same, but for one dimension.
+    #[must_use]
+    pub fn with(&self, dimension: &Dimension, amount: u64) -> Self {
+        let mut other = self.clone();
+        match dimension {
+            Dimension::Cpus => other.cpus = Cpus::from_milli(amount),
+            Dimension::Memory => other.memory = Bytes::new(amount),
+            Dimension::Disk => other.disk = Bytes::new(amount),
+            Dimension::Extra(name) => {
+                other.extras.retain(|(known, _)| known != name);
+                other.extras.push((name.clone(), amount));
+                other.extras.retain(|(_, amount)| *amount > 0);
+                other.extras.sort();
+            }
+        }
+        other
+    }
+
     /// So many times as much.
     #[must_use]
     pub fn times(&self, count: u64) -> Self {

@@ -3,9 +3,10 @@
 use repower_proto::v1::{JobState, JobSummary};
 use tonic::Status;
 
+use super::given::{Directives, given};
 use super::*;
 use crate::client::testing::{Script as Play, Stage};
-use crate::jobfile::draft::Program;
+use crate::jobfile::draft::{Draft, Program};
 use crate::render::screen::Form;
 use crate::render::testing::pages_of;
 

@@ -20,7 +20,7 @@ pub use reservation::{Reservation, Reservations};
 pub use spec::Spec;
 pub use task::{Log, Outcome, Task, Tasks as TaskList, Usage};
 pub use token::{Issued, Token, Tokens};
-pub use why::Why;
+pub use why::{Plan, Why};
 
 /// Returns a text, or nothing for an empty one.
 fn text(text: &str) -> Option<String> {

@@ -166,6 +166,26 @@ fn explanation() -> v1::Explanation {
         }],
         tasks_ahead: 3,
         jobs_ahead: 1,
+        ahead: vec![v1::Ahead { job: 7, name: "train".into(), tasks: 3 }],
+        forecast: Some(v1::Forecast {
+            code: "estimate.in-order".into(),
+            text: "after the 3 tasks that go first, if all take as long as they may".into(),
+            at_ms: 1_777_633_200_000,
+        }),
+        sooner: vec![v1::Sooner {
+            code: "sooner.less".into(),
+            text: "ask for 4 of cpus or less".into(),
+        }],
+    }
+}
+
+fn plan() -> v1::PlanReply {
+    v1::PlanReply {
+        tasks: 10,
+        tier: "encouraged".into(),
+        starts: 4,
+        nodes: vec!["rig-07".into(), "rig-08".into()],
+        waits: None,
     }
 }
 
@@ -235,6 +255,7 @@ fn the_page_about_json_has_every_shape_as_it_is_printed() {
         ("logs", serde_json::to_string(&Log::new(12, &chunk)).expect("JSON") + "\n"),
         ("cancel", pretty(&serde_json::json!({ "cancelled": [cancelled] }))),
         ("why", pretty(&Why::from(&explanation()))),
+        ("plan", pretty(&Plan::from(&plan()))),
         ("nodes", pretty(&Nodes::from(&v1::ListNodesReply { nodes: vec![node()] }))),
         ("reservations", pretty(&Reservations::from(&reserved))),
         ("token list", pretty(&Tokens::from(&v1::ListTokensReply { tokens: vec![token] }))),

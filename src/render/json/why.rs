@@ -4,7 +4,7 @@ use repower_proto::v1;
 use serde::Serialize;
 
 use super::text;
-use crate::render::words;
+use crate::render::{time, words};
 
 /// Why a job or task is where it is.
 #[derive(Debug, Serialize)]
@@ -16,8 +16,53 @@ pub struct Why {
     hint: Option<String>,
     tasks_ahead: u64,
     jobs_ahead: u64,
+    ahead: Vec<Ahead>,
+    estimated_start: Option<Forecast>,
+    sooner: Vec<Sooner>,
     funnel: Vec<Step>,
     shortages: Vec<Shortage>,
+}
+
+#[derive(Debug, Serialize)]
+struct Ahead {
+    job: u64,
+    name: String,
+    tasks: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct Forecast {
+    at: Option<String>,
+    code: String,
+    text: String,
+}
+
+#[derive(Debug, Serialize)]
+struct Sooner {
+    code: String,
+    text: String,
+}
+
+/// What would come of a submission.
+#[derive(Debug, Serialize)]
+pub struct Plan {
+    tasks: u64,
+    tier: String,
+    starts: u64,
+    nodes: Vec<String>,
+    waits: Option<Why>,
+}
+
+impl From<&v1::PlanReply> for Plan {
+    fn from(reply: &v1::PlanReply) -> Self {
+        Self {
+            tasks: reply.tasks,
+            tier: reply.tier.clone(),
+            starts: reply.starts,
+            nodes: reply.nodes.clone(),
+            waits: reply.waits.as_ref().map(Why::from),
+        }
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -43,6 +88,9 @@ impl From<&v1::Explanation> for Why {
             condition: step.condition.clone(),
             nodes_left: step.nodes_left,
         };
+        let ahead =
+            |one: &v1::Ahead| Ahead { job: one.job, name: one.name.clone(), tasks: one.tasks };
+        let sooner = |one: &v1::Sooner| Sooner { code: one.code.clone(), text: one.text.clone() };
         let shortage = |short: &v1::Shortage| Shortage {
             dimension: short.dimension.clone(),
             unit: short.unit.clone(),
@@ -58,6 +106,13 @@ impl From<&v1::Explanation> for Why {
             hint: text(&why.hint),
             tasks_ahead: why.tasks_ahead,
             jobs_ahead: why.jobs_ahead,
+            ahead: why.ahead.iter().map(ahead).collect(),
+            estimated_start: why.forecast.as_ref().map(|forecast| Forecast {
+                at: time::rfc3339(forecast.at_ms),
+                code: forecast.code.clone(),
+                text: forecast.text.clone(),
+            }),
+            sooner: why.sooner.iter().map(sooner).collect(),
             funnel: why.funnel.iter().map(step).collect(),
             shortages: why.shortages.iter().map(shortage).collect(),
         }

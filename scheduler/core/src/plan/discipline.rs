@@ -90,6 +90,21 @@ impl Discipline {
         }
     }
 
+    /// Whether what is first in order holds up all others until it starts.
+    pub fn lets_none_overtake(self) -> bool {
+        match self {
+            Self::Easy | Self::EasySjf | Self::Conservative | Self::Repower => false,
+            Self::Fcfs
+            | Self::Sjf
+            | Self::Wfp3
+            | Self::Unicef
+            | Self::F1
+            | Self::F2
+            | Self::F3
+            | Self::F4 => true,
+        }
+    }
+
     /// The discipline of this name.
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|one| one.as_str() == name)

@@ -22,9 +22,10 @@ use crate::state::{Job, State};
 
 pub use discipline::Discipline;
 pub use profile::{Profile, Step};
-pub use why::{Explanation, FunnelStep, Short, why};
+pub use why::{Ahead, Basis, Explanation, Forecast, FunnelStep, Short, Sooner, why};
 
 pub(crate) use pass::Pass;
+pub(crate) use room::Room;
 pub(crate) use start::Memory;
 
 /// How long a task is taken to run of which nobody knows anything, where an order needs a figure.

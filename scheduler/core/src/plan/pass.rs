@@ -9,7 +9,7 @@ use repower_model::JobId;
 
 use super::order::{estimate, score};
 use super::recall::recall;
-use super::room::{Room, is_patient};
+use super::room::{Room, Slot, is_patient};
 use super::start::{Memory, Starter, Verdict};
 use super::{Discipline, avoided};
 use crate::fact::Fact;
@@ -165,7 +165,7 @@ impl<'a> Pass<'a> {
                 Verdict::Full => {
                     let shape = state.queue.line(id).map(|line| &*line.shape);
                     if shape.is_some_and(|shape| Room::able(state, shape).next().is_some()) {
-                        if self.lets_none_overtake() {
+                        if self.scheduling.discipline.lets_none_overtake() {
                             return (None, Stage::Recall);
                         }
                         if !self.reserved_for.contains(&turn.job) {
@@ -206,24 +206,6 @@ impl<'a> Pass<'a> {
         first.map(|(turn, _, lane, id)| (lane.to_owned(), turn, id))
     }
 
-    /// Whether what is first in order holds up all others until it starts.
-    fn lets_none_overtake(&self) -> bool {
-        match self.scheduling.discipline {
-            Discipline::Easy
-            | Discipline::EasySjf
-            | Discipline::Conservative
-            | Discipline::Repower => false,
-            Discipline::Fcfs
-            | Discipline::Sjf
-            | Discipline::Wfp3
-            | Discipline::Unicef
-            | Discipline::F1
-            | Discipline::F2
-            | Discipline::F3
-            | Discipline::F4 => true,
-        }
-    }
-
     /// Whether projects take turns by what they hold and have held.
     fn shares(&self) -> bool {
         self.scheduling.discipline == Discipline::Repower
@@ -239,10 +221,8 @@ impl<'a> Pass<'a> {
     }
 
     /// Keeps a place for what cannot start now.
-    fn reserve(&mut self, state: &State, id: ShapeId, job: JobId) {
-        let Some(line) = state.queue.line(id) else {
-            return;
-        };
+    fn reserve(&mut self, state: &State, id: ShapeId, job: JobId) -> Option<Slot> {
+        let line = state.queue.line(id)?;
         let (shape, job) = (&*line.shape, &state.jobs[&job]);
         let avoid = job.next_place(state.now).map_or(&[][..], |place| avoided(state, job, place));
         let room = &mut self.starter.room;
@@ -250,10 +230,13 @@ impl<'a> Pass<'a> {
             room.reserve(state, shape, &slot);
             self.reserved += 1;
             self.reserved_for.insert(job.id);
-        } else if !is_patient(state.now.since(job.submitted)) {
+            return Some(slot);
+        }
+        if !is_patient(state.now.since(job.submitted)) {
             room.keep_nearest(state, shape);
             self.reserved += 1;
         }
+        None
     }
 
     /// What may go around the reservations: what is small enough for what is free, and tasks so
@@ -377,6 +360,29 @@ impl<'a> Pass<'a> {
         let line = state.queue.line(id).filter(|_| state.queue.is_ready(job))?;
         Some((self.starter.job(state, id, &line.shape, &state.jobs[&job]), &line.shape))
     }
+}
+
+/// What the next pass would keep for tasks that cannot start now, with the jobs it is kept for: the
+/// same steps, but nothing starts.
+pub(super) fn kept(state: &State) -> (Room, Vec<(JobId, Slot)>) {
+    let mut memory = Memory::default();
+    let mut pass = Pass::new(state, &mut memory);
+    let mut slots = Vec::new();
+    if state.scheduling().discipline.lets_none_overtake() {
+        return (Room::default(), slots);
+    }
+    let first = pass.first(state, &BTreeMap::new()).map(|(_, turn, _)| turn.job);
+    let oldest = state.queue.oldest().filter(|_| pass.shares());
+    for job in first.into_iter().chain(oldest.filter(|oldest| Some(*oldest) != first)) {
+        let Some((id, _)) = state.queue.place(job) else { continue };
+        let tried = pass.one(state, id, job);
+        if let Some((Verdict::Full, shape)) = tried
+            && Room::able(state, shape).next().is_some()
+        {
+            slots.extend(pass.reserve(state, id, job).map(|slot| (job, slot)));
+        }
+    }
+    (pass.starter.room, slots)
 }
 
 /// Guarded jobs first, then by priority, then who has less.

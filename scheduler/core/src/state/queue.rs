@@ -75,7 +75,7 @@ impl Line {
     }
 
     /// Ready jobs, in order, each with how many of its tasks wait.
-    pub fn jobs(&self) -> impl Iterator<Item = (Turn, u64)> {
+    pub fn jobs(&self) -> impl Iterator<Item = (Turn, u64)> + Clone {
         self.jobs.iter().map(|(turn, tasks)| (*turn, *tasks))
     }
 }
@@ -121,6 +121,15 @@ impl Queue {
     /// Where a live job stands, and its shape, whether it is ready or not.
     pub fn place(&self, job: JobId) -> Option<(ShapeId, Turn)> {
         self.known.get(&job).map(|known| (known.shape, known.turn))
+    }
+
+    /// The first ready jobs before `turn`, at most so many, each with how many of its tasks wait.
+    pub fn first_ahead(&self, turn: Turn, most: usize) -> Vec<(JobId, u64)> {
+        let each = self.lines.values().flat_map(|line| line.jobs.range(..turn).take(most));
+        let mut first: Vec<_> = each.map(|(turn, tasks)| (*turn, *tasks)).collect();
+        first.sort_unstable();
+        first.truncate(most);
+        first.into_iter().map(|(turn, tasks)| (turn.job, tasks)).collect()
     }
 
     /// The job that has been ready for longest, of those that go first by priority.

@@ -10,7 +10,7 @@ use repower_proto::v1::jobs_server::Jobs;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
-use super::{attempts, check_reason, list, logs, resubmit, submit, watch, why};
+use super::{attempts, check_reason, list, logs, plan, resubmit, submit, watch, why};
 use crate::gate;
 use crate::shared::Shared;
 
@@ -128,5 +128,13 @@ impl Jobs for Service {
     ) -> Result<Response<v1::Explanation>, Status> {
         let v1::WhyRequest { job, index } = request.into_inner();
         Ok(Response::new(why::why(&self.0, JobId(job), index).await?))
+    }
+
+    async fn plan(
+        &self,
+        request: Request<v1::PlanRequest>,
+    ) -> Result<Response<v1::PlanReply>, Status> {
+        let by = gate::person(&request)?;
+        Ok(Response::new(plan::plan(&self.0, by, request.into_inner()).await?))
     }
 }

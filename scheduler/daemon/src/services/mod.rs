@@ -8,6 +8,7 @@ mod ledger;
 mod list;
 mod logs;
 mod nodes;
+mod plan;
 mod policies;
 mod reservations;
 mod resubmit;

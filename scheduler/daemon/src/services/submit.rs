@@ -33,14 +33,7 @@ pub(super) async fn spec_of(
     spec: v1::JobSpec,
 ) -> Result<v1::SubmitReply, Status> {
     let spec_hash = hash_of(&spec.encode_to_vec());
-    let spec = JobSpec::try_from(spec).map_err(|error| match error.problem {
-        convert::Problem::Array(source) => Problem::from(Refusal::BadArray(source)),
-        convert::Problem::Missing
-        | convert::Problem::Unknown { .. }
-        | convert::Problem::UnknownWord { .. }
-        | convert::Problem::Length { .. }
-        | convert::Problem::Malformed => Problem::from(error.within("spec")),
-    })?;
+    let spec = read(spec)?;
     let submit = Submit { key, submitter, spec, spec_hash, past: Vec::new() };
     let answer = shared.keeper.ask(Input::Submit(Box::new(submit))).await?;
     let Answer::Job { job, created, tasks, hold } = answer else {
@@ -52,6 +45,18 @@ pub(super) async fn spec_of(
         tasks,
         hold_code: hold.as_ref().map(|hold| hold.code().to_owned()).unwrap_or_default(),
         hold: hold.map(|hold| hold.to_string()).unwrap_or_default(),
+    })
+}
+
+/// A specification as it came, in the words of the model.
+pub(super) fn read(spec: v1::JobSpec) -> Result<JobSpec, Problem> {
+    JobSpec::try_from(spec).map_err(|error| match error.problem {
+        convert::Problem::Array(source) => Problem::from(Refusal::BadArray(source)),
+        convert::Problem::Missing
+        | convert::Problem::Unknown { .. }
+        | convert::Problem::UnknownWord { .. }
+        | convert::Problem::Length { .. }
+        | convert::Problem::Malformed => Problem::from(error.within("spec")),
     })
 }
 

@@ -4,7 +4,7 @@ use repower_core::plan::{self, Explanation};
 use repower_core::reason::Reason;
 use repower_core::refusal::Refusal;
 use repower_model::{Dimension, JobId};
-use repower_proto::v1;
+use repower_proto::{convert, v1};
 use tonic::Status;
 
 use super::summary;
@@ -38,9 +38,28 @@ pub(super) async fn why(
     })
 }
 
-fn wire(explanation: Explanation) -> v1::Explanation {
-    let Explanation { job, state, reason, funnel, shortages, tasks_ahead, jobs_ahead } =
-        explanation;
+pub(super) fn wire(explanation: Explanation) -> v1::Explanation {
+    let Explanation {
+        job,
+        state,
+        reason,
+        funnel,
+        shortages,
+        tasks_ahead,
+        jobs_ahead,
+        ahead,
+        forecast,
+        sooner,
+    } = explanation;
+    let ahead =
+        ahead.into_iter().map(|one| v1::Ahead { job: one.job.0, name: one.name, tasks: one.tasks });
+    let forecast = forecast.map(|forecast| v1::Forecast {
+        code: forecast.basis.code().to_owned(),
+        text: forecast.basis.to_string(),
+        at_ms: convert::moment_ms(forecast.at),
+    });
+    let sooner =
+        sooner.iter().map(|one| v1::Sooner { code: one.code().to_owned(), text: one.to_string() });
     let funnel = funnel.into_iter().map(|step| v1::FunnelStep {
         code: step.code.to_owned(),
         condition: step.condition,
@@ -63,6 +82,9 @@ fn wire(explanation: Explanation) -> v1::Explanation {
         shortages: shortages.collect(),
         tasks_ahead,
         jobs_ahead,
+        ahead: ahead.collect(),
+        forecast,
+        sooner: sooner.collect(),
     }
 }
 

@@ -1,0 +1,335 @@
+//! When a task will start: what is to come is played through, in order, on what is free and what
+//! will be, if every task takes as long as it may or is expected to.
+//!
+//! Nothing goes around in this play but in order, so a task may start sooner; it starts later only
+//! if others come that go first, or if something runs for longer than was said.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
+
+use repower_model::{Cpus, JobId, NodeId, ReservationId, Resources, Span, TaskId, Timestamp};
+
+use crate::plan::{UNKNOWN, filter};
+use crate::reason::Reason;
+use crate::state::{Job, Node, Shape, State, Turn};
+
+/// How many tasks are played through one by one; the rest by the work that they are.
+const STEPS: u64 = 10_000;
+
+/// When a task will start.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Forecast {
+    /// When; `None`: nobody knows, or never as things are.
+    pub at: Option<Timestamp>,
+    /// What the time stands on, or why there is none.
+    pub basis: Basis,
+}
+
+/// What a forecast stands on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Basis {
+    /// It goes with the next pass.
+    NextPass,
+    /// It goes when its own time has come.
+    OwnTime,
+    /// It goes when a task ends that runs now.
+    AfterTask {
+        /// Which.
+        task: TaskId,
+        /// On which node.
+        node: String,
+    },
+    /// It goes when so many tasks before it have had their turn.
+    InOrder {
+        /// How many.
+        tasks: u64,
+    },
+    /// So many tasks go before it that only their work was added up.
+    ByWork {
+        /// How many.
+        tasks: u64,
+    },
+    /// Too much has neither a time limit nor an expected duration.
+    UnknownEnds {
+        /// How many running tasks.
+        running: u64,
+    },
+    /// It goes when nodes are no longer kept for others.
+    AfterReservation {
+        /// Which reservation.
+        id: ReservationId,
+    },
+    /// It waits for somebody or something that has no time.
+    Held,
+    /// It never will, as things are.
+    Never,
+}
+
+impl Basis {
+    /// The stable code, documented in `docs/reasons.md`.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::NextPass => "estimate.next-pass",
+            Self::OwnTime => "estimate.own-time",
+            Self::AfterTask { .. } => "estimate.after-task",
+            Self::InOrder { .. } => "estimate.in-order",
+            Self::ByWork { .. } => "estimate.by-work",
+            Self::UnknownEnds { .. } => "estimate.unknown-ends",
+            Self::AfterReservation { .. } => "estimate.after-reservation",
+            Self::Held => "estimate.held",
+            Self::Never => "estimate.never",
+        }
+    }
+}
+
+impl std::fmt::Display for Basis {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::NextPass => f.write_str("with the next pass"),
+            Self::OwnTime => f.write_str("when its time comes"),
+            Self::AfterTask { task, node } => {
+                write!(f, "when task {task} on {node} ends, by its limit or expected duration")
+            }
+            Self::InOrder { tasks: 1 } => {
+                f.write_str("after the task that goes first, if all take as long as they may")
+            }
+            Self::InOrder { tasks } => {
+                write!(f, "after the {tasks} tasks that go first, if all take as long as they may")
+            }
+            Self::ByWork { tasks } => {
+                write!(
+                    f,
+                    "after the work of the {tasks} tasks that go first, on all nodes together"
+                )
+            }
+            Self::UnknownEnds { running: 1 } => f.write_str(
+                "nobody knows: the task it waits for has no time limit and no expected duration",
+            ),
+            Self::UnknownEnds { running } => write!(
+                f,
+                "nobody knows: {running} running tasks have no time limit and no expected duration"
+            ),
+            Self::AfterReservation { id } => write!(f, "when reservation {id} ends"),
+            Self::Held => f.write_str("nobody knows: it waits for something that has no time"),
+            Self::Never => f.write_str("never, as things are"),
+        }
+    }
+}
+
+pub(super) fn forecast(
+    state: &State,
+    job: &Job,
+    shape: &Shape,
+    reason: &Reason,
+    place: u32,
+    now: Timestamp,
+) -> Forecast {
+    let plain = |basis| Forecast { at: None, basis };
+    match reason {
+        Reason::Next => return Forecast { at: Some(now), basis: Basis::NextPass },
+        Reason::StartAfter { at } | Reason::RetryAfter { at } => {
+            return Forecast { at: Some(*at), basis: Basis::OwnTime };
+        }
+        Reason::Reserved { id, ends, .. } => {
+            let basis = Basis::AfterReservation { id: *id };
+            return Forecast { at: Some(now + *ends), basis };
+        }
+        Reason::Review { .. }
+        | Reason::Dependency { .. }
+        | Reason::TaskDependency { .. }
+        | Reason::ArrayLimit { .. }
+        | Reason::Quota { .. } => return plain(Basis::Held),
+        Reason::NoNodes | Reason::NoneMeets { .. } | Reason::NothingFits { .. } => {
+            return plain(Basis::Never);
+        }
+        Reason::OnNode { .. } | Reason::Ended { .. } => return plain(Basis::Held),
+        Reason::Busy { .. } | Reason::Behind { .. } | Reason::WouldDelay { .. } => {}
+    }
+    let Some((_, turn)) = state.queue.place(job.id) else {
+        return plain(Basis::Held);
+    };
+    let before = job.pending.intervals().take_while(|(first, _)| *first < place);
+    let own = before.map(|(first, last)| u64::from(last.min(place - 1) - first) + 1).sum();
+    Play::new(state, now).run(shape, job, turn, own)
+}
+
+/// What is free on nodes as time goes on.
+struct Play<'a> {
+    state: &'a State,
+    now: Timestamp,
+    /// What is free on nodes where that differs from the state.
+    free: BTreeMap<NodeId, Resources>,
+    by_cpus: BTreeSet<(Cpus, NodeId)>,
+    /// When something is given back: of running tasks their name, of those in the play none.
+    ends: BinaryHeap<Reverse<End>>,
+    /// How many running tasks have no end that anybody knows.
+    blind: u64,
+    last: Option<(TaskId, NodeId)>,
+}
+
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct End {
+    at: Timestamp,
+    node: NodeId,
+    given: Resources,
+    task: Option<TaskId>,
+}
+
+impl<'a> Play<'a> {
+    fn new(state: &'a State, now: Timestamp) -> Self {
+        let takes = state.nodes.values().filter(|node| node.takes_work());
+        let by_cpus = takes.map(|node| (node.free().cpus, node.id)).collect();
+        let mut play = Self {
+            state,
+            now,
+            free: BTreeMap::new(),
+            by_cpus,
+            ends: BinaryHeap::new(),
+            blind: 0,
+            last: None,
+        };
+        let mut spans: BTreeMap<JobId, Option<Span>> = BTreeMap::new();
+        for (task, attempt) in state.attempts.iter().filter(|(_, attempt)| !attempt.runway) {
+            let at = attempt.until.or_else(|| {
+                let job = &state.jobs[&task.job];
+                let span = *spans
+                    .entry(job.id)
+                    .or_insert_with(|| state.estimate(job).map(|estimate| estimate.span));
+                Some(attempt.started.unwrap_or(attempt.placed) + span?)
+            });
+            let Some(at) = at else {
+                play.blind += 1;
+                continue;
+            };
+            // What is overdue has run for as long as it may take once more.
+            let ran = now.since(attempt.placed);
+            let at = if at <= now { now + ran } else { at };
+            let given = state.asked(*task).cloned().unwrap_or_default();
+            play.ends.push(Reverse(End { at, node: attempt.node, given, task: Some(*task) }));
+        }
+        play
+    }
+
+    fn run(mut self, shape: &Shape, job: &Job, turn: Turn, own: u64) -> Forecast {
+        let state = self.state;
+        let mut lines: BinaryHeap<_> = state
+            .queue
+            .lines()
+            .filter_map(|(id, line)| Some(Reverse((line.head()?, id))))
+            .collect();
+        let mut iterators: BTreeMap<_, _> = BTreeMap::new();
+        let (mut steps, mut ahead, mut left_work, mut left_tasks) = (0, 0, 0_u128, 0_u64);
+        while let Some(Reverse((head, id))) = lines.pop() {
+            if head >= turn {
+                break;
+            }
+            let line = state.queue.line(id).expect("a line of the queue");
+            let jobs = iterators.entry(id).or_insert_with(|| line.jobs());
+            let Some((_, tasks)) = jobs.next() else { continue };
+            if let Some(Reverse(next)) = jobs.clone().next().map(|(turn, _)| Reverse((turn, id))) {
+                lines.push(Reverse(next));
+            }
+            ahead += tasks;
+            let now = tasks.min(STEPS - steps);
+            let estimate = state.estimate(&state.jobs[&head.job]).map(|estimate| estimate.span);
+            let placed = self.place_all(&line.shape, now, estimate);
+            steps += placed;
+            if steps >= STEPS || placed < now {
+                left_work += line.shape.work() * u128::from(tasks - placed);
+                left_tasks += tasks - placed;
+            }
+        }
+        let estimate = state.estimate(job).map(|estimate| estimate.span);
+        let more = own.min(STEPS - steps);
+        self.place_all(shape, more, estimate);
+        left_work += shape.work() * u128::from(own - more);
+        ahead += own;
+        self.end(shape, ahead, left_work, left_tasks + own - more)
+    }
+
+    /// Where the play has come to the task itself.
+    fn end(mut self, shape: &Shape, ahead: u64, left_work: u128, left_tasks: u64) -> Forecast {
+        if left_tasks > 0 {
+            let total = u128::from(self.state.offers.total().cpus.as_milli().max(1));
+            let more = u64::try_from(left_work / total).unwrap_or(u64::MAX);
+            let at = self.now + Span::from_millis(more);
+            return Forecast { at: Some(at), basis: Basis::ByWork { tasks: ahead } };
+        }
+        if !self.place(shape, None) {
+            let running = self.blind;
+            let basis = if running > 0 { Basis::UnknownEnds { running } } else { Basis::Never };
+            return Forecast { at: None, basis };
+        }
+        let basis = match self.last {
+            _ if ahead > 0 => Basis::InOrder { tasks: ahead },
+            Some((task, node)) => {
+                Basis::AfterTask { task, node: self.state.nodes[&node].name.clone() }
+            }
+            None => Basis::NextPass,
+        };
+        Forecast { at: Some(self.now), basis }
+    }
+
+    /// Starts tasks of a shape one after another. Returns how many could ever be.
+    fn place_all(&mut self, shape: &Shape, tasks: u64, takes: Option<Span>) -> u64 {
+        (0..tasks).take_while(|_| self.place(shape, takes)).count() as u64
+    }
+
+    /// Starts a task as soon as it can; false if it never could.
+    fn place(&mut self, shape: &Shape, takes: Option<Span>) -> bool {
+        loop {
+            if let Some(taken) = self.seats(shape) {
+                let at = self.now + takes.or(shape.bound).unwrap_or(UNKNOWN);
+                for (node, given) in taken {
+                    self.change(node, &given, false);
+                    self.ends.push(Reverse(End { at, node, given, task: None }));
+                }
+                return true;
+            }
+            let Some(Reverse(end)) = self.ends.pop() else {
+                return false;
+            };
+            self.now = self.now.max(end.at);
+            self.last = end.task.map(|task| (task, end.node));
+            self.change(end.node, &end.given, true);
+        }
+    }
+
+    /// The nodes for a task, each with what it takes there.
+    fn seats(&self, shape: &Shape) -> Option<Vec<(NodeId, Resources)>> {
+        let (wanted, ranks) = shape.gang.map_or((1, 1), |gang| (gang.nodes, gang.ranks_per_node));
+        let wanted = usize::try_from(wanted).ok()?;
+        shape.choices().find_map(|(_, amounts)| {
+            let need = amounts.times(u64::from(ranks));
+            let nodes = self.by_cpus.range((need.cpus, NodeId(0))..).map(|(_, id)| *id);
+            let fitting = nodes.filter_map(|id| {
+                let node = &self.state.nodes[&id];
+                let free = self.free_of(node);
+                if !filter::meets(node, &shape.constraints) || !free.holds(&need) {
+                    return None;
+                }
+                if shape.constraints.exclusive {
+                    let whole = node.capacity().clone();
+                    return (free == whole).then_some((id, whole));
+                }
+                Some((id, need.clone()))
+            });
+            let seats: Vec<_> = fitting.take(wanted).collect();
+            (seats.len() == wanted).then_some(seats)
+        })
+    }
+
+    fn free_of(&self, node: &Node) -> Resources {
+        self.free.get(&node.id).cloned().unwrap_or_else(|| node.free())
+    }
+
+    fn change(&mut self, id: NodeId, amounts: &Resources, given: bool) {
+        let node = &self.state.nodes[&id];
+        let before = self.free_of(node);
+        let after = if given { before.plus(amounts) } else { before.less(amounts) };
+        if self.by_cpus.remove(&(before.cpus, id)) {
+            self.by_cpus.insert((after.cpus, id));
+        }
+        self.free.insert(id, after);
+    }
+}

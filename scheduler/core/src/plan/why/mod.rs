@@ -1,0 +1,223 @@
+//! Why a job or task is where it is: from the state alone, with numbers.
+
+mod forecast;
+mod nodes;
+mod sooner;
+
+use repower_model::{Dimension, JobId, JobState, Timestamp};
+
+use super::pass::kept;
+use super::{Room, avoided};
+use crate::reason::Reason;
+use crate::state::{Job, Shape, State};
+
+pub use forecast::{Basis, Forecast};
+pub use sooner::Sooner;
+
+/// How many of the jobs that go first are named.
+const NAMED: usize = 3;
+
+/// Why a job or task is where it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Explanation {
+    /// The job.
+    pub job: JobId,
+    /// Where the job is.
+    pub state: JobState,
+    /// The reason that counts.
+    pub reason: Reason,
+    /// How many nodes are left after each condition, in order.
+    pub funnel: Vec<FunnelStep>,
+    /// What is short: per dimension asked, the most free and the most there is on any node in reach.
+    pub shortages: Vec<Short>,
+    /// Tasks that go first, if it waits for a node.
+    pub tasks_ahead: u64,
+    /// Their jobs.
+    pub jobs_ahead: u64,
+    /// The first of these jobs, at most three.
+    pub ahead: Vec<Ahead>,
+    /// When it will start, if it waits.
+    pub forecast: Option<Forecast>,
+    /// What would make it start sooner.
+    pub sooner: Vec<Sooner>,
+}
+
+/// A job that goes first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ahead {
+    /// Which.
+    pub job: JobId,
+    /// Its name.
+    pub name: String,
+    /// How many of its tasks wait.
+    pub tasks: u64,
+}
+
+/// One condition of the funnel.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FunnelStep {
+    /// Stable code.
+    pub code: &'static str,
+    /// The condition, in words.
+    pub condition: String,
+    /// How many nodes meet this and all before.
+    pub nodes_left: usize,
+}
+
+/// A dimension in which nodes in reach lack something.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Short {
+    /// Which.
+    pub dimension: Dimension,
+    /// How much a task asks for.
+    pub asked: u64,
+    /// The most that any node in reach has free.
+    pub free: u64,
+    /// The most that any node in reach has when empty.
+    pub most: u64,
+}
+
+/// Explains a live job, or one of its tasks; `None` if it is not in memory or has no such task.
+pub fn why(state: &State, job: JobId, index: Option<u32>, now: Timestamp) -> Option<Explanation> {
+    let job = state.jobs.get(&job)?;
+    let place = match index {
+        Some(index) => Some(job.spec.array.place(index)?),
+        None => job.next_place(now).or_else(|| job.pending.first()),
+    };
+    let Some(place) = place.filter(|place| job.pending.contains(*place)) else {
+        let reason = elsewhere(state, job, place);
+        return Some(plain(job, reason));
+    };
+    let shape = Shape::of(&job.spec);
+    let (funnel, shortages, of_nodes) = nodes::nodes(state, job, Some(place));
+    let standing = state.queue.place(job.id);
+    let (jobs_ahead, tasks_ahead) = standing.map_or((0, 0), |(_, turn)| state.queue.ahead(turn));
+    let ahead = standing.map_or_else(Vec::new, |(_, turn)| {
+        let first = state.queue.first_ahead(turn, NAMED).into_iter();
+        let named = |(job, tasks)| Ahead { job, name: state.jobs[&job].spec.name.clone(), tasks };
+        first.map(named).collect()
+    });
+    let held = held(job, Some(place), now).or_else(|| over_quota(state, &shape));
+    let (reason, kept_room) = match held {
+        Some(reason) => (reason, Room::default()),
+        None if of_nodes == Reason::Next => between(state, job, &shape, place, tasks_ahead),
+        None => (of_nodes, kept(state).0),
+    };
+    let forecast = Some(forecast::forecast(state, job, &shape, &reason, place, now));
+    let sooner = sooner::sooner(state, job, &shape, place, &reason, &kept_room);
+    Some(Explanation {
+        funnel,
+        shortages,
+        tasks_ahead,
+        jobs_ahead,
+        ahead,
+        forecast,
+        sooner,
+        ..plain(job, reason)
+    })
+}
+
+/// Why what would fit has not been placed: it must not get in the way of others, or nobody has
+/// looked yet.
+fn between(
+    state: &State,
+    job: &Job,
+    shape: &Shape,
+    place: u32,
+    tasks_ahead: u64,
+) -> (Reason, Room) {
+    let (room, slots) = kept(state);
+    if room.now(state, shape, avoided(state, job, place), None).is_some() {
+        let strict = state.scheduling().discipline.lets_none_overtake();
+        let reason = if strict && tasks_ahead > 0 {
+            Reason::Behind { tasks: tasks_ahead }
+        } else {
+            Reason::Next
+        };
+        return (reason, room);
+    }
+    let other = slots.iter().find(|(other, _)| *other != job.id);
+    let reason = match other {
+        Some((other, slot)) => Reason::WouldDelay {
+            job: *other,
+            node: state.nodes[&slot.place.node].name.clone(),
+            at: slot.at,
+        },
+        None => Reason::Behind { tasks: tasks_ahead },
+    };
+    (reason, room)
+}
+
+fn over_quota(state: &State, shape: &Shape) -> Option<Reason> {
+    let (policy, _) = state.policy.as_ref()?;
+    let none = repower_model::Resources::default();
+    let held = state.shares.held(&shape.project).unwrap_or(&none);
+    let whole = shape.whole();
+    let quota = policy.projects.get(&shape.project)?.passed(held, &whole)?;
+    let show = |amount| quota.dimension.show(amount);
+    Some(Reason::Quota {
+        project: shape.project.clone(),
+        dimension: quota.dimension.to_string(),
+        held: show(held.amount(&quota.dimension)),
+        asked: show(whole.amount(&quota.dimension)),
+        most: show(quota.most),
+    })
+}
+
+fn plain(job: &Job, reason: Reason) -> Explanation {
+    Explanation {
+        job: job.id,
+        state: job.state(),
+        reason,
+        funnel: Vec::new(),
+        shortages: Vec::new(),
+        tasks_ahead: 0,
+        jobs_ahead: 0,
+        ahead: Vec::new(),
+        forecast: None,
+        sooner: Vec::new(),
+    }
+}
+
+/// The reason that has nothing to do with nodes, if there is one.
+fn held(job: &Job, place: Option<u32>, now: Timestamp) -> Option<Reason> {
+    if job.review {
+        return Some(Reason::Review { class: job.spec.class.clone() });
+    }
+    let whole = job.waits_for.iter().filter(|dependency| !dependency.per_task);
+    let on: Vec<_> = whole.map(|dependency| dependency.job).collect();
+    if !on.is_empty() {
+        return Some(Reason::Dependency { on });
+    }
+    let on = place.map(|place| job.waits_for_tasks(place)).unwrap_or_default();
+    if !on.is_empty() {
+        return Some(Reason::TaskDependency { on });
+    }
+    if let Some(at) = job.spec.start_after.filter(|at| *at > now) {
+        return Some(Reason::StartAfter { at });
+    }
+    let delay = job.delayed.iter().find(|(at, waiting)| Some(*waiting) == place && *at > now);
+    if let Some((at, _)) = delay {
+        return Some(Reason::RetryAfter { at: *at });
+    }
+    job.limit()
+        .filter(|limit| job.live >= u64::from(*limit))
+        .map(|limit| Reason::ArrayLimit { limit })
+}
+
+/// Where a task is that does not wait.
+fn elsewhere(state: &State, job: &Job, place: Option<u32>) -> Reason {
+    let on_node = |task| {
+        let attempt = state.attempts.get(&task)?;
+        let node = state.nodes[&attempt.node].name.clone();
+        Some(Reason::OnNode { node })
+    };
+    let Some(place) = place else {
+        let range = |index| repower_model::TaskId { job: job.id, index };
+        let first = state.attempts.range(range(0)..=range(u32::MAX)).next();
+        let reason = first.and_then(|(task, _)| on_node(*task));
+        return reason.unwrap_or(Reason::Ended { how: "done" });
+    };
+    let how = if job.failed.contains(place) { "failed" } else { "done" };
+    on_node(job.task(place)).unwrap_or(Reason::Ended { how })
+}
