@@ -55,7 +55,11 @@ fn play(mut engine: Engine, input: &Input) -> Result<v1::PlanReply, Status> {
     let (job, tasks) = match answer {
         Answer::Job { job, tasks, .. } => (job, tasks),
         Answer::Refused(refusal) => return Err(Problem::from(refusal).into()),
-        Answer::Done | Answer::Cancelled { .. } | Answer::Token(_) | Answer::Node(_) => {
+        Answer::Done
+        | Answer::Cancelled { .. }
+        | Answer::Token(_)
+        | Answer::Node(_)
+        | Answer::Reservation(_) => {
             return Err(unexpected());
         }
     };
