@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use repower_model::{Bytes, Cpus, Span};
-use repower_sim::trace::{Machine, ProjectBy, Rule, TraceError, Workload, jobs, nodes, swf};
+use repower_sim::trace::{
+    GPU, Job, Machine, ProjectBy, Rule, TraceError, Workload, jobs, nodes, swf,
+};
 
 /// A file in a folder that goes away with it.
 struct Scratch {
@@ -154,11 +156,15 @@ fn jobs_of_a_csv_file_are_found_by_the_names_of_their_columns() {
 
     let workload = jobs(text).unwrap();
 
+    let asked = |job: &Job| {
+        let asked = &workload.shape(job).resources;
+        (asked.extra(GPU), asked.memory)
+    };
     let [first, second] = workload.jobs[..] else { panic!("two jobs") };
     assert_eq!((first.id, first.cpus, first.project), (2, Cpus::from_whole(4), 1));
-    assert_eq!((first.gpus, first.memory, first.estimate), (0, Bytes::default(), first.run));
+    assert_eq!((asked(&first), first.estimate), ((0, Bytes::default()), first.run));
     assert_eq!((second.run, second.cpus), (Span::from_millis(10_500), Cpus::from_milli(500)));
-    assert_eq!((second.gpus, second.memory, second.priority), (2, Bytes::from_gib(1), 5));
+    assert_eq!((asked(&second), second.priority), ((2, Bytes::from_gib(1)), 5));
     assert_eq!(workload.projects, ["vision", "default"]);
     assert_eq!(workload.tally.skipped[&Rule::TooShort], 1);
     assert_eq!(workload.tally.unread, ["mood"]);

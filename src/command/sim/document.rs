@@ -50,8 +50,8 @@ struct Compared {
     preempted_attempts: u64,
     passes: u64,
     facts: u64,
-    seconds: f64,
-    jobs_per_second: f64,
+    seconds: Option<f64>,
+    jobs_per_second: Option<f64>,
     projects: Vec<Project>,
 }
 
@@ -102,7 +102,7 @@ impl Compared {
             mean_bsld: project.mean_bsld,
         };
         Self {
-            policy: outcome.policy.as_str(),
+            policy: outcome.policy,
             jobs: report.jobs,
             given_up: report.failed,
             mean_wait_s: report.mean_wait_s,

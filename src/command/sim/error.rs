@@ -2,11 +2,14 @@
 
 use repower_core::plan::Discipline;
 use repower_core::policy::nearest;
+use repower_proto::convert::ConvertError;
 use repower_sim::plot::PlotError;
 use repower_sim::replay::ReplayError;
 use repower_sim::report::StartsError;
 use repower_sim::rlscheduler::RlError;
 use repower_sim::trace::TraceError;
+use repower_store::FileError;
+use repower_store::journal::ReadError;
 
 use crate::failure::{Exit, Explain};
 
@@ -25,6 +28,16 @@ pub(super) enum SimError {
     Starts(#[from] StartsError),
     #[error(transparent)]
     Plot(#[from] PlotError),
+    #[error(transparent)]
+    Open(#[from] FileError),
+    #[error("the journal cannot be read")]
+    Read(#[from] ReadError),
+    #[error("fact {seq} of the journal cannot be understood")]
+    Fact { seq: u64, source: ConvertError },
+    #[error("in the journal of {path} no task ran to its end")]
+    NothingRan { path: String },
+    #[error("a journal knows projects and users, but no groups")]
+    NoGroups,
     #[error("there is no policy `{name}`")]
     PolicyUnknown { name: String, nearest: Option<String> },
     #[error("the policy `{policy}` is named twice")]
@@ -33,6 +46,8 @@ pub(super) enum SimError {
     NoMachine { path: String },
     #[error("there is no node `{name}` to take out; there are {count}, from {first} to {last}")]
     NodeUnknown { name: String, count: usize, first: String, last: String },
+    #[error("the machine of this replay has no nodes")]
+    NoNodes,
     #[error("no job is left: {given} were in the trace, {outside} of them outside of the window")]
     NoJobs { given: u64, outside: u64 },
 }
@@ -53,6 +68,11 @@ impl Explain for SimError {
             Self::Rlscheduler(source) => source.hint().to_owned(),
             Self::EngineOnly { option } => format!("leave {option} out, or --semantics"),
             Self::Starts(_) | Self::Plot(_) => "check the folder and its permissions".to_owned(),
+            Self::Open(error) => error.hint().to_owned(),
+            Self::Read(error) => error.hint().to_owned(),
+            Self::Fact { .. } => "use the command line of the scheduler's release".to_owned(),
+            Self::NothingRan { .. } => "run some jobs first, or give a trace".to_owned(),
+            Self::NoGroups => "use `--project-by user`, or leave it out".to_owned(),
             Self::PolicyUnknown { nearest: Some(name), .. } => format!("did you mean `{name}`?"),
             Self::PolicyUnknown { nearest: None, .. } => {
                 "`repower sim --help` lists the policies".to_owned()
@@ -62,6 +82,7 @@ impl Explain for SimError {
                 "say what it runs on: `--nodes 4x64`, or `--node-list FILE`".to_owned()
             }
             Self::NodeUnknown { .. } => "equal nodes are called n1, n2 and so on".to_owned(),
+            Self::NoNodes => "leave a node in, or add some: `--plus 2x16`".to_owned(),
             Self::NoJobs { .. } => {
                 "give a window that has jobs, or nodes that can hold them".to_owned()
             }
@@ -72,14 +93,20 @@ impl Explain for SimError {
         match self {
             Self::PolicyUnknown { .. }
             | Self::PolicyTwice { .. }
+            | Self::NoGroups
             | Self::EngineOnly { .. }
             | Self::Rlscheduler(_) => Exit::USAGE,
             Self::Trace(_)
             | Self::Replay { .. }
             | Self::Starts(_)
             | Self::Plot(_)
+            | Self::Open(_)
+            | Self::Read(_)
+            | Self::Fact { .. }
+            | Self::NothingRan { .. }
             | Self::NoMachine { .. }
             | Self::NodeUnknown { .. }
+            | Self::NoNodes
             | Self::NoJobs { .. } => Exit::FAILED,
         }
     }

@@ -2,9 +2,12 @@
 
 mod document;
 mod error;
+mod journal;
 mod options;
 mod room;
 mod table;
+#[cfg(test)]
+mod tests;
 
 use repower_core::plan::Discipline;
 use repower_model::Span;
@@ -26,17 +29,18 @@ pub use options::Sim;
 /// What one policy came to.
 #[derive(Debug)]
 struct Outcome {
-    policy: Discipline,
+    policy: &'static str,
     replay: Replay,
     report: Report,
-    seconds: f64,
+    /// How long the replay took; `None`: this is how it went in truth.
+    seconds: Option<f64>,
 }
 
 impl Outcome {
     /// Jobs of the trace for each second that the replay took.
-    fn jobs_per_second(&self) -> f64 {
+    fn jobs_per_second(&self) -> Option<f64> {
         let jobs = u32::try_from(self.report.jobs).map_or(f64::from(u32::MAX), f64::from);
-        jobs / self.seconds.max(1e-6)
+        self.seconds.map(|seconds| jobs / seconds.max(1e-6))
     }
 }
 
@@ -55,11 +59,15 @@ impl Sim {
             room.describe(screen)?;
         }
         let mut outcomes = Vec::new();
+        if let Some(replay) = room.recorded.clone() {
+            let report = Report::of(&room.workload, &room.machine, &replay);
+            outcomes.push(Outcome { policy: "recorded", replay, report, seconds: None });
+        }
         for policy in policies {
             outcomes.push(self.one(&room, policy, screen)?);
         }
         if let Some(path) = &self.starts {
-            let columns = outcomes.iter().map(|one| (one.policy.as_str(), &one.replay));
+            let columns = outcomes.iter().map(|one| (one.policy, &one.replay));
             let columns: Vec<_> = columns.collect();
             write_starts(path, &room.workload, &columns).map_err(SimError::from)?;
         }
@@ -77,7 +85,8 @@ impl Sim {
         let Some(folder) = &self.plot else { return Ok(Gallery::default()) };
         let series: Vec<Series<'_>> = outcomes
             .iter()
-            .map(|one| Series { name: one.policy.as_str(), replay: &one.replay })
+            .filter(|one| one.seconds.is_some())
+            .map(|one| Series { name: one.policy, replay: &one.replay })
             .collect();
         let days = |days: u32| Span::from_secs(u64::from(days) * 86_400);
         let window = Window { from: days(self.plot_day), length: days(self.plot_days) };
@@ -90,7 +99,8 @@ impl Sim {
             let stopwatch = Stopwatch::start();
             let went = rlscheduler::run(&room.workload, &room.machine, policy, backfill);
             let (replay, report) = went.map_err(SimError::from)?;
-            return Ok(Outcome { policy, replay, report, seconds: stopwatch.seconds() });
+            let (policy, seconds) = (policy.as_str(), Some(stopwatch.seconds()));
+            return Ok(Outcome { policy, replay, report, seconds });
         }
         let setup = Setup {
             machine: &room.machine,
@@ -104,11 +114,11 @@ impl Sim {
         let progress = Steps::new(!screen.is_quiet(), policy.as_str(), jobs);
         let stopwatch = Stopwatch::start();
         let went = replay(&room.workload, &setup, &mut |ended| progress.at(ended));
-        let seconds = stopwatch.seconds();
+        let seconds = Some(stopwatch.seconds());
         progress.end();
         let replay = went.map_err(|source| SimError::Replay { policy, source })?;
         let report = Report::of(&room.workload, &room.machine, &replay);
-        Ok(Outcome { policy, replay, report, seconds })
+        Ok(Outcome { policy: policy.as_str(), replay, report, seconds })
     }
 }
 

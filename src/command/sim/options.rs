@@ -19,7 +19,8 @@ The jobs run in a virtual machine room, scheduled by the same engine as a live
 cell; docs/simulator.md has the rules, the columns of CSV files and how the
 measures are defined. For example:
   repower sim --swf lublin_256.swf --limit 1000 --policy fcfs,easy,repower
-  repower sim --jobs jobs.csv --node-list nodes.csv --starts starts.csv")]
+  repower sim --jobs jobs.csv --node-list nodes.csv --starts starts.csv
+  repower sim --journal /var/lib/repower/scheduler --plus 2x16 --without rig-07")]
 pub struct Sim {
     #[command(flatten)]
     pub(super) source: Source,
@@ -34,12 +35,15 @@ pub struct Sim {
     #[arg(long, value_name = "RULE", value_enum, default_value_t)]
     pub(super) passes: Passes,
     /// Equal nodes, as 4x64: four with 64 cpus each [default: one node with all the cpus that the
-    /// trace names]
+    /// trace names; for a journal its own nodes]
     #[arg(long, value_name = "COUNTxCPUS", conflicts_with = "node_list", value_parser = uniform)]
     pub(super) nodes: Option<(usize, u64)>,
     /// Nodes from a CSV file
     #[arg(long, value_name = "FILE")]
     pub(super) node_list: Option<PathBuf>,
+    /// Equal nodes beside the others, as 2x16; they are called plus1 and so on
+    #[arg(long, value_name = "COUNTxCPUS", value_parser = uniform)]
+    pub(super) plus: Option<(usize, u64)>,
     /// Take a node out; may be repeated
     #[arg(long, value_name = "NODE")]
     pub(super) without: Vec<String>,
@@ -84,6 +88,9 @@ pub(super) struct Source {
     /// Jobs as CSV, plain or gzipped: arrival,length,cpus and perhaps gpus and more
     #[arg(long, value_name = "FILE")]
     pub(super) jobs: Option<PathBuf>,
+    /// Data folder of a scheduler, running or not: the tasks that ran there, on its nodes
+    #[arg(long, value_name = "FOLDER")]
+    pub(super) journal: Option<PathBuf>,
 }
 
 /// What schedules.

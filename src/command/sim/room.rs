@@ -2,9 +2,11 @@
 
 use std::path::Path;
 
+use repower_sim::replay::Replay;
 use repower_sim::trace::{self, Machine, ProjectBy, Workload};
 
 use super::error::SimError;
+use super::journal::{self, Recorded};
 use super::options::Sim;
 use crate::failure::Failure;
 use crate::render::Screen;
@@ -19,26 +21,30 @@ pub(super) struct Room {
     pub(super) machine: Machine,
     /// Columns of the node list that nothing was read from.
     pub(super) unread: Vec<String>,
+    /// How it went in truth, if that is known.
+    pub(super) recorded: Option<Replay>,
 }
 
 impl Room {
     /// Reads what the options name, and leaves out what cannot run.
     pub(super) fn open(options: &Sim) -> Result<Self, SimError> {
-        let by = ProjectBy::from(options.project_by);
-        let (path, mut workload) = match (&options.source.swf, &options.source.jobs) {
-            (Some(path), _) => (path, trace::swf::read(path, by)?),
-            (None, Some(path)) => (path, trace::jobs::read(path, by)?),
-            (None, None) => unreachable!("clap asks for one of them"),
-        };
-        let (mut machine, unread) = machine(options, path, &workload)?;
+        let (path, mut workload, recorded) = workload(options)?;
+        let own = recorded.as_ref().map(|recorded| &recorded.machine);
+        let (mut machine, unread) = machine(options, path, &workload, own)?;
+        plus(&mut machine, options.plus);
         without(&mut machine, &options.without)?;
+        if machine.nodes.is_empty() {
+            return Err(SimError::NoNodes);
+        }
         workload.fit(&machine);
         workload.window(options.first_index, options.limit);
         if workload.jobs.is_empty() {
             let trace::Tally { records: given, outside, .. } = workload.tally;
             return Err(SimError::NoJobs { given, outside });
         }
-        Ok(Self { name: path.display().to_string(), workload, machine, unread })
+        let recorded =
+            recorded.map(|recorded| Replay { runs: recorded.runs(&workload), ..Replay::default() });
+        Ok(Self { name: path.display().to_string(), workload, machine, unread, recorded })
     }
 
     /// Says what runs where, and what was left out.
@@ -71,14 +77,34 @@ impl Room {
     }
 }
 
+/// The workload, where it comes from, and how it went in truth.
+fn workload(options: &Sim) -> Result<(&Path, Workload, Option<Recorded>), SimError> {
+    let by = ProjectBy::from(options.project_by);
+    let source = &options.source;
+    if let Some(path) = &source.swf {
+        return Ok((path, trace::swf::read(path, by)?, None));
+    }
+    if let Some(path) = &source.jobs {
+        return Ok((path, trace::jobs::read(path, by)?, None));
+    }
+    let path = source.journal.as_ref().expect("clap asks for one of them");
+    let mut recorded = journal::read(path, by)?;
+    let workload = std::mem::take(&mut recorded.workload);
+    Ok((path, workload, Some(recorded)))
+}
+
 fn machine(
     options: &Sim,
     path: &Path,
     workload: &Workload,
+    own: Option<&Machine>,
 ) -> Result<(Machine, Vec<String>), SimError> {
     if let Some(list) = &options.node_list {
         let list = trace::nodes::read(list)?;
         return Ok((list.machine, list.unread));
+    }
+    if let (Some(machine), None) = (own, options.nodes) {
+        return Ok((machine.clone(), Vec::new()));
     }
     let (count, cpus) = match (options.nodes, workload.processors) {
         (Some(nodes), _) => nodes,
@@ -88,6 +114,16 @@ fn machine(
         }
     };
     Ok((Machine::uniform(count, cpus), Vec::new()))
+}
+
+/// Adds equal nodes.
+fn plus(machine: &mut Machine, more: Option<(usize, u64)>) {
+    let Some((count, cpus)) = more else { return };
+    let named = |(at, node): (usize, trace::Offer)| trace::Offer {
+        name: format!("plus{}", at + 1),
+        ..node
+    };
+    machine.nodes.extend(Machine::uniform(count, cpus).nodes.into_iter().enumerate().map(named));
 }
 
 fn without(machine: &mut Machine, names: &[String]) -> Result<(), SimError> {

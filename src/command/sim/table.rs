@@ -7,7 +7,7 @@ use crate::failure::Failure;
 use crate::render::{Cell, Column, Screen, Table};
 
 /// Projects of the table of projects; JSON has them all.
-const PROJECTS: usize = 20;
+const PROJECTS: usize = 10;
 
 /// Prints what the policies came to.
 pub(super) fn show(screen: &mut Screen, outcomes: &[Outcome]) -> Result<(), Failure> {
@@ -43,12 +43,12 @@ fn waits(outcomes: &[Outcome]) -> Table {
     for one in outcomes {
         let report = &one.report;
         table.row([
-            one.policy.as_str().into(),
+            one.policy.into(),
             format!("{:.4}", report.mean_wait_s).into(),
             seconds(report.max_wait).into(),
             seconds(report.makespan).into(),
             format!("{:.6}", report.utilisation).into(),
-            format!("{:.0}", one.jobs_per_second()).into(),
+            one.jobs_per_second().map_or("-".to_owned(), |rate| format!("{rate:.0}")).into(),
         ]);
     }
     table
@@ -67,7 +67,7 @@ fn slowdowns(outcomes: &[Outcome]) -> Table {
         let report = &one.report;
         let gpus = report.gpu_utilisation.map_or("-".to_owned(), |share| format!("{share:.6}"));
         table.row([
-            one.policy.as_str().into(),
+            one.policy.into(),
             format!("{:.6}", report.mean_bsld).into(),
             format!("{:.3}", report.median_bsld).into(),
             format!("{:.3}", report.p95_bsld).into(),
@@ -90,7 +90,7 @@ fn troubles(outcomes: &[Outcome]) -> Table {
         let counts =
             [one.replay.failures, one.replay.lost, one.replay.preempted, one.report.failed];
         let counts = counts.iter().map(|count| Cell::from(count.to_string()));
-        table.row(std::iter::once(one.policy.as_str().into()).chain(counts));
+        table.row(std::iter::once(one.policy.into()).chain(counts));
     }
     table
 }
@@ -111,7 +111,7 @@ fn projects(screen: &mut Screen, outcomes: &[Outcome]) -> Result<(), Failure> {
         left = projects.len().saturating_sub(PROJECTS);
         for project in projects.into_iter().take(PROJECTS) {
             table.row([
-                one.policy.as_str().into(),
+                one.policy.into(),
                 project.name.as_str().into(),
                 project.jobs.to_string().into(),
                 format!("{:.1}", project.cpu_hours).into(),

@@ -48,6 +48,7 @@ impl Room<'_> {
             capacity: offer.capacity.clone(),
             hostname: offer.name.clone(),
             labels: offer.labels.clone(),
+            isa_level: offer.isa_level.clone(),
             ..Inventory::default()
         };
         let instance = Instance(u128::from(self.went.failures).to_be_bytes());
@@ -58,12 +59,14 @@ impl Room<'_> {
 
     pub(super) fn submit(&mut self) -> Result<(), ReplayError> {
         let job = self.workload.jobs[self.next];
+        let shape = self.workload.shape(&job);
         let spec = JobSpec {
             name: format!("job-{}", job.id),
             class: CLASS.to_owned(),
             project: self.workload.projects[job.project as usize].clone(),
             command: vec!["true".to_owned()],
-            resources: job.resources(),
+            resources: shape.resources.clone(),
+            constraints: shape.constraints.clone(),
             priority: job.priority,
             expected: Some(job.estimate),
             retries: Retries { user: 0, system: Retries::SYSTEM },

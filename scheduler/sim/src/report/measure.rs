@@ -31,7 +31,7 @@ pub(super) struct Sum {
 }
 
 impl Sum {
-    pub(super) fn add(&mut self, job: &Job, run: &Run, bsld: f64) {
+    pub(super) fn add(&mut self, job: &Job, gpus: u64, run: &Run, bsld: f64) {
         let waited = wait(job, run);
         self.jobs += 1;
         self.wait_ms += u128::from(waited.as_millis());
@@ -39,7 +39,7 @@ impl Sum {
         self.bsld += bsld;
         let ran = u128::from(job.run.as_millis());
         self.cpu += ran * u128::from(job.cpus.as_milli());
-        self.gpu += ran * u128::from(job.gpus);
+        self.gpu += ran * u128::from(gpus);
     }
 
     pub(super) fn mean_wait_s(&self) -> f64 {

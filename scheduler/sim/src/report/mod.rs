@@ -13,7 +13,7 @@ mod starts;
 use repower_model::Span;
 
 use crate::replay::{Replay, Run};
-use crate::trace::{Job, Machine, Workload};
+use crate::trace::{GPU, Job, Machine, Shape, Workload};
 
 pub use measure::{jain, percentile};
 pub use starts::{StartsError, write_starts};
@@ -82,7 +82,7 @@ pub fn bounded_slowdown(job: &Job, run: &Run) -> f64 {
 pub fn utilisation(workload: &Workload, machine: &Machine, span: Span) -> f64 {
     let run = Run { done: true, ..Run::default() };
     let mut sum = measure::Sum::default();
-    workload.jobs.iter().for_each(|job| sum.add(job, &run, 1.0));
+    workload.jobs.iter().for_each(|job| sum.add(job, 0, &run, 1.0));
     measure::share(sum.cpu, machine.cpus().as_milli(), span)
 }
 
@@ -94,10 +94,13 @@ impl Report {
             pairs().map(|(job, run)| bounded_slowdown(job, run)).collect();
         let mut projects: Vec<measure::Sum> =
             vec![measure::Sum::default(); workload.projects.len()];
+        let gpus_of = |shape: &Shape| shape.resources.extra(GPU);
+        let gpus_of: Vec<u64> = workload.shapes.iter().map(gpus_of).collect();
         let mut all = measure::Sum::default();
         for ((job, run), slowdown) in pairs().zip(&slowdowns) {
-            projects[job.project as usize].add(job, run, *slowdown);
-            all.add(job, run, *slowdown);
+            let gpus = gpus_of[job.shape as usize];
+            projects[job.project as usize].add(job, gpus, run, *slowdown);
+            all.add(job, gpus, run, *slowdown);
         }
         slowdowns.sort_by(f64::total_cmp);
         let first = workload.jobs.iter().map(|job| job.submit).min().unwrap_or_default();

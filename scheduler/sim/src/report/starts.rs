@@ -20,7 +20,7 @@ pub struct StartsError {
 }
 
 /// Writes `job_id,submit,run,cpus,estimate,start_<policy>,..`: a row for each job in the order of
-/// submission, times in seconds from the beginning of the trace. A job that was given up has no
+/// submission, times in seconds from the beginning of the trace. A task of a journal is `12.3`. A job that was given up has no
 /// start.
 ///
 /// # Errors
@@ -48,7 +48,9 @@ fn write(
     writeln!(out)?;
     for (at, job) in workload.jobs.iter().enumerate() {
         let (submit, run) = (seconds(job.submit), seconds(job.run));
-        write!(out, "{},{submit},{run},{},{}", job.id, job.cpus, seconds(job.estimate))?;
+        let id =
+            if workload.by_task { format!("{}.{}", job.id, job.index) } else { job.id.to_string() };
+        write!(out, "{id},{submit},{run},{},{}", job.cpus, seconds(job.estimate))?;
         for (_, replay) in replays {
             let run = replay.runs[at];
             let start = if run.done { seconds(run.start) } else { String::new() };

@@ -4,20 +4,38 @@ use std::collections::BTreeMap;
 
 use repower_model::{JobSpec, Span};
 
-use super::{Job, Rule, Tally, Workload};
+use super::{Job, Rule, Shape, Tally, Workload};
 
 /// Shorter jobs are left out: traces have jobs of 0 s that never did anything.
 const LEAST_RUN: Span = Span::from_secs(1);
 
 /// A workload in the making.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Draft {
     jobs: Vec<Job>,
     projects: Vec<String>,
     known: BTreeMap<String, u32>,
+    shapes: Vec<Shape>,
+    known_shapes: BTreeMap<Shape, u32>,
+    least_run: Span,
     tally: Tally,
     /// The latest submission so far, good or not.
     latest: Option<i64>,
+}
+
+impl Default for Draft {
+    fn default() -> Self {
+        Self {
+            jobs: Vec::new(),
+            projects: Vec::new(),
+            known: BTreeMap::new(),
+            shapes: Vec::new(),
+            known_shapes: BTreeMap::new(),
+            least_run: LEAST_RUN,
+            tally: Tally::default(),
+            latest: None,
+        }
+    }
 }
 
 impl Draft {
@@ -37,6 +55,26 @@ impl Draft {
         number
     }
 
+    /// A draft with another bound: what ran for less than it is left out.
+    pub fn with_least_run(least_run: Span) -> Self {
+        Self { least_run, ..Self::default() }
+    }
+
+    /// The number of a shape.
+    ///
+    /// # Panics
+    ///
+    /// If there are more than 2^32 shapes: memory ends before.
+    pub fn shape(&mut self, shape: Shape) -> u32 {
+        if let Some(number) = self.known_shapes.get(&shape) {
+            return *number;
+        }
+        let number = u32::try_from(self.shapes.len()).expect("shapes are fewer than jobs");
+        self.shapes.push(shape.clone());
+        self.known_shapes.insert(shape, number);
+        number
+    }
+
     /// Adds a record if the rules let it in. `submit_ms` may be negative, and then is left out;
     /// so is what ran for less than a second or has no processors. `job.submit` is set from it.
     pub fn add(&mut self, submit_ms: i64, job: Job) {
@@ -46,20 +84,26 @@ impl Draft {
         }
         self.latest = self.latest.max(Some(submit_ms));
         let Ok(submit) = u64::try_from(submit_ms) else {
-            return self.skip(Rule::NegativeSubmit);
+            return self.tally.skip(Rule::NegativeSubmit, 1);
         };
-        if job.run < LEAST_RUN {
-            return self.skip(Rule::TooShort);
+        if job.run < self.least_run {
+            return self.tally.skip(Rule::TooShort, 1);
         }
         if job.cpus.as_milli() == 0 {
-            return self.skip(Rule::NoProcessors);
+            return self.tally.skip(Rule::NoProcessors, 1);
         }
         self.jobs.push(Job { submit: Span::from_millis(submit), ..job });
     }
 
-    /// Counts a record that a rule leaves out.
-    pub fn skip(&mut self, rule: Rule) {
-        self.tally.skip(rule, 1);
+    /// Counts records that a rule leaves out before they are added.
+    pub fn skip(&mut self, rule: Rule, count: u64) {
+        self.tally.records += count;
+        self.tally.skip(rule, count);
+    }
+
+    /// The shape of this number.
+    pub fn shape_of(&self, shape: u32) -> &Shape {
+        &self.shapes[shape as usize]
     }
 
     /// How many jobs were let in.
@@ -79,6 +123,7 @@ impl Draft {
             self.project("");
         }
         let tally = Tally { unread, ..self.tally };
-        Workload { jobs: self.jobs, projects: self.projects, processors, tally }
+        let (jobs, shapes, projects) = (self.jobs, self.shapes, self.projects);
+        Workload { jobs, shapes, projects, processors, by_task: false, tally }
     }
 }

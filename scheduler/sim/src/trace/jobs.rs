@@ -19,7 +19,7 @@ use std::path::Path;
 use repower_model::{Bytes, Cpus, JobSpec, Span};
 
 use super::table::{Column, Table};
-use super::{Draft, Job, ProjectBy, TraceError, Workload};
+use super::{Draft, Job, ProjectBy, Shape, TraceError, Workload};
 
 /// More seconds than any trace has.
 const MOST_SECONDS: f64 = 1e12;
@@ -112,14 +112,16 @@ fn add(draft: &mut Draft, table: &Table, columns: &Columns, row: u64) -> Result<
         return Err(table.wrong(column, "a whole number of GPUs"));
     }
     let project = columns.project.map_or("", |column| table.text(column));
+    let cpus = Cpus::from_milli(whole(cpus));
+    let memory = Bytes::from_mib(whole(optional(columns.memory, MOST)?));
     let job = Job {
         id: row,
+        index: 0,
         submit: Span::ZERO,
         run,
         estimate: if estimate == Span::ZERO { run } else { estimate },
-        cpus: Cpus::from_milli(whole(cpus)),
-        memory: Bytes::from_mib(whole(optional(columns.memory, MOST)?)),
-        gpus: u32::try_from(whole(gpus)).unwrap_or(u32::MAX),
+        cpus,
+        shape: draft.shape(Shape::of(cpus, memory, whole(gpus))),
         project: draft.project(project),
         priority,
     };

@@ -1,8 +1,8 @@
 //! The machines that a workload runs on.
 
-use repower_model::{Bytes, Cpus, Resources};
+use repower_model::{Bytes, Cpus, IsaLevel, Resources};
 
-use super::{GPU, Job};
+use super::{GPU, Shape};
 
 /// What a node of a simulated machine room offers.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,6 +13,8 @@ pub struct Offer {
     pub capacity: Resources,
     /// Name and value, ascending.
     pub labels: Vec<(String, String)>,
+    /// Of its processors, as inventories name it; may be empty.
+    pub isa_level: String,
 }
 
 /// A room of nodes.
@@ -40,6 +42,7 @@ impl Machine {
             name: format!("n{number}"),
             capacity: capacity.clone(),
             labels: Vec::new(),
+            isa_level: String::new(),
         };
         Self { nodes: (1..=count.min(Self::MOST_NODES)).map(node).collect() }
     }
@@ -54,10 +57,15 @@ impl Machine {
         self.nodes.iter().map(|node| node.capacity.extra(GPU)).sum()
     }
 
-    /// Whether any node could hold a job when it is empty.
-    pub fn could_hold(&self, job: &Job) -> bool {
-        let asked = job.resources();
-        self.nodes.iter().any(|node| node.capacity.holds(&asked))
+    /// Whether any node will do for a job, and could hold it when it is empty.
+    pub fn could_hold(&self, shape: &Shape) -> bool {
+        let wanted = &shape.constraints;
+        self.nodes.iter().any(|node| {
+            let level = IsaLevel::named(&node.isa_level);
+            node.capacity.holds(&shape.resources)
+                && wanted.labels.iter().all(|rule| rule.is_met_by(&node.labels))
+                && wanted.isa_level.is_none_or(|least| level.is_some_and(|level| level >= least))
+        })
     }
 
     /// Takes a node out. Returns whether it was there.

@@ -14,7 +14,7 @@ pub mod swf;
 mod table;
 mod tally;
 
-use repower_model::{Bytes, Cpus, Resources, Span};
+use repower_model::{Bytes, Constraints, Cpus, Resources, Span};
 
 pub use draft::Draft;
 pub use error::TraceError;
@@ -29,6 +29,8 @@ pub const GPU: &str = "gpu";
 pub struct Job {
     /// As the trace numbers it; rows of a CSV file are counted from 1.
     pub id: u64,
+    /// Which task of it, if the trace is a journal; else 0.
+    pub index: u32,
     /// When it was submitted, from the beginning of the trace.
     pub submit: Span,
     /// How long it runs.
@@ -37,22 +39,29 @@ pub struct Job {
     pub estimate: Span,
     /// Processors.
     pub cpus: Cpus,
-    /// Memory.
-    pub memory: Bytes,
-    /// GPUs.
-    pub gpus: u32,
+    /// What it asks for: an index into [`Workload::shapes`].
+    pub shape: u32,
     /// Who pays: an index into [`Workload::projects`].
     pub project: u32,
     /// Higher goes first.
     pub priority: i32,
 }
 
-impl Job {
-    /// What it asks for.
-    pub fn resources(&self) -> Resources {
-        let extras =
-            if self.gpus > 0 { vec![(GPU.to_owned(), self.gpus.into())] } else { Vec::new() };
-        Resources { cpus: self.cpus, memory: self.memory, disk: Bytes::default(), extras }
+/// What a job asks of a node.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub struct Shape {
+    /// Amounts.
+    pub resources: Resources,
+    /// Which nodes will do.
+    pub constraints: Constraints,
+}
+
+impl Shape {
+    /// Amounts on any node.
+    pub fn of(cpus: Cpus, memory: Bytes, gpus: u64) -> Self {
+        let extras = if gpus > 0 { vec![(GPU.to_owned(), gpus)] } else { Vec::new() };
+        let resources = Resources { cpus, memory, disk: Bytes::default(), extras };
+        Self { resources, constraints: Constraints::default() }
     }
 }
 
@@ -61,10 +70,14 @@ impl Job {
 pub struct Workload {
     /// The jobs.
     pub jobs: Vec<Job>,
+    /// What they ask for.
+    pub shapes: Vec<Shape>,
     /// The projects that they belong to; at least one.
     pub projects: Vec<String>,
     /// How many processors the trace says its machine has.
     pub processors: Option<u64>,
+    /// Whether its jobs are tasks, each with an index.
+    pub by_task: bool,
     /// What was read, and what was left out.
     pub tally: Tally,
 }
@@ -73,8 +86,14 @@ impl Workload {
     /// Leaves out the jobs that no node of the machine could ever hold.
     pub fn fit(&mut self, machine: &Machine) {
         let before = self.jobs.len();
-        self.jobs.retain(|job| machine.could_hold(job));
+        let fits: Vec<bool> = self.shapes.iter().map(|shape| machine.could_hold(shape)).collect();
+        self.jobs.retain(|job| fits[job.shape as usize]);
         self.tally.skip(Rule::TooLarge, (before - self.jobs.len()) as u64);
+    }
+
+    /// What a job asks for.
+    pub fn shape(&self, job: &Job) -> &Shape {
+        &self.shapes[job.shape as usize]
     }
 
     /// Keeps only a window: so many jobs from an index on, counted from 0.

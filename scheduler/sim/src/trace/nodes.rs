@@ -120,7 +120,7 @@ fn offer(table: &Table, columns: &Columns) -> Result<Offer, TraceError> {
     } else {
         vec![("gpu-model".to_owned(), model.to_owned())]
     };
-    Ok(Offer { name: name.to_owned(), capacity, labels })
+    Ok(Offer { name: name.to_owned(), capacity, labels, isa_level: String::new() })
 }
 
 /// Reads `256GiB`, `256 GiB` or nothing, which is none.

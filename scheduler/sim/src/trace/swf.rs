@@ -13,7 +13,7 @@ use std::path::Path;
 use repower_model::{Bytes, Cpus, Span};
 
 use super::source::Lines;
-use super::{Draft, Job, ProjectBy, TraceError, Workload};
+use super::{Draft, Job, ProjectBy, Shape, TraceError, Workload};
 
 /// Numbers of one record.
 const FIELDS: usize = 18;
@@ -107,14 +107,15 @@ fn add(draft: &mut Draft, record: &[f64; FIELDS], by: ProjectBy) {
     };
     let run = span(record[3]);
     let asked = span(record[8]);
+    let cpus = Cpus::from_milli(span(record[4].max(record[7])).as_millis());
     let job = Job {
         id: u64::try_from(millis(record[0]) / 1000).unwrap_or(0),
+        index: 0,
         submit: Span::ZERO,
         run,
         estimate: if asked == Span::ZERO { run } else { asked },
-        cpus: Cpus::from_milli(span(record[4].max(record[7])).as_millis()),
-        memory: Bytes::default(),
-        gpus: 0,
+        cpus,
+        shape: draft.shape(Shape::of(cpus, Bytes::default(), 0)),
         project,
         priority: 0,
     };

@@ -14,8 +14,10 @@ pub enum Rule {
     NoProcessors,
     /// It asks for more than any node has.
     TooLarge,
-    /// It never ran: its journal ends before it did.
+    /// It never ran, or its journal ends before it did.
     NeverRan,
+    /// It has several ranks.
+    Gang,
 }
 
 impl Rule {
@@ -27,6 +29,7 @@ impl Rule {
             Self::NoProcessors => "with an unknown number of processors",
             Self::TooLarge => "that ask for more than any node has",
             Self::NeverRan => "that did not run to their end",
+            Self::Gang => "of several ranks, which a replay does not run",
         }
     }
 
@@ -38,6 +41,7 @@ impl Rule {
             Self::NoProcessors => "no-processors",
             Self::TooLarge => "too-large",
             Self::NeverRan => "never-ran",
+            Self::Gang => "gang",
         }
     }
 }
