@@ -7,7 +7,7 @@ use crate::arguments::Reach;
 use crate::failure::{Exit, Failure};
 use crate::jobfile::reference::Selection;
 use crate::render::quantity::count;
-use crate::render::{Screen, json};
+use crate::render::{self, Screen, json};
 
 /// Options of `repower cancel`.
 #[derive(Debug, clap::Args)]
@@ -28,19 +28,28 @@ struct Document {
 }
 
 impl Cancel {
-    /// Cancels one after the other, and stops at the first that is refused.
+    /// Cancels one after the other. What is refused is told, and the others are cancelled all the
+    /// same; it exits as the first refusal does.
     pub(super) async fn run(self, screen: &mut Screen) -> Result<Exit, Failure> {
         let client = self.reach.connect(screen).await?;
-        let mut cancelled = Vec::new();
+        let (mut cancelled, mut exit) = (Vec::new(), Exit::OK);
         for what in &self.what {
             let request =
                 CancelRequest { job: what.job, tasks: what.ranges(), reason: self.reason.clone() };
-            let reply = client
-                .jobs()
-                .cancel(request)
-                .await
-                .map_err(|status| client.refused(&status))?
-                .into_inner();
+            let reply = match client.jobs().cancel(request).await {
+                Ok(reply) => reply.into_inner(),
+                Err(status) => {
+                    let failure = Failure::from(client.refused(&status));
+                    let of_all = [Exit::UNREACHABLE, Exit::DENIED].contains(&failure.exit());
+                    if of_all || self.what.len() == 1 {
+                        return Err(failure);
+                    }
+                    screen.flush()?;
+                    render::failure::tell(screen, &failure);
+                    exit = if exit == Exit::OK { failure.exit() } else { exit };
+                    continue;
+                }
+            };
             if !screen.is_json() && !screen.is_quiet() {
                 screen.line(sentence(what, reply.pending, reply.stopping))?;
             }
@@ -54,7 +63,7 @@ impl Cancel {
         if screen.is_json() {
             screen.json(&Document { cancelled })?;
         }
-        Ok(Exit::OK)
+        Ok(exit)
     }
 }
 

@@ -7,6 +7,7 @@ use crate::arguments::Look;
 use crate::cluster::{Cluster, Plan};
 use crate::failure::{Exit, Explain, Failure};
 use crate::render::Screen;
+use crate::render::quantity::count;
 
 /// Options of `repower dev`.
 #[derive(Debug, clap::Args)]
@@ -73,7 +74,10 @@ impl Dev {
             started = Cluster::start(plan) => started?,
             () = &mut told => return Ok(Exit::INTERRUPTED),
         };
-        screen.line(format_args!("a scheduler and {agents} agents run; in another terminal:"))?;
+        screen.line(format_args!(
+            "a scheduler and {} run; in another terminal:",
+            count(agents as u64, "agent")
+        ))?;
         screen
             .line(format_args!("  export REPOWER_PROFILE={}", started.profile_path().display()))?;
         screen.line("  repower submit --class data-processing --wait -- echo hello")?;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use repower_proto::v1::{JobState, JobSummary, LogsRequest, WatchRequest};
+use repower_proto::v1::{JobState, JobSummary, LogsRequest, ShowJobRequest, WatchRequest};
 
 use super::logs;
 use crate::arguments::Reach;
@@ -134,6 +134,9 @@ impl Until {
                     jobs.iter().filter_map(|job| ended.remove(job)).collect();
                 for job in &ended {
                     screen.note(sentence(job));
+                    for line in causes(client, job).await {
+                        screen.note(words::tame(&line));
+                    }
                 }
                 Ok(Waited::Ended(ended))
             }
@@ -178,6 +181,27 @@ async fn watch(
             return Err(client.refused(&status).into());
         }
     }
+}
+
+/// Returns why tasks of a failed job could not run to their ends, where more is known than a code:
+/// `12.3 on rig-07: not started: ./run: no such file`.
+async fn causes(client: &Client, job: &JobSummary) -> Vec<String> {
+    /// As many as a person reads.
+    const FEW: usize = 3;
+    if job.state() != JobState::Failed {
+        return Vec::new();
+    }
+    // What was waited for is known; if more cannot be had, nothing is lost.
+    let Ok(reply) = client.jobs().show(ShowJobRequest { job: job.id }).await else {
+        return Vec::new();
+    };
+    let failures = reply.into_inner().failures;
+    let told = failures.iter().filter_map(|task| {
+        let outcome = task.outcome.as_ref().filter(|outcome| !outcome.detail.is_empty())?;
+        let (id, index, node) = (task.job, task.index, &task.node);
+        Some(format!("{id}.{index} on {node}: {}", words::outcome(outcome)))
+    });
+    told.take(FEW).collect()
 }
 
 /// Returns how a job ended: `job 12 failed after 4m12s: 3 of 100 tasks failed, exit code 2`.

@@ -12,11 +12,11 @@ pub struct Demand {
     #[arg(long = "or", value_name = "AMOUNTS", help_heading = "What each task needs")]
     pub or: Vec<Amounts>,
     /// Nodes that start each task together, or not at all
-    #[arg(long, value_name = "NUMBER", help_heading = "Which nodes",
+    #[arg(long, value_name = "NUMBER", help_heading = "Which nodes", allow_negative_numbers = true,
           value_parser = clap::value_parser!(u32).range(1..))]
     pub nodes: Option<u32>,
     /// Processes on each of these nodes; each has the amounts above [default: 1]
-    #[arg(long, value_name = "NUMBER", help_heading = "Which nodes",
+    #[arg(long, value_name = "NUMBER", help_heading = "Which nodes", allow_negative_numbers = true,
           value_parser = clap::value_parser!(u32).range(1..=i64::from(Gang::MOST)))]
     pub ranks_per_node: Option<u32>,
     /// spread: so many on each node; pack: on as few as hold them [default: spread]

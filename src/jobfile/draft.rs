@@ -61,13 +61,28 @@ pub struct Draft {
     pub after_not_ok: Vec<After>,
 
     /// Processors for each task: 2, 0.5 [default: 1]
-    #[arg(long, value_name = "NUMBER", help_heading = "What each task needs")]
+    #[arg(
+        long,
+        value_name = "NUMBER",
+        allow_negative_numbers = true,
+        help_heading = "What each task needs"
+    )]
     pub cpus: Option<Cpus>,
     /// Memory for each task: 512MiB, 4G
-    #[arg(long, value_name = "SIZE", help_heading = "What each task needs")]
+    #[arg(
+        long,
+        value_name = "SIZE",
+        allow_negative_numbers = true,
+        help_heading = "What each task needs"
+    )]
     pub memory: Option<Size>,
     /// Disk for each task: 10G
-    #[arg(long, value_name = "SIZE", help_heading = "What each task needs")]
+    #[arg(
+        long,
+        value_name = "SIZE",
+        allow_negative_numbers = true,
+        help_heading = "What each task needs"
+    )]
     pub disk: Option<Size>,
     /// So many of a thing that nodes are said to have: licence=2
     #[arg(
@@ -97,10 +112,20 @@ pub struct Draft {
     #[arg(long, value_name = "SIGNAL", help_heading = "How it runs")]
     pub checkpoint_signal: Option<Signal>,
     /// Further attempts after the program failed [default: 0]
-    #[arg(long, value_name = "NUMBER", help_heading = "How it runs")]
+    #[arg(
+        long,
+        value_name = "NUMBER",
+        allow_negative_numbers = true,
+        help_heading = "How it runs"
+    )]
     pub retries: Option<u32>,
     /// Further attempts after the system failed: a lost node and such [default: 20]
-    #[arg(long, value_name = "NUMBER", help_heading = "How it runs")]
+    #[arg(
+        long,
+        value_name = "NUMBER",
+        allow_negative_numbers = true,
+        help_heading = "How it runs"
+    )]
     pub system_retries: Option<u32>,
 }
 

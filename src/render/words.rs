@@ -202,11 +202,31 @@ pub fn stream(stream: Stream) -> &'static str {
     }
 }
 
-/// Returns a text without the characters that would move the cursor or colour the terminal.
+/// Returns a text without the characters that would move the cursor or colour the terminal, and
+/// with those shown by number that are not seen but change what is.
 ///
-/// Names and reasons are written by others; a newline in one must not look like a row of ours.
+/// Names and reasons are written by others; a newline in one must not look like a row of ours, and
+/// one name must not look like another.
 pub fn tame(text: &str) -> String {
-    text.chars().map(|letter| if letter.is_control() { '\u{fffd}' } else { letter }).collect()
+    let mut tamed = String::with_capacity(text.len());
+    for letter in text.chars() {
+        match letter {
+            letter if letter.is_control() => tamed.push('\u{fffd}'),
+            letter if is_unseen(letter) => tamed.extend(letter.escape_unicode()),
+            letter => tamed.push(letter),
+        }
+    }
+    tamed
+}
+
+/// Whether a character takes no room, turns the direction of writing, or breaks a line.
+pub fn is_unseen(letter: char) -> bool {
+    matches!(letter,
+        '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{feff}'
+        | '\u{200b}'..='\u{200f}'
+        | '\u{2028}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}'
+        | '\u{e0000}'..='\u{e007f}')
 }
 
 #[cfg(test)]
@@ -228,6 +248,13 @@ mod tests {
         assert_eq!(outcome(&exited), "exit 3");
         assert_eq!(outcome(&killed), "signal 9 (SIGKILL)");
         assert_eq!(outcome(&missing), "not started: ./run: no such file");
+    }
+
+    #[test]
+    fn what_is_not_seen_is_shown_by_its_number() {
+        assert_eq!(tame("ab\u{202e}cd"), "ab\\u{202e}cd");
+        assert_eq!(tame("a\u{200b}b\u{feff}"), "a\\u{200b}b\\u{feff}");
+        assert_eq!(tame("名前 äß"), "名前 äß");
     }
 
     #[test]

@@ -5,8 +5,8 @@ use std::sync::{Mutex, PoisonError};
 
 use repower_core::plan;
 use repower_core::reason::Reason;
-use repower_core::state::{Job, State};
-use repower_model::{Constraints, JobState, Resources, Span, Timestamp};
+use repower_core::state::{Job, Shape, State};
+use repower_model::{JobState, Span, Timestamp};
 
 /// How long what was found out for a shape is good.
 const FRESH: Span = Span::from_secs(1);
@@ -17,7 +17,7 @@ const MOST: usize = 1000;
 /// lists it is found once a second for each shape of task, without the numbers of one job.
 #[derive(Debug, Default)]
 pub(crate) struct Reasons {
-    of_shape: Mutex<BTreeMap<(Resources, Constraints), Found>>,
+    of_shape: Mutex<BTreeMap<Shape, Found>>,
 }
 
 #[derive(Debug, Clone)]
@@ -37,7 +37,7 @@ impl Reasons {
         if let Some(own) = own(job, now) {
             return (own.code().to_owned(), own.to_string());
         }
-        let shape = (job.spec.resources.clone(), job.spec.constraints.clone());
+        let shape = Shape::of(&job.spec);
         let mut known = self.of_shape.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(found) = known.get(&shape).filter(|found| now.since(found.at) < FRESH) {
             return (found.code.to_owned(), found.text.clone());

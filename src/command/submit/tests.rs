@@ -1,6 +1,6 @@
 //! What is sent, and how the end is waited for.
 
-use repower_proto::v1::{JobState, JobSummary};
+use repower_proto::v1::{JobState, JobSummary, Outcome, OutcomeKind, ShowJobReply, TaskSummary};
 use tonic::Status;
 
 use super::given::{Directives, given};
@@ -56,7 +56,19 @@ async fn waiting_goes_on_over_a_broken_stream_and_exits_as_the_job_did() {
     };
     let first = vec![Ok(job(JobState::Running)), Err(Status::unavailable("the line broke"))];
     let second = vec![Ok(job(JobState::Running)), Ok(job(JobState::Failed))];
-    let stage = Stage::serve(Play { watch: vec![first, second], ..Play::default() }).await;
+    let missing = TaskSummary {
+        job: 12,
+        index: 3,
+        node: "rig-07".into(),
+        outcome: Some(Outcome {
+            kind: OutcomeKind::NotStarted.into(),
+            detail: "./run: no such file".into(),
+            ..Outcome::default()
+        }),
+        ..TaskSummary::default()
+    };
+    let show = ShowJobReply { failures: vec![missing], ..ShowJobReply::default() };
+    let stage = Stage::serve(Play { watch: vec![first, second], show, ..Play::default() }).await;
     let client = Client::connect(&stage.profile).await.expect("connected");
 
     let (out, err, exit) = pages_of(Form::Table, async |screen| {
@@ -65,7 +77,11 @@ async fn waiting_goes_on_over_a_broken_stream_and_exits_as_the_job_did() {
     .await;
 
     assert_eq!(out, "submitted job 12 (32 tasks)\n");
-    assert_eq!(err, "job 12 failed after 0ms: 1 of 32 tasks failed, exit code 3\n");
+    assert_eq!(
+        err,
+        "job 12 failed after 0ms: 1 of 32 tasks failed, exit code 3\n\
+         12.3 on rig-07: not started: ./run: no such file\n"
+    );
     assert_eq!(exit.expect("waited").as_u8(), 3);
 }
 

@@ -27,6 +27,14 @@ pub(super) async fn resubmit(
     let key = convert::key("key", &request.key).map_err(Problem::from)?;
     let job = JobId(request.job);
     let (mut spec, failed_so_far) = spec_of(shared, job).await?;
+    if failed_so_far.is_some() && !request.failed {
+        let text = format!("job {job} has not ended, so its tasks are not run again");
+        let problem = Problem::new(Code::FailedPrecondition, "resubmit.live", text);
+        let hint = format!(
+            "wait for it with `repower wait {job}`, or run what has failed so far with --failed"
+        );
+        return Err(problem.hint(hint).into());
+    }
     if request.failed {
         let left = match failed_so_far {
             Some(ranges) => ranges,
