@@ -1,15 +1,17 @@
 //! Which task goes where, and why one waits.
 //!
-//! The policy is *best fit by priority, then age*: tasks go by priority, then by the age of their
-//! job; each goes to the node on which it fits tightest. One that does not fit is passed by those
-//! behind it, until it has waited for [`PATIENCE`]: from then on the node that is nearest to
-//! holding it takes nothing from behind it, so nothing is overtaken for ever.
+//! A pass goes through the shapes of what waits in the order of a [`Discipline`]. What can start is
+//! placed where it fits tightest; what is first and cannot is reserved in the capacity [`Profile`],
+//! and the rest goes around. docs/scheduling.md tells the rules to people.
+//!
+//! Not here: what the policy lets run at all (`policy`), and when windows of power open.
 
 mod discipline;
 pub mod filter;
 pub(crate) mod order;
 pub mod pace;
 mod pass;
+mod preempt;
 mod profile;
 mod recall;
 mod room;

@@ -2,12 +2,13 @@
 //! each true before it asks for the next, so the pass never plans with what it has given away.
 
 use std::cmp::{Ordering, Reverse};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::vec::IntoIter;
 
 use repower_model::JobId;
 
 use super::order::{estimate, score};
+use super::preempt::{being_cleared, preempt};
 use super::recall::recall;
 use super::room::{Room, Slot, is_patient};
 use super::start::{Memory, Starter, Verdict};
@@ -55,6 +56,8 @@ enum Stage {
     Everyone(IntoIter<Ready>),
     /// Goes through shapes that may go around what is reserved, by project.
     Around(BTreeMap<String, BTreeSet<Follower>>),
+    /// Stops what is less urgent than what waits.
+    Preempt(VecDeque<Fact>),
     /// Takes back.
     Recall,
     /// Is over.
@@ -79,6 +82,9 @@ impl<'a> Pass<'a> {
         memory.tidy(state);
         let scheduling = state.scheduling();
         let mut starter = Starter::new(memory);
+        if let Some(rule) = scheduling.preemption {
+            starter.clear(being_cleared(state), rule.from);
+        }
         let stage = match scheduling.discipline {
             Discipline::Wfp3 | Discipline::Unicef => {
                 Stage::Sorted(by_score(state, scheduling.discipline).into_iter())
@@ -117,10 +123,19 @@ impl<'a> Pass<'a> {
                 Stage::Sorted(jobs) => self.sorted(state, jobs),
                 Stage::Everyone(jobs) => self.everyone(state, jobs),
                 Stage::Around(lanes) => self.around(state, lanes),
+                Stage::Preempt(mut facts) => {
+                    let fact = facts.pop_front();
+                    let stage = if fact.is_some() { Stage::Preempt(facts) } else { Stage::Over };
+                    (fact, stage)
+                }
                 Stage::Recall => {
                     let fact = recall(state, &self.starter.room, self.recalled);
                     self.recalled += 1;
-                    let stage = if fact.is_some() { Stage::Recall } else { Stage::Over };
+                    let stage = match (&fact, self.scheduling.preemption) {
+                        (Some(_), _) => Stage::Recall,
+                        (None, Some(rule)) => Stage::Preempt(preempt(state, rule)),
+                        (None, None) => Stage::Over,
+                    };
                     (fact, stage)
                 }
                 Stage::Over => return None,

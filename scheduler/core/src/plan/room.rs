@@ -229,12 +229,12 @@ pub(crate) fn profile_of(state: &State, node: &Node) -> Profile {
 }
 
 /// What a task takes of a node: all of it, if it wants the node for itself.
-fn need<'a>(node: &'a Node, shape: &Shape, amounts: &'a Resources) -> &'a Resources {
+pub(super) fn need<'a>(node: &'a Node, shape: &Shape, amounts: &'a Resources) -> &'a Resources {
     if shape.constraints.exclusive { node.capacity() } else { amounts }
 }
 
 /// What a task gives back when it ends.
-fn held(state: &State, task: TaskId) -> Resources {
+pub(super) fn held(state: &State, task: TaskId) -> Resources {
     let attempt = &state.attempts[&task];
     let spec = &state.jobs[&task.job].spec;
     if spec.constraints.exclusive {

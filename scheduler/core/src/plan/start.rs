@@ -44,13 +44,23 @@ pub(super) enum Verdict {
 pub(super) struct Starter<'a> {
     pub(super) memory: &'a mut Memory,
     pub(super) room: Room,
+    /// Nodes on which room is being made for jobs of some priority and higher.
+    cleared: Vec<NodeId>,
+    cleared_from: Option<i32>,
     /// Jobs that were passed by: their next task cannot go anywhere now.
     skipped: BTreeSet<JobId>,
 }
 
 impl<'a> Starter<'a> {
     pub(super) fn new(memory: &'a mut Memory) -> Self {
-        Self { memory, room: Room::default(), skipped: BTreeSet::new() }
+        let (cleared, cleared_from) = (Vec::new(), None);
+        Self { memory, room: Room::default(), cleared, cleared_from, skipped: BTreeSet::new() }
+    }
+
+    /// Keeps nodes on which room is being made for jobs of a priority and higher.
+    pub(super) fn clear(&mut self, nodes: Vec<NodeId>, from: i32) {
+        self.cleared_from = Some(from).filter(|_| !nodes.is_empty());
+        self.cleared = nodes;
     }
 
     /// Tries a task of the job that goes first in a shape, or of one behind it where those before
@@ -86,7 +96,11 @@ impl<'a> Starter<'a> {
         if passes_quota(state, shape) {
             return Verdict::Barred;
         }
-        let avoid = avoided(state, job, at);
+        let mut avoid = avoided(state, job, at).to_vec();
+        if self.cleared_from.is_some_and(|from| job.spec.priority < from) {
+            avoid.extend(&self.cleared);
+        }
+        let avoid = avoid.as_slice();
         let attempt = AttemptId { task: job.task(at), number: job.next_number(at) };
         let placed = |place: Place, runway| Fact::AttemptPlaced {
             attempt,

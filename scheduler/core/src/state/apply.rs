@@ -319,12 +319,7 @@ impl State {
         // Its time runs from its start, which is what its agent measures.
         let start = started.max(attempt.placed).min(now.max(attempt.placed));
         let until = start + before.since(attempt.placed);
-        attempt.until = Some(until);
-        self.ends.remove(&(before, id.task));
-        self.ends.insert((until, id.task));
-        let cpus = self.processors(id.task);
-        self.backlog.ends(cpus, Some(before), now);
-        self.backlog.starts(cpus, Some(until), now);
+        self.expect_end(id.task, until);
     }
 
     fn stopping(&mut self, id: AttemptId, why: StopReason) {
@@ -339,9 +334,32 @@ impl State {
         if let Some(phase) = attempt::after(attempt.phase, event) {
             attempt.phase = phase;
         }
+        match why {
+            StopReason::Cancelled | StopReason::Preempted => {
+                let grace = self.jobs[&id.task.job].spec.grace;
+                let by = self.now + grace;
+                let until = self.attempts.get(&id.task).and_then(|attempt| attempt.until);
+                self.expect_end(id.task, until.map_or(by, |until| until.min(by)));
+            }
+            StopReason::Recalled | StopReason::Stale => {}
+        }
         if why == StopReason::Cancelled {
             self.known_job(id.task.job).stopped = true;
         }
+    }
+
+    /// A task that holds something of its node will give it back at another time than was known.
+    fn expect_end(&mut self, task: TaskId, until: Timestamp) {
+        let (cpus, now) = (self.processors(task), self.now);
+        let attempt = self.attempts.get_mut(&task).expect("only a live attempt is asked for");
+        if attempt.runway {
+            return;
+        }
+        let before = attempt.until.replace(until);
+        before.map(|before| self.ends.remove(&(before, task)));
+        self.ends.insert((until, task));
+        self.backlog.ends(cpus, before, now);
+        self.backlog.starts(cpus, Some(until), now);
     }
 
     fn attempt_ended(&mut self, ended: &AttemptEnded, at: Timestamp) {
