@@ -154,6 +154,12 @@ fn profiles_and_join_files_never_panic() {
 }
 
 #[test]
+fn a_trace_never_panics_and_every_record_is_taken_or_counted() {
+    throw(INPUTS, seeds::TRACES, parsers::trace);
+    deep(parsers::trace);
+}
+
+#[test]
 fn every_parser_has_a_fuzz_target() {
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
     let files = std::fs::read_dir(root.join("fuzz/fuzz_targets")).unwrap();

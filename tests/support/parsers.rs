@@ -23,6 +23,7 @@ use repower_agent::JoinFile;
 use repower_core::policy::Policy;
 use repower_model::JobSpec;
 use repower_proto::{convert, v1};
+use repower_sim::trace::{Machine, ProjectBy, TraceError, jobs, nodes, swf};
 use repower_store::checkpoint::Checkpoint;
 use repower_store::note::{SignerKey, VerifierKey};
 use repower_store::verify::Verifier;
@@ -149,6 +150,30 @@ pub(crate) fn profile(bytes: &[u8]) {
     drop(toml::from_str::<JoinFile>(&text));
 }
 
+/// A recorded workload or a list of nodes: SWF, CSV, gzipped or not.
+pub(crate) fn trace(bytes: &[u8]) {
+    let told = |error: TraceError| assert!(!error.to_string().is_empty());
+    for workload in
+        [swf::read_bytes(bytes, ProjectBy::User), jobs::read_bytes(bytes, ProjectBy::Project)]
+    {
+        match workload {
+            Ok(mut workload) => {
+                let skipped: u64 = workload.tally.skipped.values().sum();
+                assert_eq!(workload.jobs.len() as u64 + skipped, workload.tally.records);
+                assert!(workload.jobs.is_sorted_by_key(|job| job.submit));
+                workload.fit(&Machine::uniform(1, 64));
+                workload.window(1, Some(2));
+                assert!(workload.jobs.len() <= 2);
+            }
+            Err(error) => told(error),
+        }
+    }
+    match nodes::read_bytes(bytes) {
+        Ok(list) => assert!(list.machine.cpus().as_milli() > 0),
+        Err(error) => told(error),
+    }
+}
+
 /// An input that each parser understands, for those who change it here and there.
 pub(crate) mod seeds {
     use super::{Checkpoint, JobSpec, KEY, convert, v1};
@@ -191,6 +216,13 @@ pub(crate) mod seeds {
     pub(crate) const PROFILES: &[&str] = &[
         "scheduler = \"https://127.0.0.1:7070\"\nauthority = \"\"\"\n-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n\"\"\"\ntoken = \"rp_secret\"\n",
         "scheduler = \"https://[::1]:7070\"\nauthority = \"x\"\nsecret = \"s\"\n",
+    ];
+
+    pub(crate) const TRACES: &[&str] = &[
+        "; MaxProcs: 64\n1 5 -1 60 4 -1 -1 8 90 -1 1 7 2 -1 -1 -1 -1 -1\n2 9 -1 12 3 552.21 -1 -1 -1 -1 1 7 2 -1 -1 -1 -1 -1\n",
+        "arrival,length,cpus,gpus,memory_mib,estimate,priority,project\n3,10.5,0.5,2,1024,20,5,vision\n1,7,4,,,,,\n",
+        "sn,cpu_milli,memory_mib,gpu,model\nopenb-node-0000,64000,262144,2,P100\n",
+        "name,cpus,memory,gpus\na,8,16GiB,0\nb,0.5,512 MiB,\n",
     ];
 
     /// The golden facts: one of every variant.

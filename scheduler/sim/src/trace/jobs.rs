@@ -14,10 +14,12 @@
 //!
 //! Columns of other names are not read, and named in [`Tally::unread`](super::Tally).
 
+use std::io::BufRead;
 use std::path::Path;
 
 use repower_model::{Bytes, Cpus, JobSpec, Span};
 
+use super::source::{MEMORY, memory, open};
 use super::table::{Column, Table};
 use super::{Draft, Job, ProjectBy, Shape, TraceError, Workload};
 
@@ -46,7 +48,20 @@ struct Columns {
 ///
 /// [`TraceError`] with the line at which it cannot go on.
 pub fn read(path: &Path, by: ProjectBy) -> Result<Workload, TraceError> {
-    let mut table = Table::open(path)?;
+    take(path, open(path)?, by)
+}
+
+/// Reads jobs that are in memory.
+///
+/// # Errors
+///
+/// As [`read`].
+pub fn read_bytes(bytes: &[u8], by: ProjectBy) -> Result<Workload, TraceError> {
+    take(Path::new(MEMORY), memory(bytes)?, by)
+}
+
+fn take(path: &Path, from: Box<dyn BufRead + '_>, by: ProjectBy) -> Result<Workload, TraceError> {
+    let mut table = Table::of(path, from)?;
     let columns = columns(&mut table, by)?;
     let mut draft = Draft::default();
     let mut row = 0;
@@ -60,7 +75,7 @@ pub fn read(path: &Path, by: ProjectBy) -> Result<Workload, TraceError> {
     Ok(draft.finish(None, table.unread()))
 }
 
-fn columns(table: &mut Table, by: ProjectBy) -> Result<Columns, TraceError> {
+fn columns(table: &mut Table<'_>, by: ProjectBy) -> Result<Columns, TraceError> {
     let (arrival, length) = (table.need(&["arrival", "submit"])?, table.need(&["length", "run"])?);
     let milli = table.find(&["cpu_milli"]).map(|column| (column, 1.0));
     let (cpus, milli) = match milli {
@@ -85,7 +100,12 @@ fn columns(table: &mut Table, by: ProjectBy) -> Result<Columns, TraceError> {
     })
 }
 
-fn add(draft: &mut Draft, table: &Table, columns: &Columns, row: u64) -> Result<(), TraceError> {
+fn add(
+    draft: &mut Draft,
+    table: &Table<'_>,
+    columns: &Columns,
+    row: u64,
+) -> Result<(), TraceError> {
     let optional = |column: Option<Column>, most| match column {
         Some(column) => Ok(table.number(column, most)?.unwrap_or(0.0)),
         None => Ok(0.0),

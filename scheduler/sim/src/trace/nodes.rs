@@ -13,11 +13,13 @@
 //! The node list of Alibaba's GPU trace of 2023 has this form.
 
 use std::collections::BTreeSet;
+use std::io::BufRead;
 use std::path::Path;
 
 use repower_model::{Bytes, Cpus, Resources};
 
 use super::jobs::whole;
+use super::source::{MEMORY, memory, open};
 use super::table::{Column, Table};
 use super::{GPU, Machine, Offer, TraceError};
 
@@ -50,7 +52,20 @@ pub struct List {
 ///
 /// [`TraceError`] with the line at which it cannot go on.
 pub fn read(path: &Path) -> Result<List, TraceError> {
-    let mut table = Table::open(path)?;
+    take(path, open(path)?)
+}
+
+/// Reads a list of nodes that is in memory.
+///
+/// # Errors
+///
+/// As [`read`].
+pub fn read_bytes(bytes: &[u8]) -> Result<List, TraceError> {
+    take(Path::new(MEMORY), memory(bytes)?)
+}
+
+fn take(path: &Path, from: Box<dyn BufRead + '_>) -> Result<List, TraceError> {
+    let mut table = Table::of(path, from)?;
     let columns = columns(&mut table)?;
     let (mut nodes, mut names) = (Vec::new(), BTreeSet::new());
     while table.advance()? {
@@ -71,7 +86,7 @@ pub fn read(path: &Path) -> Result<List, TraceError> {
     Ok(List { machine: Machine { nodes }, unread: table.unread() })
 }
 
-fn columns(table: &mut Table) -> Result<Columns, TraceError> {
+fn columns(table: &mut Table<'_>) -> Result<Columns, TraceError> {
     let name = table.need(&["name", "sn"])?;
     let (cpus, milli) = match table.find(&["cpu_milli"]) {
         Some(column) => (column, 1.0),
@@ -88,7 +103,7 @@ fn columns(table: &mut Table) -> Result<Columns, TraceError> {
     })
 }
 
-fn offer(table: &Table, columns: &Columns) -> Result<Offer, TraceError> {
+fn offer(table: &Table<'_>, columns: &Columns) -> Result<Offer, TraceError> {
     let amount = |column: Option<Column>| match column {
         Some(column) => Ok(whole(table.number(column, MOST)?.unwrap_or(0.0))),
         None => Ok(0),

@@ -17,13 +17,26 @@ const GZIP: [u8; 2] = [0x1f, 0x8b];
 /// Opens a file, and unpacks what is gzipped.
 pub(super) fn open(path: &Path) -> Result<Box<dyn BufRead>, TraceError> {
     let failed = |source| TraceError::Open { path: path.to_owned(), source };
-    let mut file = BufReader::with_capacity(1 << 16, File::open(path).map_err(failed)?);
-    let packed = file.fill_buf().map_err(failed)?.starts_with(&GZIP);
+    let file = BufReader::with_capacity(1 << 16, File::open(path).map_err(failed)?);
+    unpacked(file).map_err(failed)
+}
+
+/// What some bytes say, unpacked where they are gzipped.
+pub(super) fn unpacked<'a>(mut from: impl BufRead + 'a) -> io::Result<Box<dyn BufRead + 'a>> {
+    let packed = from.fill_buf()?.starts_with(&GZIP);
     if packed {
-        Ok(Box::new(BufReader::with_capacity(1 << 16, MultiGzDecoder::new(file))))
+        Ok(Box::new(BufReader::with_capacity(1 << 16, MultiGzDecoder::new(from))))
     } else {
-        Ok(Box::new(file))
+        Ok(Box::new(from))
     }
+}
+
+/// The name of bytes that are in memory.
+pub(super) const MEMORY: &str = "(memory)";
+
+/// Bytes that are in memory, unpacked where they are gzipped.
+pub(super) fn memory(bytes: &[u8]) -> Result<Box<dyn BufRead + '_>, TraceError> {
+    unpacked(bytes).map_err(|source| TraceError::Open { path: MEMORY.into(), source })
 }
 
 /// The error that reading on after a line gave.
@@ -37,16 +50,16 @@ pub(super) fn unreadable(path: &Path, line: u64, source: io::Error) -> TraceErro
 }
 
 /// The lines of a file, counted.
-pub(super) struct Lines {
+pub(super) struct Lines<'a> {
     path: PathBuf,
-    from: Box<dyn BufRead>,
+    from: Box<dyn BufRead + 'a>,
     buffer: Vec<u8>,
     line: u64,
 }
 
-impl Lines {
-    pub(super) fn open(path: &Path) -> Result<Self, TraceError> {
-        Ok(Self { path: path.to_owned(), from: open(path)?, buffer: Vec::new(), line: 0 })
+impl<'a> Lines<'a> {
+    pub(super) fn of(path: &Path, from: Box<dyn BufRead + 'a>) -> Self {
+        Self { path: path.to_owned(), from, buffer: Vec::new(), line: 0 }
     }
 
     pub(super) fn path(&self) -> &Path {

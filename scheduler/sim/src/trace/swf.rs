@@ -8,11 +8,12 @@
 //! Definition: Chapin et al., "Benchmarks and standards for the evaluation of parallel job
 //! schedulers", JSSPP 1999; <https://www.cs.huji.ac.il/labs/parallel/workload/swf.html>.
 
+use std::io::BufRead;
 use std::path::Path;
 
 use repower_model::{Bytes, Cpus, Span};
 
-use super::source::Lines;
+use super::source::{Lines, MEMORY, memory, open};
 use super::{Draft, Job, ProjectBy, Shape, TraceError, Workload};
 
 /// Numbers of one record.
@@ -50,7 +51,20 @@ const MOST_SECONDS: f64 = 1e12;
 ///
 /// [`TraceError`] with the line at which it cannot go on.
 pub fn read(path: &Path, by: ProjectBy) -> Result<Workload, TraceError> {
-    let mut lines = Lines::open(path)?;
+    take(path, open(path)?, by)
+}
+
+/// Reads a trace that is in memory.
+///
+/// # Errors
+///
+/// As [`read`].
+pub fn read_bytes(bytes: &[u8], by: ProjectBy) -> Result<Workload, TraceError> {
+    take(Path::new(MEMORY), memory(bytes)?, by)
+}
+
+fn take(path: &Path, from: Box<dyn BufRead + '_>, by: ProjectBy) -> Result<Workload, TraceError> {
+    let mut lines = Lines::of(path, from);
     let mut draft = Draft::default();
     let (mut processors, mut nodes) = (None, None);
     while let Some((line, text)) = lines.next()? {

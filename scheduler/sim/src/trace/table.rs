@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 use csv::{ErrorKind, ReaderBuilder, StringRecord, Trim};
 
 use super::TraceError;
-use super::source::{open, unreadable};
+use super::source::unreadable;
 
 /// A CSV file whose first line names its columns. Lines that begin with `#` are comments.
-pub(super) struct Table {
+pub(super) struct Table<'a> {
     path: PathBuf,
-    reader: csv::Reader<Box<dyn BufRead>>,
+    reader: csv::Reader<Box<dyn BufRead + 'a>>,
     header: Vec<String>,
     record: StringRecord,
     read: Vec<bool>,
@@ -25,10 +25,9 @@ pub(super) struct Column {
     name: &'static str,
 }
 
-impl Table {
-    pub(super) fn open(path: &Path) -> Result<Self, TraceError> {
-        let mut reader =
-            ReaderBuilder::new().trim(Trim::All).comment(Some(b'#')).from_reader(open(path)?);
+impl<'a> Table<'a> {
+    pub(super) fn of(path: &Path, from: Box<dyn BufRead + 'a>) -> Result<Self, TraceError> {
+        let mut reader = ReaderBuilder::new().trim(Trim::All).comment(Some(b'#')).from_reader(from);
         let header = reader.headers().map_err(|error| wrong(path, 0, error))?;
         let header: Vec<String> = header.iter().map(str::to_lowercase).collect();
         let read = vec![false; header.len()];
