@@ -6,7 +6,7 @@ use repower_core::plan::Discipline;
 use repower_model::Span;
 use repower_sim::replay::{Faults, Replay, Rule, Setup, policy_text, replay};
 use repower_sim::report::Report;
-use repower_sim::trace::{Machine, ProjectBy, Workload, swf};
+use repower_sim::trace::{Machine, ProjectBy, Workload, jobs, swf};
 
 fn synth() -> Workload {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/synth64.swf");
@@ -66,4 +66,21 @@ fn what_a_failing_node_loses_is_run_again() {
 
     assert!(went.failures > 0 && went.lost > 0, "{} {}", went.failures, went.lost);
     assert_eq!((report.jobs, report.failed), (300, 0));
+}
+
+#[test]
+fn a_preempted_job_makes_room_at_once_and_runs_again_from_its_beginning() {
+    let text = "arrival,length,cpus,priority\n0,1000,64,0\n10,100,64,500\n";
+    let workload = jobs::read_bytes(text.as_bytes(), ProjectBy::Project).unwrap();
+    let machine = Machine::uniform(1, 64);
+    let policy = policy_text(Discipline::Repower) + "preempt-from = 100\npreempt-below = 1\n";
+    let mut setup = Setup::new(&machine, policy);
+    setup.checked = true;
+
+    let went = run(&workload, &setup);
+
+    let secs = |span: Span| span.as_millis() / 1000;
+    let times: Vec<_> = went.runs.iter().map(|run| (secs(run.start), secs(run.end))).collect();
+    assert_eq!(times, [(110, 1110), (10, 110)]);
+    assert_eq!((went.preempted, went.lost), (1, 0));
 }
