@@ -29,6 +29,7 @@ bench:
 	target/release/repower bench submit
 	target/release/repower bench recover
 	target/release/repower bench idle
+	target/release/repower bench plan
 
 # Looks for inputs that break a parser, so many seconds for each. Takes a nightly compiler
 # (`rustup toolchain install nightly`) and `cargo install cargo-fuzz`.

@@ -1,7 +1,7 @@
 //! A crowd: an engine with many nodes and many tasks that wait, to measure what a pass costs.
 //!
 //! Jobs are arrays; each has a shape of its own, so that nothing is alike that need not be. The
-//! nodes are of four kinds. What runs does not end by itself: [`Crowd::complete`] ends it.
+//! nodes are of four sizes. What runs does not end by itself: [`Crowd::complete`] ends it.
 
 use repower_core::effect::{Answer, Turn};
 use repower_core::engine::Engine;
@@ -10,7 +10,7 @@ use repower_core::policy::hash_of;
 use repower_core::state::State;
 use repower_model::{
     Array, AttemptId, Bytes, Cpus, Hash, IndexRange, Instance, Inventory, JobId, JobSpec, Key,
-    Outcome, Resources, Span, Timestamp, TokenKind, Usage,
+    Outcome, Resources, Span, TaskId, Timestamp, TokenKind, Usage,
 };
 
 use crate::clock::EPOCH;
@@ -114,11 +114,25 @@ impl Crowd {
         }
     }
 
-    /// Ends the running task that is `nth` in order, and returns whether there is one.
-    pub fn complete(&mut self, nth: usize) -> bool {
-        let running = self.engine.state().attempts.iter().nth(nth);
-        let Some((task, attempt)) = running.map(|(task, attempt)| (*task, attempt.clone())) else {
-            return false;
+    /// Cancels what waits; what runs goes on.
+    pub fn clear(&mut self) {
+        let waiting = self.engine.state().jobs.values().filter(|job| !job.pending.is_empty());
+        let waiting: Vec<_> = waiting.map(|job| (job.id, job.indices_of(&job.pending))).collect();
+        for (job, tasks) in waiting {
+            let (by, reason) = ("crowd".to_owned(), "not needed".to_owned());
+            self.turn(&Input::Cancel { job, tasks: Some(tasks), by, reason });
+        }
+    }
+
+    /// The running task that is `nth` in order; `None` if there are not so many.
+    pub fn running(&self, nth: usize) -> Option<TaskId> {
+        self.engine.state().attempts.keys().nth(nth).copied()
+    }
+
+    /// Ends a running task.
+    pub fn complete(&mut self, task: TaskId) {
+        let Some(attempt) = self.engine.state().attempts.get(&task).cloned() else {
+            return;
         };
         let report = Report::Ended {
             attempt: AttemptId { task, number: attempt.number },
@@ -128,7 +142,6 @@ impl Crowd {
             ended: self.now,
         };
         self.turn(&Input::Report { node: attempt.node, report });
-        true
     }
 
     fn enrol(&mut self, at: u32) {

@@ -7,6 +7,7 @@ mod dispatch;
 mod figures;
 mod idle;
 mod load;
+mod plan;
 mod recover;
 mod submit;
 
@@ -35,6 +36,8 @@ enum What {
     Recover(recover::Recover),
     /// What a scheduler and an agent cost when nothing happens
     Idle(idle::Idle),
+    /// The engine alone: passes, submissions and answers as the queue grows
+    Plan(plan::Plan),
 }
 
 /// Options of all benchmarks.
@@ -106,6 +109,7 @@ impl Bench {
             What::Submit(one) => &one.common.look,
             What::Recover(one) => &one.common.look,
             What::Idle(one) => &one.common.look,
+            What::Plan(one) => &one.common.look,
         }
     }
 
@@ -116,6 +120,7 @@ impl Bench {
             What::Submit(one) => one.run(screen).await?,
             What::Recover(one) => one.run(screen).await?,
             What::Idle(one) => one.run(screen).await?,
+            What::Plan(one) => one.run(screen)?,
         };
         report.show(screen)?;
         Ok(Exit::OK)
