@@ -45,8 +45,8 @@ pub(crate) struct Pass<'a> {
 /// How far a pass is.
 #[derive(Debug)]
 enum Stage {
-    /// Starts tasks of the jobs that were first and oldest when the pass began, last one first,
-    /// before all others.
+    /// Starts a task each of the jobs that were first and oldest when the pass began, last one
+    /// first, before all others.
     Opening(Vec<JobId>),
     /// Goes through shapes in order, from behind the last of each project that could not start.
     InTurn(BTreeMap<String, (Turn, ShapeId)>),
@@ -147,9 +147,10 @@ impl<'a> Pass<'a> {
         }
     }
 
-    /// Starts what was first and then what was oldest, or keeps places for them.
+    /// Starts a task of what was first and then one of what was oldest, or keeps places for them. No
+    /// more than one: the rest of an array takes its turn with those of other projects.
     fn opening(&mut self, state: &State, mut jobs: Vec<JobId>) -> (Option<Fact>, Stage) {
-        while let Some(job) = jobs.last().copied() {
+        while let Some(job) = jobs.pop() {
             let id = state.queue.place(job).map(|(id, _)| id);
             match id.and_then(|id| Some((id, self.one(state, id, job)?))) {
                 Some((_, (Verdict::Starts(fact), _))) => return (Some(fact), Stage::Opening(jobs)),
@@ -158,7 +159,6 @@ impl<'a> Pass<'a> {
                 }
                 Some((_, (Verdict::Full | Verdict::Barred, _))) | None => {}
             }
-            jobs.pop();
         }
         (None, Stage::InTurn(BTreeMap::new()))
     }
