@@ -32,6 +32,10 @@ pub struct Agent {
     /// Address of the scheduler [default: where it was at enrolment]
     #[arg(long, value_name = "URL")]
     scheduler: Option<String>,
+    /// Name or address by which the ranks of gangs on other nodes reach this one [default: the
+    /// address from which it reaches the scheduler]
+    #[arg(long, value_name = "HOST")]
+    address: Option<String>,
     /// Processors for tasks [default: all]
     #[arg(long, value_name = "NUMBER", help_heading = "What tasks may use")]
     cpus: Option<u64>,
@@ -76,6 +80,7 @@ impl Explain for repower_agent::Error {
             | Self::NoProcessors
             | Self::BadLabel { .. }
             | Self::TooManyLabels { .. }
+            | Self::BadOwnAddress { .. }
             | Self::NotEnrolled { .. } => Exit::USAGE,
             Self::JoinFileUnreadable { .. }
             | Self::JoinFileMalformed { .. }
@@ -115,6 +120,7 @@ impl Agent {
             join: self.join.or(file.join),
             name: self.name.or(file.name),
             scheduler: self.scheduler.or(file.scheduler),
+            address: self.address.or(file.address),
             cpus: self.cpus.or(file.cpus),
             memory_mib: self.memory.map(mebibytes).or(file.memory_mib),
             disk_mib: self.disk.map(mebibytes).or(file.disk_mib),

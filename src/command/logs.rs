@@ -15,7 +15,8 @@ const PATIENCE: std::time::Duration = std::time::Duration::from_mins(10);
 /// Options of `repower logs`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "What a task wrote to its standard error goes to standard error here.\n\
-                        With several tasks each line begins with its task: `12.3 | `.")]
+                        With several tasks each line begins with its task: `12.3 | `, with several\n\
+                        ranks of a gang also with its rank: `12.3/1 | `.")]
 pub struct Logs {
     /// Job, task or attempt: 12, 12.3, 12.3#2
     #[arg(value_name = "JOB")]
@@ -29,6 +30,9 @@ pub struct Logs {
     /// This attempt instead of the latest
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..))]
     attempt: Option<u32>,
+    /// Of a gang, only this rank [default: all, rank 0 first]
+    #[arg(long, value_name = "NUMBER")]
+    rank: Option<u32>,
     /// Only standard output
     #[arg(long, conflicts_with = "stderr")]
     stdout: bool,
@@ -54,6 +58,7 @@ impl Logs {
                 _ => Vec::new(),
             },
             follow: self.follow,
+            rank: self.rank,
         };
         all(&client, screen, &request).await?;
         Ok(Exit::OK)
@@ -66,8 +71,9 @@ pub(super) async fn all(
     screen: &mut Screen,
     request: &LogsRequest,
 ) -> Result<(), Failure> {
-    let several =
-        request.index.is_none() && !screen.is_json() && tasks(client, request.job).await? > 1;
+    let several = !screen.is_json()
+        && (request.index.is_none() || request.rank.is_none())
+        && prints_together(client, request).await?;
     let mut lines = Lines::new(request.job, several);
     let mut patience = Patience::of(PATIENCE);
     while let Some(status) = print(client, screen, &mut lines, request).await? {
@@ -79,13 +85,18 @@ pub(super) async fn all(
     Ok(lines.end(screen)?)
 }
 
-async fn tasks(client: &Client, job: u64) -> Result<u64, Failure> {
+/// Whether several processes print what a request asks for: tasks, or ranks of a gang.
+async fn prints_together(client: &Client, request: &LogsRequest) -> Result<bool, Failure> {
     let reply = client
         .jobs()
-        .show(ShowJobRequest { job })
+        .show(ShowJobRequest { job: request.job })
         .await
-        .map_err(|status| client.refused(&status))?;
-    Ok(reply.into_inner().summary.map_or(0, |summary| summary.tasks))
+        .map_err(|status| client.refused(&status))?
+        .into_inner();
+    let tasks = reply.summary.map_or(0, |summary| summary.tasks);
+    let gang = reply.spec.and_then(|spec| spec.gang);
+    let ranks = gang.map_or(1, |gang| gang.nodes.saturating_mul(gang.ranks_per_node.max(1)));
+    Ok(request.index.is_none() && tasks > 1 || request.rank.is_none() && ranks > 1)
 }
 
 /// Prints one stream of pieces to its end, or to the status that broke it.
@@ -129,8 +140,9 @@ fn piece(
     lines.write(screen, chunk)?;
     if chunk.truncated {
         lines.end(screen)?;
+        let rank = chunk.rank.map(|rank| format!("/{rank}")).unwrap_or_default();
         screen.note(format_args!(
-            "[{job}.{}#{}: {} was cut here, at its bound]",
+            "[{job}.{}#{}{rank}: {} was cut here, at its bound]",
             chunk.index,
             chunk.attempt,
             words::stream(chunk.stream())
@@ -150,7 +162,15 @@ mod tests {
 
     fn chunk(index: u32, stream: Stream, offset: u64, data: &str) -> LogChunk {
         let stream = stream.into();
-        LogChunk { index, attempt: 1, stream, offset, data: data.into(), truncated: false }
+        LogChunk {
+            index,
+            attempt: 1,
+            stream,
+            offset,
+            data: data.into(),
+            truncated: false,
+            rank: None,
+        }
     }
 
     fn request(follow: bool) -> LogsRequest {
@@ -189,6 +209,20 @@ mod tests {
 
         assert_eq!(out, "12.3 | one\n12.4 | other\n12.3 | two\n12.3 | last\n");
         assert_eq!(err, "12.3 | oops\n");
+    }
+
+    #[tokio::test]
+    async fn output_of_several_ranks_is_told_apart_line_by_line() {
+        let of = |rank, chunk| Ok(LogChunk { rank: Some(rank), ..chunk });
+        let answers = vec![
+            of(0, chunk(0, Stream::Stdout, 0, "first\nha")),
+            of(1, chunk(0, Stream::Stdout, 0, "second\n")),
+            of(0, chunk(0, Stream::Stdout, 8, "lf\n")),
+        ];
+
+        let (out, _) = printed(vec![answers], true, Form::Table).await;
+
+        assert_eq!(out, "12.0/0 | first\n12.0/1 | second\n12.0/0 | half\n");
     }
 
     #[tokio::test]

@@ -100,7 +100,12 @@ fn attempts(screen: &mut Screen, reply: &AttemptsReply) -> Result<(), Failure> {
         screen.note("no attempts");
         return Ok(());
     }
-    screen.table(&attempts_table(&reply.attempts, clock::now_ms()))?;
+    let now_ms = clock::now_ms();
+    screen.table(&attempts_table(&reply.attempts, now_ms))?;
+    for task in reply.attempts.iter().filter(|task| !task.ranks.is_empty()) {
+        screen.line("")?;
+        screen.table(&ranks_table(task, now_ms))?;
+    }
     if reply.more {
         screen.note("there are more; --offset goes on, --attempts lists more at once");
     }
@@ -119,11 +124,7 @@ pub(super) fn attempts_table(attempts: &[TaskSummary], now_ms: i64) -> Table {
         Column::cut("OUTCOME", 12),
     ]);
     for task in attempts {
-        let took = match (task.started_ms, task.ended_ms) {
-            (0, _) => "-".to_owned(),
-            (started, 0) => time::between(started, now_ms),
-            (started, ended) => time::between(started, ended),
-        };
+        let took = took(task.started_ms, task.ended_ms, now_ms);
         let usage = task.usage.as_ref();
         table.row([
             format!("{}.{}#{}", task.job, task.index, task.attempt).into(),
@@ -136,6 +137,42 @@ pub(super) fn attempts_table(attempts: &[TaskSummary], now_ms: i64) -> Table {
         ]);
     }
     table
+}
+
+/// Returns the ranks of an attempt of a gang as a table.
+fn ranks_table(task: &TaskSummary, now_ms: i64) -> Table {
+    let mut table = Table::new(&[
+        Column::whole("RANK"),
+        Column::whole("STATE"),
+        Column::cut("NODE", 6),
+        Column::number("TIME"),
+        Column::number("CPU"),
+        Column::number("MEMORY"),
+        Column::cut("OUTCOME", 12),
+    ]);
+    for rank in &task.ranks {
+        let took = took(rank.started_ms, rank.ended_ms, now_ms);
+        let usage = rank.usage.as_ref();
+        table.row([
+            format!("{}.{}#{}/{}", task.job, task.index, task.attempt, rank.rank).into(),
+            Cell::tinted(words::task_state(rank.state()), words::task_tint(rank.state())),
+            rank.node.as_str().into(),
+            took.into(),
+            usage.map_or_else(|| "-".to_owned(), |usage| time::span(usage.cpu_us / 1000)).into(),
+            usage.map_or_else(|| "-".to_owned(), |usage| bytes(usage.peak_memory_bytes)).into(),
+            rank.outcome.as_ref().map(words::outcome).unwrap_or_default().into(),
+        ]);
+    }
+    table
+}
+
+/// How long something ran, or has been running; `-` if it never did.
+fn took(started_ms: i64, ended_ms: i64, now_ms: i64) -> String {
+    match (started_ms, ended_ms) {
+        (0, _) => "-".to_owned(),
+        (started, 0) => time::between(started, now_ms),
+        (started, ended) => time::between(started, ended),
+    }
 }
 
 fn detail(

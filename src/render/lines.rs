@@ -14,14 +14,15 @@ const LONGEST: usize = 64 * 1024;
 pub struct Lines {
     job: u64,
     prefixed: bool,
-    /// Bytes printed, by task, attempt and stream: what comes again after a break is left out.
-    printed: BTreeMap<(u32, u32, i32), u64>,
-    /// Beginnings of lines whose end has not come, by task and stream.
-    open: BTreeMap<(u32, i32), Vec<u8>>,
+    /// Bytes printed, by task, attempt, rank and stream: what comes again after a break is left out.
+    printed: BTreeMap<(u32, u32, Option<u32>, i32), u64>,
+    /// Beginnings of lines whose end has not come, by task, rank and stream.
+    open: BTreeMap<(u32, Option<u32>, i32), Vec<u8>>,
 }
 
 impl Lines {
-    /// Prints as it comes, or with `12.3 | ` before each line if `prefixed`.
+    /// Prints as it comes, or with `12.3 | ` before each line if `prefixed`; of a gang with its rank:
+    /// `12.3/1 | `.
     pub fn new(job: u64, prefixed: bool) -> Self {
         Self { job, prefixed, printed: BTreeMap::new(), open: BTreeMap::new() }
     }
@@ -29,7 +30,8 @@ impl Lines {
     /// Returns the part of a piece that has not been seen.
     #[must_use]
     pub fn fresh(&mut self, mut chunk: LogChunk) -> LogChunk {
-        let printed = self.printed.entry((chunk.index, chunk.attempt, chunk.stream)).or_default();
+        let place = (chunk.index, chunk.attempt, chunk.rank, chunk.stream);
+        let printed = self.printed.entry(place).or_default();
         let known = usize::try_from(printed.saturating_sub(chunk.offset)).unwrap_or(usize::MAX);
         let known = known.min(chunk.data.len());
         chunk.data.drain(..known);
@@ -43,11 +45,12 @@ impl Lines {
         if !self.prefixed {
             return put(screen, chunk.stream(), &chunk.data);
         }
-        let open = self.open.entry((chunk.index, chunk.stream)).or_default();
+        let who = (chunk.index, chunk.rank);
+        let open = self.open.entry((chunk.index, chunk.rank, chunk.stream)).or_default();
         for part in chunk.data.split_inclusive(|byte| *byte == b'\n') {
             open.extend_from_slice(part);
             if part.ends_with(b"\n") || open.len() >= LONGEST {
-                line(screen, self.job, chunk.index, chunk.stream(), open)?;
+                line(screen, self.job, who, chunk.stream(), open)?;
                 open.clear();
             }
         }
@@ -56,9 +59,10 @@ impl Lines {
 
     /// Prints the lines whose end never came.
     pub fn end(&mut self, screen: &mut Screen) -> Result<(), OutputError> {
-        for ((index, stream), open) in std::mem::take(&mut self.open) {
+        for ((index, rank, stream), open) in std::mem::take(&mut self.open) {
             if !open.is_empty() {
-                line(screen, self.job, index, Stream::try_from(stream).unwrap_or_default(), &open)?;
+                let stream = Stream::try_from(stream).unwrap_or_default();
+                line(screen, self.job, (index, rank), stream, &open)?;
             }
         }
         screen.flush()
@@ -68,11 +72,12 @@ impl Lines {
 fn line(
     screen: &mut Screen,
     job: u64,
-    index: u32,
+    (index, rank): (u32, Option<u32>),
     stream: Stream,
     text: &[u8],
 ) -> Result<(), OutputError> {
-    let mut whole = format!("{job}.{index} | ").into_bytes();
+    let rank = rank.map(|rank| format!("/{rank}")).unwrap_or_default();
+    let mut whole = format!("{job}.{index}{rank} | ").into_bytes();
     whole.extend_from_slice(text);
     if !whole.ends_with(b"\n") {
         whole.push(b'\n');

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use repower_model::{AttemptId, JobId, JobSpec};
+use repower_model::{JobId, JobSpec, RankId, Rendezvous};
 
 /// What all tasks of a job share.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,21 +21,23 @@ pub enum Action {
     /// Start a process; answered by `Started` or `NotStarted`.
     Launch {
         /// Whose.
-        attempt: AttemptId,
+        attempt: RankId,
         /// What to run.
         definition: Arc<Definition>,
+        /// Of a gang: what its ranks here are told.
+        rendezvous: Option<Arc<Rendezvous>>,
     },
     /// Send a signal to the process group of an attempt.
     Signal {
         /// Whose.
-        attempt: AttemptId,
+        attempt: RankId,
         /// Which.
         signal: Signal,
     },
     /// Close the output of an attempt whose process has ended: somebody else holds it open.
     CloseOutput {
         /// Whose.
-        attempt: AttemptId,
+        attempt: RankId,
     },
     /// Read output again: there is room.
     ResumeReading,
@@ -43,11 +45,13 @@ pub enum Action {
     ForgetJob(JobId),
 }
 
-/// A signal that ends a process.
+/// A signal that ends a process, sooner or later.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Signal {
     /// SIGTERM: please.
     Terminate,
+    /// The job's own, of this number: save your work, and end.
+    Checkpoint(i32),
     /// SIGKILL: now.
     Kill,
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use repower_model::{Timestamp, Usage};
+use repower_model::{Rendezvous, Timestamp, Usage};
 
 use crate::outbox::Place;
 use crate::phase::Phase;
@@ -12,6 +12,7 @@ use crate::{Definition, Exit, Moment, Stream};
 #[derive(Debug)]
 pub(crate) struct Attempt {
     pub(crate) definition: Arc<Definition>,
+    pub(crate) rendezvous: Option<Arc<Rendezvous>>,
     pub(crate) phase: Phase,
     /// When its process started.
     pub(crate) started: Option<Timestamp>,
@@ -31,9 +32,10 @@ struct Written {
 }
 
 impl Attempt {
-    pub(crate) fn new(definition: Arc<Definition>) -> Self {
+    pub(crate) fn new(definition: Arc<Definition>, rendezvous: Option<Arc<Rendezvous>>) -> Self {
         Self {
             definition,
+            rendezvous,
             phase: Phase::Waiting,
             started: None,
             start_report: None,

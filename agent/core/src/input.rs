@@ -1,6 +1,8 @@
 //! What may happen to an agent.
 
-use repower_model::{AttemptId, JobId, JobSpec, Span, StopReason, Timestamp};
+use std::sync::Arc;
+
+use repower_model::{AttemptId, JobId, JobSpec, RankId, Rendezvous, Span, StopReason, Timestamp};
 
 use crate::{Moment, Stream};
 
@@ -26,27 +28,32 @@ pub enum Input<'a> {
     /// No more tasks of this job will come.
     Forget(JobId),
     /// Start this attempt when what it needs is free.
-    Start(AttemptId),
-    /// Stop this attempt.
-    Stop(AttemptId, StopReason),
+    Start {
+        /// Which.
+        attempt: AttemptId,
+        /// Of a gang: all of its ranks here start, each when what it needs is free.
+        rendezvous: Option<Arc<Rendezvous>>,
+    },
+    /// Stop this process.
+    Stop(RankId, StopReason),
     /// Everything up to and including the report with this sequence is durable.
     Acknowledged(u64),
     /// A process runs.
     Started {
         /// Whose.
-        attempt: AttemptId,
+        attempt: RankId,
     },
     /// A process could not be started.
     NotStarted {
         /// Whose.
-        attempt: AttemptId,
+        attempt: RankId,
         /// Why, and what to do.
         detail: String,
     },
     /// A task printed something.
     Output {
         /// Whose.
-        attempt: AttemptId,
+        attempt: RankId,
         /// Where.
         stream: Stream,
         /// What.
@@ -55,7 +62,7 @@ pub enum Input<'a> {
     /// A process has ended, and what was left of its process group has been killed.
     Exited {
         /// Whose.
-        attempt: AttemptId,
+        attempt: RankId,
         /// How.
         exit: Exit,
         /// Whether both streams are at their end.
@@ -64,7 +71,7 @@ pub enum Input<'a> {
     /// Both output streams of an attempt whose process has ended are at their end.
     Drained {
         /// Whose.
-        attempt: AttemptId,
+        attempt: RankId,
     },
     /// The moment of [`Session::wake_at`](crate::Session::wake_at) has come.
     Timer,

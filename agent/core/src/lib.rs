@@ -5,6 +5,9 @@
 //! acknowledged. Nothing here reads a clock, touches a process or knows what a network is, so every
 //! rule of the agent can be tested without one.
 //!
+//! An attempt, to this crate, is one process: each rank of a gang is one of its own, with its own place
+//! in the queue, its own output and its own end. The scheduler makes a whole of them.
+//!
 //! Not here: how a process is started, how bytes travel, and how long a reconnect waits. That is
 //! the business of `repower-agent`.
 

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use repower_model::AttemptId;
+use repower_model::RankId;
 
 use crate::{Report, Stream};
 
@@ -95,7 +95,7 @@ impl Outbox {
     /// Adds output; it goes on the end of the report before if that is of the same stream and not yet sent.
     pub(crate) fn push_output(
         &mut self,
-        attempt: AttemptId,
+        attempt: RankId,
         stream: Stream,
         offset: u64,
         data: &[u8],
@@ -109,7 +109,7 @@ impl Outbox {
     }
 
     /// Adds as much as fits to the last report; returns how much that was.
-    fn join_output(&mut self, attempt: AttemptId, stream: Stream, more: &[u8]) -> usize {
+    fn join_output(&mut self, attempt: RankId, stream: Stream, more: &[u8]) -> usize {
         let Some(Some(Report::Output { attempt: whose, stream: which, data, .. })) =
             self.fresh.back_mut()
         else {
@@ -170,7 +170,7 @@ impl Outbox {
     }
 
     /// Forgets what is durable, and hands the attempts that are over to `ended`.
-    pub(crate) fn acknowledge(&mut self, through: u64, mut ended: impl FnMut(AttemptId)) {
+    pub(crate) fn acknowledge(&mut self, through: u64, mut ended: impl FnMut(RankId)) {
         while self.first <= through {
             let Some(report) = self.numbered.pop_front() else {
                 return;

@@ -1,6 +1,6 @@
 //! What the agent tells the scheduler, exactly once and in order.
 
-use repower_model::{AttemptId, Outcome, Timestamp, Usage};
+use repower_model::{Outcome, RankId, Timestamp, Usage};
 
 /// One of the two output streams of a task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -17,7 +17,7 @@ pub enum Report {
     /// A piece of what it printed; at most [`Report::PIECE`] bytes.
     Output {
         /// Whose.
-        attempt: AttemptId,
+        attempt: RankId,
         /// Which of the two.
         stream: Stream,
         /// Where in the stream it begins.
@@ -28,14 +28,14 @@ pub enum Report {
     /// Its process runs.
     Started {
         /// Whose.
-        attempt: AttemptId,
+        attempt: RankId,
         /// Since when.
         started: Timestamp,
     },
     /// It has ended; all of its output has been reported before.
     Ended {
         /// Whose.
-        attempt: AttemptId,
+        attempt: RankId,
         /// How.
         outcome: Outcome,
         /// What it used.

@@ -9,7 +9,7 @@ mod tests;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use repower_model::{AttemptId, JobId, Resources};
+use repower_model::{JobId, RankId, Resources};
 
 use crate::attempt::Attempt;
 use crate::outbox::{Batch, BatchLimits, Outbox};
@@ -24,7 +24,7 @@ pub struct Session {
     limits: Limits,
     slots: Slots,
     jobs: BTreeMap<JobId, Job>,
-    attempts: BTreeMap<AttemptId, Attempt>,
+    attempts: BTreeMap<RankId, Attempt>,
     /// How many of them are not over.
     unended: usize,
     timers: Timers,
@@ -83,7 +83,7 @@ impl Session {
             Input::LinkDown { contact } => self.link_down(contact),
             Input::Define { job, spec, tasks } => self.define(job, *spec, tasks),
             Input::Forget(job) => self.forget(job, actions),
-            Input::Start(attempt) => self.start(attempt, now),
+            Input::Start { attempt, rendezvous } => self.start(attempt, rendezvous.as_ref(), now),
             Input::Stop(attempt, reason) => self.stop(attempt, reason, now, actions),
             Input::Acknowledged(through) => self.acknowledged(through),
             Input::Started { attempt } => self.step(attempt, &Event::Started, now, actions),
@@ -112,7 +112,7 @@ impl Session {
     }
 
     /// Every attempt that is known, in ascending order: waiting, running, or over and not yet acknowledged.
-    pub fn held(&self) -> impl Iterator<Item = AttemptId> + '_ {
+    pub fn held(&self) -> impl Iterator<Item = RankId> + '_ {
         self.attempts.keys().copied()
     }
 

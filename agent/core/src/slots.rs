@@ -2,14 +2,14 @@
 
 use std::collections::VecDeque;
 
-use repower_model::{AttemptId, Resources};
+use repower_model::{RankId, Resources};
 
 /// What of the node is free, and who waits for it, in the order of their orders.
 #[derive(Debug)]
 pub(crate) struct Slots {
     capacity: Resources,
     free: Resources,
-    queue: VecDeque<AttemptId>,
+    queue: VecDeque<RankId>,
     /// Entries of the queue that no longer wait.
     idle: usize,
 }
@@ -24,12 +24,12 @@ impl Slots {
         &self.capacity
     }
 
-    pub(crate) fn push(&mut self, attempt: AttemptId) {
+    pub(crate) fn push(&mut self, attempt: RankId) {
         self.queue.push_back(attempt);
     }
 
     /// Who is next.
-    pub(crate) fn front(&self) -> Option<AttemptId> {
+    pub(crate) fn front(&self) -> Option<RankId> {
         self.queue.front().copied()
     }
 
@@ -45,7 +45,7 @@ impl Slots {
     }
 
     /// Somebody in the queue no longer waits; `waits` tells who does.
-    pub(crate) fn left(&mut self, waits: impl Fn(AttemptId) -> bool) {
+    pub(crate) fn left(&mut self, waits: impl Fn(RankId) -> bool) {
         self.idle += 1;
         if self.idle > 64 && self.idle * 2 > self.queue.len() {
             self.queue.retain(|attempt| waits(*attempt));

@@ -2,24 +2,19 @@
 
 use std::collections::BTreeSet;
 
-use repower_model::AttemptId;
+use repower_model::RankId;
 
 use crate::Moment;
 
 /// At most one moment for each attempt, soonest first.
 #[derive(Debug, Default)]
 pub(crate) struct Timers {
-    due: BTreeSet<(Moment, AttemptId)>,
+    due: BTreeSet<(Moment, RankId)>,
 }
 
 impl Timers {
     /// Replaces the moment `slot` of an attempt by `at`.
-    pub(crate) fn set(
-        &mut self,
-        slot: &mut Option<Moment>,
-        attempt: AttemptId,
-        at: Option<Moment>,
-    ) {
+    pub(crate) fn set(&mut self, slot: &mut Option<Moment>, attempt: RankId, at: Option<Moment>) {
         if let Some(old) = std::mem::replace(slot, at) {
             self.due.remove(&(old, attempt));
         }
@@ -34,7 +29,7 @@ impl Timers {
     }
 
     /// Takes out an attempt whose moment is not after `now`.
-    pub(crate) fn pop(&mut self, now: Moment) -> Option<AttemptId> {
+    pub(crate) fn pop(&mut self, now: Moment) -> Option<RankId> {
         let (at, attempt) = *self.due.first()?;
         if at > now {
             return None;

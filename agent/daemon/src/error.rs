@@ -68,6 +68,12 @@ pub enum Error {
         /// How many may be.
         most: usize,
     },
+    /// The node's own address cannot be one.
+    #[error("`address` is {address:?}, which is neither a name nor an address of a host")]
+    BadOwnAddress {
+        /// As given.
+        address: String,
+    },
     /// A certificate or key of the join file or the identity is not one.
     #[error("the certificates for {scheduler} cannot be used")]
     BadCertificates {
@@ -189,6 +195,9 @@ impl Error {
             Self::BadLabel { .. } => "write labels as name=value, for example --label gpu=v100",
             Self::TooManyLabels { .. } => "keep those that jobs ask for",
             Self::NoProcessors => "give `cpus` a number from 1, or leave it out for all processors",
+            Self::BadOwnAddress { .. } => {
+                "give `address` the name or address by which other nodes reach this one, or leave it out"
+            }
             Self::BadCertificates { .. } => "make a new join file with `repower token join`",
             Self::Unreachable { .. } => {
                 "check that the scheduler runs, that the address is right, and that no firewall is between"

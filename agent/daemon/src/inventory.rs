@@ -31,6 +31,7 @@ pub(crate) fn inventory(options: &Options, data: &Path) -> Result<Inventory, Err
         isa_level: isa_level(),
         sockets: sockets(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
+        address: options.address.clone().unwrap_or_default(),
     })
 }
 

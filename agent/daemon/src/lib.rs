@@ -18,6 +18,7 @@
 //! A task's peak memory is what the kernel counts for it, which begins with what the agent itself
 //! holds at the moment of the launch (a few MiB): smaller tasks show that figure.
 
+mod address;
 mod clock;
 mod endpoint;
 mod enrol;

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use repower_model::{LabelRule, check_label};
 use serde::{Deserialize, Serialize};
 
-use crate::Error;
+use crate::{Error, address};
 
 /// What an agent is told before it starts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,6 +20,9 @@ pub struct Options {
     pub name: Option<String>,
     /// Where the scheduler is, `https://host:port`; left out: where it was at enrolment.
     pub scheduler: Option<String>,
+    /// By which the ranks of gangs on other nodes reach this one, a name or an address; left out: the
+    /// address from which this machine reaches the scheduler.
+    pub address: Option<String>,
     /// Processors for tasks, at least 1; left out: those that the agent may use.
     pub cpus: Option<u64>,
     /// Memory for tasks in MiB; left out: all of it.
@@ -43,6 +46,9 @@ impl Options {
         if self.cpus == Some(0) {
             return Err(Error::NoProcessors);
         }
+        if let Some(address) = self.address.as_ref().filter(|one| !address::is_valid(one)) {
+            return Err(Error::BadOwnAddress { address: address.clone() });
+        }
         let (count, most) = (self.labels.len(), LabelRule::MOST);
         if count > most {
             return Err(Error::TooManyLabels { count, most });
@@ -60,6 +66,7 @@ impl Default for Options {
             join: None,
             name: None,
             scheduler: None,
+            address: None,
             cpus: None,
             memory_mib: None,
             disk_mib: None,

@@ -16,6 +16,7 @@ impl From<&Inventory> for v1::Inventory {
             sockets: inventory.sockets,
             version: inventory.version.clone(),
             labels: inventory.labels.iter().map(label).collect(),
+            address: inventory.address.clone(),
         }
     }
 }
@@ -33,6 +34,7 @@ impl TryFrom<v1::Inventory> for Inventory {
             sockets: inventory.sockets,
             version: inventory.version,
             labels: labels(inventory.labels),
+            address: inventory.address,
         })
     }
 }

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use repower_core::fact::{AttemptEnded, Entry, Fact, JobSubmitted, SubmissionRefused};
+use repower_core::fact::{AttemptEnded, Entry, Fact, JobSubmitted, RankEnded, SubmissionRefused};
 use repower_core::policy::Tier;
 use repower_model::{
     Array, AttemptId, Bytes, Cpus, Dependency, DependencyKind, Fault, Hash, IndexRange, Instance,
-    Inventory, JobId, JobSpec, JobState, Key, NodeId, Outcome, Reservation, ReservationId,
+    Inventory, JobId, JobSpec, JobState, Key, NodeId, Outcome, Part, Reservation, ReservationId,
     Resources, Retries, Sequel, Span, StopReason, TaskId, Timestamp, TokenId, TokenKind, Usage,
     Variable,
 };
@@ -63,6 +63,7 @@ fn inventory() -> Inventory {
         sockets: 2,
         version: "0.1.0".into(),
         labels: Vec::new(),
+        address: String::new(),
     }
 }
 
@@ -223,10 +224,37 @@ fn of_reservations() -> Vec<Fact> {
     ]
 }
 
-/// One fact of every variant.
+/// What gangs brought.
+fn of_gangs() -> Vec<Fact> {
+    let part = |node, ranks| Part { node: NodeId(node), ranks };
+    let inventory = Inventory { address: "10.0.0.4".into(), ..inventory() };
+    vec![
+        Fact::AttemptPlaced {
+            attempt: ATTEMPT,
+            node: NODE,
+            runway: false,
+            alternative: 0,
+            parts: vec![part(4, 2), part(9, 1)],
+        },
+        Fact::RankStarted { rank: ATTEMPT.rank(2), started: AT },
+        Fact::RankEnded(Box::new(RankEnded {
+            rank: ATTEMPT.rank(2),
+            outcome: Outcome::Lost { detail: "the node was lost".into() },
+            usage: ended().usage,
+            started: Some(AT),
+            ended: AT + Span::from_secs(1),
+        })),
+        Fact::NodeConnected {
+            node: NODE,
+            instance: Instance([6; 16]),
+            inventory: Box::new(inventory),
+        },
+    ]
+}
+
+/// One fact of every variant. What came later stands at the end: the lines before never change.
 pub(crate) fn fixed() -> Vec<Entry> {
-    let facts = [of_the_cell(), of_jobs(), of_attempts(), of_nodes(), of_reservations()]
-        .into_iter()
-        .flatten();
+    let early = [of_the_cell(), of_jobs(), of_attempts(), of_nodes()];
+    let facts = early.into_iter().chain([of_reservations(), of_gangs()]).flatten();
     facts.zip(1..).map(|(fact, seq)| Entry { seq, at: AT, fact }).collect()
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use proptest::collection::{btree_map, btree_set, vec};
 use proptest::option;
 use proptest::prelude::*;
-use repower_core::fact::{AttemptEnded, Entry, Fact, JobSubmitted, SubmissionRefused};
+use repower_core::fact::{AttemptEnded, Entry, Fact, JobSubmitted, RankEnded, SubmissionRefused};
 use repower_core::policy::Tier;
 use repower_model::{
     Array, AttemptId, Bytes, Constraints, Cpus, Dependency, DependencyKind, Fault, Gang, Hash,
@@ -137,7 +137,8 @@ fn inventory() -> impl Strategy<Value = Inventory> {
             isa_level: other,
             sockets,
             version: one.clone(),
-            labels: vec![(one.clone(), one)],
+            labels: vec![(one.clone(), one.clone())],
+            address: one,
         }
     })
 }
@@ -217,6 +218,19 @@ fn ended() -> impl Strategy<Value = Fact> {
             }))
         },
     )
+}
+
+fn of_ranks() -> impl Strategy<Value = Fact> {
+    let ended = (attempt(), any::<u32>(), outcome(), usage(), option::of(moment()), moment());
+    prop_oneof![
+        (attempt(), any::<u32>(), moment()).prop_map(|(attempt, rank, started)| {
+            Fact::RankStarted { rank: attempt.rank(rank), started }
+        }),
+        ended.prop_map(|(attempt, rank, outcome, usage, started, ended)| {
+            let rank = attempt.rank(rank);
+            Fact::RankEnded(Box::new(RankEnded { rank, outcome, usage, started, ended }))
+        }),
+    ]
 }
 
 fn of_jobs() -> impl Strategy<Value = Fact> {
@@ -339,6 +353,7 @@ pub(crate) fn entry() -> impl Strategy<Value = Entry> {
         ended(),
         of_jobs(),
         of_attempts(),
+        of_ranks(),
         of_nodes(),
         of_the_cell()
     ];

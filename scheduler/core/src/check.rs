@@ -2,13 +2,14 @@
 //!
 //! The simulator asks after each turn, tests ask at their ends; the daemon never does.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use repower_model::{Indices, NodePhase, Resources, TaskId};
+use repower_model::{Indices, Layout, NodePhase, Resources, TaskId};
 
+use crate::life::attempt::Phase;
 use crate::policy::Tier;
-use crate::state::{Job, Node, State};
+use crate::state::{Attempt, Job, Node, State};
 
 /// Something that must never be so.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,13 +36,18 @@ pub fn violations(state: &State) -> Vec<Violation> {
         check_node(state, node, &mut found);
     }
     for (task, attempt) in &state.attempts {
-        let on_node = state
-            .nodes
-            .get(&attempt.node)
-            .is_some_and(|node| node.holding.contains(task) || node.runway.contains(task));
-        if !on_node {
-            let detail = format!("{task} on node {}", attempt.node);
-            found.push(Violation { rule: "an attempt is listed by its node", detail });
+        for node in attempt.nodes() {
+            let listed = state
+                .nodes
+                .get(&node)
+                .is_some_and(|node| node.holding.contains(task) || node.runway.contains(task));
+            if listed != attempt.is_on(node) {
+                let detail = format!("{task} on node {node}: listed is {listed}");
+                found.push(Violation { rule: "an attempt is listed by its nodes", detail });
+            }
+        }
+        if let Err(rule) = check_gang(state, *task, attempt) {
+            found.push(Violation { rule, detail: format!("{task}: {attempt:?}") });
         }
         if attempt.until.is_some_and(|until| !state.ends.contains(&(until, *task))) {
             let detail = format!("{task} until {:?}", attempt.until);
@@ -59,10 +65,10 @@ pub fn violations(state: &State) -> Vec<Violation> {
 
 fn check_shares(state: &State, found: &mut Vec<Violation>) {
     let mut held: BTreeMap<&str, Resources> = BTreeMap::new();
-    for (task, _) in state.attempts.iter().filter(|(_, attempt)| !attempt.runway) {
+    for (task, attempt) in state.attempts.iter().filter(|(_, attempt)| !attempt.runway) {
         if let (Some(asked), Some(job)) = (state.asked(*task), state.jobs.get(&task.job)) {
             let sum = held.entry(&job.spec.project).or_default();
-            *sum = sum.plus(asked);
+            *sum = sum.plus(&asked.times(attempt.left().len() as u64));
         }
     }
     for (project, share) in state.shares.projects() {
@@ -132,10 +138,47 @@ fn check_job(state: &State, job: &Job, found: &mut Vec<Violation>) {
     }
 }
 
+/// A gang is whole or not at all.
+fn check_gang(state: &State, task: TaskId, attempt: &Attempt) -> Result<(), &'static str> {
+    let hold = |holds: bool, rule| if holds { Ok(()) } else { Err(rule) };
+    let Some(job) = state.jobs.get(&task.job) else { return Ok(()) };
+    hold(
+        job.spec.gang.is_some() == attempt.ranks.is_some(),
+        "a task has ranks if its job is a gang",
+    )?;
+    let (Some(gang), Some(ranks)) = (&job.spec.gang, &attempt.ranks) else { return Ok(()) };
+    let nodes: BTreeSet<_> = ranks.parts.iter().map(|part| part.node).collect();
+    let once = nodes.len() == ranks.parts.len();
+    let shares = match gang.layout {
+        Layout::Spread => {
+            let even = ranks.parts.iter().all(|part| part.ranks == gang.ranks_per_node);
+            even && u32::try_from(nodes.len()) == Ok(gang.nodes)
+        }
+        Layout::Pack => ranks.parts.iter().all(|part| part.ranks > 0),
+    };
+    hold(
+        once && shares && ranks.count() == gang.ranks() && !attempt.runway,
+        "a gang is whole or not at all",
+    )?;
+    hold(
+        ranks.parts.first().map(|part| part.node) == Some(attempt.node),
+        "a gang begins somewhere",
+    )?;
+    hold(!ranks.all_ended(), "a gang ends with its last rank")?;
+    hold(attempt.phase != Phase::Recalled, "a gang is never recalled")?;
+    hold(
+        attempt.phase != Phase::Running || ranks.all_started(),
+        "a gang runs when all of its ranks do",
+    )?;
+    hold(attempt.phase != Phase::Ending || ranks.cause.is_some(), "a gang is ended for a cause")?;
+    let goes_on = matches!(attempt.phase, Phase::Placed | Phase::Running);
+    hold(!goes_on || ranks.cause.is_none(), "no rank goes on without the others")
+}
+
 fn check_node(state: &State, node: &Node, found: &mut Vec<Violation>) {
     let mut broken = |rule, detail| found.push(Violation { rule, detail });
     for task in node.tasks() {
-        if state.attempts.get(&task).is_none_or(|attempt| attempt.node != node.id) {
+        if state.attempts.get(&task).is_none_or(|attempt| !attempt.is_on(node.id)) {
             broken("a node lists only its own attempts", format!("{task} on {}", node.name));
         }
     }
@@ -143,7 +186,8 @@ fn check_node(state: &State, node: &Node, found: &mut Vec<Violation>) {
     for task in &node.holding {
         let Some(asked) = state.asked(*task) else { continue };
         let alone = state.jobs[&task.job].spec.constraints.exclusive;
-        sum = sum.plus(if alone { node.capacity() } else { asked });
+        let here = asked.times(state.attempts[task].processes_on(node.id).into());
+        sum = sum.plus(if alone { node.capacity() } else { &here });
         if alone && node.holding.len() > 1 {
             broken("a node is shared with nobody who wants it alone", node.name.clone());
         }

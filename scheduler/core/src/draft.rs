@@ -1,9 +1,10 @@
 //! A turn in the making: each fact is true as soon as it is written down.
 
-use repower_model::{StopReason, Timestamp};
+use repower_model::{AttemptId, NodeId, Outcome, RankId, StopReason, Timestamp};
 
 use crate::effect::{Answer, Effect, Turn};
-use crate::fact::{Entry, Fact};
+use crate::fact::{Entry, Fact, RankEnded};
+use crate::life::attempt::{self, Event};
 use crate::state::State;
 
 /// A turn in the making. Decisions read the state through it, so what they decide next stands on
@@ -46,26 +47,29 @@ impl<'a> Draft<'a> {
         Turn { facts: self.facts, effects: self.effects, answer }
     }
 
-    fn owed(&self, fact: &Fact) -> Option<Effect> {
+    /// What follows from a fact that is not true yet.
+    fn owed(&self, fact: &Fact) -> Vec<Effect> {
         match fact {
-            Fact::AttemptPlaced { attempt, node, .. } => {
-                Some(Effect::Start { node: *node, attempt: *attempt })
+            Fact::AttemptPlaced { attempt, node, parts, .. } => {
+                let start = |node| Effect::Start { node, attempt: *attempt };
+                if parts.is_empty() {
+                    vec![start(*node)]
+                } else {
+                    parts.iter().map(|part| start(part.node)).collect()
+                }
             }
             Fact::AttemptStopping { attempt, why, .. } => {
-                let node = self.state.attempts.get(&attempt.task)?.node;
-                Some(Effect::Stop { node, attempt: *attempt, why: *why })
+                let left = self.left(*attempt).into_iter();
+                left.map(|(rank, node)| Effect::Stop { node, rank, why: *why }).collect()
             }
-            Fact::JobEnded { job, .. } => Some(Effect::Forget { job: *job }),
-            // Its agent may still run it, and must not: the task may start elsewhere.
-            Fact::AttemptEnded(ended) => {
-                let attempt = self.state.attempts.get(&ended.attempt.task)?;
-                let gone = matches!(ended.outcome, repower_model::Outcome::Lost { .. });
-                gone.then_some(Effect::Stop {
-                    node: attempt.node,
-                    attempt: ended.attempt,
-                    why: StopReason::Stale,
-                })
-            }
+            Fact::JobEnded { job, .. } => vec![Effect::Forget { job: *job }],
+            Fact::RankEnded(ended) => self.owed_by_rank(ended),
+            Fact::AttemptEnded(ended) => match self.state.attempts.get(&ended.attempt.task) {
+                Some(plain) if plain.ranks.is_none() => {
+                    gone(&ended.outcome, ended.attempt.into(), plain.node).into_iter().collect()
+                }
+                Some(_) | None => Vec::new(),
+            },
             Fact::CellFounded { .. }
             | Fact::PolicyAdopted { .. }
             | Fact::JobSubmitted(_)
@@ -74,6 +78,7 @@ impl<'a> Draft<'a> {
             | Fact::DependencySettled { .. }
             | Fact::TasksCancelled { .. }
             | Fact::AttemptStarted { .. }
+            | Fact::RankStarted { .. }
             | Fact::TaskReturned { .. }
             | Fact::NodeEnrolled { .. }
             | Fact::NodeConnected { .. }
@@ -86,7 +91,35 @@ impl<'a> Draft<'a> {
             | Fact::ReservationEnded { .. }
             | Fact::TokenIssued { .. }
             | Fact::TokenUsed { .. }
-            | Fact::TokenRevoked { .. } => None,
+            | Fact::TokenRevoked { .. } => Vec::new(),
         }
     }
+
+    /// A rank that has not succeeded takes the others with it. They are cancelled, not given up: what
+    /// they hold is theirs until their nodes say that they have ended.
+    fn owed_by_rank(&self, ended: &RankEnded) -> Vec<Effect> {
+        let RankId { attempt, rank } = ended.rank;
+        let Some(live) = self.state.attempts.get(&attempt.task) else { return Vec::new() };
+        let breaks =
+            !ended.outcome.is_success() && attempt::after(live.phase, Event::Break).is_some();
+        let others = self.left(attempt).into_iter();
+        let others = others.filter(|(other, _)| breaks && other.rank != rank);
+        let why = StopReason::Cancelled;
+        let own = live.ranks.as_ref().and_then(|ranks| ranks.node_of(rank));
+        let own = own.and_then(|node| gone(&ended.outcome, ended.rank, node));
+        own.into_iter().chain(others.map(|(rank, node)| Effect::Stop { node, rank, why })).collect()
+    }
+
+    /// What of an attempt has not ended, and where.
+    fn left(&self, attempt: AttemptId) -> Vec<(RankId, NodeId)> {
+        let live = self.state.attempts.get(&attempt.task);
+        let left = live.map(crate::state::Attempt::left).unwrap_or_default();
+        left.into_iter().map(|(rank, node)| (attempt.rank(rank), node)).collect()
+    }
+}
+
+/// The agent of what was lost may still run it, and must not: the task may start elsewhere.
+fn gone(outcome: &Outcome, rank: RankId, node: NodeId) -> Option<Effect> {
+    let is_gone = matches!(outcome, Outcome::Lost { .. });
+    is_gone.then_some(Effect::Stop { node, rank, why: StopReason::Stale })
 }

@@ -1,6 +1,6 @@
 //! What is owed to the world once the facts of a turn are durable.
 
-use repower_model::{AttemptId, JobId, NodeId, ReservationId, StopReason, TokenId};
+use repower_model::{AttemptId, JobId, NodeId, RankId, ReservationId, StopReason, TokenId};
 
 use crate::fact::Fact;
 use crate::reason::Reason;
@@ -9,19 +9,19 @@ use crate::refusal::Refusal;
 /// What is owed. Doing it twice does no harm.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Effect {
-    /// Tell a node to start an attempt.
+    /// Tell a node to start what it has of an attempt.
     Start {
         /// Where.
         node: NodeId,
         /// What.
         attempt: AttemptId,
     },
-    /// Tell a node to stop an attempt.
+    /// Tell a node to stop one process of an attempt.
     Stop {
         /// Where.
         node: NodeId,
         /// What.
-        attempt: AttemptId,
+        rank: RankId,
         /// Why.
         why: StopReason,
     },

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use repower_model::{
     AttemptId, Dependency, Fault, Hash, IndexRange, Instance, Inventory, JobId, JobSpec, JobState,
-    Key, NodeId, Outcome, Part, Reservation, ReservationId, Sequel, StopReason, TaskId, Timestamp,
-    TokenId, TokenKind, Usage,
+    Key, NodeId, Outcome, Part, RankId, Reservation, ReservationId, Sequel, StopReason, TaskId,
+    Timestamp, TokenId, TokenKind, Usage,
 };
 
 use crate::policy::Tier;
@@ -105,7 +105,7 @@ pub enum Fact {
         /// Of a gang: all its nodes, `node` the first. Empty for others.
         parts: Vec<Part>,
     },
-    /// Its process runs.
+    /// Its process runs; all of them, if it is a gang.
     AttemptStarted {
         /// The attempt.
         attempt: AttemptId,
@@ -123,7 +123,17 @@ pub enum Fact {
         /// Their words.
         reason: String,
     },
-    /// It has ended.
+    /// One process of a gang runs. When all of them do, the attempt does.
+    RankStarted {
+        /// Which.
+        rank: RankId,
+        /// Since when, by the clock of its node.
+        started: Timestamp,
+    },
+    /// One process of a gang has ended. The first one that does not succeed ends the attempt: the nodes
+    /// of the others are told so, and when all have ended, the attempt has.
+    RankEnded(Box<RankEnded>),
+    /// It has ended; of a gang, all of its ranks have.
     AttemptEnded(Box<AttemptEnded>),
     /// A failed task goes back to pending, because its node turned out to be a black hole.
     TaskReturned {
@@ -267,6 +277,21 @@ pub struct SubmissionRefused {
     pub policy: Hash,
     /// SHA-256 of the specification as it came.
     pub spec_hash: Hash,
+}
+
+/// One process of a gang has ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RankEnded {
+    /// Which.
+    pub rank: RankId,
+    /// How.
+    pub outcome: Outcome,
+    /// What it used.
+    pub usage: Usage,
+    /// Since when it ran; `None`: it never did.
+    pub started: Option<Timestamp>,
+    /// By the clock of the node, or of the scheduler if the node said nothing.
+    pub ended: Timestamp,
 }
 
 /// An attempt has ended.

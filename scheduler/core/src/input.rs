@@ -1,8 +1,8 @@
 //! What may happen to the engine.
 
 use repower_model::{
-    AttemptId, Hash, IndexRange, Instance, Inventory, JobId, JobSpec, JobState, Key, NodeId,
-    Outcome, ReservationId, Timestamp, TokenId, TokenKind, Usage,
+    Hash, IndexRange, Instance, Inventory, JobId, JobSpec, JobState, Key, NodeId, Outcome, RankId,
+    ReservationId, Timestamp, TokenId, TokenKind, Usage,
 };
 
 /// What may happen. Inputs of one batch are turned in the order: reports, submissions and
@@ -82,8 +82,8 @@ pub enum Input {
         instance: Instance,
         /// What it found.
         inventory: Box<Inventory>,
-        /// Every attempt that it still knows.
-        held: Vec<AttemptId>,
+        /// Every process that it still knows: waiting, running, or ended and not acknowledged.
+        held: Vec<RankId>,
     },
     /// An agent reports.
     Report {
@@ -169,20 +169,20 @@ pub struct Reserve {
     pub reason: String,
 }
 
-/// What an agent reports of an attempt.
+/// What an agent reports of a process: of a plain attempt, or of a rank of a gang.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Report {
     /// Its process runs.
     Started {
         /// Which.
-        attempt: AttemptId,
+        rank: RankId,
         /// Since when.
         started: Timestamp,
     },
     /// It has ended, and all of its output is durable.
     Ended {
         /// Which.
-        attempt: AttemptId,
+        rank: RankId,
         /// How.
         outcome: Outcome,
         /// What it used.

@@ -67,6 +67,34 @@ pub enum Refusal {
         /// Which one.
         node: String,
     },
+    /// A gang asks for more nodes than could hold a share of it, even when empty.
+    #[error(
+        "a gang asks for {asked} nodes with {ranks} ranks each, but only {most} of the enrolled nodes could hold so many ranks"
+    )]
+    GangTooWide {
+        /// How many nodes it asks for.
+        asked: u32,
+        /// How many there are that could hold a share.
+        most: u32,
+        /// How many ranks a share is.
+        ranks: u32,
+    },
+    /// No node could hold the share of one node, even when empty.
+    #[error("a gang asks for {asked} ranks on each node, but the largest node could hold {most}")]
+    GangShareTooLarge {
+        /// How many ranks a share is.
+        asked: u32,
+        /// The most that a node could hold.
+        most: u32,
+    },
+    /// All nodes together could not hold a gang, even when empty.
+    #[error("a gang asks for {asked} ranks, but all enrolled nodes together could hold {most}")]
+    GangTooLarge {
+        /// How many ranks it has.
+        asked: u32,
+        /// How many would fit.
+        most: u32,
+    },
     /// The whole specification is too large.
     #[error(
         "the job is {asked} with its script, arguments and environment, but at most {most} are kept"
@@ -241,6 +269,9 @@ impl Refusal {
             Self::BadArray(_) => "job.bad-array",
             Self::OutOfBounds { .. } => "job.out-of-bounds",
             Self::TaskTooLarge { .. } => "job.task-too-large",
+            Self::GangTooWide { .. } => "gang.too-wide",
+            Self::GangShareTooLarge { .. } => "gang.share-too-large",
+            Self::GangTooLarge { .. } => "gang.too-large",
             Self::JobTooLarge { .. } => "job.too-large",
             Self::DeadlinePassed { .. } => "job.deadline-passed",
             Self::DeadlineTooSoon { .. } => "job.deadline-too-soon",
@@ -291,6 +322,15 @@ impl Refusal {
             Self::OutOfBounds { allowed, .. } => Some(format!("choose one that is {allowed}")),
             Self::TaskTooLarge { dimension, most, .. } => {
                 Some(format!("ask for {most} of {dimension} or less, or add a larger node"))
+            }
+            Self::GangTooWide { most, ranks, .. } => Some(format!(
+                "ask for {most} nodes or fewer with {ranks} ranks each, or let the ranks lie together with layout `pack`"
+            )),
+            Self::GangShareTooLarge { most, .. } => Some(format!(
+                "ask for {most} ranks per node or fewer, or let the ranks lie on more nodes with layout `pack`"
+            )),
+            Self::GangTooLarge { most, .. } => {
+                Some(format!("ask for {most} ranks or fewer, or add nodes"))
             }
             Self::JobTooLarge { .. } => {
                 Some("keep large input in files that the task reads".into())

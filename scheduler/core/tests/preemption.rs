@@ -36,7 +36,7 @@ fn ends(world: &mut World, task: TaskId) {
     let attempt = &world.engine.state().attempts[&task];
     let (node, number) = (attempt.node, attempt.number);
     let report = Report::Ended {
-        attempt: AttemptId { task, number },
+        rank: AttemptId { task, number }.rank(0),
         outcome: Outcome::Preempted,
         usage: Usage::default(),
         started: Some(world.now),

@@ -192,7 +192,7 @@ fn an_attempt_that_is_not_ours_any_more_is_stopped_as_stale() {
 
     let effects = world.hello(node, 1, 1, &[first]);
 
-    assert!(effects.contains(&Effect::Stop { node, attempt: first, why: StopReason::Stale }));
+    assert!(effects.contains(&Effect::Stop { node, rank: first.rank(0), why: StopReason::Stale }));
 }
 
 #[test]

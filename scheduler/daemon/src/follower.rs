@@ -243,6 +243,12 @@ impl Seen {
             | Fact::AttemptStopping { attempt, .. } => {
                 self.jobs.insert(attempt.task.job);
             }
+            Fact::RankStarted { rank, .. } => {
+                self.jobs.insert(rank.attempt.task.job);
+            }
+            Fact::RankEnded(fact) => {
+                self.jobs.insert(fact.rank.attempt.task.job);
+            }
             Fact::AttemptEnded(fact) => {
                 self.jobs.insert(fact.attempt.task.job);
             }

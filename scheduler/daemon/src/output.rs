@@ -84,11 +84,12 @@ impl Printing {
             // Sending again would not help: what was acknowledged is gone from the agent.
             match refused {
                 Refused::Gap { .. } | Refused::TooLong { .. } => {
-                    tracing::warn!(attempt = %chunk.attempt, %refused, "output is lost");
+                    tracing::warn!(attempt = %chunk.rank, %refused, "output is lost");
                 }
             }
         }
-        let jobs: BTreeSet<JobId> = chunks.iter().map(|chunk| chunk.attempt.task.job).collect();
+        let jobs: BTreeSet<JobId> =
+            chunks.iter().map(|chunk| chunk.rank.attempt.task.job).collect();
         self.notices.tell(jobs);
         Ok(())
     }

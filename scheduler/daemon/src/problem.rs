@@ -128,6 +128,9 @@ impl From<Refusal> for Problem {
             | Refusal::BadArray(_)
             | Refusal::OutOfBounds { .. }
             | Refusal::TaskTooLarge { .. }
+            | Refusal::GangTooWide { .. }
+            | Refusal::GangShareTooLarge { .. }
+            | Refusal::GangTooLarge { .. }
             | Refusal::JobTooLarge { .. }
             | Refusal::DependencyMismatch { .. }
             | Refusal::DeadlinePassed { .. }

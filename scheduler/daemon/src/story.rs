@@ -19,6 +19,8 @@ pub(crate) fn tell(entries: &[Entry]) {
             | Fact::AttemptStarted { .. }
             | Fact::AttemptStopping { .. }
             | Fact::AttemptEnded(_)
+            | Fact::RankStarted { .. }
+            | Fact::RankEnded(_)
             | Fact::TaskReturned { .. }
             | Fact::DependencySettled { .. } => attempts += 1,
             Fact::CellFounded { .. }

@@ -65,6 +65,37 @@ impl fmt::Display for AttemptId {
     }
 }
 
+/// One process of an attempt: a plain attempt has rank 0 only. Written `12.3#2`, and `12.3#2/1` from
+/// the second rank of a gang on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct RankId {
+    /// The attempt that it belongs to.
+    pub attempt: AttemptId,
+    /// From 0.
+    pub rank: u32,
+}
+
+impl AttemptId {
+    /// A rank of it.
+    pub fn rank(self, rank: u32) -> RankId {
+        RankId { attempt: self, rank }
+    }
+}
+
+impl From<AttemptId> for RankId {
+    /// The one process of a plain attempt.
+    fn from(attempt: AttemptId) -> Self {
+        attempt.rank(0)
+    }
+}
+
+impl fmt::Display for RankId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.attempt)?;
+        if self.rank > 0 { write!(f, "/{}", self.rank) } else { Ok(()) }
+    }
+}
+
 /// What makes a submission idempotent: a UUID made by the client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Key(pub [u8; 16]);

@@ -13,19 +13,23 @@ mod label;
 mod node;
 mod outcome;
 mod quantity;
+mod rendezvous;
 mod reservation;
 mod resources;
 mod time;
 
 pub use array::{Array, ArrayError, IndexRange};
 pub use demand::{Constraints, Gang, IsaLevel, Layout, Part};
-pub use id::{AttemptId, Hash, Instance, JobId, Key, NodeId, ReservationId, TaskId, TokenId};
+pub use id::{
+    AttemptId, Hash, Instance, JobId, Key, NodeId, RankId, ReservationId, TaskId, TokenId,
+};
 pub use indices::Indices;
 pub use job::{Dependency, DependencyKind, JobSpec, JobState, Retries, TaskState, Variable};
 pub use label::{LabelError, LabelRule, check_label};
 pub use node::{Inventory, NodePhase, TokenKind};
 pub use outcome::{Fault, Outcome, Sequel, StopReason, Usage};
 pub use quantity::{Bytes, Cpus};
+pub use rendezvous::{Host, Rendezvous};
 pub use reservation::Reservation;
 pub use resources::{Dimension, Resources, Shortage};
 pub use time::{Span, Timestamp};

@@ -23,6 +23,8 @@ pub struct Inventory {
     pub version: String,
     /// What its operator says of it: name and value, ascending, no name twice.
     pub labels: Vec<(String, String)>,
+    /// By which the ranks of gangs on other nodes reach it: a name or an address; empty: unknown.
+    pub address: String,
 }
 
 /// Where a node is.

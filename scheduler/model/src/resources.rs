@@ -160,6 +160,16 @@ impl Resources {
         self.combine(other, u64::saturating_sub)
     }
 
+    /// How many times `asked` can be taken from this, at most `most`.
+    pub fn fits(&self, asked: &Self, most: u32) -> u32 {
+        let extras = asked.extras.iter().map(|(name, amount)| (self.extra(name), *amount));
+        let fixed =
+            Dimension::fixed().map(|dimension| (self.amount(&dimension), asked.amount(&dimension)));
+        let times = fixed.into_iter().chain(extras).filter(|(_, asked)| *asked > 0);
+        let fewest = times.map(|(given, asked)| given / asked).min();
+        fewest.and_then(|fewest| u32::try_from(fewest).ok()).map_or(most, |times| times.min(most))
+    }
+
     fn combine(&self, other: &Self, with: fn(u64, u64) -> u64) -> Self {
         let mut extras = self.extras.clone();
         for (name, amount) in &other.extras {
@@ -215,6 +225,20 @@ mod tests {
             short[1],
             Shortage { dimension: Dimension::Extra("licence".into()), asked: 3, given: 2 }
         );
+    }
+
+    #[test]
+    fn as_many_fit_as_the_scarcest_dimension_allows() {
+        let asked = Resources {
+            cpus: Cpus::from_milli(500),
+            memory: Bytes::from_gib(2),
+            ..Resources::default()
+        };
+
+        assert_eq!(node().fits(&asked, 100), 4);
+        assert_eq!(node().fits(&asked, 3), 3);
+        assert_eq!(node().fits(&Resources::default(), 7), 7);
+        assert!(node().holds(&asked.times(4)) && !node().holds(&asked.times(5)));
     }
 
     #[test]

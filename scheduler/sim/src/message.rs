@@ -1,7 +1,11 @@
 //! What travels on links: the words of `repower/v1/agent.proto`, without their bytes.
 
+use std::sync::Arc;
+
 use repower_agent_core::{Moment, Report};
-use repower_model::{AttemptId, Instance, Inventory, JobId, JobSpec, Span, StopReason};
+use repower_model::{
+    AttemptId, Instance, Inventory, JobId, JobSpec, RankId, Rendezvous, Span, StopReason,
+};
 
 /// A link: one stream of an agent to the scheduler. Ids only grow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -30,7 +34,7 @@ pub(crate) enum Up {
 pub(crate) struct Hello {
     pub(crate) instance: Instance,
     pub(crate) inventory: Inventory,
-    pub(crate) held: Vec<AttemptId>,
+    pub(crate) held: Vec<RankId>,
 }
 
 /// From scheduler to agent.
@@ -60,6 +64,7 @@ pub(crate) enum Order {
     },
     /// No more tasks of it come without a new definition.
     Forget(JobId),
-    Start(AttemptId),
-    Stop(AttemptId, StopReason),
+    /// Of a gang with what its ranks are told.
+    Start(AttemptId, Option<Arc<Rendezvous>>),
+    Stop(RankId, StopReason),
 }

@@ -87,6 +87,12 @@ impl People {
         self.command(Input::Review { job, approve, by: "op".into(), reason: "looked at it".into() })
     }
 
+    /// An operator cancels what can never run.
+    pub(crate) fn give_up(&mut self, job: JobId) -> CallId {
+        let reason = "too large for what there is".into();
+        self.command(Input::Cancel { job, tasks: None, by: "op".into(), reason })
+    }
+
     pub(crate) fn drain(&mut self, node: NodeId) -> CallId {
         self.command(Input::Drain { node, by: "op".into(), reason: "a fan".into() })
     }

@@ -124,7 +124,7 @@ fn output(folder: &Path, rounds: u32) -> Result<(), Box<dyn Error>> {
     for chunks in [1, 100, 1000] {
         let times = measure(rounds, |round| {
             let chunk = |index| Chunk {
-                attempt: attempt((chunks * rounds + round) * chunks + index),
+                rank: attempt((chunks * rounds + round) * chunks + index).rank(0),
                 stream: Stream::Stdout,
                 start: 0,
                 bytes: vec![b'.'; 100],

@@ -21,6 +21,9 @@ pub(crate) struct Kind {
     pub(crate) version: i32,
     /// Makes the tables of that version.
     pub(crate) schema: &'static str,
+    /// What makes version 2 of version 1, 3 of 2, and so on: as many as there are versions before the
+    /// newest.
+    pub(crate) upgrades: &'static [&'static str],
 }
 
 /// A database file that cannot be opened.
@@ -120,9 +123,27 @@ pub(crate) fn open_writer(folder: &Path, kind: Kind) -> Result<Connection, FileE
             "BEGIN IMMEDIATE; PRAGMA application_id = {application_id}; PRAGMA user_version = {version}; {schema} COMMIT;"
         );
         connection.execute_batch(&make).at(&path)?;
+    } else {
+        upgrade(&connection, &path, kind)?;
     }
     connection.set_prepared_statement_cache_capacity(64);
     Ok(connection)
+}
+
+/// Brings a file of an earlier version up to the newest, one version after the other.
+fn upgrade(connection: &Connection, path: &Path, kind: Kind) -> Result<(), FileError> {
+    let found: i32 =
+        connection.pragma_query_value(None, "user_version", |row| row.get(0)).at(path)?;
+    for (version, change) in (2..).zip(kind.upgrades).filter(|(version, _)| *version > found) {
+        let change = format!("BEGIN IMMEDIATE; {change} PRAGMA user_version = {version}; COMMIT;");
+        if let Err(error) = connection.execute_batch(&change) {
+            if !connection.is_autocommit() {
+                connection.execute_batch("ROLLBACK").at(path)?;
+            }
+            return Err(error).at(path).map_err(FileError::from);
+        }
+    }
+    Ok(())
 }
 
 /// Opens the file for reading, beside a writer or without one, also where the folder may not be written.

@@ -13,7 +13,7 @@ mod tests;
 pub use append::{Output, Refused};
 pub use read::Reader;
 
-use repower_model::AttemptId;
+use repower_model::RankId;
 
 /// The most bytes of one chunk.
 pub const CHUNK_LIMIT: usize = 256 * 1024;
@@ -36,11 +36,11 @@ impl Stream {
     }
 }
 
-/// Some bytes that an attempt printed.
+/// Some bytes that a process printed: of a plain attempt, or a rank of a gang.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Chunk {
-    /// Which attempt.
-    pub attempt: AttemptId,
+    /// Which process.
+    pub rank: RankId,
     /// To which stream.
     pub stream: Stream,
     /// How many bytes of the stream come before.

@@ -4,7 +4,7 @@
 //! only what it changes; what it does not name stays.
 
 use repower_model::{
-    AttemptId, Fault, JobId, JobState, Key, NodeId, Outcome, Sequel, Timestamp, Usage,
+    AttemptId, Fault, JobId, JobState, Key, NodeId, Outcome, RankId, Sequel, Timestamp, Usage,
 };
 
 /// A change to a projection.
@@ -36,6 +36,29 @@ pub enum Row {
     },
     /// An attempt ended. Says all there is to say, so no `AttemptPlaced` need come before.
     AttemptEnded(Box<AttemptEnded>),
+    /// A rank of a gang was given to a node, with all the others.
+    RankPlaced {
+        /// Which.
+        id: RankId,
+        /// The number of the node.
+        node: NodeId,
+        /// The name of the node.
+        node_name: String,
+    },
+    /// The process of a rank started.
+    RankStarted {
+        /// Which.
+        id: RankId,
+        /// When.
+        started: Timestamp,
+    },
+    /// The process of a rank ended.
+    RankEnded {
+        /// Which.
+        id: RankId,
+        /// How.
+        ended: Box<RankEnded>,
+    },
     /// A node joined or changed. The row is replaced.
     Node(Box<NodeRow>),
 }
@@ -151,6 +174,34 @@ pub struct AttemptRow {
     pub started: Option<Timestamp>,
     /// How it ended; `None` while it goes on.
     pub ended: Option<AttemptEnded>,
+}
+
+/// How a rank of a gang ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RankEnded {
+    /// How it ended.
+    pub outcome: Outcome,
+    /// What it used and how much it printed.
+    pub usage: Usage,
+    /// When its process started, if it did.
+    pub started: Option<Timestamp>,
+    /// When it ended.
+    pub ended: Timestamp,
+}
+
+/// A row of the table `ranks`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RankRow {
+    /// Which rank.
+    pub id: RankId,
+    /// The number of its node.
+    pub node: NodeId,
+    /// The name of its node.
+    pub node_name: String,
+    /// When its process started.
+    pub started: Option<Timestamp>,
+    /// How it ended; `None` while it goes on.
+    pub ended: Option<RankEnded>,
 }
 
 /// A row of the table `nodes`.

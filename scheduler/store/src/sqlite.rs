@@ -12,6 +12,7 @@ mod lock;
 mod nodes;
 mod open;
 mod project;
+mod ranks;
 mod reader;
 mod schema;
 #[cfg(test)]

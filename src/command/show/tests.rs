@@ -2,7 +2,7 @@
 
 use repower_proto::v1::{
     Array, Constraints, Dependency, DependencyKind, Estimate, Gang, IndexRange, LabelRule, Layout,
-    Outcome, OutcomeKind, Resources, Retries, TaskState, Usage, Variable,
+    Outcome, OutcomeKind, RankSummary, Resources, Retries, TaskState, Usage, Variable,
 };
 
 use super::*;
@@ -63,6 +63,44 @@ fn reply() -> ShowJobReply {
         failures: vec![failure],
         estimate: None,
     }
+}
+
+#[test]
+fn the_ranks_of_a_gang_are_shown_with_their_nodes_and_states() {
+    let rank = |rank, node: &str, state: TaskState, code| RankSummary {
+        rank,
+        node: node.into(),
+        state: state.into(),
+        started_ms: 1_777_633_201_500,
+        ended_ms: if code > 0 { 1_777_633_231_500 } else { 0 },
+        outcome: (code > 0).then(|| Outcome {
+            kind: OutcomeKind::Exited.into(),
+            exit_code: code,
+            ..Outcome::default()
+        }),
+        usage: None,
+    };
+    let task = TaskSummary {
+        job: 14,
+        attempt: 2,
+        ranks: vec![
+            rank(0, "rig-07", TaskState::Stopping, 0),
+            rank(1, "rig-08", TaskState::Failed, 3),
+        ],
+        ..TaskSummary::default()
+    };
+
+    let shown =
+        page(Form::Table, |screen| Ok(screen.table(&ranks_table(&task, 1_777_633_300_000))?));
+
+    assert_eq!(
+        shown,
+        "\
+RANK      STATE     NODE     TIME  CPU  MEMORY  OUTCOME
+14.0#2/0  stopping  rig-07  1m38s    -       -
+14.0#2/1  failed    rig-08    30s    -       -  exit 3
+"
+    );
 }
 
 #[test]

@@ -41,6 +41,21 @@ pub struct Task {
     ended_at: Option<String>,
     outcome: Option<Outcome>,
     usage: Option<Usage>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    ranks: Vec<Rank>,
+}
+
+/// A rank of a gang.
+#[derive(Debug, Serialize)]
+#[expect(clippy::struct_field_names, reason = "the number of a rank is its rank")]
+pub(super) struct Rank {
+    rank: u32,
+    state: &'static str,
+    node: String,
+    started_at: Option<String>,
+    ended_at: Option<String>,
+    outcome: Option<Outcome>,
+    usage: Option<Usage>,
 }
 
 /// Several attempts.
@@ -56,6 +71,8 @@ pub struct Log<'a> {
     job: u64,
     index: u32,
     attempt: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rank: Option<u32>,
     stream: &'static str,
     offset: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -104,6 +121,21 @@ impl From<&v1::TaskSummary> for Task {
             ended_at: time::rfc3339(task.ended_ms),
             outcome: task.outcome.as_ref().map(Outcome::from),
             usage: task.usage.as_ref().map(Usage::from),
+            ranks: task.ranks.iter().map(Rank::from).collect(),
+        }
+    }
+}
+
+impl From<&v1::RankSummary> for Rank {
+    fn from(rank: &v1::RankSummary) -> Self {
+        Self {
+            rank: rank.rank,
+            state: words::task_state(rank.state()),
+            node: rank.node.clone(),
+            started_at: time::rfc3339(rank.started_ms),
+            ended_at: time::rfc3339(rank.ended_ms),
+            outcome: rank.outcome.as_ref().map(Outcome::from),
+            usage: rank.usage.as_ref().map(Usage::from),
         }
     }
 }
@@ -122,6 +154,7 @@ impl<'a> Log<'a> {
             job,
             index: chunk.index,
             attempt: chunk.attempt,
+            rank: chunk.rank,
             stream: words::stream(chunk.stream()),
             offset: chunk.offset,
             text,

@@ -112,6 +112,38 @@ fn attempt() -> v1::TaskSummary {
             stdout_bytes: 1842,
             ..v1::Usage::default()
         }),
+        ranks: Vec::new(),
+    }
+}
+
+/// Of a gang, whose second rank has been lost.
+fn gang_attempt() -> v1::TaskSummary {
+    let rank = |rank, node: &str, state: TaskState, outcome: OutcomeKind| v1::RankSummary {
+        rank,
+        node: node.into(),
+        state: state.into(),
+        started_ms: 1_777_633_230_020,
+        ended_ms: if outcome == OutcomeKind::Unspecified { 0 } else { 1_777_633_260_250 },
+        outcome: (outcome != OutcomeKind::Unspecified).then(|| v1::Outcome {
+            kind: outcome.into(),
+            detail: "the agent was restarted, and its tasks ended with it".into(),
+            ..v1::Outcome::default()
+        }),
+        usage: None,
+    };
+    v1::TaskSummary {
+        job: 14,
+        index: 0,
+        state: TaskState::Stopping.into(),
+        attempt: 1,
+        node: "rig-07".into(),
+        placed_ms: 1_777_633_230_000,
+        started_ms: 1_777_633_230_020,
+        ranks: vec![
+            rank(0, "rig-07", TaskState::Stopping, OutcomeKind::Unspecified),
+            rank(1, "rig-08", TaskState::Failed, OutcomeKind::Lost),
+        ],
+        ..v1::TaskSummary::default()
     }
 }
 
@@ -217,7 +249,9 @@ fn the_page_about_json_has_every_shape_as_it_is_printed() {
         offset: 0,
         data: b"epoch 1: accuracy 0.93\n".to_vec(),
         truncated: false,
+        rank: None,
     };
+    let of_rank = v1::LogChunk { rank: Some(1), ..chunk.clone() };
     let token = v1::TokenSummary {
         id: 4,
         kind: TokenKind::Join.into(),
@@ -252,7 +286,19 @@ fn the_page_about_json_has_every_shape_as_it_is_printed() {
             "attempts",
             pretty(&TaskList::from(&v1::AttemptsReply { attempts: vec![attempt()], more: false })),
         ),
-        ("logs", serde_json::to_string(&Log::new(12, &chunk)).expect("JSON") + "\n"),
+        (
+            "ranks",
+            pretty(&TaskList::from(&v1::AttemptsReply {
+                attempts: vec![gang_attempt()],
+                more: false,
+            })),
+        ),
+        (
+            "logs",
+            [&chunk, &of_rank]
+                .map(|chunk| serde_json::to_string(&Log::new(12, chunk)).expect("JSON") + "\n")
+                .concat(),
+        ),
         ("cancel", pretty(&serde_json::json!({ "cancelled": [cancelled] }))),
         ("why", pretty(&Why::from(&explanation()))),
         ("plan", pretty(&Plan::from(&plan()))),

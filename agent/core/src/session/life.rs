@@ -1,20 +1,15 @@
 //! What happens to attempts, and what is done about it.
 
-use repower_model::AttemptId;
+use repower_model::RankId;
 
 use super::Session;
+use crate::attempt::Attempt;
 use crate::phase::{Deed, End, Event, Held, Phase, Why};
 use crate::{Action, Moment, Now, Report, Signal, Stream};
 
 impl Session {
     /// Lets something happen to an attempt. One that is not known is none of our business any more.
-    pub(super) fn step(
-        &mut self,
-        id: AttemptId,
-        event: &Event,
-        now: Now,
-        actions: &mut Vec<Action>,
-    ) {
+    pub(super) fn step(&mut self, id: RankId, event: &Event, now: Now, actions: &mut Vec<Action>) {
         let Some(attempt) = self.attempts.get_mut(&id) else {
             return;
         };
@@ -25,8 +20,9 @@ impl Session {
         match deed {
             Deed::Nothing => {}
             Deed::Launch => {
-                let definition = attempt.definition.clone();
-                actions.push(Action::Launch { attempt: id, definition });
+                let (definition, rendezvous) =
+                    (attempt.definition.clone(), attempt.rendezvous.clone());
+                actions.push(Action::Launch { attempt: id, definition, rendezvous });
             }
             Deed::Begin => self.begin(id, now),
             Deed::BeginAndTerminate => {
@@ -44,14 +40,14 @@ impl Session {
         }
     }
 
-    fn set_due(&mut self, id: AttemptId, at: Option<Moment>) {
+    fn set_due(&mut self, id: RankId, at: Option<Moment>) {
         if let Some(attempt) = self.attempts.get_mut(&id) {
             self.timers.set(&mut attempt.due, id, at);
         }
     }
 
     /// Its process runs.
-    fn begin(&mut self, id: AttemptId, now: Now) {
+    fn begin(&mut self, id: RankId, now: Now) {
         let Some(attempt) = self.attempts.get_mut(&id) else {
             return;
         };
@@ -64,13 +60,14 @@ impl Session {
     }
 
     /// Asks its process to end, and sets the end of the grace.
-    fn terminate(&mut self, id: AttemptId, now: Now, actions: &mut Vec<Action>) {
+    fn terminate(&mut self, id: RankId, now: Now, actions: &mut Vec<Action>) {
         self.set_due(id, self.kill_at(id, now));
-        actions.push(Action::Signal { attempt: id, signal: Signal::Terminate });
+        let signal = self.attempts.get(&id).map_or(Signal::Terminate, ask);
+        actions.push(Action::Signal { attempt: id, signal });
     }
 
     /// Moves the end of the grace forward if what is now known makes it shorter; never back.
-    fn hasten(&mut self, id: AttemptId, now: Now) {
+    fn hasten(&mut self, id: RankId, now: Now) {
         let due = self.attempts.get(&id).and_then(|attempt| attempt.due);
         let at = self.kill_at(id, now);
         if due.zip(at).is_some_and(|(due, at)| at < due) {
@@ -79,7 +76,7 @@ impl Session {
     }
 
     /// The end of a grace that begins now.
-    fn kill_at(&self, id: AttemptId, now: Now) -> Option<Moment> {
+    fn kill_at(&self, id: RankId, now: Now) -> Option<Moment> {
         let attempt = self.attempts.get(&id)?;
         let why = match attempt.phase {
             Phase::Stopping { why } => why,
@@ -94,7 +91,7 @@ impl Session {
     }
 
     /// Its process has ended: what it held is free, but its output may still come.
-    fn drain(&mut self, id: AttemptId, now: Now) {
+    fn drain(&mut self, id: RankId, now: Now) {
         if let Some(attempt) = self.attempts.get(&id) {
             self.slots.give_back(&attempt.definition.spec.resources);
         }
@@ -104,7 +101,7 @@ impl Session {
     /// It is over.
     fn end(
         &mut self,
-        id: AttemptId,
+        id: RankId,
         was_waiting: bool,
         end: End,
         now: Now,
@@ -124,7 +121,7 @@ impl Session {
             self.outbox.drop_unsent(place);
         }
         self.unended -= 1;
-        if let Some(job) = self.jobs.get_mut(&id.task.job) {
+        if let Some(job) = self.jobs.get_mut(&id.attempt.task.job) {
             job.unended -= 1;
         }
         match end.outcome {
@@ -145,11 +142,11 @@ impl Session {
             let attempts = &self.attempts;
             self.slots.left(|id| attempts.get(&id).is_some_and(|one| one.phase == Phase::Waiting));
         }
-        self.sweep(id.task.job, actions);
+        self.sweep(id.attempt.task.job, actions);
     }
 
     /// Keeps what a task printed, up to the bound.
-    pub(super) fn output(&mut self, id: AttemptId, stream: Stream, data: &[u8]) {
+    pub(super) fn output(&mut self, id: RankId, stream: Stream, data: &[u8]) {
         let bound = self.output_bound();
         let Some(attempt) = self.attempts.get_mut(&id) else {
             return;
@@ -165,5 +162,13 @@ impl Session {
             }
             Phase::Waiting | Phase::Ended => {}
         }
+    }
+}
+
+/// The signal that asks an attempt to end: one that is preempted may have its own.
+fn ask(attempt: &Attempt) -> Signal {
+    match (&attempt.phase, attempt.definition.spec.checkpoint_signal) {
+        (Phase::Stopping { why: Why::Preempted }, Some(number)) => Signal::Checkpoint(number),
+        _ => Signal::Terminate,
     }
 }

@@ -1,6 +1,6 @@
 //! The link, its lease, and the end of the agent.
 
-use repower_model::{AttemptId, Span};
+use repower_model::{RankId, Span};
 
 use super::{Link, Session};
 use crate::phase::{Event, Phase, Why};
@@ -99,7 +99,7 @@ impl Session {
     }
 
     fn stop_all(&mut self, why: Why, now: Now, actions: &mut Vec<Action>) {
-        let all: Vec<AttemptId> = self
+        let all: Vec<RankId> = self
             .attempts
             .iter()
             .filter(|(_, attempt)| attempt.phase != Phase::Ended)

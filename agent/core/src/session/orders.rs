@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use repower_model::{AttemptId, JobId, JobSpec, Outcome, StopReason, Usage};
+use repower_model::{AttemptId, JobId, JobSpec, Outcome, RankId, Rendezvous, StopReason, Usage};
 
 use super::{Job, Session};
 use crate::attempt::Attempt;
@@ -35,13 +35,28 @@ impl Session {
         }
     }
 
-    pub(super) fn start(&mut self, attempt: AttemptId, now: Now) {
+    pub(super) fn start(
+        &mut self,
+        attempt: AttemptId,
+        rendezvous: Option<&Arc<Rendezvous>>,
+        now: Now,
+    ) {
         // Who leaves gives nothing back: the scheduler would place it here again. With the goodbye it
         // ends whatever it placed here that never ran.
-        if self.leaving || self.attempts.contains_key(&attempt) {
+        if self.leaving {
             return;
         }
-        let job = attempt.task.job;
+        let ranks = rendezvous.map_or(0..1, |rendezvous| rendezvous.local());
+        for rank in ranks {
+            self.start_one(attempt.rank(rank), rendezvous.cloned(), now);
+        }
+    }
+
+    fn start_one(&mut self, attempt: RankId, rendezvous: Option<Arc<Rendezvous>>, now: Now) {
+        if self.attempts.contains_key(&attempt) {
+            return;
+        }
+        let job = attempt.attempt.task.job;
         let Some(known) = self.jobs.get_mut(&job) else {
             let detail = format!("the scheduler never said what job {job} is");
             return self.refuse(attempt, Outcome::Lost { detail }, now);
@@ -57,12 +72,12 @@ impl Session {
         }
         known.unended += 1;
         self.unended += 1;
-        self.attempts.insert(attempt, Attempt::new(definition));
+        self.attempts.insert(attempt, Attempt::new(definition, rendezvous));
         self.slots.push(attempt);
     }
 
     /// Gives back an attempt that cannot be started here at all.
-    fn refuse(&mut self, attempt: AttemptId, outcome: Outcome, now: Now) {
+    fn refuse(&mut self, attempt: RankId, outcome: Outcome, now: Now) {
         self.outbox.push(Report::Ended {
             attempt,
             outcome,
@@ -74,7 +89,7 @@ impl Session {
 
     pub(super) fn stop(
         &mut self,
-        attempt: AttemptId,
+        attempt: RankId,
         reason: StopReason,
         now: Now,
         actions: &mut Vec<Action>,

@@ -1,5 +1,6 @@
 //! The rules of the agent, one a test.
 
+mod gang;
 mod life;
 mod link;
 mod queue;
@@ -8,8 +9,8 @@ mod seeds;
 mod stop;
 
 use repower_model::{
-    Array, AttemptId, Cpus, JobId, JobSpec, Outcome, Resources, Retries, Span, StopReason, TaskId,
-    Timestamp,
+    Array, AttemptId, Cpus, JobId, JobSpec, Outcome, RankId, Resources, Retries, Span, StopReason,
+    TaskId, Timestamp,
 };
 
 use super::Session;
@@ -25,8 +26,13 @@ struct World {
 }
 
 /// An attempt of job 1.
-fn attempt(index: u32) -> AttemptId {
-    AttemptId { task: TaskId { job: JobId(1), index }, number: 1 }
+fn attempt(index: u32) -> RankId {
+    AttemptId { task: TaskId { job: JobId(1), index }, number: 1 }.rank(0)
+}
+
+/// An order to start a plain attempt.
+fn start(plain: RankId) -> Input<'static> {
+    Input::Start { attempt: plain.attempt, rendezvous: None }
 }
 
 fn spec() -> JobSpec {
@@ -100,8 +106,8 @@ impl World {
         ms
     }
 
-    fn start(&mut self, index: u32) -> AttemptId {
-        self.tell(Input::Start(attempt(index)));
+    fn start(&mut self, index: u32) -> RankId {
+        self.tell(start(attempt(index)));
         attempt(index)
     }
 
@@ -112,29 +118,29 @@ impl World {
     }
 
     /// Starts an attempt whose turn comes at once, and its process.
-    fn run(&mut self, index: u32) -> AttemptId {
+    fn run(&mut self, index: u32) -> RankId {
         let attempt = self.start(index);
         assert_eq!(self.launched(), [attempt]);
         self.tell(Input::Started { attempt });
         attempt
     }
 
-    fn stop(&mut self, attempt: AttemptId, reason: StopReason) {
+    fn stop(&mut self, attempt: RankId, reason: StopReason) {
         self.tell(Input::Stop(attempt, reason));
     }
 
-    fn exit(&mut self, attempt: AttemptId, status: Status, drained: bool) {
+    fn exit(&mut self, attempt: RankId, status: Status, drained: bool) {
         let exit =
             Exit { status, ended: self.now.wall, wall_us: 7, cpu_us: 5, peak_memory_bytes: 3 };
         self.tell(Input::Exited { attempt, exit, drained });
     }
 
-    fn print(&mut self, attempt: AttemptId, data: &[u8]) {
+    fn print(&mut self, attempt: RankId, data: &[u8]) {
         self.tell(Input::Output { attempt, stream: Stream::Stdout, data });
     }
 
     /// Takes the attempts that were launched since the last look; there must be no other actions.
-    fn launched(&mut self) -> Vec<AttemptId> {
+    fn launched(&mut self) -> Vec<RankId> {
         let launched = |action| match action {
             Action::Launch { attempt, .. } => attempt,
             other @ (Action::Signal { .. }
@@ -156,7 +162,7 @@ impl World {
     }
 
     /// The outcomes of the attempts whose ends are in the next message.
-    fn outcomes(&mut self) -> Vec<(AttemptId, Outcome)> {
+    fn outcomes(&mut self) -> Vec<(RankId, Outcome)> {
         let reports = self.sent().map(|(_, reports)| reports).unwrap_or_default();
         let ended = |report| match report {
             Report::Ended { attempt, outcome, .. } => Some((attempt, outcome)),
@@ -166,10 +172,10 @@ impl World {
     }
 }
 
-fn terminate(attempt: AttemptId) -> Action {
+fn terminate(attempt: RankId) -> Action {
     Action::Signal { attempt, signal: Signal::Terminate }
 }
 
-fn kill(attempt: AttemptId) -> Action {
+fn kill(attempt: RankId) -> Action {
     Action::Signal { attempt, signal: Signal::Kill }
 }

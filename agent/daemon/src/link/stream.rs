@@ -15,8 +15,8 @@ use tonic::transport::Channel;
 use tonic::{Code, Status, Streaming};
 
 use super::{Link, wire};
-use crate::clock;
 use crate::endpoint::Failure;
+use crate::{address, clock};
 
 /// The version of the protocol that this agent speaks.
 const PROTOCOL: u32 = 1;
@@ -75,7 +75,7 @@ impl Link {
     /// Says hello on a new stream and holds it until it ends.
     pub(super) async fn hold(&self, channel: Channel) -> End {
         let (sender, receiver) = mpsc::channel(QUEUE);
-        let hello = FromAgent { body: Some(Up::Hello(self.hello())) };
+        let hello = FromAgent { body: Some(Up::Hello(self.hello().await)) };
         sender.try_send(hello).expect("a new queue has room");
         let mut client = AgentsClient::new(channel).max_decoding_message_size(LARGEST);
         let now = Instant::from_std(clock::instant());
@@ -94,11 +94,17 @@ impl Link {
         end.unwrap_or_else(|status| End::Broken { failure: failure(status), heard: course.heard })
     }
 
-    fn hello(&self) -> Hello {
+    async fn hello(&self) -> Hello {
+        let mut inventory = self.inventory.clone();
+        if inventory.address.is_empty() {
+            // Asked anew each time: a machine may get another address.
+            let own = address::towards(self.endpoint.uri()).await;
+            inventory.address = own.map(|own| own.to_string()).unwrap_or_default();
+        }
         Hello {
             protocol: PROTOCOL,
             instance: self.instance.0.to_vec(),
-            inventory: Some((&self.inventory).into()),
+            inventory: Some((&inventory).into()),
             held: self.tasks.ask(|session| session.held().map(Into::into).collect()),
         }
     }

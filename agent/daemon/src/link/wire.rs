@@ -1,7 +1,9 @@
 //! From the session's words to the wire's and back.
 
+use std::sync::Arc;
+
 use repower_agent_core::{Batch, Input, Report, Stream, Terms};
-use repower_model::{AttemptId, JobId, JobSpec, Span, StopReason};
+use repower_model::{JobId, JobSpec, RankId, Rendezvous, Span, StopReason};
 use repower_proto::convert::{self, ConvertError};
 use repower_proto::v1;
 
@@ -25,7 +27,10 @@ fn read(order: v1::Order) -> Result<Input<'static>, ConvertError> {
             tasks: define.array_count,
         },
         Body::Forget(forget) => Input::Forget(JobId(forget.job)),
-        Body::Start(start) => Input::Start(attempt(start.attempt)?),
+        Body::Start(start) => Input::Start {
+            attempt: attempt(start.attempt)?.attempt,
+            rendezvous: rendezvous(start.rendezvous)?,
+        },
         Body::Stop(stop) => {
             let reason: v1::StopReason = convert::known("reason", stop.reason)?;
             Input::Stop(attempt(stop.attempt)?, StopReason::try_from(reason)?)
@@ -33,8 +38,12 @@ fn read(order: v1::Order) -> Result<Input<'static>, ConvertError> {
     })
 }
 
-fn attempt(wire: Option<v1::AttemptRef>) -> Result<AttemptId, ConvertError> {
+fn attempt(wire: Option<v1::AttemptRef>) -> Result<RankId, ConvertError> {
     Ok(convert::present("attempt", wire)?.into())
+}
+
+fn rendezvous(wire: Option<v1::Rendezvous>) -> Result<Option<Arc<Rendezvous>>, ConvertError> {
+    wire.map(|wire| Rendezvous::try_from(wire).map(Arc::new)).transpose()
 }
 
 /// What a welcome says that matters to the session.

@@ -5,19 +5,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use repower_agent_core::Stream;
-use repower_model::AttemptId;
+use repower_model::RankId;
 use rustix::event::epoll::{self, EventData, EventFlags};
 use rustix::fs::{OFlags, fcntl_setfl};
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::Pid;
 
 use super::folders::Folder;
+use super::ownfile::OwnFile;
 use super::prepared::Prepared;
 
 /// One running process and its pipes.
 #[derive(Debug)]
 pub(super) struct Child {
-    pub(super) attempt: AttemptId,
+    pub(super) attempt: RankId,
     /// `None` once it has been reaped.
     pub(super) pid: Option<Pid>,
     /// Readable when the process has ended.
@@ -33,6 +34,8 @@ pub(super) struct Child {
     pub(super) folder: Option<Folder>,
     /// Keeps the file of its script.
     pub(super) _prepared: Arc<Prepared>,
+    /// Keeps the list of hosts of a gang.
+    pub(super) _hosts: Option<OwnFile>,
 }
 
 /// What an entry of the epoll set is about.

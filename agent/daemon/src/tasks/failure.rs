@@ -45,6 +45,10 @@ pub(super) enum Failure {
     )]
     Script { source: io::Error },
     #[error(
+        "the list of hosts cannot be written to the agent's data folder ({source}): make room or check the folder on this node"
+    )]
+    Hosts { source: io::Error },
+    #[error(
         "a folder for the attempt cannot be made ({source}): make room or check the agent's data folder on this node"
     )]
     Folder { source: io::Error },

@@ -6,12 +6,13 @@ use std::process::{Command, Stdio};
 use repower_agent_core::{Exit, Input, Status};
 use rustix::process::{Pid, PidfdFlags, WaitOptions, pidfd_open, waitpid};
 
-use super::Tasks;
 use super::child::{Child, pipe};
 use super::failure::Failure;
 use super::folders::Folder;
+use super::ownfile::OwnFile;
 use super::prepared::Prepared;
 use super::state::{self, Launch, State};
+use super::{Tasks, gang};
 use crate::clock;
 
 impl Tasks {
@@ -74,6 +75,7 @@ impl Tasks {
         let duplicate =
             |fd: &std::os::fd::OwnedFd| fd.try_clone().map_err(|source| Failure::NoRoom { source });
         let mut command = command(launch, &prepared, folder);
+        let hosts = self.gather(launch, &prepared, &mut command)?;
         command
             .stdin(Stdio::null())
             .stdout(duplicate(&stdout_writer)?)
@@ -97,7 +99,26 @@ impl Tasks {
             writers: Some((stdout_writer, stderr_writer)),
             folder: kept.take(),
             _prepared: prepared,
+            _hosts: hosts,
         })
+    }
+
+    /// Tells a rank of a gang how it finds the others; returns the file that it is told to look into.
+    fn gather(
+        &self,
+        launch: &Launch,
+        prepared: &Prepared,
+        command: &mut Command,
+    ) -> Result<Option<OwnFile>, Failure> {
+        let Some(rendezvous) = &launch.rendezvous else {
+            return Ok(None);
+        };
+        let hosts = self.jobs.list_hosts(launch.attempt, &gang::hostfile(rendezvous));
+        let hosts = hosts.map_err(|source| Failure::Hosts { source })?;
+        let own = &prepared.environment;
+        let variables = gang::variables(rendezvous, launch.attempt.rank, hosts.path(), own);
+        command.envs(variables);
+        Ok(Some(hosts))
     }
 }
 
@@ -118,6 +139,7 @@ fn discard(pid: Pid) {
 /// fork this process instead of using `posix_spawn`, which is several times slower.
 fn command(launch: &Launch, prepared: &Prepared, folder: &Folder) -> Command {
     let working_folder = prepared.working_folder.as_deref().unwrap_or(folder.path());
+    let attempt = launch.attempt.attempt;
     let mut command = Command::new(&prepared.program);
     command
         .arg0(&prepared.name)
@@ -125,8 +147,8 @@ fn command(launch: &Launch, prepared: &Prepared, folder: &Folder) -> Command {
         .env_clear()
         .envs(prepared.environment.iter().map(|(name, value)| (name, value)))
         .env("TMPDIR", folder.path())
-        .env("REPOWER_TASK_INDEX", launch.attempt.task.index.to_string())
-        .env("REPOWER_ATTEMPT", launch.attempt.number.to_string())
+        .env("REPOWER_TASK_INDEX", attempt.task.index.to_string())
+        .env("REPOWER_ATTEMPT", attempt.number.to_string())
         .current_dir(working_folder)
         .process_group(0);
     command

@@ -2,17 +2,17 @@
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
-use std::fs::{self, OpenOptions};
-use std::io::{self, Write as _};
+use std::fs;
+use std::io;
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use repower_agent_core::Definition;
-use repower_model::JobId;
+use repower_model::{JobId, RankId};
 
 use super::failure::Failure;
+use super::ownfile::OwnFile;
 use super::{About, folders};
 use crate::environment;
 
@@ -39,13 +39,7 @@ pub(super) struct Prepared {
     /// `None`: a fresh one for each attempt.
     pub(super) working_folder: Option<PathBuf>,
     /// Its file is removed with this.
-    _script: Option<ScriptFile>,
-}
-
-/// A script's file; removed when it is dropped.
-#[derive(Debug)]
-struct ScriptFile {
-    path: PathBuf,
+    _script: Option<OwnFile>,
 }
 
 impl Jobs {
@@ -70,6 +64,14 @@ impl Jobs {
         let prepared = Arc::new(self.make(definition)?);
         known.insert(definition.job, Arc::clone(&prepared));
         Ok(prepared)
+    }
+
+    /// Writes the list of hosts that a rank of a gang is given.
+    pub(super) fn list_hosts(&self, rank: RankId, text: &str) -> io::Result<OwnFile> {
+        let RankId { attempt, rank } = rank;
+        let (job, index, number) = (attempt.task.job, attempt.task.index, attempt.number);
+        let name = format!("{job}.{index}.{number}.{rank}.hosts");
+        OwnFile::write(self.folder.join(name), text.as_bytes())
     }
 
     /// No more tasks of this job are launched; what still runs keeps what it needs.
@@ -102,10 +104,10 @@ impl Jobs {
                 _script: None,
             });
         }
-        let script = ScriptFile::write(self.folder.join(definition.job.to_string()), &spec.script)
+        let script = OwnFile::write(self.folder.join(definition.job.to_string()), &spec.script)
             .map_err(|source| Failure::Script { source })?;
         let (interpreter, option) = interpreter(&spec.script)?;
-        let before = option.into_iter().chain([script.path.clone().into_os_string()]);
+        let before = option.into_iter().chain([script.path().as_os_str().to_owned()]);
         let arguments = before.chain(arguments).collect();
         Ok(Prepared {
             name: interpreter.clone().into_os_string(),
@@ -140,24 +142,6 @@ impl Jobs {
         let all: BTreeMap<OsString, OsString> =
             self.inherited.iter().cloned().chain(own).chain(system).collect();
         all.into_iter().collect()
-    }
-}
-
-impl ScriptFile {
-    fn write(path: PathBuf, text: &[u8]) -> io::Result<Self> {
-        let mut file =
-            OpenOptions::new().write(true).create(true).truncate(true).mode(0o700).open(&path)?;
-        let script = Self { path };
-        file.write_all(text)?;
-        Ok(script)
-    }
-}
-
-impl Drop for ScriptFile {
-    fn drop(&mut self) {
-        if let Err(error) = fs::remove_file(&self.path) {
-            tracing::warn!(path = %self.path.display(), %error, "cannot remove a script");
-        }
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use repower_agent_core::{Action, Definition, Input, Now, Session, Signal, Stream};
-use repower_model::AttemptId;
+use repower_model::{RankId, Rendezvous};
 use rustix::process::{Pid, kill_process_group};
 
 use super::Tasks;
@@ -34,8 +34,10 @@ pub(super) struct State {
 /// An attempt whose turn it is.
 #[derive(Debug)]
 pub(super) struct Launch {
-    pub(super) attempt: AttemptId,
+    pub(super) attempt: RankId,
     pub(super) definition: Arc<Definition>,
+    /// Of a gang: what its ranks here are told.
+    pub(super) rendezvous: Option<Arc<Rendezvous>>,
 }
 
 impl State {
@@ -97,8 +99,8 @@ impl State {
 
     fn perform(&mut self, action: Action, tasks: &Tasks) {
         match action {
-            Action::Launch { attempt, definition } => {
-                self.launches.push_back(Launch { attempt, definition });
+            Action::Launch { attempt, definition, rendezvous } => {
+                self.launches.push_back(Launch { attempt, definition, rendezvous });
             }
             Action::Signal { attempt, signal } => self.signal(attempt, signal),
             Action::CloseOutput { attempt } => {
@@ -117,12 +119,12 @@ impl State {
         }
     }
 
-    fn serial(&self, attempt: AttemptId) -> Option<u64> {
+    fn serial(&self, attempt: RankId) -> Option<u64> {
         let found = self.children.iter().find(|(_, child)| child.attempt == attempt);
         found.map(|(serial, _)| *serial)
     }
 
-    fn signal(&mut self, attempt: AttemptId, signal: Signal) {
+    fn signal(&mut self, attempt: RankId, signal: Signal) {
         let child = self.serial(attempt).and_then(|serial| self.children.get_mut(&serial));
         let Some(child) = child else { return };
         child.killed |= signal == Signal::Kill;
@@ -142,15 +144,28 @@ impl State {
 
 /// Sends a signal to the process group that `pid` leads. One that is gone needs none.
 pub(super) fn send(pid: Pid, signal: Signal) {
-    let signal = match signal {
-        Signal::Terminate => rustix::process::Signal::TERM,
-        Signal::Kill => rustix::process::Signal::KILL,
+    let sent = match signal {
+        Signal::Terminate => kill_process_group(pid, rustix::process::Signal::TERM),
+        Signal::Checkpoint(number) => send_number(pid, number),
+        Signal::Kill => kill_process_group(pid, rustix::process::Signal::KILL),
     };
-    match kill_process_group(pid, signal) {
+    match sent {
         Ok(()) | Err(rustix::io::Errno::SRCH) => {}
         Err(errno) => {
             let error = std::io::Error::from(errno);
             tracing::warn!(pid = pid.as_raw_nonzero(), %error, "cannot signal a task");
         }
     }
+}
+
+/// Sends any signal by its number: the safe call knows no real-time signals.
+fn send_number(pid: Pid, number: i32) -> rustix::io::Result<()> {
+    // SAFETY: killpg takes two numbers and touches no memory of this process.
+    #[expect(unsafe_code, reason = "no safe call sends a signal of any number")]
+    let sent = unsafe { libc::killpg(pid.as_raw_nonzero().get(), number) };
+    if sent == 0 {
+        return Ok(());
+    }
+    let errno = rustix::io::Errno::from_io_error(&std::io::Error::last_os_error());
+    Err(errno.unwrap_or(rustix::io::Errno::INVAL))
 }

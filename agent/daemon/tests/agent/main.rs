@@ -3,6 +3,7 @@
 
 mod enrolling;
 mod fake;
+mod gangs;
 mod house;
 mod killed;
 mod linking;

@@ -1,10 +1,10 @@
 //! Orders and jobs, in few words.
 
 use repower_proto::v1::order::Body as Order;
-use repower_proto::v1::{AttemptRef, Define, JobSpec, Start, Stop, StopReason};
+use repower_proto::v1::{AttemptRef, Define, Host, JobSpec, Rendezvous, Start, Stop, StopReason};
 
 pub(crate) fn attempt(job: u64, index: u32) -> AttemptRef {
-    AttemptRef { job, index, number: 1 }
+    AttemptRef { job, index, number: 1, rank: 0 }
 }
 
 pub(crate) fn define(job: u64, spec: JobSpec) -> Order {
@@ -12,7 +12,19 @@ pub(crate) fn define(job: u64, spec: JobSpec) -> Order {
 }
 
 pub(crate) fn start(attempt: AttemptRef) -> Order {
-    Order::Start(Start { attempt: Some(attempt) })
+    Order::Start(Start { attempt: Some(attempt), rendezvous: None })
+}
+
+/// Starts the ranks of a gang that are on the node of this number among `hosts`.
+pub(crate) fn start_gang(attempt: AttemptRef, hosts: &[(&str, u32)], node_rank: u32) -> Order {
+    let host = |(address, ranks): &(&str, u32)| Host {
+        name: format!("node-{address}"),
+        address: (*address).to_owned(),
+        ranks: *ranks,
+    };
+    let hosts = hosts.iter().map(host).collect();
+    let rendezvous = Some(Rendezvous { hosts, node_rank, port: 20_123 });
+    Order::Start(Start { attempt: Some(attempt), rendezvous })
 }
 
 pub(crate) fn stop(attempt: AttemptRef, reason: StopReason) -> Order {

@@ -148,3 +148,45 @@ async fn an_agent_without_contact_for_its_lease_ends_its_tasks() {
     assert_eq!(fake.ended(after).await.outcome.unwrap().exit_code, 0);
     agent.stop().await.unwrap();
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_preempted_task_saves_its_work_at_the_signal_of_its_job() {
+    let fake = Fake::start().await;
+    let house = House::new(&fake);
+    let agent = house.start();
+
+    let checkpoint = house.folder.path().join("checkpoint");
+    let line = format!(
+        "trap 'echo step 7 > {}; kill $!; exit 0' USR1; echo $$; sleep 300 & wait",
+        checkpoint.display()
+    );
+    let spec = JobSpec { checkpoint_signal: 10, grace_ms: 60_000, ..shell(&line) };
+    let attempt = fake.run(1, spec).await;
+    pid(&fake, attempt).await;
+    fake.order(vec![stop(attempt, StopReason::Preempted)]).await;
+    let ended = fake.ended(attempt).await;
+
+    assert_eq!(ended.outcome.unwrap().kind(), OutcomeKind::Preempted, "though it exits with 0");
+    assert_eq!(std::fs::read_to_string(checkpoint).unwrap(), "step 7\n");
+    agent.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_preempted_task_that_does_not_end_is_killed_after_its_grace() {
+    let fake = Fake::start().await;
+    let house = House::new(&fake);
+    let agent = house.start();
+
+    let real_time = 35;
+    let line = "trap 'echo saved' 35; echo $$; while :; do sleep 0.1; done";
+    let spec = JobSpec { checkpoint_signal: real_time, grace_ms: 500, ..shell(line) };
+    let attempt = fake.run(1, spec).await;
+    let process = pid(&fake, attempt).await;
+    fake.order(vec![stop(attempt, StopReason::Preempted)]).await;
+    let ended = fake.ended(attempt).await;
+
+    assert_eq!(ended.outcome.unwrap().kind(), OutcomeKind::Preempted);
+    assert!(fake.memory().output(attempt, Stream::Stdout).ends_with(b"saved\n"));
+    gone(process).await;
+    agent.stop().await.unwrap();
+}

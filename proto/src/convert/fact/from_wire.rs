@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use repower_core::fact::{AttemptEnded, Fact, JobSubmitted, SubmissionRefused};
+use repower_core::fact::{AttemptEnded, Fact, JobSubmitted, RankEnded, SubmissionRefused};
 use repower_core::policy::Tier;
 use repower_model::{
     AttemptId, Dependency, JobId, JobSpec, NodeId, Outcome, Reservation, ReservationId, StopReason,
@@ -71,6 +71,11 @@ impl TryFrom<Wire> for Fact {
                 reason: fact.reason,
             },
             Wire::AttemptEnded(fact) => Self::AttemptEnded(Box::new(ended(fact)?)),
+            Wire::RankStarted(fact) => Self::RankStarted {
+                rank: attempt(fact.job, fact.index, fact.number).rank(fact.rank),
+                started: Timestamp::from_millis(fact.started_ms),
+            },
+            Wire::RankEnded(fact) => Self::RankEnded(Box::new(rank_ended(fact)?)),
             Wire::TaskReturned(fact) => Self::TaskReturned {
                 task: TaskId { job: JobId(fact.job), index: fact.index },
                 node: NodeId(fact.node),
@@ -180,5 +185,16 @@ fn ended(fact: v1::AttemptEnded) -> Result<AttemptEnded, ConvertError> {
         sequel: known::<v1::Sequel>("sequel", fact.sequel)?.try_into()?,
         again_after: moment(fact.again_after_ms),
         fault: known::<v1::Fault>("fault", fact.fault)?.try_into()?,
+    })
+}
+
+fn rank_ended(fact: v1::RankEnded) -> Result<RankEnded, ConvertError> {
+    let outcome = present("outcome", fact.outcome)?;
+    Ok(RankEnded {
+        rank: attempt(fact.job, fact.index, fact.number).rank(fact.rank),
+        outcome: Outcome::try_from(outcome).map_err(|error| error.within("outcome"))?,
+        usage: present("usage", fact.usage)?.into(),
+        started: moment(fact.started_ms),
+        ended: Timestamp::from_millis(fact.ended_ms),
     })
 }

@@ -1,6 +1,6 @@
 //! From facts to messages.
 
-use repower_core::fact::{AttemptEnded, Fact, JobSubmitted, SubmissionRefused};
+use repower_core::fact::{AttemptEnded, Fact, JobSubmitted, RankEnded, SubmissionRefused};
 use repower_model::{AttemptId, StopReason};
 
 use crate::convert::moment_ms;
@@ -74,6 +74,12 @@ impl From<&Fact> for Wire {
                 let (by, reason) = (by.clone(), reason.clone());
                 Self::AttemptStopping(v1::AttemptStopping { job, index, number, code, by, reason })
             }
+            Fact::RankStarted { rank, started } => {
+                let (job, index, number) = parts(rank.attempt);
+                let (rank, started_ms) = (rank.rank, started.as_millis());
+                Self::RankStarted(v1::RankStarted { job, index, number, rank, started_ms })
+            }
+            Fact::RankEnded(fact) => Self::RankEnded(rank_ended(fact)),
             Fact::AttemptEnded(fact) => Self::AttemptEnded(ended(fact)),
             Fact::TaskReturned { task, node } => Self::TaskReturned(v1::TaskReturned {
                 job: task.job.0,
@@ -195,5 +201,19 @@ fn ended(fact: &AttemptEnded) -> v1::AttemptEnded {
         sequel: v1::Sequel::from(fact.sequel).into(),
         again_after_ms: moment_ms(fact.again_after),
         fault: v1::Fault::from(fact.fault).into(),
+    }
+}
+
+fn rank_ended(fact: &RankEnded) -> v1::RankEnded {
+    let (job, index, number) = parts(fact.rank.attempt);
+    v1::RankEnded {
+        job,
+        index,
+        number,
+        rank: fact.rank.rank,
+        outcome: Some((&fact.outcome).into()),
+        usage: Some(fact.usage.into()),
+        started_ms: moment_ms(fact.started),
+        ended_ms: fact.ended.as_millis(),
     }
 }

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use repower_model::{
-    AttemptId, Instance, Inventory, LabelRule, NodeId, NodePhase, Outcome, StopReason, Usage,
-    check_label,
+    AttemptId, Instance, Inventory, LabelRule, NodeId, NodePhase, Outcome, RankId, StopReason,
+    Usage, check_label,
 };
 
 use super::report::{End, finish, live};
@@ -19,31 +19,37 @@ pub(crate) fn hello(
     id: NodeId,
     instance: Instance,
     inventory: &Inventory,
-    held: &[AttemptId],
+    held: &[RankId],
 ) -> Result<Answer, Refusal> {
     let node = draft.state().nodes.get(&id).ok_or(Refusal::NodeUnknown { node: id })?;
     labels(inventory)?;
     let same = node.instance == Some(instance);
     let news = !same || node.phase != NodePhase::Up || node.inventory != *inventory;
-    let here = attempts_on(draft, id);
-    let known: BTreeSet<AttemptId> = held.iter().copied().collect();
+    let here = processes_on(draft, id);
+    let known: BTreeSet<RankId> = held.iter().copied().collect();
     if news {
         let inventory = Box::new(inventory.clone());
         draft.push(Fact::NodeConnected { node: id, instance, inventory });
     }
-    for (attempt, phase) in here {
-        if known.contains(&attempt) {
-            remind(draft, id, attempt, phase);
-        } else if same {
-            resend(draft, id, attempt, phase);
+    let mut started = BTreeSet::new();
+    for (rank, phase) in here {
+        if known.contains(&rank) {
+            remind(draft, id, rank, phase);
+        } else if !same {
+            lose(draft, rank, "the agent was restarted, and its tasks ended with it");
+        } else if phase == Phase::Placed && never_arrived(draft, id, rank.attempt, &known) {
+            // One order starts all ranks of a node.
+            if started.insert(rank.attempt) {
+                draft.owe(Effect::Start { node: id, attempt: rank.attempt });
+            }
         } else {
-            lose(draft, attempt, "the agent was restarted, and its tasks ended with it");
+            resolve(draft, rank, phase);
         }
     }
-    for attempt in held {
-        let is_ours = live(draft.state(), *attempt).is_some_and(|live| live.node == id);
+    for rank in held {
+        let is_ours = live(draft.state(), rank.attempt).is_some_and(|live| live.has(rank.rank, id));
         if !is_ours {
-            draft.owe(Effect::Stop { node: id, attempt: *attempt, why: StopReason::Stale });
+            draft.owe(Effect::Stop { node: id, rank: *rank, why: StopReason::Stale });
         }
     }
     Ok(Answer::Done)
@@ -63,24 +69,44 @@ fn labels(inventory: &Inventory) -> Result<(), Refusal> {
 }
 
 /// The agent has it; it may have missed that it should stop.
-fn remind(draft: &mut Draft<'_>, node: NodeId, attempt: AttemptId, phase: Phase) {
+fn remind(draft: &mut Draft<'_>, node: NodeId, rank: RankId, phase: Phase) {
     let why = match phase {
         Phase::Placed | Phase::Running => return,
         Phase::Recalled => StopReason::Recalled,
         Phase::Preempting => StopReason::Preempted,
-        Phase::Cancelling => StopReason::Cancelled,
+        Phase::Ending | Phase::Cancelling => StopReason::Cancelled,
     };
-    draft.owe(Effect::Stop { node, attempt, why });
+    draft.owe(Effect::Stop { node, rank, why });
 }
 
-/// The same agent does not have it, so it never arrived: an agent knows what it runs, and what it
-/// has ended until that is acknowledged.
-fn resend(draft: &mut Draft<'_>, node: NodeId, attempt: AttemptId, phase: Phase) {
+/// Whether the order to start what a node has of an attempt never got there: the agent, which is
+/// still the same, knows nothing of it, and has said nothing of it.
+fn never_arrived(
+    draft: &Draft<'_>,
+    node: NodeId,
+    attempt: AttemptId,
+    known: &BTreeSet<RankId>,
+) -> bool {
+    let Some(live) = live(draft.state(), attempt) else {
+        return false;
+    };
+    live.ranks.as_ref().is_none_or(|ranks| {
+        ranks.on(node).all(|rank| {
+            let was_heard = ranks.started.contains(rank) || ranks.ended.contains(rank);
+            !was_heard && !known.contains(&attempt.rank(rank))
+        })
+    })
+}
+
+/// The same agent does not have it, and it is not to be started, or was: an agent knows what it runs,
+/// and what it has ended until that is acknowledged.
+fn resolve(draft: &mut Draft<'_>, rank: RankId, phase: Phase) {
     match phase {
-        Phase::Placed => draft.owe(Effect::Start { node, attempt }),
-        Phase::Recalled | Phase::Preempting => end(draft, attempt, &Outcome::Recalled),
-        Phase::Cancelling => end(draft, attempt, &Outcome::Cancelled),
-        Phase::Running => lose(draft, attempt, "the agent no longer knows the task"),
+        Phase::Recalled | Phase::Preempting => end(draft, rank, &Outcome::Recalled),
+        Phase::Ending | Phase::Cancelling => end(draft, rank, &Outcome::Cancelled),
+        Phase::Placed | Phase::Running => {
+            lose(draft, rank, "the agent no longer knows the task");
+        }
     }
 }
 
@@ -97,12 +123,12 @@ pub(crate) fn goodbye(draft: &mut Draft<'_>, id: NodeId, reason: &str) -> Result
     let node = draft.state().nodes.get(&id).ok_or(Refusal::NodeUnknown { node: id })?;
     if node.phase == NodePhase::Up {
         draft.push(Fact::NodeLeft { node: id, reason: reason.to_owned() });
-        for (attempt, phase) in attempts_on(draft, id) {
+        for (rank, phase) in processes_on(draft, id) {
             match phase {
                 // All that it ran is reported: what is left had not started.
-                Phase::Placed | Phase::Recalled => end(draft, attempt, &Outcome::Recalled),
-                Phase::Running | Phase::Preempting | Phase::Cancelling => {
-                    lose(draft, attempt, "the agent ended");
+                Phase::Placed | Phase::Recalled => end(draft, rank, &Outcome::Recalled),
+                Phase::Running | Phase::Ending | Phase::Preempting | Phase::Cancelling => {
+                    lose(draft, rank, "the agent ended");
                 }
             }
         }
@@ -111,26 +137,36 @@ pub(crate) fn goodbye(draft: &mut Draft<'_>, id: NodeId, reason: &str) -> Result
 }
 
 fn lose_all(draft: &mut Draft<'_>, node: NodeId, detail: &str) {
-    for (attempt, _) in attempts_on(draft, node) {
-        lose(draft, attempt, detail);
+    for (rank, _) in processes_on(draft, node) {
+        lose(draft, rank, detail);
     }
 }
 
-fn lose(draft: &mut Draft<'_>, attempt: AttemptId, detail: &str) {
-    end(draft, attempt, &Outcome::Lost { detail: detail.to_owned() });
+fn lose(draft: &mut Draft<'_>, rank: RankId, detail: &str) {
+    end(draft, rank, &Outcome::Lost { detail: detail.to_owned() });
 }
 
-fn end(draft: &mut Draft<'_>, attempt: AttemptId, outcome: &Outcome) {
-    let started = live(draft.state(), attempt).and_then(|live| live.started);
+fn end(draft: &mut Draft<'_>, rank: RankId, outcome: &Outcome) {
+    let started = live(draft.state(), rank.attempt).and_then(|live| match &live.ranks {
+        None => live.started,
+        // When exactly is not kept of each.
+        Some(ranks) => ranks.first_start.filter(|_| ranks.started.contains(rank.rank)),
+    });
     let at = draft.now();
-    finish(draft, &End { attempt, outcome, usage: Usage::default(), started, at });
+    finish(draft, &End { rank, outcome, usage: Usage::default(), started, at });
 }
 
-fn attempts_on(draft: &Draft<'_>, node: NodeId) -> Vec<(AttemptId, Phase)> {
+/// Every process that a node has and that has not ended, with how far it is.
+fn processes_on(draft: &Draft<'_>, node: NodeId) -> Vec<(RankId, Phase)> {
     let state = draft.state();
-    let tasks = state.nodes[&node].tasks();
-    tasks
-        .filter_map(|task| state.attempts.get(&task).map(|attempt| (task, attempt)))
-        .map(|(task, attempt)| (AttemptId { task, number: attempt.number }, attempt.phase))
-        .collect()
+    let live = state.nodes[&node].tasks();
+    let live = live.filter_map(|task| Some((task, state.attempts.get(&task)?)));
+    let mut found = Vec::new();
+    for (task, attempt) in live {
+        let id = AttemptId { task, number: attempt.number };
+        let ranks = attempt.ranks.as_ref().map_or(0..1, |ranks| ranks.on(node));
+        let here = ranks.filter(|rank| attempt.has(*rank, node));
+        found.extend(here.map(|rank| (id.rank(rank), attempt.phase_of(rank))));
+    }
+    found
 }

@@ -5,7 +5,7 @@ use repower_model::{JobId, NodeId};
 use crate::draft::Draft;
 use crate::effect::Answer;
 use crate::fact::Fact;
-use crate::plan::filter;
+use crate::plan::gang;
 use crate::refusal::Refusal;
 
 /// Fewer fast failures in a row than this are no evidence, however well the job does elsewhere.
@@ -68,8 +68,8 @@ fn hold_back(draft: &mut Draft<'_>, id: NodeId, job: JobId) {
     let elsewhere = job.failed.len().saturating_sub(back.len() as u64);
     let evidence = here().count();
     let passes_elsewhere = job.passed_on.iter().any(|passed| *passed != id);
-    let others =
-        state.nodes.values().any(|other| filter::suits(other, &job.spec) && other.id != id);
+    let others = state.nodes.values().filter(|other| other.id != id);
+    let others = gang::could_hold(others, &job.spec);
     if !passes_elsewhere || !others || !is_unlikely(evidence, elsewhere, job.succeeded) {
         return;
     }

@@ -1,38 +1,30 @@
 //! What agents report of attempts. A late report of an older attempt changes nothing.
 
-use repower_model::{AttemptId, Fault, JobState, NodeId, Outcome, Sequel, Timestamp, Usage};
+use repower_model::{
+    AttemptId, Fault, JobState, NodeId, Outcome, RankId, Sequel, Timestamp, Usage,
+};
 
 use super::each::follow;
 use super::node::hold_back_black_holes;
 use super::settle::settle;
 use crate::draft::Draft;
 use crate::effect::Answer;
-use crate::fact::{AttemptEnded, Fact};
+use crate::fact::{AttemptEnded, Fact, RankEnded};
 use crate::input::Report;
 use crate::life::attempt::{self, Event, Phase};
-use crate::plan::filter;
-use crate::state::{Attempt, State};
+use crate::plan::gang;
+use crate::state::{Attempt, State, named};
 
 /// A task that so many nodes could not start is at fault itself.
 const START_ELSEWHERE: usize = 2;
 
 pub(crate) fn report(draft: &mut Draft<'_>, node: NodeId, report: &Report) -> Answer {
     match report {
-        Report::Started { attempt, started } => {
-            let live = live(draft.state(), *attempt).filter(|live| live.node == node);
-            if live.is_some_and(|live| attempt::after(live.phase, Event::Started).is_some()) {
-                draft.push(Fact::AttemptStarted { attempt: *attempt, started: *started });
-            }
-        }
-        Report::Ended { attempt, outcome, usage, started, ended } => {
-            if live(draft.state(), *attempt).is_some_and(|live| live.node == node) {
-                let end = End {
-                    attempt: *attempt,
-                    outcome,
-                    usage: *usage,
-                    started: *started,
-                    at: *ended,
-                };
+        Report::Started { rank, started } => start(draft, node, *rank, *started),
+        Report::Ended { rank, outcome, usage, started, ended } => {
+            if here(draft.state(), *rank, node).is_some() {
+                let end =
+                    End { rank: *rank, outcome, usage: *usage, started: *started, at: *ended };
                 finish(draft, &end);
             }
         }
@@ -40,10 +32,38 @@ pub(crate) fn report(draft: &mut Draft<'_>, node: NodeId, report: &Report) -> An
     Answer::Done
 }
 
-/// The end of an attempt, as somebody saw it.
+/// A process runs. An attempt does when all of its processes do.
+fn start(draft: &mut Draft<'_>, node: NodeId, rank: RankId, started: Timestamp) {
+    let Some(live) = here(draft.state(), rank, node) else {
+        return;
+    };
+    let counts = attempt::after(live.phase, Event::Started).is_some();
+    match &live.ranks {
+        None if counts => draft.push(Fact::AttemptStarted { attempt: rank.attempt, started }),
+        // Also of one that is being stopped: what runs can be lost, what never ran cannot.
+        Some(ranks) if !ranks.started.contains(rank.rank) => {
+            draft.push(Fact::RankStarted { rank, started });
+            start_all(draft, rank.attempt, started);
+        }
+        None | Some(_) => {}
+    }
+}
+
+/// Says that a gang runs, if the last of its ranks has just started.
+fn start_all(draft: &mut Draft<'_>, attempt: AttemptId, started: Timestamp) {
+    let runs = live(draft.state(), attempt).is_some_and(|live| {
+        let all = live.ranks.as_ref().is_some_and(|ranks| ranks.all_started());
+        all && attempt::after(live.phase, Event::Started).is_some()
+    });
+    if runs {
+        draft.push(Fact::AttemptStarted { attempt, started });
+    }
+}
+
+/// The end of a process, as somebody saw it.
 #[derive(Debug)]
 pub(crate) struct End<'a> {
-    pub(crate) attempt: AttemptId,
+    pub(crate) rank: RankId,
     pub(crate) outcome: &'a Outcome,
     pub(crate) usage: Usage,
     pub(crate) started: Option<Timestamp>,
@@ -55,22 +75,66 @@ pub(crate) fn live(state: &State, id: AttemptId) -> Option<&Attempt> {
     state.attempts.get(&id.task).filter(|attempt| attempt.number == id.number)
 }
 
-/// Ends a live attempt and decides what becomes of its task.
+/// The live attempt of a process that is on a node and has not ended.
+fn here(state: &State, rank: RankId, node: NodeId) -> Option<&Attempt> {
+    live(state, rank.attempt).filter(|live| live.has(rank.rank, node))
+}
+
+/// Ends a process of a live attempt; with the last of them the attempt ends.
 pub(crate) fn finish(draft: &mut Draft<'_>, end: &End<'_>) {
-    let (sequel, fault) = judge(draft.state(), end);
-    let job = &draft.state().jobs[&end.attempt.task.job];
-    let place = job.place(end.attempt.task).into_iter().collect();
-    draft.push(Fact::AttemptEnded(Box::new(AttemptEnded {
-        attempt: end.attempt,
+    let attempt = end.rank.attempt;
+    let Some(known) = live(draft.state(), attempt) else {
+        return;
+    };
+    if known.ranks.is_none() {
+        let (outcome, started) = (end.outcome.clone(), end.started);
+        return conclude(draft, attempt, outcome, end.usage, started, end.at);
+    }
+    draft.push(Fact::RankEnded(Box::new(RankEnded {
+        rank: end.rank,
         outcome: end.outcome.clone(),
         usage: end.usage,
         started: end.started,
         ended: end.at,
+    })));
+    let Some(Attempt { ranks: Some(ranks), phase, .. }) = live(draft.state(), attempt) else {
+        return;
+    };
+    if !ranks.all_ended() {
+        return start_all(draft, attempt, end.started.unwrap_or(end.at));
+    }
+    let mut outcome = ranks.outcome(*phase);
+    if let Some(cause) = &ranks.cause
+        && let Some(node) = ranks.node_of(cause.rank)
+    {
+        outcome = named(outcome, cause.rank, &draft.state().nodes[&node].name);
+    }
+    let (usage, started, at) = (ranks.usage, ranks.first_start, ranks.last_end);
+    conclude(draft, attempt, outcome, usage, started, at);
+}
+
+/// Ends a live attempt and decides what becomes of its task.
+fn conclude(
+    draft: &mut Draft<'_>,
+    attempt: AttemptId,
+    outcome: Outcome,
+    usage: Usage,
+    started: Option<Timestamp>,
+    ended: Timestamp,
+) {
+    let (sequel, fault) = judge(draft.state(), attempt, &outcome);
+    let place = draft.state().jobs[&attempt.task.job].place(attempt.task).into_iter().collect();
+    draft.push(Fact::AttemptEnded(Box::new(AttemptEnded {
+        attempt,
+        outcome,
+        usage,
+        started,
+        ended,
         sequel,
         again_after: None,
         fault,
     })));
-    let job = end.attempt.task.job;
+    let job = attempt.task.job;
     if sequel == Sequel::Succeeded || fault != Fault::None {
         hold_back_black_holes(draft, job);
     }
@@ -84,20 +148,20 @@ pub(crate) fn finish(draft: &mut Draft<'_>, end: &End<'_>) {
 }
 
 /// What becomes of the task, and whose fault it was.
-fn judge(state: &State, end: &End<'_>) -> (Sequel, Fault) {
-    let AttemptId { task, .. } = end.attempt;
+fn judge(state: &State, attempt: AttemptId, outcome: &Outcome) -> (Sequel, Fault) {
+    let AttemptId { task, .. } = attempt;
     let job = &state.jobs[&task.job];
     let attempt = &state.attempts[&task];
     let place = job.place(task).expect("a live attempt's task is in its array");
     let tries = job.tries.get(&place).cloned().unwrap_or_default();
-    if end.outcome.is_success() {
+    if outcome.is_success() {
         return (Sequel::Succeeded, Fault::None);
     }
     if attempt.phase == Phase::Cancelling {
         return (Sequel::Cancelled, Fault::None);
     }
     let again = |may: bool, fault| (if may { Sequel::Again } else { Sequel::Failed }, fault);
-    match end.outcome {
+    match outcome {
         Outcome::Recalled | Outcome::Preempted => (Sequel::Again, Fault::None),
         Outcome::Exited { .. }
         | Outcome::Signalled { .. }
@@ -107,10 +171,11 @@ fn judge(state: &State, end: &End<'_>) -> (Sequel, Fault) {
             again(tries.system < job.spec.retries.system, Fault::System)
         }
         Outcome::NotStarted { .. } => {
-            let elsewhere = state.nodes.values().any(|node| {
-                let failed_here = node.id == attempt.node || tries.avoid.contains(&node.id);
-                !failed_here && filter::suits(node, &job.spec)
-            });
+            let others = state
+                .nodes
+                .values()
+                .filter(|node| node.id != attempt.end_node() && !tries.avoid.contains(&node.id));
+            let elsewhere = gang::could_hold(others, &job.spec);
             if elsewhere && tries.avoid.len() + 1 < START_ELSEWHERE {
                 (Sequel::Again, Fault::System)
             } else {

@@ -9,8 +9,10 @@ pub enum Phase {
     Placed,
     /// Sent to the node and asked back; it may have started meanwhile.
     Recalled,
-    /// Its process runs.
+    /// Its process runs; all of them, if it is a gang.
     Running,
+    /// A rank of a gang has not succeeded: the nodes of the others were told to end them.
+    Ending,
     /// The node was told to end it, because more urgent work needs its place.
     Preempting,
     /// The node was told to end it for good.
@@ -26,21 +28,25 @@ pub enum Event {
     Recall,
     /// More urgent work needs its place.
     Preempt,
+    /// A rank of it has not succeeded, so the others cannot either.
+    Break,
     /// Somebody cancels it.
     Cancel,
 }
 
 /// The phase after an event; `None`: the event comes too late or changes nothing.
 pub fn after(phase: Phase, event: Event) -> Option<Phase> {
-    use Phase::{Cancelling, Placed, Preempting, Recalled, Running};
+    use Phase::{Cancelling, Ending, Placed, Preempting, Recalled, Running};
     match (phase, event) {
         (Placed | Recalled, Event::Started) => Some(Running),
-        (Running | Preempting | Cancelling, Event::Started) => None,
+        (Running | Ending | Preempting | Cancelling, Event::Started) => None,
         (Placed, Event::Recall) => Some(Recalled),
-        (Recalled | Running | Preempting | Cancelling, Event::Recall) => None,
+        (Recalled | Running | Ending | Preempting | Cancelling, Event::Recall) => None,
         (Placed | Recalled | Running, Event::Preempt) => Some(Preempting),
-        (Preempting | Cancelling, Event::Preempt) => None,
-        (Placed | Recalled | Running | Preempting, Event::Cancel) => Some(Cancelling),
+        (Ending | Preempting | Cancelling, Event::Preempt) => None,
+        (Placed | Recalled | Running, Event::Break) => Some(Ending),
+        (Ending | Preempting | Cancelling, Event::Break) => None,
+        (Placed | Recalled | Running | Ending | Preempting, Event::Cancel) => Some(Cancelling),
         (Cancelling, Event::Cancel) => None,
     }
 }

@@ -8,6 +8,7 @@
 
 mod discipline;
 pub mod filter;
+pub mod gang;
 pub(crate) mod order;
 pub mod pace;
 mod pass;
@@ -15,6 +16,7 @@ mod preempt;
 mod profile;
 mod recall;
 mod room;
+mod room_of_gang;
 mod start;
 mod why;
 
@@ -49,7 +51,8 @@ fn avoided<'a>(state: &State, job: &'a Job, place: u32) -> &'a [NodeId] {
     let tries = job.tries.get(&place);
     let avoid = tries.map_or(&[][..], |tries| tries.avoid.as_slice());
     let elsewhere = || {
-        state.nodes.values().any(|node| filter::suits(node, &job.spec) && !avoid.contains(&node.id))
+        let others = state.nodes.values().filter(|node| !avoid.contains(&node.id));
+        gang::could_hold(others, &job.spec)
     };
     if !avoid.is_empty() && elsewhere() { avoid } else { &[] }
 }

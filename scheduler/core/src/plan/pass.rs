@@ -154,7 +154,7 @@ impl<'a> Pass<'a> {
             let id = state.queue.place(job).map(|(id, _)| id);
             match id.and_then(|id| Some((id, self.one(state, id, job)?))) {
                 Some((_, (Verdict::Starts(fact), _))) => return (Some(fact), Stage::Opening(jobs)),
-                Some((id, (Verdict::Full, shape))) if Room::able(state, shape).next().is_some() => {
+                Some((id, (Verdict::Full, shape))) if Room::is_possible(state, shape) => {
                     self.reserve(state, id, job);
                 }
                 Some((_, (Verdict::Full | Verdict::Barred, _))) | None => {}
@@ -179,7 +179,7 @@ impl<'a> Pass<'a> {
                 Verdict::Barred => {}
                 Verdict::Full => {
                     let shape = state.queue.line(id).map(|line| &*line.shape);
-                    if shape.is_some_and(|shape| Room::able(state, shape).next().is_some()) {
+                    if shape.is_some_and(|shape| Room::is_possible(state, shape)) {
                         if self.scheduling.discipline.lets_none_overtake() {
                             return (None, Stage::Recall);
                         }
@@ -326,7 +326,7 @@ impl<'a> Pass<'a> {
         while let Some((turn, id, _)) = jobs.as_slice().first().copied() {
             match self.one(state, id, turn.job) {
                 Some((Verdict::Starts(fact), _)) => return (Some(fact), Stage::Sorted(jobs)),
-                Some((Verdict::Full, shape)) if Room::able(state, shape).next().is_some() => {
+                Some((Verdict::Full, shape)) if Room::is_possible(state, shape) => {
                     return (None, Stage::Recall);
                 }
                 Some((Verdict::Full | Verdict::Barred, _)) | None => {
@@ -392,7 +392,7 @@ pub(super) fn kept(state: &State) -> (Room, Vec<(JobId, Slot)>) {
         let Some((id, _)) = state.queue.place(job) else { continue };
         let tried = pass.one(state, id, job);
         if let Some((Verdict::Full, shape)) = tried
-            && Room::able(state, shape).next().is_some()
+            && Room::is_possible(state, shape)
         {
             slots.extend(pass.reserve(state, id, job).map(|slot| (job, slot)));
         }

@@ -20,7 +20,7 @@ const MOST: usize = 1024;
 /// Nodes on which room is being made: what is less urgent must not take it meanwhile.
 pub(super) fn being_cleared(state: &State) -> Vec<NodeId> {
     let stopping = state.attempts.values().filter(|one| one.phase == Phase::Preempting);
-    let mut nodes: Vec<NodeId> = stopping.map(|one| one.node).collect();
+    let mut nodes: Vec<NodeId> = stopping.flat_map(crate::state::Attempt::nodes).collect();
     nodes.sort_unstable();
     nodes.dedup();
     nodes
@@ -95,7 +95,7 @@ impl Making<'_> {
         let node = &state.nodes[&best.node];
         let mut spare = self.spare_of(node);
         for task in best.tasks {
-            spare = spare.plus(&held(state, task));
+            spare = spare.plus(&held(state, task, best.node));
             let number = state.attempts[&task].number;
             self.facts.push_back(Fact::AttemptStopping {
                 attempt: AttemptId { task, number },
@@ -115,9 +115,9 @@ impl Making<'_> {
         }
         let stopping = node.holding.iter().filter(|task| {
             let phase = self.state.attempts[task].phase;
-            matches!(phase, Phase::Preempting | Phase::Cancelling)
+            matches!(phase, Phase::Ending | Phase::Preempting | Phase::Cancelling)
         });
-        stopping.fold(node.free(), |sum, task| sum.plus(&held(self.state, *task)))
+        stopping.fold(node.free(), |sum, task| sum.plus(&held(self.state, *task, node.id)))
     }
 
     /// The least urgent and youngest tasks that would have to stop on a node; `None` if that would
@@ -150,7 +150,7 @@ impl Making<'_> {
         let mut spare = self.spare_of(node);
         let mut tasks = Vec::new();
         for (_, _, task) in running {
-            spare = spare.plus(&held(state, task));
+            spare = spare.plus(&held(state, task, node.id));
             tasks.push(task);
             if spare.holds(need) {
                 break;
@@ -161,7 +161,7 @@ impl Making<'_> {
         }
         // Some of the first may have been in vain.
         tasks.retain(|task| {
-            let without = spare.less(&held(state, *task));
+            let without = spare.less(&held(state, *task, node.id));
             let spared = without.holds(need);
             if spared {
                 spare = without;

@@ -2,27 +2,47 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use repower_model::{NodeId, Resources, Span, TaskId, Timestamp};
+use repower_model::{NodeId, Part, Resources, Span, TaskId, Timestamp};
 
-use super::{Profile, filter};
+use super::{Profile, filter, gang};
 use crate::state::{Node, Shape, State};
 
 /// What one pass has reserved. Made anew for each.
 #[derive(Debug, Default)]
 pub(crate) struct Room {
     /// Nodes on which something is reserved.
-    profiles: BTreeMap<NodeId, Profile>,
+    pub(super) profiles: BTreeMap<NodeId, Profile>,
     /// Nodes that take nothing more from behind, because nobody knows when they will be free.
-    kept: BTreeSet<NodeId>,
+    pub(super) kept: BTreeSet<NodeId>,
 }
 
 /// A place for a task.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Place {
-    /// Where.
+    /// Where; of a gang, where its first rank is.
     pub(crate) node: NodeId,
     /// With which of its amounts.
     pub(crate) choice: u32,
+    /// Of a gang: all its nodes. Empty for others.
+    pub(crate) parts: Vec<Part>,
+}
+
+impl Place {
+    /// On one node.
+    pub(crate) fn one(node: NodeId, choice: u32) -> Self {
+        Self { node, choice, parts: Vec::new() }
+    }
+
+    /// On several nodes, at least one.
+    pub(crate) fn of_gang(parts: Vec<Part>, choice: u32) -> Option<Self> {
+        Some(Self { node: parts.first()?.node, choice, parts })
+    }
+
+    /// Each node of it, with how many processes it takes there.
+    fn shares(&self) -> impl Iterator<Item = (NodeId, u32)> + '_ {
+        let one = self.parts.is_empty().then_some((self.node, 1));
+        self.parts.iter().map(|part| (part.node, part.ranks)).chain(one)
+    }
 }
 
 /// A place for a task that is not free yet.
@@ -65,6 +85,19 @@ impl Room {
         })
     }
 
+    /// Whether the nodes that take work could hold a task of a shape if they were empty: a plain one
+    /// on one of them, a gang on several.
+    pub(crate) fn is_possible(state: &State, shape: &Shape) -> bool {
+        let mut able = Self::able(state, shape);
+        let Some(gang) = &shape.gang else {
+            return able.next().is_some();
+        };
+        let able: Vec<_> = able.map(|node| (node.id, node.capacity())).collect();
+        shape
+            .choices()
+            .any(|(_, amounts)| gang::place(able.iter().copied(), amounts, gang).is_some())
+    }
+
     /// The place where a task fits tightest now, with the first of its choices that fits at all.
     /// Of the nodes only those are looked at that had more to offer since `tick`.
     pub(crate) fn now(
@@ -79,6 +112,9 @@ impl Room {
         if tick.is_some() && fresh.is_empty() {
             return None;
         }
+        if let Some(gang) = &shape.gang {
+            return self.gang_now(state, shape, gang, avoid);
+        }
         fresh.sort_by_key(|id| (state.nodes[id].free().cpus, *id));
         for (choice, amounts) in shape.choices() {
             let fits = |id: &NodeId| self.fits(state, &state.nodes[id], shape, amounts, avoid);
@@ -88,7 +124,7 @@ impl Room {
                 state.offers.with_free(amounts.cpus).find(fits)
             };
             if let Some(node) = found {
-                return Some(Place { node, choice });
+                return Some(Place::one(node, choice));
             }
         }
         None
@@ -120,15 +156,19 @@ impl Room {
 
     /// Notes that a task has its place from now on.
     pub(crate) fn took(&mut self, state: &State, shape: &Shape, place: &Place) {
-        if let Some(profile) = self.profiles.get_mut(&place.node) {
-            let amounts = shape.choices().nth(place.choice as usize).map(|(_, amounts)| amounts);
-            let need = need(&state.nodes[&place.node], shape, amounts.unwrap_or(&shape.resources));
-            profile.take(need, state.now, shape.bound);
+        for (id, processes) in place.shares() {
+            if let Some(profile) = self.profiles.get_mut(&id) {
+                let need = whole(&state.nodes[&id], shape, place.choice, processes);
+                profile.take(&need, state.now, shape.bound);
+            }
         }
     }
 
     /// When and where a task could start at the earliest; `None`: nobody knows when.
     pub(crate) fn earliest(&self, state: &State, shape: &Shape, avoid: &[NodeId]) -> Option<Slot> {
+        if let Some(gang) = &shape.gang {
+            return self.gang_earliest(state, shape, gang, avoid);
+        }
         let choices = shape.choices().filter_map(|(choice, amounts)| {
             let reserved = self.among_reserved(state, shape, (choice, amounts), avoid);
             let running = self.among_running(state, shape, (choice, amounts), avoid);
@@ -154,11 +194,8 @@ impl Room {
             let at =
                 able.then(|| profile.earliest(need(node, shape, amounts), state.now, shape.bound));
             let at = at??;
-            state.reserved(*id, &shape.project, at, shape.bound).is_none().then_some(Slot {
-                place: Place { node: *id, choice },
-                at,
-                after: None,
-            })
+            let free = state.reserved(*id, &shape.project, at, shape.bound).is_none();
+            free.then_some(Slot { place: Place::one(*id, choice), at, after: None })
         });
         slots.min_by_key(|slot| slot.at)
     }
@@ -172,8 +209,11 @@ impl Room {
         avoid: &[NodeId],
     ) -> Option<Slot> {
         let mut free: BTreeMap<NodeId, Option<Resources>> = BTreeMap::new();
-        for (until, task) in &state.ends {
-            let id = state.attempts[task].node;
+        let ends = state.ends.iter().flat_map(|(until, task)| {
+            let nodes = state.attempts[task].nodes().into_iter();
+            nodes.map(move |node| (until, task, node))
+        });
+        for (until, task, id) in ends {
             let node = &state.nodes[&id];
             let known = free.entry(id).or_insert_with(|| {
                 let able = node.takes_work()
@@ -184,11 +224,11 @@ impl Room {
                 able.then(|| node.free())
             });
             let Some(left) = known else { continue };
-            *left = left.plus(&held(state, *task));
+            *left = left.plus(&held(state, *task, id));
             let at = (*until).max(state.now);
             let kept = || state.reserved(id, &shape.project, at, shape.bound).is_some();
             if left.holds(need(node, shape, amounts)) && !kept() {
-                return Some(Slot { place: Place { node: id, choice }, at, after: Some(*task) });
+                return Some(Slot { place: Place::one(id, choice), at, after: Some(*task) });
             }
         }
         None
@@ -196,16 +236,20 @@ impl Room {
 
     /// Keeps a slot for a task: what would reach into it does not start on its node.
     pub(crate) fn reserve(&mut self, state: &State, shape: &Shape, slot: &Slot) {
-        let id = slot.place.node;
-        let node = &state.nodes[&id];
-        let amounts = shape.choices().nth(slot.place.choice as usize).map(|(_, amounts)| amounts);
-        let need = need(node, shape, amounts.unwrap_or(&shape.resources));
-        let profile = self.profiles.entry(id).or_insert_with(|| profile_of(state, node));
-        profile.take(need, slot.at, shape.bound);
+        for (id, processes) in slot.place.shares() {
+            let node = &state.nodes[&id];
+            let need = whole(node, shape, slot.place.choice, processes);
+            let profile = self.profiles.entry(id).or_insert_with(|| profile_of(state, node));
+            profile.take(&need, slot.at, shape.bound);
+        }
     }
 
-    /// Keeps the node that is nearest to holding a task of which nobody knows when it can start.
+    /// Keeps the node that is nearest to holding a task of which nobody knows when it can start; for a
+    /// gang as many as it takes.
     pub(crate) fn keep_nearest(&mut self, state: &State, shape: &Shape) {
+        if let Some(gang) = &shape.gang {
+            return self.keep_for_gang(state, shape, gang);
+        }
         let able = Self::able(state, shape).filter(|node| !self.kept.contains(&node.id));
         let nearest = able.max_by_key(|node| node.free().cpus).map(|node| node.id);
         self.kept.extend(nearest);
@@ -223,7 +267,7 @@ impl Room {
 pub(crate) fn profile_of(state: &State, node: &Node) -> Profile {
     let ends = node.holding.iter().filter_map(|task| {
         let until = state.attempts[task].until?;
-        Some((until, held(state, *task)))
+        Some((until, held(state, *task, node.id)))
     });
     Profile::new(state.now, node.free(), ends)
 }
@@ -233,14 +277,26 @@ pub(super) fn need<'a>(node: &'a Node, shape: &Shape, amounts: &'a Resources) ->
     if shape.constraints.exclusive { node.capacity() } else { amounts }
 }
 
-/// What a task gives back when it ends.
-pub(super) fn held(state: &State, task: TaskId) -> Resources {
+/// What so many processes of a task take of a node.
+fn whole(node: &Node, shape: &Shape, choice: u32, processes: u32) -> Resources {
+    let amounts = shape.choices().nth(choice as usize).map(|(_, amounts)| amounts);
+    let amounts = amounts.unwrap_or(&shape.resources);
+    if shape.constraints.exclusive {
+        node.capacity().clone()
+    } else {
+        amounts.times(processes.into())
+    }
+}
+
+/// What a task gives back of a node when it ends.
+pub(super) fn held(state: &State, task: TaskId, node: NodeId) -> Resources {
     let attempt = &state.attempts[&task];
     let spec = &state.jobs[&task.job].spec;
-    if spec.constraints.exclusive {
-        state.nodes[&attempt.node].capacity().clone()
+    let processes = attempt.processes_on(node);
+    if spec.constraints.exclusive && processes > 0 {
+        state.nodes[&node].capacity().clone()
     } else {
-        spec.amounts(attempt.alternative).clone()
+        spec.amounts(attempt.alternative).times(processes.into())
     }
 }
 

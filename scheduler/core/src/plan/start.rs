@@ -107,7 +107,7 @@ impl<'a> Starter<'a> {
             node: place.node,
             runway,
             alternative: place.choice,
-            parts: Vec::new(),
+            parts: place.parts,
         };
         let tick = self.memory.full.get(&id).copied().filter(|_| avoid.is_empty());
         if let Some(place) = self.room.now(state, shape, avoid, tick) {
@@ -118,7 +118,7 @@ impl<'a> Starter<'a> {
             self.memory.full.insert(id, state.offers.tick());
         }
         match self.waiting_room(state, shape, job, avoid) {
-            Some(node) => Verdict::Starts(placed(Place { node, choice: 0 }, true)),
+            Some(node) => Verdict::Starts(placed(Place::one(node, 0), true)),
             None => Verdict::Full,
         }
     }

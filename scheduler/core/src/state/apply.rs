@@ -2,11 +2,11 @@
 
 use repower_model::{
     AttemptId, Cpus, Fault, IndexRange, Indices, JobId, JobSpec, JobState, NodeId, NodePhase,
-    Outcome, Resources, Sequel, Span, StopReason, TaskId, Timestamp,
+    Outcome, Part, Resources, Sequel, Span, StopReason, TaskId, Timestamp,
 };
 
 use super::share::{Amounts, Change};
-use super::{Attempt, Failure, Job, Node, Queue, Runs, Shape, State, Token};
+use super::{Attempt, Failure, Job, Node, Queue, Ranks, Runs, Shape, State, Token};
 use crate::fact::{AttemptEnded, Entry, Fact, JobSubmitted};
 use crate::life::attempt::{self, Phase};
 use crate::life::node as node_life;
@@ -16,6 +16,14 @@ use crate::policy::Policy;
 
 /// A task that fails by the user's fault within this long of its start has failed fast.
 const FAST_US: u64 = 10_000_000;
+
+/// Where an attempt was placed, and with what.
+struct Placed<'a> {
+    node: NodeId,
+    runway: bool,
+    alternative: u32,
+    parts: &'a [Part],
+}
 
 impl State {
     /// Makes an entry true.
@@ -75,11 +83,18 @@ impl State {
             Fact::DependencySettled { job, on, .. } => self.settled(*job, *on),
             Fact::TasksCancelled { job, tasks, .. } => self.cancelled(*job, tasks),
             Fact::JobEnded { job, .. } => self.ended(*job),
-            Fact::AttemptPlaced { attempt, node, runway, alternative, .. } => {
-                self.placed(*attempt, *node, *runway, *alternative, at);
+            Fact::AttemptPlaced { attempt, node, runway, alternative, parts } => {
+                let (node, runway, alternative) = (*node, *runway, *alternative);
+                self.placed(*attempt, &Placed { node, runway, alternative, parts }, at);
             }
             Fact::AttemptStarted { attempt, started } => self.started(*attempt, *started),
             Fact::AttemptStopping { attempt, why, .. } => self.stopping(*attempt, *why),
+            Fact::RankStarted { rank, started } => self.rank_started(*rank, *started),
+            Fact::RankEnded(ended) => {
+                if let Some(node) = self.rank_ended(ended, at) {
+                    self.rest(node, at + REST);
+                }
+            }
             Fact::AttemptEnded(ended) => self.attempt_ended(ended, at),
             Fact::TaskReturned { task, node } => self.returned(*task, *node),
             Fact::NodeEnrolled { node, name, fingerprint, .. } => {
@@ -235,15 +250,9 @@ impl State {
         }
     }
 
-    fn placed(
-        &mut self,
-        attempt: AttemptId,
-        node: NodeId,
-        runway: bool,
-        alternative: u32,
-        at: Timestamp,
-    ) {
-        let AttemptId { task, number } = attempt;
+    fn placed(&mut self, id: AttemptId, placed: &Placed<'_>, at: Timestamp) {
+        let AttemptId { task, number } = id;
+        let Placed { node, runway, alternative, parts } = *placed;
         let job = self.known_job(task.job);
         let place = job.place(task).expect("a placed task is in its array");
         job.pending.remove(place);
@@ -253,6 +262,8 @@ impl State {
         if number > 1 {
             job.tries.entry(place).or_default().number = number;
         }
+        let ranks = (!parts.is_empty()).then(|| Box::new(Ranks::new(parts.to_vec())));
+        let is_gang = ranks.is_some();
         let attempt = Attempt {
             number,
             node,
@@ -262,8 +273,13 @@ impl State {
             until: None,
             placed: at,
             started: None,
+            ranks,
         };
         self.attempts.insert(task, attempt);
+        if is_gang {
+            self.seat(task, at);
+            return self.requeue(task.job);
+        }
         let known = self.known_node(node);
         if runway {
             known.runway.push_back(task);
@@ -291,13 +307,13 @@ impl State {
     }
 
     /// How many processors a live attempt takes in all.
-    fn processors(&self, task: TaskId) -> Cpus {
+    pub(super) fn processors(&self, task: TaskId) -> Cpus {
         let alternative = self.attempts[&task].alternative;
         self.jobs[&task.job].spec.processors(alternative)
     }
 
     /// A project's tasks hold more or less than before.
-    fn share(&mut self, project: &str, amounts: &Amounts<'_>) {
+    pub(super) fn share(&mut self, project: &str, amounts: &Amounts<'_>) {
         let half_life = self.scheduling().half_life;
         let total = self.offers.total();
         let change = Change { amounts, total, half_life };
@@ -349,7 +365,7 @@ impl State {
     }
 
     /// A task that holds something of its node will give it back at another time than was known.
-    fn expect_end(&mut self, task: TaskId, until: Timestamp) {
+    pub(super) fn expect_end(&mut self, task: TaskId, until: Timestamp) {
         let (cpus, now) = (self.processors(task), self.now);
         let attempt = self.attempts.get_mut(&task).expect("only a live attempt is asked for");
         if attempt.runway {
@@ -373,6 +389,7 @@ impl State {
         }
         let job = self.known_job(task.job);
         let place = job.place(task).expect("an attempt's task is in its array");
+        let node = attempt.end_node();
         job.live -= 1;
         let tries = job.tries.entry(place).or_default();
         tries.number = number;
@@ -382,7 +399,7 @@ impl State {
             Fault::System => tries.system += 1,
         }
         if matches!(ended.outcome, Outcome::NotStarted { .. }) {
-            tries.avoid.push(attempt.node);
+            tries.avoid.push(node);
         }
         if ended.outcome.is_success() {
             job.pace_us = Some(pace::after(job.pace_us, ended.usage.wall_us));
@@ -391,8 +408,10 @@ impl State {
             Sequel::Succeeded => {
                 job.succeeded += 1;
                 job.tries.remove(&place);
-                if job.passed_on.len() < 2 && !job.passed_on.contains(&attempt.node) {
-                    job.passed_on.push(attempt.node);
+                for node in attempt.nodes() {
+                    if job.passed_on.len() < 2 && !job.passed_on.contains(&node) {
+                        job.passed_on.push(node);
+                    }
                 }
             }
             Sequel::Failed => {
@@ -413,12 +432,25 @@ impl State {
                 }
             }
         }
-        self.note_failure(ended, attempt.node);
+        if ended.sequel == Sequel::Succeeded {
+            for node in attempt.nodes() {
+                self.note_failure(ended, node);
+            }
+        } else {
+            self.note_failure(ended, node);
+        }
         if ended.outcome == Outcome::Recalled && attempt.phase == Phase::Placed {
             // Nobody has asked for it: the agent is about to leave, and would do so again at once.
-            self.rest(attempt.node, at + REST);
+            self.rest(node, at + REST);
         }
-        self.release(task, &attempt, &asked, at);
+        if attempt.ranks.is_none() {
+            self.release(task, &attempt, &asked, at);
+        } else {
+            // Its ranks have given back what they held.
+            attempt.until.map(|until| self.ends.remove(&(until, task)));
+            let cpus = asked.processors(attempt.alternative);
+            self.backlog.ends(cpus, attempt.until, self.now);
+        }
         if ended.outcome.is_success() {
             self.note_run(task.job, ended.usage.wall_us);
         }
@@ -471,6 +503,11 @@ impl State {
         } else {
             node.runway.retain(|waiting| *waiting != task);
         }
+        self.promote(id, at);
+    }
+
+    /// Gives what is free on a node to those that wait there.
+    pub(super) fn promote(&mut self, id: NodeId, at: Timestamp) {
         while let Some(front) = self.nodes[&id].runway.front().copied() {
             let wanted = self.asked(front).expect("what waits on a node is a live attempt");
             if !self.nodes[&id].free().holds(wanted) {
@@ -561,7 +598,7 @@ impl State {
         }
     }
 
-    fn reoffer(&mut self, id: NodeId) {
+    pub(super) fn reoffer(&mut self, id: NodeId) {
         self.offers.update(&self.nodes[&id]);
     }
 
@@ -602,7 +639,7 @@ impl State {
         self.jobs.get_mut(&id).expect("facts are about live jobs")
     }
 
-    fn known_node(&mut self, id: NodeId) -> &mut Node {
+    pub(super) fn known_node(&mut self, id: NodeId) -> &mut Node {
         self.nodes.get_mut(&id).expect("facts are about enrolled nodes")
     }
 }

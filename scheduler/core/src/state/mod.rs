@@ -5,11 +5,13 @@ mod attempt;
 mod backlog;
 mod dependents;
 mod each;
+mod gang;
 mod history;
 mod job;
 mod node;
 mod offers;
 mod queue;
+mod ranks;
 mod reservations;
 mod shape;
 mod share;
@@ -29,11 +31,13 @@ pub use job::{Job, Tries};
 pub use node::{Failure, Node};
 pub use offers::Offers;
 pub use queue::{Line, Queue, Turn};
+pub use ranks::{Cause, Ranks};
 pub use reservations::Reservations;
 pub use shape::{Shape, ShapeId};
 pub use share::{Share, Shares};
 pub use token::Token;
 
+pub(crate) use attempt::named;
 pub(crate) use dependents::Dependents;
 
 /// What is true now. Its size follows live work and the nodes, never history.
@@ -53,7 +57,7 @@ pub struct State {
     pub jobs: BTreeMap<JobId, Job>,
     /// Their keys.
     pub keys: BTreeMap<Key, JobId>,
-    /// The latest attempt of each task that is on a node.
+    /// The latest attempt of each task that is on its nodes.
     pub attempts: BTreeMap<TaskId, Attempt>,
     /// Every node that ever enrolled.
     pub nodes: BTreeMap<NodeId, Node>,

@@ -106,7 +106,7 @@ impl World {
             node,
             instance: Instance([instance; 16]),
             inventory,
-            held: held.to_vec(),
+            held: held.iter().map(|attempt| attempt.rank(0)).collect(),
         };
         self.turn(&hello).unwrap().effects
     }
@@ -171,7 +171,7 @@ impl World {
 
     pub fn started(&mut self, attempt: AttemptId) {
         let node = self.engine.state().attempts[&attempt.task].node;
-        let report = Report::Started { attempt, started: self.now };
+        let report = Report::Started { rank: attempt.rank(0), started: self.now };
         self.turn(&Input::Report { node, report }).unwrap();
     }
 
@@ -183,8 +183,8 @@ impl World {
         wall_us: u64,
     ) -> Vec<Fact> {
         let usage = Usage { wall_us, ..Usage::default() };
-        let report =
-            Report::Ended { attempt, outcome, usage, started: Some(self.now), ended: self.now };
+        let (rank, started, ended) = (attempt.rank(0), Some(self.now), self.now);
+        let report = Report::Ended { rank, outcome, usage, started, ended };
         self.turn(&Input::Report { node, report }).unwrap().facts
     }
 

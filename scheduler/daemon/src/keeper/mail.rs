@@ -60,8 +60,13 @@ impl Hello {
                 && node.inventory == **inventory
                 && node.tasks().all(|task| {
                     state.attempts.get(&task).is_none_or(|live| {
-                        let number = live.number;
-                        live.phase == Phase::Placed || held.contains(&AttemptId { task, number })
+                        let id = AttemptId { task, number: live.number };
+                        match &live.ranks {
+                            None => live.phase == Phase::Placed || held.contains(&id.rank(0)),
+                            Some(ranks) => ranks.on(node.id).all(|rank| {
+                                ranks.ended.contains(rank) || held.contains(&id.rank(rank))
+                            }),
+                        }
                     })
                 })
         })

@@ -39,6 +39,7 @@ impl Projector {
         let mut rows = Vec::with_capacity(entries.len());
         for entry in entries {
             rows.extend(self.row(entry, state, &mut touched));
+            rows.extend(ranks(&entry.fact, state));
         }
         rows.extend(touched.jobs.iter().filter_map(|job| self.changed(state.job(*job)?)));
         let nodes = touched.nodes.into_iter();
@@ -118,6 +119,8 @@ impl Projector {
             | Fact::AttemptStopping { .. }
             | Fact::ReservationMade(_)
             | Fact::ReservationEnded { .. }
+            | Fact::RankStarted { .. }
+            | Fact::RankEnded(_)
             | Fact::TokenIssued { .. }
             | Fact::TokenUsed { .. }
             | Fact::TokenRevoked { .. } => None,
@@ -159,8 +162,37 @@ fn hold_of(review: bool) -> &'static str {
 }
 
 fn placed(id: AttemptId, node: NodeId, at: Timestamp, state: &State) -> AttemptPlaced {
-    let node_name = state.nodes.get(&node).map(|node| node.name.clone()).unwrap_or_default();
-    AttemptPlaced { id, node, node_name, placed: at }
+    AttemptPlaced { id, node, node_name: name_of(node, state), placed: at }
+}
+
+/// The rows of the ranks of a gang that a fact is about.
+fn ranks(fact: &Fact, state: &State) -> Vec<Row> {
+    if let Fact::AttemptPlaced { attempt, parts, .. } = fact {
+        let nodes = parts.iter().flat_map(|part| (0..part.ranks).map(|_| part.node));
+        let row = |(rank, node): (u32, NodeId)| Row::RankPlaced {
+            id: attempt.rank(rank),
+            node,
+            node_name: name_of(node, state),
+        };
+        return (0..).zip(nodes).map(row).collect();
+    }
+    if let Fact::RankStarted { rank, started } = fact {
+        return vec![Row::RankStarted { id: *rank, started: *started }];
+    }
+    if let Fact::RankEnded(ended) = fact {
+        let row = rows::RankEnded {
+            outcome: ended.outcome.clone(),
+            usage: ended.usage,
+            started: ended.started,
+            ended: ended.ended,
+        };
+        return vec![Row::RankEnded { id: ended.rank, ended: Box::new(row) }];
+    }
+    Vec::new()
+}
+
+fn name_of(node: NodeId, state: &State) -> String {
+    state.nodes.get(&node).map(|node| node.name.clone()).unwrap_or_default()
 }
 
 fn submitted(fact: &JobSubmitted, at: Timestamp) -> JobRow {

@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use repower_model::{AttemptId, Instance, JobId, JobSpec, NodeId, StopReason};
+use repower_model::{AttemptId, Instance, JobId, JobSpec, NodeId, RankId, Rendezvous, StopReason};
 use repower_proto::v1;
 use repower_proto::v1::order::Body;
 use repower_proto::v1::to_agent::Body as Out;
@@ -24,10 +24,10 @@ pub(crate) enum Item {
     Define(JobId, Arc<JobSpec>),
     /// A job of which nothing more will come.
     Forget(JobId),
-    /// Start an attempt.
-    Start(AttemptId),
-    /// Stop an attempt.
-    Stop(AttemptId, StopReason),
+    /// Start what the node has of an attempt; of a gang with what its ranks are told.
+    Start(AttemptId, Option<Box<Rendezvous>>),
+    /// Stop a process of an attempt.
+    Stop(RankId, StopReason),
 }
 
 /// What is to be sent on one link.
@@ -174,11 +174,12 @@ fn orders(items: &mut VecDeque<Item>) -> v1::Orders {
                 array_count: spec.array.count(),
             }),
             Some(Item::Forget(job)) => Body::Forget(v1::Forget { job: job.0 }),
-            Some(Item::Start(attempt)) => {
-                Body::Start(v1::Start { attempt: Some((*attempt).into()) })
-            }
-            Some(Item::Stop(attempt, why)) => Body::Stop(v1::Stop {
-                attempt: Some((*attempt).into()),
+            Some(Item::Start(attempt, rendezvous)) => Body::Start(v1::Start {
+                attempt: Some(RankId::from(*attempt).into()),
+                rendezvous: rendezvous.as_deref().map(Into::into),
+            }),
+            Some(Item::Stop(rank, why)) => Body::Stop(v1::Stop {
+                attempt: Some((*rank).into()),
                 reason: v1::StopReason::from(*why).into(),
             }),
         };
@@ -200,7 +201,7 @@ mod tests {
     }
 
     fn start(index: u32) -> Item {
-        Item::Start(AttemptId { task: TaskId { job: JobId(1), index }, number: 1 })
+        Item::Start(AttemptId { task: TaskId { job: JobId(1), index }, number: 1 }, None)
     }
 
     #[tokio::test]

@@ -124,6 +124,12 @@ impl Inner {
             Effect::Start { node, attempt } => {
                 let Some(link) = self.links.get_mut(node) else { return };
                 let job = attempt.task.job;
+                let is_gang = state.job(job).is_some_and(|job| job.spec.gang.is_some());
+                let rendezvous = state.rendezvous(*attempt, *node).map(Box::new);
+                if is_gang && rendezvous.is_none() {
+                    // It has ended since, or is there no more: so nothing of it starts.
+                    return;
+                }
                 let items = items.entry(*node).or_default();
                 if !link.jobs.contains(&job) {
                     // Gone already: whatever ended the job has ended the attempt.
@@ -132,10 +138,10 @@ impl Inner {
                     self.defined.entry(job).or_default().insert(*node);
                     items.push(Item::Define(job, Arc::clone(&known.spec)));
                 }
-                items.push(Item::Start(*attempt));
+                items.push(Item::Start(*attempt, rendezvous));
             }
-            Effect::Stop { node, attempt, why } => {
-                items.entry(*node).or_default().push(Item::Stop(*attempt, *why));
+            Effect::Stop { node, rank, why } => {
+                items.entry(*node).or_default().push(Item::Stop(*rank, *why));
             }
             Effect::Forget { job } => {
                 for node in self.defined.remove(job).unwrap_or_default() {

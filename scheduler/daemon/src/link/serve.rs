@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use repower_core::input::{Input, Report};
-use repower_model::{AttemptId, NodeId, Outcome, Timestamp};
+use repower_model::{NodeId, Outcome, RankId, Timestamp};
 use repower_proto::convert::{self, ConvertError, Problem as Wrong};
 use repower_proto::v1;
 use repower_proto::v1::from_agent::Body as In;
@@ -76,6 +76,12 @@ async fn open(shared: &Shared, node: NodeId, hello: v1::Hello) -> Result<Arc<Out
     }
     let instance = convert::instance("hello.instance", &hello.instance)?;
     let inventory = Box::new(convert::inventory(hello.inventory.map(brief))?);
+    if !is_address(&inventory.address) {
+        return Err(Problem::bad_request(format!(
+            "the agent's address, {:?}, is neither a name nor an address of a host",
+            inventory.address
+        )));
+    }
     let held = hello.held.into_iter().map(Into::into).collect();
     let outbox = Arc::new(Outbox::new(node, instance));
     shared.heard(node);
@@ -180,9 +186,10 @@ impl Reader<'_> {
         if !chunks.is_empty() {
             let state = self.shared.published.read();
             chunks.retain(|chunk| {
-                let live = state.attempts.get(&chunk.attempt.task);
+                let RankId { attempt, rank } = chunk.rank;
+                let live = state.attempts.get(&attempt.task);
                 live.is_some_and(|live| {
-                    live.number == chunk.attempt.number && live.node == self.outbox.node
+                    live.number == attempt.number && live.has(rank, self.outbox.node)
                 })
             });
         }
@@ -211,11 +218,11 @@ fn sort(reports: Vec<v1::Report>) -> Result<(Vec<Chunk>, Vec<Report>), ConvertEr
         match convert::present("report.body", report.body)? {
             Body::Output(output) => chunks.push(chunk(output)?),
             Body::Started(started) => told.push(Report::Started {
-                attempt: attempt(started.attempt)?,
+                rank: rank(started.attempt)?,
                 started: Timestamp::from_millis(started.started_ms),
             }),
             Body::Ended(ended) => told.push(Report::Ended {
-                attempt: attempt(ended.attempt)?,
+                rank: rank(ended.attempt)?,
                 outcome: Outcome::try_from(outcome(ended.outcome)?)
                     .map_err(|error| error.within("ended.outcome"))?,
                 usage: convert::present("ended.usage", ended.usage)?.into(),
@@ -240,8 +247,15 @@ fn brief(inventory: v1::Inventory) -> v1::Inventory {
         cpu_model: short(inventory.cpu_model),
         isa_level: short(inventory.isa_level),
         version: short(inventory.version),
+        address: short(inventory.address),
         ..inventory
     }
+}
+
+/// Whether a text may stand in lists of hosts: a name or an address, or nothing.
+fn is_address(text: &str) -> bool {
+    let fits = |letter: char| letter.is_ascii_alphanumeric() || "-._:%[]".contains(letter);
+    text.len() <= 253 && text.chars().all(fits)
 }
 
 /// As much of a text as is kept for ever.
@@ -250,7 +264,7 @@ fn short(mut text: String) -> String {
     text
 }
 
-fn attempt(attempt: Option<v1::AttemptRef>) -> Result<AttemptId, ConvertError> {
+fn rank(attempt: Option<v1::AttemptRef>) -> Result<RankId, ConvertError> {
     Ok(convert::present("report.attempt", attempt)?.into())
 }
 
@@ -268,12 +282,19 @@ fn chunk(output: v1::Output) -> Result<Chunk, ConvertError> {
         return Err(ConvertError::new("output.data", problem));
     }
     let (start, bytes) = (output.offset, output.data);
-    Ok(Chunk { attempt: attempt(output.attempt)?, stream, start, bytes })
+    Ok(Chunk { rank: rank(output.attempt)?, stream, start, bytes })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_address_cannot_break_a_list_of_hosts() {
+        assert!(is_address("") && is_address("10.0.0.7") && is_address("fe80::1%eth0"));
+        assert!(is_address("rig-7.example"));
+        assert!(!is_address("a,b") && !is_address("a slots=9") && !is_address("a\nb"));
+    }
 
     #[test]
     fn a_text_of_an_agent_is_cut_between_characters() {

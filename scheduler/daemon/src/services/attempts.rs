@@ -1,6 +1,6 @@
 //! The attempts of a job.
 
-use repower_model::JobId;
+use repower_model::{Gang, JobId, TaskId};
 use repower_proto::v1;
 use repower_store::sqlite::AttemptFilter;
 use tonic::Status;
@@ -10,6 +10,9 @@ use crate::shared::Shared;
 
 /// The most attempts of one answer.
 const MOST: usize = 10_000;
+
+/// The most ranks of one answer: those of the largest gang.
+const RANKS: usize = Gang::MOST as usize;
 
 /// Attempts of a job's tasks, by index and number.
 pub(super) async fn attempts(
@@ -34,7 +37,30 @@ pub(super) async fn attempts(
     let mut rows = shared.past(move |history| history.attempts(job, &filter)).await?;
     let more = rows.len() > limit;
     rows.truncate(limit);
-    let state = shared.published.read();
-    let attempts = rows.into_iter().map(|row| summary::attempt(row, &state)).collect();
-    Ok(v1::AttemptsReply { attempts, more })
+    let attempts = {
+        let state = shared.published.read();
+        rows.into_iter().map(|row| summary::attempt(row, &state)).collect()
+    };
+    let mut reply = v1::AttemptsReply { attempts, more };
+    if let Some(index) = request.index {
+        add_ranks(shared, TaskId { job, index }, &mut reply).await?;
+    }
+    Ok(reply)
+}
+
+/// Adds the ranks of a gang to its attempts: of the latest attempts first, as many as fit.
+async fn add_ranks(
+    shared: &Shared,
+    task: TaskId,
+    reply: &mut v1::AttemptsReply,
+) -> Result<(), Status> {
+    let ranks = shared.past(move |history| history.latest_ranks(task, RANKS)).await?;
+    for row in ranks {
+        let number = row.id.attempt.number;
+        if let Some(attempt) = reply.attempts.iter_mut().find(|one| one.attempt == number) {
+            let stopping = attempt.state() == v1::TaskState::Stopping;
+            attempt.ranks.push(summary::rank(row, stopping));
+        }
+    }
+    Ok(())
 }

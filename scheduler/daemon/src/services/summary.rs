@@ -2,10 +2,10 @@
 
 use repower_core::life::attempt::Phase;
 use repower_core::state::{Attempt, Job, Node, State};
-use repower_model::{AttemptId, Fault, JobId, Sequel, TaskId, TaskState};
+use repower_model::{AttemptId, Fault, JobId, Outcome, Sequel, TaskId, TaskState};
 use repower_proto::convert::moment_ms;
 use repower_proto::v1;
-use repower_store::rows::{AttemptRow, JobRow};
+use repower_store::rows::{AttemptRow, JobRow, RankRow};
 
 use crate::clock;
 use crate::problem::Problem;
@@ -105,6 +105,40 @@ pub(super) fn attempt(row: AttemptRow, state: &State) -> v1::TaskSummary {
         ended_ms: ended.map_or(0, |ended| ended.ended.as_millis()),
         outcome: ended.map(|ended| (&ended.outcome).into()),
         usage: ended.map(|ended| ended.usage.into()),
+        ranks: Vec::new(),
+    }
+}
+
+/// A rank of a gang, as the history has it; `stopping` if what is left of its attempt was told to end.
+pub(super) fn rank(row: RankRow, stopping: bool) -> v1::RankSummary {
+    let ended = row.ended.as_ref();
+    let state = match (ended.map(|ended| &ended.outcome), row.started) {
+        (Some(outcome), _) => ended_as(outcome),
+        (None, _) if stopping => TaskState::Stopping,
+        (None, Some(_)) => TaskState::Running,
+        (None, None) => TaskState::Placed,
+    };
+    v1::RankSummary {
+        rank: row.id.rank,
+        node: row.node_name,
+        state: v1::TaskState::from(state).into(),
+        started_ms: moment_ms(row.started),
+        ended_ms: ended.map_or(0, |ended| ended.ended.as_millis()),
+        outcome: ended.map(|ended| (&ended.outcome).into()),
+        usage: ended.map(|ended| ended.usage.into()),
+    }
+}
+
+fn ended_as(outcome: &Outcome) -> TaskState {
+    match outcome {
+        Outcome::Exited { code: 0 } => TaskState::Succeeded,
+        Outcome::Cancelled | Outcome::Recalled | Outcome::Preempted => TaskState::Cancelled,
+        Outcome::Exited { .. }
+        | Outcome::Signalled { .. }
+        | Outcome::TimedOut
+        | Outcome::NotStarted { .. }
+        | Outcome::Lost { .. }
+        | Outcome::OutOfMemory => TaskState::Failed,
     }
 }
 
@@ -121,6 +155,7 @@ pub(super) fn on_node(task: TaskId, attempt: &Attempt, node: &Node) -> v1::TaskS
         ended_ms: 0,
         outcome: None,
         usage: None,
+        ranks: Vec::new(),
     }
 }
 
@@ -128,7 +163,7 @@ fn at(phase: Phase) -> TaskState {
     match phase {
         Phase::Placed | Phase::Recalled => TaskState::Placed,
         Phase::Running => TaskState::Running,
-        Phase::Preempting | Phase::Cancelling => TaskState::Stopping,
+        Phase::Ending | Phase::Preempting | Phase::Cancelling => TaskState::Stopping,
     }
 }
 

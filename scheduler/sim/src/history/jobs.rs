@@ -6,8 +6,8 @@ use repower_core::check::Violation;
 use repower_core::fact::{AttemptEnded, Fact, JobSubmitted};
 use repower_core::policy::{Policy, Tier};
 use repower_model::{
-    AttemptId, Dependency, Fault, Hash, IndexRange, JobId, JobState, Key, NodeId, Outcome, Sequel,
-    StopReason, TaskId, Timestamp,
+    AttemptId, Dependency, Fault, Gang, Hash, IndexRange, JobId, JobState, Key, NodeId, Outcome,
+    Sequel, StopReason, TaskId, Timestamp,
 };
 
 use super::{Rule, hold};
@@ -194,6 +194,17 @@ impl Jobs {
         hold(attempt.number <= MOST_TRIES, "nothing is tried again and again in vain")?;
         (task.at, task.number) = (At::On(node), attempt.number);
         task.cancelling = false;
+        Ok(())
+    }
+
+    /// The gang of a job, if it is one.
+    pub(super) fn gang(&mut self, job: JobId) -> Result<Option<Gang>, Rule> {
+        Ok(self.live(job)?.submitted.spec.gang)
+    }
+
+    /// A gang came to its end on this node, of all that it has.
+    pub(super) fn moves_to(&mut self, attempt: AttemptId, node: NodeId) -> Result<(), Rule> {
+        self.on_node(attempt)?.at = At::On(node);
         Ok(())
     }
 

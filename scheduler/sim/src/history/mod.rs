@@ -1,6 +1,7 @@
 //! The history of a world, checked at its end: the journal against rules that are written here
 //! anew, without the engine's state, and against what really happened and what people were told.
 
+mod gangs;
 mod jobs;
 mod nodes;
 mod people;
@@ -10,6 +11,7 @@ use repower_core::check::Violation;
 use repower_core::fact::{Entry, Fact};
 
 use crate::world::{Summary, World};
+use gangs::Gangs;
 use jobs::Jobs;
 use nodes::Nodes;
 
@@ -44,6 +46,7 @@ type Rule = &'static str;
 struct Story {
     jobs: Jobs,
     nodes: Nodes,
+    gangs: Gangs,
     last_token: u64,
 }
 
@@ -74,14 +77,29 @@ impl Story {
             Fact::DependencySettled { job, on, met } => self.jobs.settled(*job, *on, *met),
             Fact::TasksCancelled { job, tasks, .. } => self.jobs.cancelled(*job, tasks),
             Fact::JobEnded { .. } => self.jobs.ended(&entry.fact),
-            Fact::AttemptPlaced { attempt, node, .. } => {
-                self.nodes.placed(*attempt, *node)?;
+            Fact::AttemptPlaced { attempt, node, parts, .. } => {
+                let gang = self.jobs.gang(attempt.task.job)?;
+                let on = self.gangs.placed(*attempt, *node, parts, gang)?;
+                self.nodes.placed(*attempt, &on)?;
                 self.jobs.placed(*attempt, *node, entry.at)
+            }
+            Fact::RankStarted { rank, .. } => {
+                self.jobs.started(rank.attempt)?;
+                self.gangs.started(*rank)
+            }
+            Fact::RankEnded(ended) => {
+                self.jobs.started(ended.rank.attempt)?;
+                self.nodes.ended(ended.rank)?;
+                self.gangs.ended(ended)
             }
             Fact::AttemptStarted { attempt, .. } => self.jobs.started(*attempt),
             Fact::AttemptStopping { attempt, why, .. } => self.jobs.stopping(*attempt, *why),
             Fact::AttemptEnded(ended) => {
-                self.nodes.ended(ended.attempt)?;
+                if let Some(node) = self.gangs.over(ended)? {
+                    self.jobs.moves_to(ended.attempt, node)?;
+                } else {
+                    self.nodes.ended(ended.attempt.into())?;
+                }
                 self.jobs.attempt_ended(ended)
             }
             Fact::TaskReturned { task, node } => self.jobs.returned(*task, *node),

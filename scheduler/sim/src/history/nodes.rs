@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use repower_core::fact::Fact;
-use repower_model::{AttemptId, NodeId};
+use repower_model::{AttemptId, NodeId, RankId};
 
 use super::{Rule, hold};
 
@@ -11,7 +11,7 @@ use super::{Rule, hold};
 #[derive(Debug, Default)]
 pub(super) struct Nodes {
     nodes: BTreeMap<NodeId, Node>,
-    on: BTreeMap<AttemptId, NodeId>,
+    on: BTreeMap<AttemptId, Vec<NodeId>>,
 }
 
 #[derive(Debug, Default)]
@@ -19,21 +19,28 @@ struct Node {
     up: bool,
     drained: bool,
     held_back: bool,
-    holds: BTreeSet<AttemptId>,
+    holds: BTreeSet<RankId>,
 }
 
 impl Nodes {
-    pub(super) fn placed(&mut self, attempt: AttemptId, id: NodeId) -> Result<(), Rule> {
-        let node = self.nodes.get_mut(&id).ok_or("attempts go to enrolled nodes")?;
-        hold(node.up && !node.drained && !node.held_back, "attempts go to nodes that take work")?;
-        node.holds.insert(attempt);
-        hold(self.on.insert(attempt, id).is_none(), "an attempt is placed once")
+    /// One process for each of the given nodes.
+    pub(super) fn placed(&mut self, attempt: AttemptId, on: &[NodeId]) -> Result<(), Rule> {
+        for (rank, id) in (0..).zip(on) {
+            let node = self.nodes.get_mut(id).ok_or("attempts go to enrolled nodes")?;
+            hold(
+                node.up && !node.drained && !node.held_back,
+                "attempts go to nodes that take work",
+            )?;
+            node.holds.insert(attempt.rank(rank));
+        }
+        hold(self.on.insert(attempt, on.to_vec()).is_none(), "an attempt is placed once")
     }
 
-    pub(super) fn ended(&mut self, attempt: AttemptId) -> Result<(), Rule> {
-        let on = self.on.get(&attempt).ok_or("only what was placed ends")?;
-        let node = self.nodes.get_mut(on);
-        hold(node.is_some_and(|node| node.holds.remove(&attempt)), "an attempt ends once")
+    pub(super) fn ended(&mut self, rank: RankId) -> Result<(), Rule> {
+        let on = self.on.get(&rank.attempt).ok_or("only what was placed ends")?;
+        let on = usize::try_from(rank.rank).ok().and_then(|rank| on.get(rank));
+        let node = on.and_then(|on| self.nodes.get_mut(on));
+        hold(node.is_some_and(|node| node.holds.remove(&rank)), "an attempt ends once")
     }
 
     pub(super) fn changed(&mut self, fact: &Fact) -> Result<(), Rule> {
@@ -84,6 +91,8 @@ impl Nodes {
             | Fact::AttemptStarted { .. }
             | Fact::AttemptStopping { .. }
             | Fact::AttemptEnded(_)
+            | Fact::RankStarted { .. }
+            | Fact::RankEnded(_)
             | Fact::TaskReturned { .. }
             | Fact::ReservationMade(_)
             | Fact::ReservationEnded { .. }

@@ -6,7 +6,7 @@ use repower_core::check::Violation;
 use repower_core::effect::Answer;
 use repower_core::fact::{Entry, Fact};
 use repower_core::input::Input;
-use repower_model::{AttemptId, JobId, NodeId, Outcome};
+use repower_model::{JobId, NodeId, Outcome, RankId};
 
 use super::jobs::Jobs;
 use crate::machine::Ending;
@@ -26,41 +26,42 @@ fn broken(rule: &'static str, detail: String) -> Result<(), Violation> {
 
 /// What ran was placed there before, and durably; what succeeded in the journal did so in truth.
 fn check_runs(world: &World<'_>, entries: &[Entry]) -> Result<(), Violation> {
-    let mut placed: BTreeMap<AttemptId, (u64, NodeId)> = BTreeMap::new();
+    let mut placed: BTreeMap<RankId, (u64, NodeId)> = BTreeMap::new();
     let mut succeeded = BTreeSet::new();
     for entry in entries {
-        if let Fact::AttemptPlaced { attempt, node, .. } = &entry.fact {
-            placed.insert(*attempt, (entry.seq, *node));
+        if let Fact::AttemptPlaced { attempt, node, parts, .. } = &entry.fact {
+            let ranks = parts.iter().flat_map(|part| (0..part.ranks).map(|_| part.node));
+            let nodes = ranks.chain(parts.is_empty().then_some(*node));
+            placed.extend(
+                (0..).zip(nodes).map(|(rank, node)| (attempt.rank(rank), (entry.seq, node))),
+            );
         }
         if let Fact::AttemptEnded(ended) = &entry.fact
             && ended.outcome == (Outcome::Exited { code: 0 })
         {
-            succeeded.insert(ended.attempt);
+            let all = ended.attempt.rank(0)..=ended.attempt.rank(u32::MAX);
+            succeeded.extend(placed.range(all).map(|(rank, _)| *rank));
         }
     }
-    for (attempt, runs) in &world.runs {
+    for (rank, runs) in &world.runs {
         if runs.len() > 1 {
             let rule = "an attempt runs once";
-            return broken(rule, format!("{attempt}: {runs:?}"));
+            return broken(rule, format!("{rank}: {runs:?}"));
         }
         for run in runs {
-            let known = placed
-                .get(attempt)
-                .is_some_and(|(seq, node)| *seq < run.durable && *node == run.node);
+            let known =
+                placed.get(rank).is_some_and(|(seq, node)| *seq < run.durable && *node == run.node);
             if !known {
                 let rule = "nothing runs before its placement is durable";
-                return broken(
-                    rule,
-                    format!("{attempt}: {run:?}, placed {:?}", placed.get(attempt)),
-                );
+                return broken(rule, format!("{rank}: {run:?}, placed {:?}", placed.get(rank)));
             }
         }
     }
-    for attempt in succeeded {
-        let run = world.runs.get(&attempt).and_then(|runs| runs.first());
+    for rank in succeeded {
+        let run = world.runs.get(&rank).and_then(|runs| runs.first());
         if run.is_none_or(|run| run.ending != Some(Ending::Success)) {
             let rule = "what succeeds in the journal did so in truth";
-            return broken(rule, format!("{attempt}: {run:?}"));
+            return broken(rule, format!("{rank}: {run:?}"));
         }
     }
     Ok(())

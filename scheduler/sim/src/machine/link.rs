@@ -142,7 +142,7 @@ fn input(order: Order) -> Input<'static> {
     match order {
         Order::Define { job, spec, tasks } => Input::Define { job, spec, tasks },
         Order::Forget(job) => Input::Forget(job),
-        Order::Start(attempt) => Input::Start(attempt),
+        Order::Start(attempt, rendezvous) => Input::Start { attempt, rendezvous },
         Order::Stop(attempt, why) => Input::Stop(attempt, why),
     }
 }

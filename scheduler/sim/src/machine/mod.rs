@@ -9,7 +9,7 @@ mod process;
 use std::collections::BTreeMap;
 
 use repower_agent_core::{Action, Input, Limits, Moment, Session};
-use repower_model::{AttemptId, Instance, Inventory, NodeId, Resources, Span};
+use repower_model::{Instance, Inventory, NodeId, RankId, Resources, Span};
 
 use crate::clock::Clock;
 use crate::dice::Dice;
@@ -33,11 +33,11 @@ pub(crate) struct Habits {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Inner {
     /// A process runs, or could not be started.
-    Launched(AttemptId, u64),
+    Launched(RankId, u64),
     /// A process ends.
-    Exits(AttemptId, u64),
+    Exits(RankId, u64),
     /// The last of its output has been read.
-    Drained(AttemptId),
+    Drained(RankId),
     /// The session wants to look at something.
     Timer,
     /// A heartbeat is due.
@@ -58,9 +58,9 @@ pub(crate) enum Deed {
     /// It wants a link.
     Dial,
     /// A process runs from now on.
-    Begins(AttemptId),
+    Begins(RankId),
     /// It does not any more.
-    Ends(AttemptId, Ending),
+    Ends(RankId, Ending),
     /// The agent has ended in order.
     Left,
 }
@@ -100,7 +100,7 @@ struct Agent {
     line: Option<Line>,
     pause: Span,
     leaving: bool,
-    processes: BTreeMap<AttemptId, Process>,
+    processes: BTreeMap<RankId, Process>,
     launched: u64,
     timer: Option<Moment>,
 }
@@ -125,6 +125,7 @@ impl Machine {
         Inventory {
             capacity: self.capacity.clone(),
             hostname: format!("n{}", self.node),
+            address: format!("n{}", self.node),
             ..Inventory::default()
         }
     }
@@ -191,7 +192,7 @@ impl Machine {
         agent.session.handle(input, self.clock.at(now), &mut actions);
         for action in actions {
             match action {
-                Action::Launch { attempt, definition } => {
+                Action::Launch { attempt, definition, .. } => {
                     self.launch(attempt, &definition.spec, now, deeds);
                 }
                 Action::Signal { attempt, signal } => self.signal(attempt, signal, now, deeds),
@@ -244,7 +245,7 @@ impl Machine {
 
 impl Machine {
     /// What its agent holds.
-    pub(crate) fn held(&self) -> Vec<AttemptId> {
+    pub(crate) fn held(&self) -> Vec<RankId> {
         self.agent.iter().flat_map(|agent| agent.session.held()).collect()
     }
 

@@ -1,7 +1,7 @@
 //! Processes that are only times: when they start, and when they end.
 
 use repower_agent_core::{Exit, Input, Moment, Signal, Status, Stream};
-use repower_model::{AttemptId, JobSpec, Span};
+use repower_model::{JobSpec, RankId, Span};
 
 use super::{Deed, Ending, Inner, Machine};
 use crate::workload::{Fate, Work};
@@ -25,7 +25,7 @@ pub(super) struct Process {
 impl Machine {
     pub(super) fn launch(
         &mut self,
-        attempt: AttemptId,
+        attempt: RankId,
         spec: &JobSpec,
         now: Moment,
         deeds: &mut Vec<Deed>,
@@ -50,7 +50,7 @@ impl Machine {
 
     pub(super) fn launched(
         &mut self,
-        attempt: AttemptId,
+        attempt: RankId,
         serial: u64,
         now: Moment,
         deeds: &mut Vec<Deed>,
@@ -81,7 +81,7 @@ impl Machine {
 
     pub(super) fn exits(
         &mut self,
-        attempt: AttemptId,
+        attempt: RankId,
         serial: u64,
         now: Moment,
         deeds: &mut Vec<Deed>,
@@ -118,7 +118,7 @@ impl Machine {
 
     pub(super) fn signal(
         &mut self,
-        attempt: AttemptId,
+        attempt: RankId,
         signal: Signal,
         now: Moment,
         deeds: &mut Vec<Deed>,
@@ -128,7 +128,7 @@ impl Machine {
             return;
         };
         let (wait, status) = match signal {
-            Signal::Terminate => {
+            Signal::Terminate | Signal::Checkpoint(_) => {
                 let Some(stop) = process.fate.stop else {
                     return;
                 };

@@ -87,7 +87,7 @@ impl Room<'_> {
         self.live.cpu_milli += asked.cpus.as_milli();
         let (number, run) = (attempt.number, asked.run);
         self.events.push(after(self.now, run), Event::End { job, number, by: End::Done });
-        let report = Report::Started { attempt: id(job, number), started: self.time() };
+        let report = Report::Started { rank: id(job, number).rank(0), started: self.time() };
         let node = node_id(attempt.node as usize);
         self.turn("a report", &Input::Report { node, report }).map(drop)
     }

@@ -111,7 +111,7 @@ impl Room<'_> {
         };
         let ran = attempt.start.map_or(0, |start| self.now.as_millis() - start.as_millis());
         let report = Report::Ended {
-            attempt: id(job, number),
+            rank: id(job, number).rank(0),
             outcome,
             usage: Usage { wall_us: ran.saturating_mul(1000), ..Usage::default() },
             started: attempt.start.map(|start| FOUNDED + start),

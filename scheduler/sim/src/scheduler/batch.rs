@@ -1,5 +1,7 @@
 //! Batches: what is turned together, committed together, and then answered.
 
+use std::sync::Arc;
+
 use repower_agent_core::{Now, Report};
 use repower_core::check::Violation;
 use repower_core::effect::{Answer, Effect};
@@ -246,14 +248,19 @@ impl Scheduler {
                     return;
                 };
                 let (spec, tasks) = (Box::new((*job.spec).clone()), job.count());
-                let job = job.id;
+                let (job, is_gang) = (job.id, job.spec.gang.is_some());
+                let rendezvous = self.engine.state().rendezvous(attempt, node).map(Arc::new);
+                if is_gang && rendezvous.is_none() {
+                    // It has ended since.
+                    return;
+                }
                 if self.links.must_define(node, job) {
                     self.links.order(node, Order::Define { job, spec, tasks });
                 }
-                self.links.order(node, Order::Start(attempt));
+                self.links.order(node, Order::Start(attempt, rendezvous));
             }
-            Effect::Stop { node, attempt, why } => {
-                self.links.order(node, Order::Stop(attempt, why));
+            Effect::Stop { node, rank, why } => {
+                self.links.order(node, Order::Stop(rank, why));
             }
             Effect::Forget { job } => self.links.forget(job),
         }
@@ -268,9 +275,11 @@ impl Scheduler {
 fn report(report: Report) -> Option<input::Report> {
     match report {
         Report::Output { .. } => None,
-        Report::Started { attempt, started } => Some(input::Report::Started { attempt, started }),
-        Report::Ended { attempt, outcome, usage, started, ended } => {
-            Some(input::Report::Ended { attempt, outcome, usage, started, ended })
+        Report::Started { attempt: rank, started } => {
+            Some(input::Report::Started { rank, started })
+        }
+        Report::Ended { attempt: rank, outcome, usage, started, ended } => {
+            Some(input::Report::Ended { rank, outcome, usage, started, ended })
         }
     }
 }

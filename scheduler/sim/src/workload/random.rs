@@ -2,7 +2,7 @@
 
 use repower_agent_core::Moment;
 use repower_model::{
-    Array, Bytes, Cpus, DependencyKind, IndexRange, JobSpec, Resources, Retries, Span,
+    Array, Bytes, Cpus, DependencyKind, Gang, IndexRange, JobSpec, Layout, Resources, Retries, Span,
 };
 
 use super::{After, Plan, Step, Wish, Work};
@@ -90,7 +90,17 @@ fn spec(dice: &mut Dice, pace: u64) -> JobSpec {
             user: dice.small(0, 2),
             system: if dice.chance(200) { dice.small(0, 2) } else { Retries::SYSTEM },
         },
+        gang: dice.chance(200).then(|| gang(dice)),
         ..JobSpec::default()
+    }
+}
+
+/// Small gangs; some that no cluster here can hold, or that are none.
+fn gang(dice: &mut Dice) -> Gang {
+    Gang {
+        nodes: if dice.chance(30) { 0 } else { dice.small(1, 4) },
+        ranks_per_node: if dice.chance(30) { 9 } else { dice.small(1, 3) },
+        layout: *dice.pick(&[Layout::Spread, Layout::Pack]),
     }
 }
 

@@ -1,7 +1,7 @@
 //! What a task does when it runs, as its command says it.
 
 use repower_agent_core::Status;
-use repower_model::{AttemptId, JobSpec, Span};
+use repower_model::{JobSpec, RankId, Span};
 
 use crate::dice::Dice;
 
@@ -73,12 +73,16 @@ impl Work {
         Some(Self { seed, least, most, fails, doomed, deaf })
     }
 
-    /// What an attempt does on a node.
-    pub(crate) fn fate(self, attempt: AttemptId, ill: Ill) -> Fate {
+    /// What a process does on a node.
+    pub(crate) fn fate(self, rank: RankId, ill: Ill) -> Fate {
+        let RankId { attempt, rank } = rank;
         let index = u64::from(attempt.task.index);
         let task = self.seed ^ index.wrapping_mul(0x0100_0000_01b3);
         let is_doomed = Dice::new(task, "task").chance(self.doomed);
-        let mut dice = Dice::new(task ^ (u64::from(attempt.number) << 40), "attempt");
+        let mut dice = Dice::new(
+            task ^ (u64::from(attempt.number) << 40) ^ (u64::from(rank) << 56),
+            "attempt",
+        );
         let fails = dice.chance(self.fails);
         let status = match (is_doomed || fails, dice.below(4)) {
             (false, _) => Status::Code(0),

@@ -5,7 +5,7 @@ use repower_core::check::Violation;
 use repower_core::effect::Answer;
 use repower_core::input::Input;
 use repower_core::refusal::Refusal;
-use repower_model::{AttemptId, NodeId, Span};
+use repower_model::{NodeId, RankId, Span};
 
 use super::{Event, Run, World};
 use crate::clock::EPOCH;
@@ -203,24 +203,32 @@ impl World<'_> {
         self.perform(node, deeds)
     }
 
-    fn begins(&mut self, attempt: AttemptId, node: NodeId) -> Result<(), Violation> {
-        self.note(|| format!("n{node} runs {attempt}"));
+    fn begins(&mut self, rank: RankId, node: NodeId) -> Result<(), Violation> {
+        self.note(|| format!("n{node} runs {rank}"));
         let durable = self.scheduler.ledger.head().size;
         let run = Run { node, durable, ending: None };
-        self.runs.entry(attempt).or_default().push(run);
-        match self.running.insert(attempt.task, (attempt, node)) {
+        self.runs.entry(rank).or_default().push(run);
+        let running = self.running.entry(rank.attempt.task).or_default();
+        let other = running
+            .iter()
+            .find(|(other, _)| other.attempt != rank.attempt || other.rank == rank.rank);
+        let other = other.map(|(other, on)| (*other, *on));
+        running.insert(rank, node);
+        match other {
             None => Ok(()),
             Some((other, on)) => Err(Violation {
                 rule: "no task ever runs twice at once",
-                detail: format!("{attempt} begins on node {node} while {other} runs on node {on}"),
+                detail: format!("{rank} begins on node {node} while {other} runs on node {on}"),
             }),
         }
     }
 
-    fn ends(&mut self, attempt: AttemptId, node: NodeId, ending: Ending) {
-        self.note(|| format!("n{node} ends {attempt}: {ending:?}"));
-        self.running.remove(&attempt.task);
-        let run = self.runs.get_mut(&attempt).and_then(|runs| runs.last_mut());
+    fn ends(&mut self, rank: RankId, node: NodeId, ending: Ending) {
+        self.note(|| format!("n{node} ends {rank}: {ending:?}"));
+        if let Some(running) = self.running.get_mut(&rank.attempt.task) {
+            running.remove(&rank);
+        }
+        let run = self.runs.get_mut(&rank).and_then(|runs| runs.last_mut());
         if let Some(run) = run {
             run.ending = Some(ending);
         }
@@ -313,7 +321,7 @@ fn order(order: &crate::message::Order) -> String {
     match order {
         Order::Define { job, .. } => format!("define {job}"),
         Order::Forget(job) => format!("forget {job}"),
-        Order::Start(attempt) => format!("start {attempt}"),
+        Order::Start(attempt, _) => format!("start {attempt}"),
         Order::Stop(attempt, why) => format!("stop {attempt} ({why:?})"),
     }
 }

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use repower_agent_core::{Moment, Now};
 use repower_core::check::Violation;
-use repower_model::{AttemptId, NodeId, Span, TaskId};
+use repower_model::{NodeId, RankId, Span, TaskId};
 
 use crate::clock::Clock;
 use crate::dice::Dice;
@@ -132,9 +132,9 @@ pub(crate) struct World<'a> {
     /// When the last late message of a link that is gone comes; `None`: no more come.
     late: BTreeMap<LinkId, Option<Moment>>,
     /// Who runs what now.
-    running: BTreeMap<TaskId, (AttemptId, NodeId)>,
-    /// What every attempt that began came to.
-    pub(crate) runs: BTreeMap<AttemptId, Vec<Run>>,
+    running: BTreeMap<TaskId, BTreeMap<RankId, NodeId>>,
+    /// What every process that began came to.
+    pub(crate) runs: BTreeMap<RankId, Vec<Run>>,
     transcript: &'a mut Transcript,
 }
 

@@ -2,8 +2,10 @@
 
 use repower_core::check::Violation;
 use repower_core::input::Input;
+use repower_core::plan::gang;
 use repower_core::policy::DEFAULT;
-use repower_model::{Bytes, Cpus, NodeId, Resources, Span};
+use repower_core::state::{Job, State};
+use repower_model::{Bytes, Cpus, JobId, NodeId, NodePhase, Resources, Span};
 
 use super::{Event, World};
 use crate::dice::Dice;
@@ -294,10 +296,32 @@ impl World<'_> {
             let call = self.people.review(job);
             self.push(self.now, Class::Arrival, call.0, Event::Ask(call));
         }
+        for job in hopeless(self.scheduler.engine().state()) {
+            let call = self.people.give_up(job);
+            self.push(self.now, Class::Arrival, call.0, Event::Ask(call));
+        }
         if !self.is_over() {
             self.push(self.now + ROUNDS, Class::Signal, 0, Event::Rounds);
         }
     }
+}
+
+/// Gangs that all nodes together cannot hold, now that all are there: they were accepted before that
+/// was known, or machines have become smaller since. Rightly they wait for more nodes, but none come.
+fn hopeless(state: &State) -> Vec<JobId> {
+    if state.nodes.values().any(|node| node.phase != NodePhase::Up) {
+        return Vec::new();
+    }
+    let fits = |job: &Job| {
+        let nodes = state.nodes.values().map(|node| (node.id, node.capacity()));
+        let mut nodes = nodes.filter(|(_, capacity)| capacity.holds(&job.spec.resources));
+        match &job.spec.gang {
+            Some(gang) => gang::place(nodes, &job.spec.resources, gang).is_some(),
+            None => nodes.next().is_some(),
+        }
+    };
+    let gangs = state.jobs.values().filter(|job| job.spec.gang.is_some() && !fits(job));
+    gangs.map(|job| job.id).collect()
 }
 
 fn other_capacity(dice: &mut Dice) -> Resources {

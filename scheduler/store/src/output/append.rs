@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use repower_model::{AttemptId, JobId};
+use repower_model::{AttemptId, JobId, RankId};
 use rusqlite::{Connection, OptionalExtension as _};
 
 use super::read::Reader;
@@ -96,7 +96,7 @@ impl Output {
 
 fn keep(connection: &Connection, chunks: &[Chunk]) -> rusqlite::Result<Vec<Result<u64, Refused>>> {
     let mut insert = connection.prepare_cached(
-        "INSERT INTO chunks (job, task, attempt, stream, start, bytes) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        "INSERT INTO chunks (job, task, attempt, rank, stream, start, bytes) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
     )?;
     let mut results = Vec::with_capacity(chunks.len());
     for chunk in chunks {
@@ -104,7 +104,7 @@ fn keep(connection: &Connection, chunks: &[Chunk]) -> rusqlite::Result<Vec<Resul
             results.push(Err(Refused::TooLong { bytes: chunk.bytes.len() }));
             continue;
         }
-        let have = length(connection, chunk.attempt, chunk.stream)?;
+        let have = length(connection, chunk.rank, chunk.stream)?;
         let Some(known) = have.checked_sub(chunk.start) else {
             results.push(Err(Refused::Gap { start: chunk.start, have }));
             continue;
@@ -114,11 +114,12 @@ fn keep(connection: &Connection, chunks: &[Chunk]) -> rusqlite::Result<Vec<Resul
             .and_then(|known| chunk.bytes.get(known..))
             .unwrap_or_default();
         if !new.is_empty() {
-            let AttemptId { task, number } = chunk.attempt;
+            let RankId { attempt: AttemptId { task, number }, rank } = chunk.rank;
             insert.execute((
                 int(task.job.0),
                 task.index,
                 number,
+                rank,
                 chunk.stream.number(),
                 int(have),
                 new,
@@ -132,14 +133,14 @@ fn keep(connection: &Connection, chunks: &[Chunk]) -> rusqlite::Result<Vec<Resul
 /// How many bytes of a stream there are.
 pub(super) fn length(
     connection: &Connection,
-    attempt: AttemptId,
+    rank: RankId,
     stream: Stream,
 ) -> rusqlite::Result<u64> {
     let mut query = connection.prepare_cached(
-        "SELECT start + length(bytes) FROM chunks WHERE job = ?1 AND task = ?2 AND attempt = ?3 AND stream = ?4
+        "SELECT start + length(bytes) FROM chunks WHERE job = ?1 AND task = ?2 AND attempt = ?3 AND rank = ?5 AND stream = ?4
          ORDER BY start DESC LIMIT 1",
     )?;
-    let AttemptId { task, number } = attempt;
-    let values = (int(task.job.0), task.index, number, stream.number());
+    let RankId { attempt: AttemptId { task, number }, rank } = rank;
+    let values = (int(task.job.0), task.index, number, stream.number(), rank);
     Ok(query.query_row(values, |row| row.get(0)).optional()?.unwrap_or_default())
 }

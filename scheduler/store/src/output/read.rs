@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use repower_model::{AttemptId, JobId, TaskId};
+use repower_model::{AttemptId, JobId, RankId, TaskId};
 use rusqlite::Connection;
 
 use super::Stream;
@@ -31,48 +31,49 @@ impl Reader {
     }
 
     /// How many bytes of a stream have arrived.
-    pub fn length(&self, attempt: AttemptId, stream: Stream) -> Result<u64, Fault> {
-        self.pool.with(|connection| length(connection, attempt, stream))
+    pub fn length(&self, rank: RankId, stream: Stream) -> Result<u64, Fault> {
+        self.pool.with(|connection| length(connection, rank, stream))
     }
 
     /// Returns at most `max_bytes` of a stream from byte `from` on; empty at its end.
     pub fn read(
         &self,
-        attempt: AttemptId,
+        rank: RankId,
         stream: Stream,
         from: u64,
         max_bytes: usize,
     ) -> Result<Vec<u8>, Fault> {
-        self.pool.with(|connection| read(connection, attempt, stream, from, max_bytes))
+        self.pool.with(|connection| read(connection, rank, stream, from, max_bytes))
     }
 
-    /// The attempts of a job that printed something, in order; at most `limit`, only those after `after`, if given.
-    pub fn attempts_with_output(
+    /// The ranks of a job's attempts that printed something, in order; at most `limit`, only those after
+    /// `after`, if given.
+    pub fn ranks_with_output(
         &self,
         job: JobId,
-        after: Option<AttemptId>,
+        after: Option<RankId>,
         limit: usize,
-    ) -> Result<Vec<AttemptId>, Fault> {
-        self.pool.with(|connection| attempts_with_output(connection, job, after, limit))
+    ) -> Result<Vec<RankId>, Fault> {
+        self.pool.with(|connection| ranks_with_output(connection, job, after, limit))
     }
 }
 
 fn read(
     connection: &Connection,
-    attempt: AttemptId,
+    rank: RankId,
     stream: Stream,
     from: u64,
     max_bytes: usize,
 ) -> rusqlite::Result<Vec<u8>> {
     let mut query = connection.prepare_cached(
-        "SELECT start, bytes FROM chunks WHERE job = ?1 AND task = ?2 AND attempt = ?3 AND stream = ?4
+        "SELECT start, bytes FROM chunks WHERE job = ?1 AND task = ?2 AND attempt = ?3 AND rank = ?6 AND stream = ?4
              AND start >= coalesce((SELECT max(start) FROM chunks WHERE job = ?1 AND task = ?2 AND attempt = ?3
-                 AND stream = ?4 AND start <= ?5), 0)
+                 AND rank = ?6 AND stream = ?4 AND start <= ?5), 0)
          ORDER BY start",
     )?;
-    let AttemptId { task, number } = attempt;
+    let RankId { attempt: AttemptId { task, number }, rank } = rank;
     let mut rows =
-        query.query((int(task.job.0), task.index, number, stream.number(), int(from)))?;
+        query.query((int(task.job.0), task.index, number, stream.number(), int(from), rank))?;
     let mut output = Vec::new();
     while output.len() < max_bytes {
         let Some(row) = rows.next()? else { break };
@@ -85,20 +86,23 @@ fn read(
     Ok(output)
 }
 
-fn attempts_with_output(
+fn ranks_with_output(
     connection: &Connection,
     job: JobId,
-    after: Option<AttemptId>,
+    after: Option<RankId>,
     limit: usize,
-) -> rusqlite::Result<Vec<AttemptId>> {
+) -> rusqlite::Result<Vec<RankId>> {
     let mut query = connection.prepare_cached(
-        "SELECT DISTINCT task, attempt FROM chunks WHERE job = ?1 AND (task, attempt) > (?2, ?3)
-         ORDER BY task, attempt LIMIT ?4",
+        "SELECT DISTINCT task, attempt, rank FROM chunks WHERE job = ?1 AND (task, attempt, rank) > (?2, ?3, ?4)
+         ORDER BY task, attempt, rank LIMIT ?5",
     )?;
-    let (task, number) =
-        after.map_or((-1, -1), |after| (i64::from(after.task.index), i64::from(after.number)));
+    let none = (-1, -1, -1);
+    let (task, number, rank) = after.map_or(none, |RankId { attempt, rank }| {
+        (i64::from(attempt.task.index), i64::from(attempt.number), i64::from(rank))
+    });
     let id = |row: &rusqlite::Row<'_>| {
-        Ok(AttemptId { task: TaskId { job, index: row.get(0)? }, number: row.get(1)? })
+        let attempt = AttemptId { task: TaskId { job, index: row.get(0)? }, number: row.get(1)? };
+        Ok(attempt.rank(row.get(2)?))
     };
-    query.query_map((int(job.0), task, number, count(limit)), id)?.collect()
+    query.query_map((int(job.0), task, number, rank, count(limit)), id)?.collect()
 }

@@ -1,15 +1,15 @@
 //! Each byte once.
 
-use repower_model::{AttemptId, JobId, TaskId};
+use repower_model::{AttemptId, JobId, RankId, TaskId};
 
 use super::*;
 
-fn attempt(job: u64, index: u32, number: u32) -> AttemptId {
-    AttemptId { task: TaskId { job: JobId(job), index }, number }
+fn attempt(job: u64, index: u32, number: u32) -> RankId {
+    AttemptId { task: TaskId { job: JobId(job), index }, number }.rank(0)
 }
 
 fn chunk(start: u64, bytes: &[u8]) -> Chunk {
-    Chunk { attempt: attempt(1, 0, 1), stream: Stream::Stdout, start, bytes: bytes.to_vec() }
+    Chunk { rank: attempt(1, 0, 1), stream: Stream::Stdout, start, bytes: bytes.to_vec() }
 }
 
 fn open() -> (tempfile::TempDir, Output) {
@@ -55,7 +55,7 @@ fn a_gap_and_a_long_chunk_are_refused_without_holding_up_the_others() {
     assert_eq!(results[2], Err(Refused::TooLong { bytes: CHUNK_LIMIT + 1 }));
     assert_eq!(results[3], Ok(3));
     assert_eq!(all(&output.reader()), b"abc");
-    assert_eq!(output.reader().length(other.attempt, Stream::Stderr).unwrap(), 7);
+    assert_eq!(output.reader().length(other.rank, Stream::Stderr).unwrap(), 7);
 }
 
 #[test]
@@ -97,31 +97,29 @@ fn output_is_there_after_a_restart_and_arrives_where_it_stopped() {
 }
 
 #[test]
-fn the_attempts_with_output_are_listed_page_by_page() {
+fn the_ranks_with_output_are_listed_page_by_page() {
     let (_folder, mut output) = open();
-    let chunks = [(1, 0, 1), (1, 0, 2), (1, 5, 1), (2, 0, 1)].map(|(job, index, number)| Chunk {
-        attempt: attempt(job, index, number),
-        ..chunk(0, b"x")
-    });
+    let chunks = [(1, 0, 1), (1, 0, 2), (1, 5, 1), (2, 0, 1)]
+        .map(|(job, index, number)| Chunk { rank: attempt(job, index, number), ..chunk(0, b"x") });
     output.append(&chunks).unwrap();
     let reader = output.reader();
 
-    let first = reader.attempts_with_output(JobId(1), None, 2).unwrap();
+    let first = reader.ranks_with_output(JobId(1), None, 2).unwrap();
     assert_eq!(first, [attempt(1, 0, 1), attempt(1, 0, 2)]);
-    let next = reader.attempts_with_output(JobId(1), first.last().copied(), 2).unwrap();
+    let next = reader.ranks_with_output(JobId(1), first.last().copied(), 2).unwrap();
     assert_eq!(next, [attempt(1, 5, 1)]);
 }
 
 #[test]
 fn pruning_removes_the_output_of_one_job() {
     let (_folder, mut output) = open();
-    let other = Chunk { attempt: attempt(2, 0, 1), ..chunk(0, b"kept") };
+    let other = Chunk { rank: attempt(2, 0, 1), ..chunk(0, b"kept") };
     output.append(&[chunk(0, b"removed"), other.clone()]).unwrap();
 
     assert_eq!(output.prune(JobId(1)).unwrap(), 7);
 
     assert_eq!(all(&output.reader()), b"");
-    assert_eq!(output.reader().length(other.attempt, Stream::Stdout).unwrap(), 4);
+    assert_eq!(output.reader().length(other.rank, Stream::Stdout).unwrap(), 4);
 }
 
 #[test]
@@ -132,4 +130,44 @@ fn the_largest_chunk_is_kept_whole() {
     assert_eq!(output.append(&[chunk(0, &bytes)]).unwrap(), [Ok(CHUNK_LIMIT as u64)]);
 
     assert_eq!(all(&output.reader()), bytes);
+}
+
+#[test]
+fn each_rank_of_a_gang_has_its_own_streams() {
+    let (_folder, mut output) = open();
+    let of =
+        |rank, bytes: &[u8]| Chunk { rank: attempt(1, 0, 1).attempt.rank(rank), ..chunk(0, bytes) };
+    output.append(&[of(2, b"two"), of(0, b"none"), of(2, b"two more")]).unwrap();
+    let reader = output.reader();
+
+    let ranks = reader.ranks_with_output(JobId(1), None, 9).unwrap();
+
+    let read = |rank: RankId| reader.read(rank, Stream::Stdout, 0, 99).unwrap();
+    assert_eq!(ranks, [0, 2].map(|rank| attempt(1, 0, 1).attempt.rank(rank)));
+    let all: Vec<_> = ranks.into_iter().map(read).collect();
+    assert_eq!(all, [b"none".to_vec(), b"two more".to_vec()]);
+}
+
+#[test]
+fn a_file_without_ranks_opens_and_what_it_has_is_of_rank_0() {
+    let folder = tempfile::tempdir().unwrap();
+    let old = rusqlite::Connection::open(folder.path().join("output.db")).unwrap();
+    old.execute_batch(
+        "PRAGMA application_id = 0x5250574F; PRAGMA user_version = 1;
+         CREATE TABLE chunks (
+            id INTEGER PRIMARY KEY, job INTEGER NOT NULL, task INTEGER NOT NULL, attempt INTEGER NOT NULL,
+            stream INTEGER NOT NULL, start INTEGER NOT NULL, bytes BLOB NOT NULL
+         ) STRICT;
+         CREATE UNIQUE INDEX chunks_in_order ON chunks (job, task, attempt, stream, start);
+         INSERT INTO chunks (job, task, attempt, stream, start, bytes) VALUES (1, 0, 1, 1, 0, x'6f6c64');",
+    )
+    .unwrap();
+    drop(old);
+
+    let mut output = Output::open(folder.path()).unwrap();
+    output.append(&[chunk(3, b" and new")]).unwrap();
+
+    assert_eq!(all(&output.reader()), b"old and new");
+    drop(output);
+    assert_eq!(all(&Output::open(folder.path()).unwrap().reader()), b"old and new");
 }

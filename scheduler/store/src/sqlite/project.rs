@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use repower_model::AttemptId;
 use rusqlite::Connection;
 
-use super::{attempts, jobs, nodes};
+use super::{attempts, jobs, nodes, ranks};
 use crate::rows::Row;
 
 /// Writes the rows in order.
@@ -24,6 +24,11 @@ pub(super) fn rows(connection: &Connection, rows: &[Row]) -> rusqlite::Result<()
             Row::AttemptStarted { id, .. } if whole.contains(id) => {}
             Row::AttemptStarted { id, started } => attempts.started(*id, *started)?,
             Row::AttemptEnded(ended) => attempts.ended(ended)?,
+            Row::RankPlaced { id, node, node_name } => {
+                ranks::placed(connection, *id, *node, node_name)?;
+            }
+            Row::RankStarted { id, started } => ranks::started(connection, *id, *started)?,
+            Row::RankEnded { id, ended } => ranks::ended(connection, *id, ended)?,
             Row::Node(node) => nodes::write(connection, node)?,
         }
     }
@@ -43,6 +48,9 @@ fn told_whole(rows: &[Row]) -> BTreeSet<AttemptId> {
         | Row::JobEnded(_)
         | Row::AttemptPlaced(_)
         | Row::AttemptStarted { .. }
+        | Row::RankPlaced { .. }
+        | Row::RankStarted { .. }
+        | Row::RankEnded { .. }
         | Row::Node(_) => None,
     });
     ends.collect()

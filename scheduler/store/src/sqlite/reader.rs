@@ -3,16 +3,16 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use repower_model::{IndexRange, JobId, Key};
+use repower_model::{IndexRange, JobId, Key, RankId, TaskId};
 use rusqlite::OptionalExtension as _;
 
 use super::schema::LEDGER;
-use super::{AttemptFilter, JobFilter, attempts, jobs, ledger, nodes};
+use super::{AttemptFilter, JobFilter, attempts, jobs, ledger, nodes, ranks};
 use crate::database::FileError;
 use crate::journal::{Ledger, ReadError, SignedHead, StoredEntry};
 use crate::merkle::Hash;
 use crate::pool::Pool;
-use crate::rows::{AttemptRow, JobRow, NodeRow};
+use crate::rows::{AttemptRow, JobRow, NodeRow, RankRow};
 
 /// A handle for queries on a ledger; cheap to clone, and to share between threads.
 ///
@@ -63,6 +63,17 @@ impl Reader {
         filter: &AttemptFilter,
     ) -> Result<Vec<AttemptRow>, ReadError> {
         Ok(self.pool.with(|connection| attempts::list(connection, job, filter))?)
+    }
+
+    /// The ranks of a task's attempts, by attempt and rank; none if it is not a gang. At most `limit`:
+    /// those of the latest attempts.
+    pub fn latest_ranks(&self, task: TaskId, limit: usize) -> Result<Vec<RankRow>, ReadError> {
+        Ok(self.pool.with(|connection| ranks::latest(connection, task, limit))?)
+    }
+
+    /// One rank of a gang.
+    pub fn rank(&self, id: RankId) -> Result<Option<RankRow>, ReadError> {
+        Ok(self.pool.with(|connection| ranks::by_id(connection, id))?)
     }
 
     /// The tasks of a job that failed for good, as ranges in order.

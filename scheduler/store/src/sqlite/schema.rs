@@ -6,6 +6,7 @@ use crate::database::Kind;
 pub(super) const LEDGER: Kind = Kind {
     name: "ledger.db",
     application_id: 0x5250_574C,
-    version: 1,
-    schema: include_str!("schema.sql"),
+    version: 2,
+    schema: concat!(include_str!("schema.sql"), include_str!("ranks.sql")),
+    upgrades: &[include_str!("ranks.sql")],
 };

@@ -1,12 +1,14 @@
 //! Who starts when.
 
-use repower_model::{AttemptId, Bytes, Cpus, JobId, Outcome, Resources, StopReason, TaskId};
+use repower_model::{
+    AttemptId, Bytes, Cpus, JobId, Outcome, RankId, Resources, StopReason, TaskId,
+};
 
-use super::{World, attempt, spec};
+use super::{World, attempt, spec, start};
 use crate::{Action, Input, Limits, Status};
 
-fn of_job(job: u64) -> AttemptId {
-    AttemptId { task: TaskId { job: JobId(job), index: 0 }, number: 1 }
+fn of_job(job: u64) -> RankId {
+    AttemptId { task: TaskId { job: JobId(job), index: 0 }, number: 1 }.rank(0)
 }
 
 #[test]
@@ -29,7 +31,7 @@ fn a_large_task_at_the_front_holds_up_smaller_ones_behind_it() {
     world.define(2, repower_model::JobSpec { resources: cpus(2), ..spec() });
 
     world.run(0);
-    world.tell(Input::Start(of_job(2)));
+    world.tell(start(of_job(2)));
     world.start(1);
     assert_eq!(world.launched(), []);
     world.exit(attempt(0), Status::Code(0), true);
@@ -70,7 +72,7 @@ fn a_task_that_could_never_fit_is_given_back_with_both_numbers() {
 fn a_task_of_a_job_that_was_never_defined_is_given_back() {
     let mut world = World::new();
 
-    world.tell(Input::Start(of_job(9)));
+    world.tell(start(of_job(9)));
 
     assert!(
         matches!(&world.outcomes()[..], [(_, Outcome::Lost { detail })] if detail.contains("job 9"))

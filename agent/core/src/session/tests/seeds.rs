@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use repower_model::{AttemptId, JobSpec, Span, StopReason};
+use repower_model::{JobSpec, RankId, Span, StopReason};
 
-use super::{World, attempt, spec, terms};
+use super::{World, attempt, spec, start, terms};
 use crate::{Action, Input, Report, Signal, Status};
 
 /// xorshift64*: small, and the same everywhere (Vigna, 2016).
@@ -23,13 +23,13 @@ impl Dice {
 struct Story {
     world: World,
     dice: Dice,
-    launching: BTreeSet<AttemptId>,
-    running: BTreeSet<AttemptId>,
-    draining: BTreeSet<AttemptId>,
-    ordered: BTreeSet<AttemptId>,
-    stale: BTreeSet<AttemptId>,
-    ended: BTreeSet<AttemptId>,
-    printed: BTreeMap<AttemptId, u64>,
+    launching: BTreeSet<RankId>,
+    running: BTreeSet<RankId>,
+    draining: BTreeSet<RankId>,
+    ordered: BTreeSet<RankId>,
+    stale: BTreeSet<RankId>,
+    ended: BTreeSet<RankId>,
+    printed: BTreeMap<RankId, u64>,
     received: u64,
     linked: bool,
 }
@@ -52,7 +52,7 @@ impl Story {
         }
     }
 
-    fn one_of(&mut self, set: &BTreeSet<AttemptId>) -> Option<AttemptId> {
+    fn one_of(&mut self, set: &BTreeSet<RankId>) -> Option<RankId> {
         let at = self.dice.roll(set.len().max(1) as u64);
         set.iter().nth(usize::try_from(at).unwrap()).copied()
     }
@@ -63,7 +63,7 @@ impl Story {
             0 | 1 if self.linked => {
                 let next = attempt(u32::try_from(self.dice.roll(400)).unwrap());
                 if self.ordered.insert(next) {
-                    self.world.tell(Input::Start(next));
+                    self.world.tell(start(next));
                 }
             }
             2 if self.linked => {
@@ -121,7 +121,7 @@ impl Story {
         }
     }
 
-    fn exit(&mut self, one: AttemptId) {
+    fn exit(&mut self, one: RankId) {
         self.running.remove(&one);
         let drained = self.dice.roll(2) == 0;
         if !drained {
@@ -181,7 +181,8 @@ impl Story {
                     assert!(self.launching.len() + self.running.len() <= 2, "overbooked");
                 }
                 Action::Signal { attempt, signal: Signal::Kill } => self.exit(attempt),
-                Action::Signal { signal: Signal::Terminate, .. } | Action::ResumeReading => {}
+                Action::Signal { signal: Signal::Terminate | Signal::Checkpoint(_), .. }
+                | Action::ResumeReading => {}
                 Action::CloseOutput { attempt } => assert!(self.draining.remove(&attempt)),
                 Action::ForgetJob(_) => {
                     assert!(self.launching.is_empty() && self.running.is_empty());

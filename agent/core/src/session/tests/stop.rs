@@ -2,8 +2,8 @@
 
 use repower_model::{AttemptId, JobId, JobSpec, Outcome, Span, StopReason, TaskId};
 
-use super::{World, attempt, kill, spec, terminate};
-use crate::{Input, Status};
+use super::{World, attempt, kill, spec, start, terminate};
+use crate::{Action, Input, Signal, Status};
 
 #[test]
 fn a_cancelled_attempt_that_waits_ends_without_having_started() {
@@ -167,7 +167,7 @@ fn an_agent_that_leaves_ignores_orders_to_start_and_so_comes_to_rest() {
 
     world.tell(Input::Leave);
     world.start(0);
-    world.tell(Input::Start(AttemptId { task: TaskId { job: JobId(9), index: 0 }, number: 1 }));
+    world.tell(start(AttemptId { task: TaskId { job: JobId(9), index: 0 }, number: 1 }.rank(0)));
 
     assert_eq!(world.actions(), []);
     assert_eq!(world.sent(), None);
@@ -225,4 +225,56 @@ fn what_is_cancelled_before_it_runs_while_the_agent_leaves_gets_the_short_grace(
     world.tell(Input::Started { attempt: attempt(0) });
 
     assert_eq!(world.wake(), 5_000);
+}
+
+#[test]
+fn a_preempted_attempt_gets_the_signal_of_its_job_and_is_preempted_whatever_it_exits_with() {
+    for status in [Status::Code(0), Status::Code(3), Status::Signal(10)] {
+        let spec = JobSpec { checkpoint_signal: Some(10), grace: Span::from_secs(30), ..spec() };
+        let mut world = World::with(spec);
+
+        world.run(0);
+        world.stop(attempt(0), StopReason::Preempted);
+        let signal = Signal::Checkpoint(10);
+        assert_eq!(world.actions(), [Action::Signal { attempt: attempt(0), signal }]);
+        world.exit(attempt(0), status, true);
+
+        assert_eq!(world.outcomes(), [(attempt(0), Outcome::Preempted)]);
+        assert_eq!(world.actions(), []);
+    }
+}
+
+#[test]
+fn a_preempted_attempt_that_goes_on_is_killed_after_its_own_grace() {
+    let mut world = World::with(JobSpec { grace: Span::from_secs(30), ..spec() });
+
+    world.run(0);
+    world.stop(attempt(0), StopReason::Preempted);
+    assert_eq!(world.actions(), [terminate(attempt(0))], "no signal of its own: SIGTERM");
+    assert_eq!(world.wake(), 30_000);
+
+    assert_eq!(world.actions(), [kill(attempt(0))]);
+    world.exit(attempt(0), Status::Signal(9), true);
+    assert_eq!(world.outcomes(), [(attempt(0), Outcome::Preempted)]);
+}
+
+#[test]
+fn only_a_preemption_uses_the_signal_of_the_job() {
+    let mut world = World::with(JobSpec { checkpoint_signal: Some(10), ..spec() });
+
+    world.run(0);
+    world.stop(attempt(0), StopReason::Cancelled);
+
+    assert_eq!(world.actions(), [terminate(attempt(0))]);
+}
+
+#[test]
+fn what_is_preempted_before_it_starts_is_given_back() {
+    let mut world = World::new();
+    world.start_all(0..3);
+    world.actions();
+
+    world.stop(attempt(2), StopReason::Preempted);
+
+    assert_eq!(world.outcomes(), [(attempt(2), Outcome::Recalled)]);
 }

@@ -1,6 +1,7 @@
 //! Bounds on what a job may say. There is a limit on everything.
 
 mod demand;
+mod gang;
 mod timing;
 
 use repower_model::{Bytes, Cpus, Dimension, JobSpec, NodePhase, Resources, Timestamp};
@@ -54,6 +55,7 @@ pub(super) fn check(spec: &JobSpec, now: Timestamp) -> Result<(), Refusal> {
     }
     numbers(spec)?;
     demand::check(spec)?;
+    gang::check(spec)?;
     timing::check(spec, now)
 }
 
@@ -98,7 +100,10 @@ fn amounts(asked: &Resources) -> Result<(), Refusal> {
 /// nothing is known, and it waits.
 pub(super) fn fits_somewhere(state: &State, spec: &JobSpec) -> Result<(), Refusal> {
     let mut all = std::iter::once(&spec.resources).chain(&spec.alternatives);
-    all.try_for_each(|asked| holds(state, asked))
+    all.try_for_each(|asked| {
+        holds(state, asked)?;
+        gang::fits_somewhere(state, spec, asked)
+    })
 }
 
 fn holds(state: &State, asked: &Resources) -> Result<(), Refusal> {

@@ -1,6 +1,6 @@
 //! Pieces of output, and how much of it has been sent.
 
-use repower_model::AttemptId;
+use repower_model::RankId;
 use repower_proto::v1;
 use repower_store::output::Stream;
 
@@ -35,25 +35,26 @@ impl Sent {
     }
 }
 
-/// A piece on the wire.
+/// A piece on the wire; `data` is none where the stream was cut.
 pub(super) fn chunk(
-    id: AttemptId,
+    id: RankId,
     stream: Stream,
     offset: u64,
-    data: Vec<u8>,
-    truncated: bool,
+    data: Option<Vec<u8>>,
 ) -> v1::LogChunk {
+    let truncated = data.is_none();
     let stream = match stream {
         Stream::Stdout => v1::Stream::Stdout,
         Stream::Stderr => v1::Stream::Stderr,
     };
     v1::LogChunk {
-        index: id.task.index,
-        attempt: id.number,
+        index: id.attempt.task.index,
+        attempt: id.attempt.number,
         stream: stream.into(),
         offset,
-        data,
+        data: data.unwrap_or_default(),
         truncated,
+        rank: Some(id.rank),
     }
 }
 

@@ -1,12 +1,12 @@
 //! What people look up.
 
-use repower_model::{Fault, IndexRange, JobId, JobState, NodeId, Outcome, Sequel};
+use repower_model::{Fault, IndexRange, JobId, JobState, NodeId, Outcome, Sequel, Usage};
 
 use super::common::{
     at, attempt_ended, ended, entries, folder, job, job_ended, open, placed, submitted,
 };
 use crate::journal::Journal as _;
-use crate::rows::{AttemptRow, JobRow, NodeRow, Row};
+use crate::rows::{AttemptRow, JobRow, NodeRow, RankEnded, RankRow, Row};
 use crate::sqlite::{AttemptFilter, JobFilter};
 
 #[test]
@@ -231,4 +231,47 @@ fn the_views_show_ended_jobs_with_class_node_exit_code_and_times() {
     assert_eq!(line(attempts), "1.0#1|sweep-1|n7|exited|1|user|failed|2023-11-14T22:13:21.000Z");
     let heads = "SELECT concat_ws('|', size, at, length(root)) FROM heads";
     assert_eq!(line(heads), "4|2023-11-14T22:13:20.000Z|64");
+}
+
+#[test]
+fn the_ranks_of_a_gang_are_listed_with_their_nodes_and_their_ends() {
+    let folder = folder();
+    let mut journal = open(&folder);
+    let attempt = placed(1, 0, 1).id;
+    let place = |rank: u32| Row::RankPlaced {
+        id: attempt.rank(rank),
+        node: NodeId(rank + 4),
+        node_name: format!("n{}", rank + 4),
+    };
+    let end = RankEnded {
+        outcome: Outcome::Lost { detail: "the node was lost".to_owned() },
+        usage: Usage { cpu_us: 5, truncated: true, ..Usage::default() },
+        started: None,
+        ended: at(2),
+    };
+    let rows = [
+        place(0),
+        place(1),
+        place(2),
+        Row::RankStarted { id: attempt.rank(1), started: at(1) },
+        Row::RankEnded { id: attempt.rank(1), ended: Box::new(end.clone()) },
+    ];
+
+    journal.append(&entries(0..1), &rows, at(0)).unwrap();
+
+    let reader = journal.reader();
+    let listed = reader.latest_ranks(attempt.task, 9).unwrap();
+    let row = |rank: u32, started, ended| RankRow {
+        id: attempt.rank(rank),
+        node: NodeId(rank + 4),
+        node_name: format!("n{}", rank + 4),
+        started,
+        ended,
+    };
+    let end = RankEnded { started: Some(at(1)), ..end };
+    let expected = [row(0, None, None), row(1, Some(at(1)), Some(end)), row(2, None, None)];
+    assert_eq!(listed, expected);
+    assert_eq!(reader.latest_ranks(attempt.task, 2).unwrap(), expected[1..]);
+    assert_eq!(reader.rank(attempt.rank(1)).unwrap().as_ref(), Some(&expected[1]));
+    assert_eq!(reader.latest_ranks(placed(1, 1, 1).id.task, 9).unwrap(), []);
 }

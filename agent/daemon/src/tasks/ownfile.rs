@@ -1,0 +1,35 @@
+//! Files that this agent has written for tasks.
+
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+
+/// A file that this agent has written for tasks; removed when it is dropped.
+#[derive(Debug)]
+pub(super) struct OwnFile {
+    path: PathBuf,
+}
+
+impl OwnFile {
+    /// Writes a file that only this user can read and run.
+    pub(super) fn write(path: PathBuf, text: &[u8]) -> io::Result<Self> {
+        let mut file =
+            OpenOptions::new().write(true).create(true).truncate(true).mode(0o700).open(&path)?;
+        let own = Self { path };
+        file.write_all(text)?;
+        Ok(own)
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl Drop for OwnFile {
+    fn drop(&mut self) {
+        if let Err(error) = fs::remove_file(&self.path) {
+            tracing::warn!(path = %self.path.display(), %error, "cannot remove a file of a task");
+        }
+    }
+}
