@@ -87,8 +87,8 @@ impl State {
                 let (node, runway, alternative) = (*node, *runway, *alternative);
                 self.placed(*attempt, &Placed { node, runway, alternative, parts }, at);
             }
-            Fact::AttemptStarted { attempt, started } => self.started(*attempt, *started),
-            Fact::AttemptStopping { attempt, why, .. } => self.stopping(*attempt, *why),
+            Fact::AttemptStarted { attempt, started } => self.started(*attempt, *started, at),
+            Fact::AttemptStopping { attempt, why, .. } => self.stopping(*attempt, *why, at),
             Fact::RankStarted { rank, started } => self.rank_started(*rank, *started),
             Fact::RankEnded(ended) => {
                 if let Some(node) = self.rank_ended(ended, at) {
@@ -303,7 +303,7 @@ impl State {
         let until = attempt.until;
         until.map(|until| self.ends.insert((until, task)));
         self.backlog.starts(self.processors(task), until, self.now);
-        self.share(&spec.project, &Amounts::Taken(asked));
+        self.share(&spec.project, &Amounts::Taken(asked), at);
     }
 
     /// How many processors a live attempt takes in all.
@@ -312,16 +312,16 @@ impl State {
         self.jobs[&task.job].spec.processors(alternative)
     }
 
-    /// A project's tasks hold more or less than before.
-    pub(super) fn share(&mut self, project: &str, amounts: &Amounts<'_>) {
+    /// A project's tasks hold more or less than before. By the time of the fact: a snapshot may know
+    /// of a later one, to which time went on without a fact.
+    pub(super) fn share(&mut self, project: &str, amounts: &Amounts<'_>, at: Timestamp) {
         let half_life = self.scheduling().half_life;
         let total = self.offers.total();
         let change = Change { amounts, total, half_life };
-        self.shares.change(project, self.now, &change);
+        self.shares.change(project, at, &change);
     }
 
-    fn started(&mut self, id: AttemptId, started: Timestamp) {
-        let now = self.now;
+    fn started(&mut self, id: AttemptId, started: Timestamp, at: Timestamp) {
         let Some(attempt) = self.attempts.get_mut(&id.task) else {
             return;
         };
@@ -333,12 +333,12 @@ impl State {
             return;
         };
         // Its time runs from its start, which is what its agent measures.
-        let start = started.max(attempt.placed).min(now.max(attempt.placed));
+        let start = started.max(attempt.placed).min(at.max(attempt.placed));
         let until = start + before.since(attempt.placed);
         self.expect_end(id.task, until);
     }
 
-    fn stopping(&mut self, id: AttemptId, why: StopReason) {
+    fn stopping(&mut self, id: AttemptId, why: StopReason, at: Timestamp) {
         let event = match why {
             StopReason::Recalled => attempt::Event::Recall,
             StopReason::Preempted => attempt::Event::Preempt,
@@ -353,7 +353,7 @@ impl State {
         match why {
             StopReason::Cancelled | StopReason::Preempted => {
                 let grace = self.jobs[&id.task.job].spec.grace;
-                let by = self.now + grace;
+                let by = at + grace;
                 let until = self.attempts.get(&id.task).and_then(|attempt| attempt.until);
                 self.expect_end(id.task, until.map_or(by, |until| until.min(by)));
             }
@@ -499,7 +499,7 @@ impl State {
             attempt.until.map(|until| self.ends.remove(&(until, task)));
             let cpus = spec.processors(attempt.alternative);
             self.backlog.ends(cpus, attempt.until, self.now);
-            self.share(&spec.project, &Amounts::Given(asked));
+            self.share(&spec.project, &Amounts::Given(asked), at);
         } else {
             node.runway.retain(|waiting| *waiting != task);
         }

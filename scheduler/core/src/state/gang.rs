@@ -25,7 +25,7 @@ impl State {
             let node = self.known_node(part.node);
             node.holding.insert(task);
             node.take(&here, spec.constraints.exclusive);
-            self.share(&spec.project, &Amounts::Taken(&here));
+            self.share(&spec.project, &Amounts::Taken(&here), at);
             self.reoffer(part.node);
         }
     }
@@ -65,7 +65,7 @@ impl State {
         if is_last_here || !spec.constraints.exclusive {
             node.give(asked, spec.constraints.exclusive);
         }
-        self.share(&spec.project, &Amounts::Given(asked));
+        self.share(&spec.project, &Amounts::Given(asked), at);
         self.promote(id, at);
         unasked.then_some(id)
     }
