@@ -30,7 +30,7 @@ pub enum Fault {
     Drift,
     /// Nodes on which every task fails, or cannot be started.
     BlackHoles,
-    /// Operators drain and resume nodes.
+    /// Operators drain, resume and reserve nodes.
     Drains,
     /// People cancel jobs, whole or in part.
     Cancels,

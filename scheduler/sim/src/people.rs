@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use repower_core::effect::Answer;
-use repower_core::input::Input;
+use repower_core::input::{Input, Reserve};
 use repower_core::refusal::Refusal;
-use repower_model::{Dependency, IndexRange, JobId, JobSpec, Key, NodeId, Timestamp};
+use repower_model::{Dependency, IndexRange, JobId, JobSpec, Key, NodeId, Span, Timestamp};
 
 use crate::dice::Dice;
 use crate::scheduler::{CallId, Letter};
@@ -95,6 +95,21 @@ impl People {
 
     pub(crate) fn drain(&mut self, node: NodeId) -> CallId {
         self.command(Input::Drain { node, by: "op".into(), reason: "a fan".into() })
+    }
+
+    /// An operator keeps a node for half a minute at most, for nobody or for a project.
+    pub(crate) fn reserve(&mut self, node: NodeId, now: Timestamp) -> CallId {
+        let project = *self.dice.pick(&[None, Some(JobSpec::PROJECT), Some("another")]);
+        let from = now + self.dice.span(Span::ZERO, Span::from_secs(10));
+        let until = from + self.dice.span(Span::from_millis(1), Span::from_secs(20));
+        self.command(Input::Reserve(Box::new(Reserve {
+            nodes: vec![node],
+            from: Some(from),
+            until,
+            project: project.map(str::to_owned),
+            by: "op".into(),
+            reason: "a fan".into(),
+        })))
     }
 
     pub(crate) fn resume(&mut self, node: NodeId) -> CallId {

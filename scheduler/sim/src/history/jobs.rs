@@ -6,8 +6,8 @@ use repower_core::check::Violation;
 use repower_core::fact::{AttemptEnded, Fact, JobSubmitted};
 use repower_core::policy::{Policy, Tier};
 use repower_model::{
-    AttemptId, Dependency, Fault, Gang, Hash, IndexRange, JobId, JobState, Key, NodeId, Outcome,
-    Sequel, StopReason, TaskId, Timestamp,
+    AttemptId, Dependency, Fault, Gang, Hash, IndexRange, JobId, JobSpec, JobState, Key, NodeId,
+    Outcome, Sequel, StopReason, TaskId, Timestamp,
 };
 
 use super::{Rule, hold};
@@ -66,6 +66,11 @@ impl Jobs {
 
     pub(super) fn attempts(&self) -> u64 {
         self.attempts
+    }
+
+    /// What a job asked for.
+    pub(super) fn spec(&self, job: JobId) -> Option<&JobSpec> {
+        self.jobs.get(&job).map(|job| &*job.submitted.spec)
     }
 
     /// Whether a job has ended, and how.

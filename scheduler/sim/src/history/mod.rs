@@ -6,6 +6,7 @@ mod jobs;
 mod nodes;
 mod people;
 mod replay;
+mod reservations;
 
 use repower_core::check::Violation;
 use repower_core::fact::{Entry, Fact};
@@ -14,6 +15,7 @@ use crate::world::{Summary, World};
 use gangs::Gangs;
 use jobs::Jobs;
 use nodes::Nodes;
+use reservations::Reservations;
 
 /// Checks all of it.
 pub(crate) fn check(world: &World<'_>) -> Result<Summary, Violation> {
@@ -47,6 +49,7 @@ struct Story {
     jobs: Jobs,
     nodes: Nodes,
     gangs: Gangs,
+    reservations: Reservations,
     last_token: u64,
 }
 
@@ -81,6 +84,11 @@ impl Story {
                 let gang = self.jobs.gang(attempt.task.job)?;
                 let on = self.gangs.placed(*attempt, *node, parts, gang)?;
                 self.nodes.placed(*attempt, &on)?;
+                let spec =
+                    self.jobs.spec(attempt.task.job).ok_or("what is placed was submitted")?;
+                for node in std::iter::once(node).chain(parts.iter().map(|part| &part.node)) {
+                    self.reservations.placed(*node, spec, entry.at)?;
+                }
                 self.jobs.placed(*attempt, *node, entry.at)
             }
             Fact::RankStarted { rank, .. } => {
@@ -108,10 +116,9 @@ impl Story {
                 self.last_token = id.0;
                 Ok(())
             }
-            Fact::ReservationMade(_)
-            | Fact::ReservationEnded { .. }
-            | Fact::TokenUsed { .. }
-            | Fact::TokenRevoked { .. } => Ok(()),
+            Fact::ReservationMade(one) => self.reservations.made(one, entry.at),
+            Fact::ReservationEnded { .. } => self.reservations.ended(entry),
+            Fact::TokenUsed { .. } | Fact::TokenRevoked { .. } => Ok(()),
             Fact::NodeEnrolled { .. }
             | Fact::NodeConnected { .. }
             | Fact::NodeLost { .. }

@@ -8,11 +8,13 @@ use repower_core::state::{Job, State};
 use repower_model::{Bytes, Cpus, JobId, NodeId, NodePhase, Resources, Span};
 
 use super::{Event, World};
+use crate::clock::EPOCH;
 use crate::dice::Dice;
 use crate::fault::Fault;
 use crate::heap::Class;
 use crate::network::{Cut, End};
 use crate::workload::Ill;
+use repower_agent_core::Moment;
 
 /// How often an operator goes round when the trouble is over.
 const ROUNDS: Span = Span::from_secs(20);
@@ -36,7 +38,7 @@ pub(crate) enum Trouble {
     ClockStep,
     /// A node turns ill, or recovers.
     Illness,
-    /// An operator drains a node, or gives it work again.
+    /// An operator drains a node, gives it work again, or keeps it for a while.
     Drain,
     /// Another policy is adopted.
     Policy,
@@ -157,10 +159,12 @@ impl World<'_> {
             }
             Trouble::Illness => self.fall_ill(node),
             Trouble::Drain => {
-                let call = if self.dice(trouble.concern()).chance(500) {
-                    self.people.drain(node)
-                } else {
-                    self.people.resume(node)
+                // People's clocks are right.
+                let now = EPOCH + self.now.since(Moment::default());
+                let call = match self.dice(trouble.concern()).below(10) {
+                    0..4 => self.people.drain(node),
+                    4..8 => self.people.resume(node),
+                    _ => self.people.reserve(node, now),
                 };
                 self.push(self.now, Class::Arrival, call.0, Event::Ask(call));
             }
