@@ -11,8 +11,8 @@ use repower_core::input::{Input, Report};
 use repower_core::life::attempt::Phase;
 use repower_core::refusal::Refusal;
 use repower_model::{
-    AttemptId, Cpus, Fault, Gang, Instance, JobSpec, JobState, Layout, NodeId, NodePhase, Outcome,
-    Part, RankId, Retries, Sequel, StopReason, Usage, Variable,
+    AttemptId, Constraints, Cpus, Fault, Gang, Instance, JobSpec, JobState, Layout, NodeId,
+    NodePhase, Outcome, Part, RankId, Retries, Sequel, Span, StopReason, Usage, Variable,
 };
 use world::{World, attempt, cpus, exited, job};
 
@@ -453,4 +453,41 @@ fn a_lost_node_gets_its_gang_again_only_when_it_is_back() {
 
     assert_eq!(effects, [Effect::Stop { node, rank: id.rank(1), why: StopReason::Stale }]);
     assert_eq!(place(&mut world)[0].0, attempt(id.task.job, 0, 2));
+}
+
+#[test]
+fn a_gang_gets_a_reservation_on_all_of_its_nodes_and_what_would_reach_into_it_waits() {
+    let mut world = World::with_nodes(&[2, 2]);
+    let minutes = |count: u64| Some(Span::from_secs(60 * count));
+    let two_cpus = |time_limit| JobSpec { resources: cpus(2), time_limit, ..job() };
+    world.submit(two_cpus(minutes(10)));
+    world.submit(JobSpec { time_limit: minutes(10), ..job() });
+    assert_eq!(world.schedule().len(), 2);
+    world.submit(JobSpec { resources: cpus(2), time_limit: minutes(10), ..spread(2, 1) });
+
+    let long = world.submit(JobSpec { time_limit: minutes(60), ..job() });
+    assert_eq!(world.schedule(), [], "it fits now, but would delay the gang");
+    let short = world.submit(JobSpec { time_limit: minutes(5), ..job() });
+
+    let placed = world.schedule();
+    assert_eq!(placed.len(), 1);
+    assert_eq!(placed[0].0.task.job, short, "not {long}");
+}
+
+#[test]
+fn a_gang_that_wants_its_nodes_alone_has_them_until_its_last_rank_there_has_ended() {
+    let mut world = World::with_nodes(&[4, 4]);
+    let constraints = Constraints { exclusive: true, ..Constraints::default() };
+    let id = running(&mut world, JobSpec { constraints, ..spread(1, 2) });
+    let node = node_of(&world, id.rank(0));
+
+    assert_eq!(used(&world, node.0), Cpus::from_whole(4));
+    end(&mut world, id.rank(0), exited(0));
+    assert_eq!(used(&world, node.0), Cpus::from_whole(4));
+    world.submit(JobSpec { resources: cpus(3), ..job() });
+    world.submit(JobSpec { resources: cpus(3), ..job() });
+    assert_eq!(world.schedule().len(), 1, "one goes to the other node");
+    end(&mut world, id.rank(1), exited(0));
+
+    assert_eq!(world.schedule().len(), 1);
 }

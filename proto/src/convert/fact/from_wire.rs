@@ -100,14 +100,7 @@ impl TryFrom<Wire> for Fact {
             Wire::NodeHeldBack(fact) => {
                 Self::NodeHeldBack { node: NodeId(fact.node), reason: fact.reason }
             }
-            Wire::TokenIssued(fact) => Self::TokenIssued {
-                id: TokenId(fact.id),
-                kind: known::<v1::TokenKind>("kind", fact.kind)?.try_into()?,
-                name: fact.name,
-                hash: hash("hash", &fact.hash)?,
-                expires: moment(fact.expires_ms),
-                by: fact.by,
-            },
+            Wire::TokenIssued(fact) => issued(fact)?,
             Wire::ReservationMade(fact) => Self::ReservationMade(Box::new(Reservation {
                 id: ReservationId(fact.id),
                 nodes: fact.nodes.into_iter().map(NodeId).collect(),
@@ -196,5 +189,16 @@ fn rank_ended(fact: v1::RankEnded) -> Result<RankEnded, ConvertError> {
         usage: present("usage", fact.usage)?.into(),
         started: moment(fact.started_ms),
         ended: Timestamp::from_millis(fact.ended_ms),
+    })
+}
+
+fn issued(fact: v1::TokenIssued) -> Result<Fact, ConvertError> {
+    Ok(Fact::TokenIssued {
+        id: TokenId(fact.id),
+        kind: known::<v1::TokenKind>("kind", fact.kind)?.try_into()?,
+        name: fact.name,
+        hash: hash("hash", &fact.hash)?,
+        expires: moment(fact.expires_ms),
+        by: fact.by,
     })
 }
