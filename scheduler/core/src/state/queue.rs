@@ -29,6 +29,8 @@ pub struct Line {
     /// The shape.
     pub shape: Arc<Shape>,
     jobs: BTreeMap<Turn, u64>,
+    /// How many tasks of these jobs wait.
+    tasks: u64,
     /// How many live jobs have the shape, ready or not.
     known: u64,
 }
@@ -142,10 +144,23 @@ impl Queue {
         self.work
     }
 
-    /// How many ready jobs go before `turn`, and how many of their tasks wait.
-    pub fn ahead(&self, turn: Turn) -> (u64, u64) {
-        let before = self.lines.values().flat_map(|line| line.jobs.range(..turn));
-        before.fold((0, 0), |(jobs, sum), (_, tasks)| (jobs + 1, sum + tasks))
+    /// How many ready jobs go before `turn`, how many of their tasks wait, and their work as in
+    /// [`Shape::work`]. Cost: the shapes, and the jobs of those that have some on either side.
+    pub fn ahead(&self, turn: Turn) -> (u64, u64, u128) {
+        let mut sum = (0, 0, 0);
+        for line in self.lines.values() {
+            let whole = line.jobs.last_key_value().is_some_and(|(last, _)| *last < turn);
+            let (jobs, tasks) = if whole {
+                (line.jobs.len() as u64, line.tasks)
+            } else {
+                let before = line.jobs.range(..turn);
+                before.fold((0, 0), |(jobs, sum), (_, tasks)| (jobs + 1, sum + tasks))
+            };
+            sum.0 += jobs;
+            sum.1 += tasks;
+            sum.2 += line.shape.work() * u128::from(tasks);
+        }
+        sum
     }
 
     /// Whether a job is ready to go.
@@ -239,6 +254,7 @@ impl Queue {
         let line = self.lines.get_mut(&shape).expect("a live job's shape is known");
         let before = line.head();
         let counted = line.jobs.insert(turn, tasks).unwrap_or(0);
+        line.tasks = line.tasks + tasks - counted;
         let one = line.shape.work();
         self.work = self.work + one * u128::from(tasks) - one * u128::from(counted);
         self.ages.insert((turn.guard, turn.priority, age, turn.job));
@@ -253,6 +269,7 @@ impl Queue {
         let before = line.head();
         let turn = known.turn;
         let counted = line.jobs.remove(&turn).unwrap_or(0);
+        line.tasks -= counted;
         self.work -= line.shape.work() * u128::from(counted);
         self.ages.remove(&(turn.guard, turn.priority, known.age, turn.job));
         if line.jobs.is_empty() {
@@ -287,7 +304,7 @@ impl Queue {
             self.last_shape += 1;
             ShapeId(self.last_shape)
         });
-        let line = || Line { shape, jobs: BTreeMap::new(), known: 0 };
+        let line = || Line { shape, jobs: BTreeMap::new(), tasks: 0, known: 0 };
         self.lines.entry(id).or_insert_with(line).known += 1;
         id
     }

@@ -5,16 +5,19 @@
 //! if others come that go first, or if something runs for longer than was said.
 
 use std::cmp::Reverse;
+use std::collections::btree_set::Range;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
+use std::iter::Peekable;
 
 use repower_model::{Cpus, JobId, NodeId, ReservationId, Resources, Span, TaskId, Timestamp};
 
+use crate::plan::room::held;
 use crate::plan::{UNKNOWN, filter};
 use crate::reason::Reason;
-use crate::state::{Job, Node, Shape, State, Turn};
+use crate::state::{Attempt, Job, Node, Shape, State, Turn};
 
 /// How many tasks are played through one by one; the rest by the work that they are.
-const STEPS: u64 = 10_000;
+const STEPS: u64 = 5_000;
 
 /// When a task will start.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -160,91 +163,100 @@ struct Play<'a> {
     /// What is free on nodes where that differs from the state.
     free: BTreeMap<NodeId, Resources>,
     by_cpus: BTreeSet<(Cpus, NodeId)>,
-    /// When something is given back: of running tasks their name, of those in the play none.
-    ends: BinaryHeap<Reverse<End>>,
+    /// When running tasks end of which that is known, in order.
+    known: Peekable<Range<'a, (Timestamp, TaskId)>>,
+    /// When other tasks end: those of the play, and running ones whose end is only expected.
+    ends: BinaryHeap<Reverse<(Timestamp, Giver)>>,
     /// How many running tasks have no end that anybody knows.
     blind: u64,
     last: Option<(TaskId, NodeId)>,
 }
 
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
-struct End {
-    at: Timestamp,
-    node: NodeId,
-    given: Resources,
-    task: Option<TaskId>,
+/// Who gives something back.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Giver {
+    /// A task that runs now.
+    Running(TaskId),
+    /// A task of the play, of a node.
+    Played(NodeId, Resources),
 }
 
 impl<'a> Play<'a> {
     fn new(state: &'a State, now: Timestamp) -> Self {
         let takes = state.nodes.values().filter(|node| node.takes_work());
         let by_cpus = takes.map(|node| (node.free().cpus, node.id)).collect();
+        let after = (now, TaskId { job: JobId(u64::MAX), index: u32::MAX });
         let mut play = Self {
             state,
             now,
             free: BTreeMap::new(),
             by_cpus,
+            known: state.ends.range(after..).peekable(),
             ends: BinaryHeap::new(),
             blind: 0,
             last: None,
         };
-        let mut spans: BTreeMap<JobId, Option<Span>> = BTreeMap::new();
-        for (task, attempt) in state.attempts.iter().filter(|(_, attempt)| !attempt.runway) {
-            let at = attempt.until.or_else(|| {
-                let job = &state.jobs[&task.job];
-                let span = *spans
-                    .entry(job.id)
-                    .or_insert_with(|| state.estimate(job).map(|estimate| estimate.span));
-                Some(attempt.started.unwrap_or(attempt.placed) + span?)
-            });
-            let Some(at) = at else {
-                play.blind += 1;
-                continue;
-            };
-            // What is overdue has run for as long as it may take once more.
-            let ran = now.since(attempt.placed);
-            let at = if at <= now { now + ran } else { at };
-            let given = state.asked(*task).cloned().unwrap_or_default();
-            play.ends.push(Reverse(End { at, node: attempt.node, given, task: Some(*task) }));
+        // What is overdue has run for as long as it may take once more.
+        for (_, task) in state.ends.range(..after) {
+            let at = now + now.since(state.attempts[task].placed);
+            play.ends.push(Reverse((at, Giver::Running(*task))));
+        }
+        let waiting: usize = state.nodes.values().map(|node| node.runway.len()).sum();
+        if state.attempts.len() > state.ends.len() + waiting {
+            play.expect_unbounded();
         }
         play
     }
 
+    /// Running tasks without a limit end when they may be expected to, if anybody can tell.
+    fn expect_unbounded(&mut self) {
+        let (state, now) = (self.state, self.now);
+        let mut spans: BTreeMap<JobId, Option<Span>> = BTreeMap::new();
+        let unbounded = |one: &&Attempt| one.until.is_none() && !one.runway;
+        for (task, attempt) in state.attempts.iter().filter(|(_, one)| unbounded(one)) {
+            let span = *spans.entry(task.job).or_insert_with(|| {
+                state.estimate(&state.jobs[&task.job]).map(|estimate| estimate.span)
+            });
+            let Some(span) = span else {
+                self.blind += 1;
+                continue;
+            };
+            let at = attempt.started.unwrap_or(attempt.placed) + span;
+            let at = if at <= now { now + now.since(attempt.placed) } else { at };
+            self.ends.push(Reverse((at, Giver::Running(*task))));
+        }
+    }
+
     fn run(mut self, shape: &Shape, job: &Job, turn: Turn, own: u64) -> Forecast {
         let state = self.state;
-        let mut lines: BinaryHeap<_> = state
-            .queue
-            .lines()
-            .filter_map(|(id, line)| Some(Reverse((line.head()?, id))))
-            .collect();
-        let mut iterators: BTreeMap<_, _> = BTreeMap::new();
-        let (mut steps, mut ahead, mut left_work, mut left_tasks) = (0, 0, 0_u128, 0_u64);
-        while let Some(Reverse((head, id))) = lines.pop() {
-            if head >= turn {
+        let heads = state.queue.lines().filter_map(|(id, line)| Some((line.head()?, id)));
+        let mut heads: BinaryHeap<_> =
+            heads.filter(|(head, _)| *head < turn).map(Reverse).collect();
+        let mut jobs: BTreeMap<_, _> = BTreeMap::new();
+        let (mut steps, mut played) = (0, 0_u128);
+        while let Some(Reverse((head, id))) = heads.pop() {
+            let line = state.queue.line(id).expect("a line of the queue");
+            let jobs = jobs.entry(id).or_insert_with(|| line.jobs());
+            let Some((_, tasks)) = jobs.next() else { continue };
+            let next = jobs.clone().next().filter(|(next, _)| *next < turn);
+            heads.extend(next.map(|(next, _)| Reverse((next, id))));
+            let estimate = state.estimate(&state.jobs[&head.job]).map(|estimate| estimate.span);
+            let wanted = tasks.min(STEPS - steps);
+            // What can never be placed is in nobody's way.
+            self.place_all(&line.shape, wanted, estimate);
+            steps += wanted;
+            played += line.shape.work() * u128::from(wanted);
+            if steps >= STEPS {
                 break;
             }
-            let line = state.queue.line(id).expect("a line of the queue");
-            let jobs = iterators.entry(id).or_insert_with(|| line.jobs());
-            let Some((_, tasks)) = jobs.next() else { continue };
-            if let Some(Reverse(next)) = jobs.clone().next().map(|(turn, _)| Reverse((turn, id))) {
-                lines.push(Reverse(next));
-            }
-            ahead += tasks;
-            let now = tasks.min(STEPS - steps);
-            let estimate = state.estimate(&state.jobs[&head.job]).map(|estimate| estimate.span);
-            let placed = self.place_all(&line.shape, now, estimate);
-            steps += placed;
-            if steps >= STEPS || placed < now {
-                left_work += line.shape.work() * u128::from(tasks - placed);
-                left_tasks += tasks - placed;
-            }
         }
+        let (_, ahead, work) = state.queue.ahead(turn);
         let estimate = state.estimate(job).map(|estimate| estimate.span);
         let more = own.min(STEPS - steps);
         self.place_all(shape, more, estimate);
-        left_work += shape.work() * u128::from(own - more);
-        ahead += own;
-        self.end(shape, ahead, left_work, left_tasks + own - more)
+        let left_work = work.saturating_sub(played) + shape.work() * u128::from(own - more);
+        let left_tasks = (ahead + own).saturating_sub(steps + more);
+        self.end(shape, ahead + own, left_work, left_tasks)
     }
 
     /// Where the play has come to the task itself.
@@ -270,9 +282,13 @@ impl<'a> Play<'a> {
         Forecast { at: Some(self.now), basis }
     }
 
-    /// Starts tasks of a shape one after another. Returns how many could ever be.
-    fn place_all(&mut self, shape: &Shape, tasks: u64, takes: Option<Span>) -> u64 {
-        (0..tasks).take_while(|_| self.place(shape, takes)).count() as u64
+    /// Starts tasks of a shape one after another, as far as they could ever start.
+    fn place_all(&mut self, shape: &Shape, tasks: u64, takes: Option<Span>) {
+        for _ in 0..tasks {
+            if !self.place(shape, takes) {
+                break;
+            }
+        }
     }
 
     /// Starts a task as soon as it can; false if it never could.
@@ -282,17 +298,47 @@ impl<'a> Play<'a> {
                 let at = self.now + takes.or(shape.bound).unwrap_or(UNKNOWN);
                 for (node, given) in taken {
                     self.change(node, &given, false);
-                    self.ends.push(Reverse(End { at, node, given, task: None }));
+                    self.ends.push(Reverse((at, Giver::Played(node, given))));
                 }
                 return true;
             }
-            let Some(Reverse(end)) = self.ends.pop() else {
+            if !self.wait() {
                 return false;
-            };
-            self.now = self.now.max(end.at);
-            self.last = end.task.map(|task| (task, end.node));
-            self.change(end.node, &end.given, true);
+            }
         }
+    }
+
+    /// Goes on to the next end; false if there is none.
+    fn wait(&mut self) -> bool {
+        let expected = self.ends.peek().map(|Reverse((at, _))| *at);
+        let known = self.known.peek().map(|(at, _)| *at);
+        let first_is_known = match (known, expected) {
+            (Some(known), Some(expected)) => known <= expected,
+            (known, _) => known.is_some(),
+        };
+        let next = if first_is_known {
+            self.known.next().map(|(at, task)| (*at, Giver::Running(*task)))
+        } else {
+            self.ends.pop().map(|Reverse(end)| end)
+        };
+        let Some((at, giver)) = next else {
+            return false;
+        };
+        self.now = self.now.max(at);
+        match giver {
+            Giver::Played(node, given) => {
+                self.last = None;
+                self.change(node, &given, true);
+            }
+            Giver::Running(task) => {
+                let attempt = &self.state.attempts[&task];
+                self.last = Some((task, attempt.node));
+                for node in attempt.nodes() {
+                    self.change(node, &held(self.state, task, node), true);
+                }
+            }
+        }
+        true
     }
 
     /// The nodes for a task, each with what it takes there.

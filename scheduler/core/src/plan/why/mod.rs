@@ -91,7 +91,8 @@ pub fn why(state: &State, job: JobId, index: Option<u32>, now: Timestamp) -> Opt
     let shape = Shape::of(&job.spec);
     let (funnel, shortages, of_nodes) = nodes::nodes(state, job, Some(place));
     let standing = state.queue.place(job.id);
-    let (jobs_ahead, tasks_ahead) = standing.map_or((0, 0), |(_, turn)| state.queue.ahead(turn));
+    let (jobs_ahead, tasks_ahead, _) =
+        standing.map_or((0, 0, 0), |(_, turn)| state.queue.ahead(turn));
     let ahead = standing.map_or_else(Vec::new, |(_, turn)| {
         let first = state.queue.first_ahead(turn, NAMED).into_iter();
         let named = |(job, tasks)| Ahead { job, name: state.jobs[&job].spec.name.clone(), tasks };
