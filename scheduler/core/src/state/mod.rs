@@ -3,6 +3,7 @@
 mod apply;
 mod attempt;
 mod backlog;
+mod counted;
 mod dependents;
 mod each;
 mod gang;
