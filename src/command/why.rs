@@ -51,9 +51,9 @@ pub(super) fn show(
     why: &Explanation,
     (zone, now_ms): (&TimeZone, i64),
 ) -> Result<(), Failure> {
-    screen.line(format_args!("{noun}: {} [{}]", words::tame(&why.text), why.code))?;
+    screen.sentence(format_args!("{noun}: {} [{}]", words::tame(&why.text), why.code))?;
     if let Some(forecast) = &why.forecast {
-        screen.line(format_args!("estimated start: {}", when(forecast, zone, now_ms)))?;
+        screen.sentence(format_args!("estimated start: {}", when(forecast, zone, now_ms)))?;
     }
     if why.tasks_ahead > 0 {
         let named = why.ahead.iter().map(|one| {
@@ -64,17 +64,28 @@ pub(super) fn show(
         let more = if why.jobs_ahead > why.ahead.len() as u64 { ", .." } else { "" };
         let (tasks, jobs) = (count(why.tasks_ahead, "task"), count(why.jobs_ahead, "job"));
         let place = why.jobs_ahead + 1;
-        screen.line(format_args!("position {place}: {tasks} of {jobs} first: {named}{more}"))?;
+        screen.sentence(format_args!(
+            "position in queue: {place}, behind {tasks} of {jobs}: {named}{more}"
+        ))?;
     }
     for one in &why.sooner {
-        screen.line(format_args!("sooner: {}", words::tame(&one.text)))?;
+        screen.sentence(format_args!("sooner: {}", words::tame(&one.text)))?;
     }
     if !why.hint.is_empty() && why.sooner.is_empty() {
-        screen.line(format_args!("hint: {}", words::tame(&why.hint)))?;
+        screen.sentence(format_args!("hint: {}", words::tame(&why.hint)))?;
+    }
+    // The nodes say nothing about what waits for a person, another job or a time.
+    let held = why.forecast.as_ref().is_some_and(|forecast| {
+        ["estimate.held", "estimate.own-time"].contains(&forecast.code.as_str())
+    });
+    if held {
+        return Ok(());
     }
     if !why.funnel.is_empty() {
         let mut table = Table::new(&[Column::number("NODES LEFT"), Column::cut("CONDITION", 20)]);
-        for step in &why.funnel {
+        // Once none is left, none comes back.
+        let end = why.funnel.iter().position(|step| step.nodes_left == 0);
+        for step in why.funnel.iter().take(end.map_or(usize::MAX, |end| end + 1)) {
             table.row([step.nodes_left.to_string().into(), step.condition.as_str().into()]);
         }
         screen.line("")?;
@@ -138,8 +149,8 @@ mod tests {
         let why = Explanation {
             job: 12,
             code: "resources.busy".into(),
-            text: "2 nodes could hold a task, but the most cpus free on any is 4".into(),
-            hint: "ask for 4 of cpus or less to start now".into(),
+            text: "2 nodes could hold a task, but none has more than 4 cpus free".into(),
+            hint: "wait, or ask for what is free".into(),
             funnel: vec![
                 step(5, "enrolled"),
                 step(4, "up"),
@@ -163,7 +174,7 @@ mod tests {
             }),
             sooner: vec![Sooner {
                 code: "sooner.less".into(),
-                text: "ask for 4 of cpus or less".into(),
+                text: "ask for 4 cpus or less".into(),
             }],
             ..Explanation::default()
         };
@@ -174,10 +185,12 @@ mod tests {
         assert_eq!(
             shown,
             "\
-task 12.3: 2 nodes could hold a task, but the most cpus free on any is 4 [resources.busy]
-estimated start: 2026-05-01 11:00:00 (in 12m05s), after the 3 tasks that go first
-position 2: 3 tasks of 1 job first: 7 (train, 3 tasks)
-sooner: ask for 4 of cpus or less
+task 12.3: 2 nodes could hold a task, but none has more than 4 cpus free
+  [resources.busy]
+estimated start: 2026-05-01 11:00:00 (in 12m05s), after the 3 tasks that go
+  first
+position in queue: 2, behind 3 tasks of 1 job: 7 (train, 3 tasks)
+sooner: ask for 4 cpus or less
 
 NODES LEFT  CONDITION
          5  enrolled

@@ -4,10 +4,14 @@ use std::fmt;
 use std::io::{self, IsTerminal, Write};
 
 use serde::Serialize;
+use unicode_width::UnicodeWidthStr as _;
 
 use super::table::{Table, tinted};
 use super::words::Tint;
 use crate::failure::{Exit, Explain};
+
+/// The columns of a screen that does not say how many it has.
+const USUAL: usize = 80;
 
 /// What results are written as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
@@ -124,6 +128,15 @@ impl Screen {
         writeln!(self.out.write, "{line}").map_err(|source| OutputError { source })
     }
 
+    /// Writes a sentence of the result, broken between words where the screen ends; elsewhere where
+    /// a screen of the usual width would. What follows the first line is indented.
+    pub fn sentence(&mut self, text: impl fmt::Display) -> Result<(), OutputError> {
+        for line in folded(&text.to_string(), self.width.unwrap_or(USUAL)) {
+            self.line(line)?;
+        }
+        Ok(())
+    }
+
     /// Writes a line of the result, coloured where colours are on.
     pub fn tinted(&mut self, line: &str, tint: Option<Tint>) -> Result<(), OutputError> {
         let tint = tint.filter(|_| self.out.colour);
@@ -187,12 +200,46 @@ impl Screen {
     }
 }
 
-/// Returns the columns of the terminal on standard output; 80 if it does not say.
+/// Returns a text in lines of at most `width` cells, as far as its words let them.
+fn folded(text: &str, width: usize) -> Vec<String> {
+    const INDENT: &str = "  ";
+    let mut lines = vec![String::new()];
+    for word in text.split(' ') {
+        let line = lines.last_mut().expect("there is always one");
+        let room = width.saturating_sub(line.width());
+        if line.trim_start().is_empty() {
+            line.push_str(word);
+        } else if word.width() < room {
+            line.push(' ');
+            line.push_str(word);
+        } else {
+            lines.push(format!("{INDENT}{word}"));
+        }
+    }
+    lines
+}
+
+/// Returns the columns of the terminal on standard output; the usual ones if it does not say.
 fn terminal_width() -> usize {
-    const USUAL: usize = 80;
     rustix::termios::tcgetwinsize(rustix::stdio::stdout())
         .ok()
         .map(|size| usize::from(size.ws_col))
         .filter(|columns| *columns > 0)
         .unwrap_or(USUAL)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sentence_is_broken_between_words_and_a_long_word_stays_whole() {
+        let lines = folded("job 12: it waits for a-name-that-is-longer-than-that to end", 20);
+
+        assert_eq!(
+            lines,
+            ["job 12: it waits for", "  a-name-that-is-longer-than-that", "  to end"]
+        );
+        assert_eq!(folded("short", 20), ["short"]);
+    }
 }

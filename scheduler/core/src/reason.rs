@@ -11,6 +11,8 @@ use crate::plan::filter::Condition;
 pub enum Reason {
     /// A named person must approve the class first.
     Review {
+        /// The job.
+        job: JobId,
         /// The class.
         class: String,
     },
@@ -72,12 +74,30 @@ pub enum Reason {
     Busy {
         /// How many could.
         nodes: usize,
+        /// How many of them lack the dimension: fewer than all if others lack something else.
+        lacking: usize,
         /// The dimension that most of them lack.
         dimension: String,
         /// How much a task asks for.
         asked: String,
-        /// The most that any of them has free.
+        /// The most that any of those that lack it has free.
         free: String,
+    },
+    /// It wants a node for itself, and others run on all that could hold it.
+    Occupied {
+        /// How many could.
+        nodes: usize,
+    },
+    /// The ranks of a gang start together, and not enough nodes have room for theirs.
+    Gang {
+        /// How many nodes it takes, or ranks where any nodes will do.
+        wanted: u64,
+        /// How many nodes have room now, or for how many ranks there is room.
+        free: u64,
+        /// The same if all were empty.
+        most: u64,
+        /// What is counted: `node` or `rank`.
+        noun: &'static str,
     },
     /// Its project holds as much as it may.
     Quota {
@@ -98,8 +118,8 @@ pub enum Reason {
         job: JobId,
         /// Where that is to start.
         node: String,
-        /// When.
-        at: Timestamp,
+        /// When; `None`: nobody knows.
+        at: Option<Timestamp>,
     },
     /// Others go first, and what is free is kept for them.
     Behind {
@@ -135,6 +155,8 @@ impl Reason {
             Self::NothingFits { .. } => "resources.too-large",
             Self::Reserved { .. } => "nodes.reserved",
             Self::Busy { .. } => "resources.busy",
+            Self::Occupied { .. } => "nodes.occupied",
+            Self::Gang { .. } => "gang.waiting",
             Self::Quota { .. } => "project.quota",
             Self::WouldDelay { .. } => "backfill.would-delay",
             Self::Behind { .. } => "queue.behind",
@@ -147,9 +169,9 @@ impl Reason {
     /// What would help, in the imperative; nothing if nothing would.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::Review { .. } => {
-                Some("an operator decides with `repower review JOB --approve --reason ..`".into())
-            }
+            Self::Review { job, .. } => Some(format!(
+                "an operator decides: `repower review {job} --approve --reason WHY`, or --deny"
+            )),
             Self::Dependency { on } => {
                 on.first().map(|job| format!("see `repower why {job}` for the one it waits for"))
             }
@@ -160,7 +182,7 @@ impl Reason {
                 Some("submit with a higher `%limit` to run more at once".into())
             }
             Self::NoNodes => {
-                Some("start an agent, or see `repower nodes` for why none is up".into())
+                Some("`repower nodes` shows why; `repower resume NODE` ends a drain".into())
             }
             Self::NoneMeets { .. } => Some(
                 "`repower nodes` and `repower node NAME` show what there is; ask for less, or add such a node"
@@ -174,10 +196,18 @@ impl Reason {
             }
             Self::Reserved { .. } => Some("`repower reservations` says for whom and why".into()),
             Self::NothingFits { dimension, most, .. } => {
-                Some(format!("ask for {most} of {dimension} or less, or add a larger node"))
+                let most = amount(most, dimension);
+                Some(format!("ask for {most} or less, or add a larger node"))
             }
-            Self::Busy { dimension, free, .. } => {
-                Some(format!("ask for {free} of {dimension} or less to start now"))
+            Self::Busy { .. } => {
+                Some("wait, or ask for what is free: `repower nodes` shows it".into())
+            }
+            Self::Occupied { .. } => Some("wait, or leave out --exclusive".into()),
+            Self::Gang { wanted, most, .. } if most < wanted => Some(
+                "ask for fewer nodes or ranks, or bring nodes back: `repower nodes` shows them".into(),
+            ),
+            Self::Gang { .. } => {
+                Some("wait, or ask for fewer nodes or for --layout pack".into())
             }
             Self::Quota { project, .. } => Some(format!(
                 "it goes when tasks of project {project} end; an operator can raise the quota in the policy"
@@ -196,17 +226,20 @@ impl Reason {
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Review { class } => write!(f, "class `{class}` needs a review by an operator"),
+            Self::Review { class, .. } => {
+                write!(f, "class `{class}` needs a review by an operator")
+            }
             Self::Dependency { on } => {
-                let ids: Vec<_> = on.iter().map(ToString::to_string).collect();
-                write!(f, "waits for job {} to end", ids.join(", "))
+                write!(f, "it waits for {} to end", named(on, "job"))
             }
             Self::TaskDependency { on } => {
-                let ids: Vec<_> = on.iter().map(ToString::to_string).collect();
-                write!(f, "waits for task {} to end", ids.join(", "))
+                write!(f, "it waits for {} to end", named(on, "task"))
             }
             Self::StartAfter { .. } => f.write_str("it asked for a later start"),
             Self::RetryAfter { .. } => f.write_str("a retry waits for its time"),
+            Self::ArrayLimit { limit: 1 } => {
+                f.write_str("1 of its tasks runs, and its array allows no more at once")
+            }
             Self::ArrayLimit { limit } => {
                 write!(f, "{limit} of its tasks run, and its array allows no more at once")
             }
@@ -214,7 +247,8 @@ impl fmt::Display for Reason {
             Self::NoneMeets { condition } => write!(f, "no node in reach is {condition}"),
             Self::NothingFits { dimension, asked, most } => write!(
                 f,
-                "a task asks for {asked} of {dimension}, and no node in reach has more than {most}"
+                "a task asks for {}, and no node in reach has more than {most}",
+                amount(asked, dimension)
             ),
             Self::Reserved { nodes, id, begins, ends, bound } => {
                 let (many, are) = if *nodes == 1 { ("node", "is") } else { ("nodes", "are") };
@@ -230,23 +264,93 @@ impl fmt::Display for Reason {
                     ),
                 }
             }
-            Self::Busy { nodes, dimension, asked, free } => write!(
+            Self::Busy { nodes, lacking, dimension, asked, free } => {
+                let (free, asked) = (amount(free, dimension), amount(asked, dimension));
+                busy(f, (*nodes, *lacking), &asked, &free)
+            }
+            Self::Occupied { nodes: 1 } => f.write_str(
+                "it wants a node for itself, and others run on the one that could hold it",
+            ),
+            Self::Occupied { nodes } => write!(
                 f,
-                "{nodes} {} could hold a task, but the most {dimension} free on any is {free} and it asks for {asked}",
-                if *nodes == 1 { "node" } else { "nodes" }
+                "it wants a node for itself, and others run on all {nodes} that could hold it"
+            ),
+            Self::Gang { wanted, free, most, noun: "rank" } => write!(
+                f,
+                "its {wanted} ranks start together, and there is room for {free} now, or {most} if \
+                 all nodes were empty"
+            ),
+            Self::Gang { wanted, free, most, noun } => write!(
+                f,
+                "its ranks start together on {wanted} {noun}{}, and {free} {} room for their share \
+                 now, or {most} if all were empty",
+                if *wanted == 1 { "" } else { "s" },
+                if *free == 1 { "has" } else { "have" }
             ),
             Self::Quota { project, dimension, held, asked, most } => write!(
                 f,
-                "project {project} holds {held} of {dimension} and may hold {most}; a task asks for {asked}"
+                "project {project} holds {held} of the {} that it may have, and a task asks for {asked}",
+                amount(most, dimension)
             ),
-            Self::WouldDelay { job, node, .. } => {
+            Self::WouldDelay { job, node, at: Some(_) } => {
                 write!(f, "what is free on {node} is kept for job {job}, which it would delay")
             }
-            Self::Behind { tasks: 1 } => f.write_str("1 task goes first"),
-            Self::Behind { tasks } => write!(f, "{tasks} tasks go first"),
+            Self::WouldDelay { job, node, at: None } => write!(
+                f,
+                "what is free on {node} is kept for job {job}, which has waited for long and could \
+                 go nowhere else sooner"
+            ),
+            Self::Behind { tasks } => {
+                let (go, them) =
+                    if *tasks == 1 { ("task goes", "it") } else { ("tasks go", "them") };
+                write!(
+                    f,
+                    "it would fit, but {tasks} {go} first, and the policy lets nothing overtake {them}"
+                )
+            }
             Self::Next => f.write_str("it fits and goes with the next pass"),
             Self::OnNode { node } => write!(f, "it is on node {node}"),
             Self::Ended { how } => write!(f, "it has ended: {how}"),
         }
+    }
+}
+
+/// An amount of a dimension, as a person would say it: `1 cpu`, `4 GiB of memory`.
+pub(crate) fn amount(shown: &str, dimension: &str) -> String {
+    match (dimension, shown) {
+        ("cpus", "1") => "1 cpu".to_owned(),
+        ("cpus", _) => format!("{shown} cpus"),
+        _ => format!("{shown} of {dimension}"),
+    }
+}
+
+/// Jobs or tasks by their ids: `job 3`, `jobs 3, 4`.
+fn named<T: fmt::Display>(ids: &[T], noun: &str) -> String {
+    let plural = if ids.len() == 1 { "" } else { "s" };
+    let ids: Vec<_> = ids.iter().map(ToString::to_string).collect();
+    format!("{noun}{plural} {}", ids.join(", "))
+}
+
+/// Of so many nodes so many have no more than `free` free.
+fn busy(
+    f: &mut fmt::Formatter<'_>,
+    (nodes, lacking): (usize, usize),
+    asked: &str,
+    free: &str,
+) -> fmt::Result {
+    if nodes == 1 {
+        write!(f, "the one node that could hold a task has {free} free, and it asks for {asked}")
+    } else if lacking == nodes {
+        write!(
+            f,
+            "{nodes} nodes could hold a task, but none has more than {free} free, and it asks for {asked}"
+        )
+    } else {
+        let have = if lacking == 1 { "has" } else { "have" };
+        write!(
+            f,
+            "{nodes} nodes could hold a task, but none has all of it free: {lacking} of them {have} no \
+             more than {free}, and it asks for {asked}"
+        )
     }
 }

@@ -2,6 +2,8 @@
 
 use repower_model::{ArrayError, Bytes, JobId, JobState, NodeId, ReservationId, Span, TokenId};
 
+use crate::reason::amount;
+
 /// A command that the scheduler will not carry out. Nothing was changed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
@@ -56,7 +58,10 @@ pub enum Refusal {
         allowed: String,
     },
     /// No node that has ever enrolled could hold one task, even when empty.
-    #[error("a task asks for {asked} of {dimension}, but the largest node, {node}, has {most}")]
+    #[error(
+        "a task asks for {}, but the largest node, {node}, has {most}",
+        amount(asked, dimension)
+    )]
     TaskTooLarge {
         /// In which dimension.
         dimension: String,
@@ -321,7 +326,8 @@ impl Refusal {
             }
             Self::OutOfBounds { allowed, .. } => Some(format!("choose one that is {allowed}")),
             Self::TaskTooLarge { dimension, most, .. } => {
-                Some(format!("ask for {most} of {dimension} or less, or add a larger node"))
+                let most = amount(most, dimension);
+                Some(format!("ask for {most} or less, or add a larger node"))
             }
             Self::GangTooWide { most, ranks, .. } => Some(format!(
                 "ask for {most} nodes or fewer with {ranks} ranks each, or let the ranks lie together with layout `pack`"

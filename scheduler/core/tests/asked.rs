@@ -79,7 +79,7 @@ fn every_alternative_fits_somewhere_just_as_the_first_choice() {
     assert_eq!(refused(spec(vec![cpus(8)])), None);
     assert_eq!(
         refused(spec(vec![cpus(8), cpus(16)])).as_deref(),
-        Some("a task asks for 16 of cpus, but the largest node, n2, has 8")
+        Some("a task asks for 16 cpus, but the largest node, n2, has 8")
     );
     assert_eq!(
         refused(spec(vec![cpus(0)])).as_deref(),

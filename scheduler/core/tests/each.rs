@@ -196,7 +196,7 @@ fn why_names_the_task_that_is_waited_for() {
     let of = |index| why(world.engine.state(), second, Some(index), world.now).unwrap().reason;
 
     assert_eq!(of(1).code(), "dependency.task-waiting");
-    assert_eq!(of(1).to_string(), "waits for task 1.1 to end");
+    assert_eq!(of(1).to_string(), "it waits for task 1.1 to end");
     assert_eq!(of(0).code(), "queue.next");
 }
 

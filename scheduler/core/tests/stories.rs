@@ -412,7 +412,7 @@ fn why_names_the_exhausted_dimension_with_numbers() {
     assert_eq!(explained.reason.code(), "resources.busy");
     assert_eq!(
         explained.reason.to_string(),
-        "1 node could hold a task, but the most cpus free on any is 1 and it asks for 4"
+        "the one node that could hold a task has 1 cpu free, and it asks for 4 cpus"
     );
     assert_eq!((explained.shortages[0].free, explained.shortages[0].most), (1000, 4000));
 }
@@ -423,7 +423,7 @@ fn a_task_larger_than_every_node_is_refused_with_both_numbers() {
 
     let refusal = world.try_submit(JobSpec { resources: cpus(5), ..job() }).unwrap_err();
 
-    assert_eq!(refusal.to_string(), "a task asks for 5 of cpus, but the largest node, n2, has 4");
+    assert_eq!(refusal.to_string(), "a task asks for 5 cpus, but the largest node, n2, has 4");
 }
 
 #[test]

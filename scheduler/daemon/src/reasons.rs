@@ -54,7 +54,7 @@ impl Reasons {
 /// The reason that is this job's alone, if it has one.
 fn own(job: &Job, now: Timestamp) -> Option<Reason> {
     if job.review {
-        return Some(Reason::Review { class: job.spec.class.clone() });
+        return Some(Reason::Review { job: job.id, class: job.spec.class.clone() });
     }
     let held = job.waits_for.iter().filter(|one| !one.per_task || job.waiting() == 0);
     let on: Vec<_> = held.map(|dependency| dependency.job).collect();
@@ -64,13 +64,21 @@ fn own(job: &Job, now: Timestamp) -> Option<Reason> {
     if let Some(at) = job.spec.start_after.filter(|at| *at > now) {
         return Some(Reason::StartAfter { at });
     }
-    job.ready_at().filter(|at| *at > now).map(|at| Reason::RetryAfter { at })
+    if let Some(at) = job.ready_at().filter(|at| *at > now) {
+        return Some(Reason::RetryAfter { at });
+    }
+    let full = job.limit().filter(|limit| job.live >= u64::from(*limit));
+    full.map(|limit| Reason::ArrayLimit { limit })
 }
 
 fn look(state: &State, job: &Job, now: Timestamp) -> Option<Found> {
     let reason = plan::why(state, job.id, None, now)?.reason;
     let code = reason.code();
     let shared = code != Reason::Behind { tasks: 0 }.code();
-    let text = if shared { reason.to_string() } else { "others go first".to_owned() };
+    let text = if shared {
+        reason.to_string()
+    } else {
+        "others go first, and the policy lets nothing overtake".to_owned()
+    };
     Some(Found { at: now, code, text })
 }

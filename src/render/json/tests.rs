@@ -42,8 +42,9 @@ fn waiting() -> v1::JobSummary {
         submitter: "mia".into(),
         state: JobState::Pending.into(),
         reason_code: "resources.busy".into(),
-        reason: "2 nodes could hold a task, but the most cpus free on any is 4 and it asks for 16"
-            .into(),
+        reason:
+            "2 nodes could hold a task, but none has more than 4 cpus free, and it asks for 16 cpus"
+                .into(),
         tasks: 1,
         submitted_ms: 1_777_633_300_000,
         ..v1::JobSummary::default()
@@ -184,7 +185,7 @@ fn explanation() -> v1::Explanation {
         state: JobState::Pending.into(),
         code: "resources.busy".into(),
         text: waiting().reason,
-        hint: "ask for 4 of cpus or less to start now".into(),
+        hint: "wait, or ask for what is free: `repower nodes` shows it".into(),
         funnel: vec![
             step("node.up", "up", 5),
             step("resources.fit", "could hold a task when empty", 2),
@@ -206,7 +207,7 @@ fn explanation() -> v1::Explanation {
         }),
         sooner: vec![v1::Sooner {
             code: "sooner.less".into(),
-            text: "ask for 4 of cpus or less".into(),
+            text: "ask for 4 cpus or less".into(),
         }],
     }
 }

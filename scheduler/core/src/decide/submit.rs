@@ -20,7 +20,7 @@ use crate::state::State;
 pub(crate) fn submit(draft: &mut Draft<'_>, submit: &Submit) -> Result<Answer, Refusal> {
     if let Some(known) = draft.state().job_by_key(&submit.key) {
         let (job, tasks, hold) =
-            (known.id, known.count(), hold_of(known.review, &known.spec.class));
+            (known.id, known.count(), hold_of(known.review, known.id, &known.spec.class));
         return Ok(Answer::Job { job, created: false, tasks, hold });
     }
     bounds::check(&submit.spec, draft.now())?;
@@ -57,11 +57,11 @@ pub(crate) fn submit(draft: &mut Draft<'_>, submit: &Submit) -> Result<Answer, R
     let mut touched = cancel_tasks(draft, job, &lost, "scheduler", reason);
     touched.push(job);
     settle(draft, touched);
-    Ok(Answer::Job { job, created: true, tasks, hold: hold_of(review, &submit.spec.class) })
+    Ok(Answer::Job { job, created: true, tasks, hold: hold_of(review, job, &submit.spec.class) })
 }
 
-fn hold_of(review: bool, class: &str) -> Option<Reason> {
-    review.then(|| Reason::Review { class: class.to_owned() })
+fn hold_of(review: bool, job: JobId, class: &str) -> Option<Reason> {
+    review.then(|| Reason::Review { job, class: class.to_owned() })
 }
 
 fn tier_of(policy: &Policy, class: &str) -> Result<Tier, Refusal> {

@@ -25,6 +25,7 @@ use repower_model::{NodeId, Span};
 use crate::state::{Job, State};
 
 pub use discipline::Discipline;
+pub use pass::{Kept, earliest, keeps};
 pub use profile::{Profile, Step};
 pub use why::{Ahead, Basis, Explanation, Forecast, FunnelStep, Short, Sooner, why};
 

@@ -5,12 +5,12 @@ use std::cmp::{Ordering, Reverse};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::vec::IntoIter;
 
-use repower_model::JobId;
+use repower_model::{JobId, NodeId, Timestamp};
 
 use super::order::{estimate, score};
 use super::preempt::{being_cleared, preempt};
 use super::recall::recall;
-use super::room::{Room, Slot, is_patient};
+use super::room::{Room, is_patient};
 use super::start::{Memory, Starter, Verdict};
 use super::{Discipline, avoided};
 use crate::fact::Fact;
@@ -36,6 +36,8 @@ pub(crate) struct Pass<'a> {
     scheduling: Scheduling,
     stage: Stage,
     reserved: usize,
+    /// What is kept so far, in order.
+    keeps: Vec<Kept>,
     /// Jobs for whose next task a place is kept.
     reserved_for: BTreeSet<JobId>,
     tries: usize,
@@ -65,7 +67,7 @@ enum Stage {
 }
 
 /// A ready job, its shape, and how many of its tasks wait.
-type Ready = (Turn, ShapeId, u64);
+pub(super) type Ready = (Turn, ShapeId, u64);
 
 /// A shape that may go around what is reserved; less goes first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -104,8 +106,16 @@ impl<'a> Pass<'a> {
             Discipline::Repower => Stage::Opening(Vec::new()),
         };
         let reserved_for = BTreeSet::new();
-        let mut pass =
-            Self { starter, scheduling, stage, reserved: 0, reserved_for, tries: 0, recalled: 0 };
+        let mut pass = Self {
+            starter,
+            scheduling,
+            stage,
+            reserved: 0,
+            keeps: Vec::new(),
+            reserved_for,
+            tries: 0,
+            recalled: 0,
+        };
         if let Stage::Opening(_) = pass.stage {
             let first = pass.first(state, &BTreeMap::new()).map(|(_, turn, _)| turn.job);
             let oldest = state.queue.oldest().filter(|oldest| Some(*oldest) != first);
@@ -116,35 +126,42 @@ impl<'a> Pass<'a> {
 
     /// The next fact of the pass; `None` when it is over.
     pub(crate) fn next(&mut self, state: &State) -> Option<Fact> {
-        loop {
-            let (fact, stage) = match std::mem::replace(&mut self.stage, Stage::Over) {
-                Stage::Opening(opening) => self.opening(state, opening),
-                Stage::InTurn(passed) => self.in_turn(state, passed),
-                Stage::Sorted(jobs) => self.sorted(state, jobs),
-                Stage::Everyone(jobs) => self.everyone(state, jobs),
-                Stage::Around(lanes) => self.around(state, lanes),
-                Stage::Preempt(mut facts) => {
-                    let fact = facts.pop_front();
-                    let stage = if fact.is_some() { Stage::Preempt(facts) } else { Stage::Over };
-                    (fact, stage)
-                }
-                Stage::Recall => {
-                    let fact = recall(state, &self.starter.room, self.recalled);
-                    self.recalled += 1;
-                    let stage = match (&fact, self.scheduling.preemption) {
-                        (Some(_), _) => Stage::Recall,
-                        (None, Some(rule)) => Stage::Preempt(preempt(state, rule)),
-                        (None, None) => Stage::Over,
-                    };
-                    (fact, stage)
-                }
-                Stage::Over => return None,
-            };
-            self.stage = stage;
+        while !matches!(self.stage, Stage::Over) {
+            let fact = self.step(state);
             if fact.is_some() {
                 return fact;
             }
         }
+        None
+    }
+
+    /// Goes on to the next fact, or to the next stage.
+    fn step(&mut self, state: &State) -> Option<Fact> {
+        let (fact, stage) = match std::mem::replace(&mut self.stage, Stage::Over) {
+            Stage::Opening(opening) => self.opening(state, opening),
+            Stage::InTurn(passed) => self.in_turn(state, passed),
+            Stage::Sorted(jobs) => self.sorted(state, jobs),
+            Stage::Everyone(jobs) => self.everyone(state, jobs),
+            Stage::Around(lanes) => self.around(state, lanes),
+            Stage::Recall => {
+                let fact = recall(state, &self.starter.room, self.recalled);
+                self.recalled += 1;
+                let stage = match (&fact, self.scheduling.preemption) {
+                    (Some(_), _) => Stage::Recall,
+                    (None, Some(rule)) => Stage::Preempt(preempt(state, rule)),
+                    (None, None) => Stage::Over,
+                };
+                (fact, stage)
+            }
+            Stage::Preempt(mut facts) => {
+                let fact = facts.pop_front();
+                let stage = if fact.is_some() { Stage::Preempt(facts) } else { Stage::Over };
+                (fact, stage)
+            }
+            Stage::Over => (None, Stage::Over),
+        };
+        self.stage = stage;
+        fact
     }
 
     /// Starts a task of what was first and then one of what was oldest, or keeps places for them. No
@@ -236,22 +253,21 @@ impl<'a> Pass<'a> {
     }
 
     /// Keeps a place for what cannot start now.
-    fn reserve(&mut self, state: &State, id: ShapeId, job: JobId) -> Option<Slot> {
-        let line = state.queue.line(id)?;
+    fn reserve(&mut self, state: &State, id: ShapeId, job: JobId) {
+        let Some(line) = state.queue.line(id) else { return };
         let (shape, job) = (&*line.shape, &state.jobs[&job]);
         let avoid = job.next_place(state.now).map_or(&[][..], |place| avoided(state, job, place));
         let room = &mut self.starter.room;
         if let Some(slot) = room.earliest(state, shape, avoid) {
             room.reserve(state, shape, &slot);
             self.reserved += 1;
+            self.keeps.push(Kept { job: job.id, node: slot.place.node, at: Some(slot.at) });
             self.reserved_for.insert(job.id);
-            return Some(slot);
-        }
-        if !is_patient(state.now.since(job.submitted)) {
-            room.keep_nearest(state, shape);
+        } else if !is_patient(state.now.since(job.submitted)) {
+            let node = room.keep_nearest(state, shape);
             self.reserved += 1;
+            self.keeps.extend(node.map(|node| Kept { job: job.id, node, at: None }));
         }
-        None
     }
 
     /// What may go around the reservations: what is small enough for what is free, and tasks so
@@ -351,6 +367,8 @@ impl<'a> Pass<'a> {
                         };
                         self.starter.room.reserve(state, shape, &slot);
                         self.reserved += 1;
+                        let (node, at) = (slot.place.node, Some(slot.at));
+                        self.keeps.push(Kept { job: turn.job, node, at });
                     }
                     if self.reserved >= MOST_RESERVED {
                         return (None, Stage::Recall);
@@ -377,27 +395,47 @@ impl<'a> Pass<'a> {
     }
 }
 
-/// What the next pass would keep for tasks that cannot start now, with the jobs it is kept for: the
-/// same steps, but nothing starts.
-pub(super) fn kept(state: &State) -> (Room, Vec<(JobId, Slot)>) {
+/// What a pass keeps for a job whose next task cannot start now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Kept {
+    /// Which.
+    pub job: JobId,
+    /// Where.
+    pub node: NodeId,
+    /// From when on; `None`: the whole node, because nobody knows when it can start.
+    pub at: Option<Timestamp>,
+}
+
+/// What the next pass would keep for what it cannot start, before anything goes around that: under
+/// `repower` for the job that is first in order and the one that is oldest.
+pub fn keeps(state: &State) -> Vec<Kept> {
+    kept(state).1
+}
+
+/// When the next task of a job could start at the earliest, of the times at which something ends, if
+/// nothing else began before: what a pass keeps for the job that is first.
+pub fn earliest(state: &State, job: JobId) -> Option<Timestamp> {
+    let (id, _) = state.queue.place(job)?;
+    let shape = &state.queue.line(id)?.shape;
+    let job = &state.jobs[&job];
+    let avoid = job.next_place(state.now).map_or(&[][..], |place| avoided(state, job, place));
+    Room::default().earliest(state, shape, avoid).map(|slot| slot.at)
+}
+
+/// What the next pass would keep for tasks that cannot start now: the same steps, but nothing starts.
+pub(super) fn kept(state: &State) -> (Room, Vec<Kept>) {
     let mut memory = Memory::default();
     let mut pass = Pass::new(state, &mut memory);
-    let mut slots = Vec::new();
     if state.scheduling().discipline.lets_none_overtake() {
-        return (Room::default(), slots);
+        return (Room::default(), Vec::new());
     }
-    let first = pass.first(state, &BTreeMap::new()).map(|(_, turn, _)| turn.job);
-    let oldest = state.queue.oldest().filter(|_| pass.shares());
-    for job in first.into_iter().chain(oldest.filter(|oldest| Some(*oldest) != first)) {
-        let Some((id, _)) = state.queue.place(job) else { continue };
-        let tried = pass.one(state, id, job);
-        if let Some((Verdict::Full, shape)) = tried
-            && Room::is_possible(state, shape)
-        {
-            slots.extend(pass.reserve(state, id, job).map(|slot| (job, slot)));
+    // If something starts, what the pass would keep after that is not known without it.
+    while matches!(pass.stage, Stage::Opening(_) | Stage::InTurn(_) | Stage::Everyone(_)) {
+        if pass.step(state).is_some() {
+            break;
         }
     }
-    (pass.starter.room, slots)
+    (pass.starter.room, pass.keeps)
 }
 
 /// Guarded jobs first, then by priority, then who has less.
@@ -417,6 +455,12 @@ fn by_turn(state: &State) -> Vec<Ready> {
     let mut all: Vec<Ready> = jobs.collect();
     all.sort_unstable();
     all
+}
+
+/// All ready jobs in order, where a discipline makes a new one for each pass.
+pub(super) fn scored(state: &State) -> Option<Vec<Ready>> {
+    let discipline = state.scheduling().discipline;
+    matches!(discipline, Discipline::Wfp3 | Discipline::Unicef).then(|| by_score(state, discipline))
 }
 
 /// All ready jobs, by priority and then by what the discipline says of them now.

@@ -245,14 +245,15 @@ impl Room {
     }
 
     /// Keeps the node that is nearest to holding a task of which nobody knows when it can start; for a
-    /// gang as many as it takes.
-    pub(crate) fn keep_nearest(&mut self, state: &State, shape: &Shape) {
+    /// gang as many as it takes. Returns the first of them.
+    pub(crate) fn keep_nearest(&mut self, state: &State, shape: &Shape) -> Option<NodeId> {
         if let Some(gang) = &shape.gang {
             return self.keep_for_gang(state, shape, gang);
         }
         let able = Self::able(state, shape).filter(|node| !self.kept.contains(&node.id));
         let nearest = able.max_by_key(|node| node.free().cpus).map(|node| node.id);
         self.kept.extend(nearest);
+        nearest
     }
 
     /// Looks at every node that could hold a task, not only at those where something is reserved.

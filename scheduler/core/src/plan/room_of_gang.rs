@@ -164,12 +164,18 @@ impl Room {
     }
 
     /// Keeps as many nodes as a gang takes of which nobody knows when it can start: those that are
-    /// nearest to empty.
-    pub(super) fn keep_for_gang(&mut self, state: &State, shape: &Shape, gang: &Gang) {
+    /// nearest to empty. Returns the first of them.
+    pub(super) fn keep_for_gang(
+        &mut self,
+        state: &State,
+        shape: &Shape,
+        gang: &Gang,
+    ) -> Option<NodeId> {
         let able = Self::able(state, shape).filter(|node| !self.kept.contains(&node.id));
         let mut able: Vec<&Node> = able.collect();
         able.sort_by_key(|node| (std::cmp::Reverse(node.free().cpus), node.id));
         let mut hall = Hall::new(shape, gang, &shape.resources);
+        let first = able.first().map(|node| node.id);
         for node in able {
             if hall.place(0).is_some() {
                 break;
@@ -177,6 +183,7 @@ impl Room {
             hall.set(node, node.capacity().clone());
             self.kept.insert(node.id);
         }
+        first
     }
 
     fn takes_ranks(&self, node: &Node, shape: &Shape, rank: &Resources, avoid: &[NodeId]) -> bool {

@@ -3,7 +3,6 @@
 mod apply;
 mod attempt;
 mod backlog;
-mod counted;
 mod dependents;
 mod each;
 mod gang;

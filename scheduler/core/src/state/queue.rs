@@ -8,7 +8,6 @@ use std::sync::Arc;
 use repower_model::{Cpus, JobId, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::counted::Counted;
 use super::{Job, Shape, ShapeId};
 
 /// Where a job stands among others; less goes first.
@@ -29,7 +28,9 @@ pub struct Turn {
 pub struct Line {
     /// The shape.
     pub shape: Arc<Shape>,
-    jobs: Counted,
+    jobs: BTreeMap<Turn, u64>,
+    /// How many tasks of these jobs wait.
+    tasks: u64,
     /// How many live jobs have the shape, ready or not.
     known: u64,
 }
@@ -67,17 +68,17 @@ struct Known {
 impl Line {
     /// The ready job that goes first.
     pub fn head(&self) -> Option<Turn> {
-        self.jobs.first()
+        self.jobs.first_key_value().map(|(turn, _)| *turn)
     }
 
     /// How many tasks of a job wait.
     pub fn waiting(&self, turn: Turn) -> u64 {
-        self.jobs.get(turn).unwrap_or(0)
+        self.jobs.get(&turn).copied().unwrap_or(0)
     }
 
     /// Ready jobs, in order, each with how many of its tasks wait.
     pub fn jobs(&self) -> impl Iterator<Item = (Turn, u64)> + Clone {
-        self.jobs.iter()
+        self.jobs.iter().map(|(turn, tasks)| (*turn, *tasks))
     }
 }
 
@@ -126,11 +127,8 @@ impl Queue {
 
     /// The first ready jobs before `turn`, at most so many, each with how many of its tasks wait.
     pub fn first_ahead(&self, turn: Turn, most: usize) -> Vec<(JobId, u64)> {
-        let each = self
-            .lines
-            .values()
-            .flat_map(|line| line.jobs.iter().take_while(|(one, _)| *one < turn).take(most));
-        let mut first: Vec<_> = each.collect();
+        let each = self.lines.values().flat_map(|line| line.jobs.range(..turn).take(most));
+        let mut first: Vec<_> = each.map(|(turn, tasks)| (*turn, *tasks)).collect();
         first.sort_unstable();
         first.truncate(most);
         first.into_iter().map(|(turn, tasks)| (turn.job, tasks)).collect()
@@ -147,11 +145,17 @@ impl Queue {
     }
 
     /// How many ready jobs go before `turn`, how many of their tasks wait, and their work as in
-    /// [`Shape::work`]. Cost: the shapes, and a sixty-fourth of the jobs.
+    /// [`Shape::work`]. Cost: the shapes, and the jobs of those that have some on either side.
     pub fn ahead(&self, turn: Turn) -> (u64, u64, u128) {
         let mut sum = (0, 0, 0);
         for line in self.lines.values() {
-            let (jobs, tasks) = line.jobs.before(turn);
+            let whole = line.jobs.last_key_value().is_some_and(|(last, _)| *last < turn);
+            let (jobs, tasks) = if whole {
+                (line.jobs.len() as u64, line.tasks)
+            } else {
+                let before = line.jobs.range(..turn);
+                before.fold((0, 0), |(jobs, sum), (_, tasks)| (jobs + 1, sum + tasks))
+            };
             sum.0 += jobs;
             sum.1 += tasks;
             sum.2 += line.shape.work() * u128::from(tasks);
@@ -250,6 +254,7 @@ impl Queue {
         let line = self.lines.get_mut(&shape).expect("a live job's shape is known");
         let before = line.head();
         let counted = line.jobs.insert(turn, tasks).unwrap_or(0);
+        line.tasks = line.tasks + tasks - counted;
         let one = line.shape.work();
         self.work = self.work + one * u128::from(tasks) - one * u128::from(counted);
         self.ages.insert((turn.guard, turn.priority, age, turn.job));
@@ -263,7 +268,8 @@ impl Queue {
         let line = self.lines.get_mut(&known.shape).expect("a live job's shape is known");
         let before = line.head();
         let turn = known.turn;
-        let counted = line.jobs.remove(turn).unwrap_or(0);
+        let counted = line.jobs.remove(&turn).unwrap_or(0);
+        line.tasks -= counted;
         self.work -= line.shape.work() * u128::from(counted);
         self.ages.remove(&(turn.guard, turn.priority, known.age, turn.job));
         if line.jobs.is_empty() {
@@ -298,7 +304,7 @@ impl Queue {
             self.last_shape += 1;
             ShapeId(self.last_shape)
         });
-        let line = || Line { shape, jobs: Counted::default(), known: 0 };
+        let line = || Line { shape, jobs: BTreeMap::new(), tasks: 0, known: 0 };
         self.lines.entry(id).or_insert_with(line).known += 1;
         id
     }

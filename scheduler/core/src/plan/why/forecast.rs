@@ -113,7 +113,7 @@ impl std::fmt::Display for Basis {
                 "nobody knows: {running} running tasks have no time limit and no expected duration"
             ),
             Self::AfterReservation { id } => write!(f, "when reservation {id} ends"),
-            Self::Held => f.write_str("nobody knows: it waits for something that has no time"),
+            Self::Held => f.write_str("nobody knows: what it waits for has no time of its own"),
             Self::Never => f.write_str("never, as things are"),
         }
     }
@@ -142,11 +142,16 @@ pub(super) fn forecast(
         | Reason::TaskDependency { .. }
         | Reason::ArrayLimit { .. }
         | Reason::Quota { .. } => return plain(Basis::Held),
+        Reason::Gang { wanted, most, .. } if most < wanted => return plain(Basis::Never),
         Reason::NoNodes | Reason::NoneMeets { .. } | Reason::NothingFits { .. } => {
             return plain(Basis::Never);
         }
         Reason::OnNode { .. } | Reason::Ended { .. } => return plain(Basis::Held),
-        Reason::Busy { .. } | Reason::Behind { .. } | Reason::WouldDelay { .. } => {}
+        Reason::Busy { .. }
+        | Reason::Occupied { .. }
+        | Reason::Gang { .. }
+        | Reason::Behind { .. }
+        | Reason::WouldDelay { .. } => {}
     }
     let Some((_, turn)) = state.queue.place(job.id) else {
         return plain(Basis::Held);

@@ -6,10 +6,10 @@ mod sooner;
 
 use repower_model::{Dimension, JobId, JobState, Timestamp};
 
-use super::pass::kept;
+use super::pass::{kept, scored};
 use super::{Room, avoided};
 use crate::reason::Reason;
-use crate::state::{Job, Shape, State};
+use crate::state::{Job, Shape, State, Turn};
 
 pub use forecast::{Basis, Forecast};
 pub use sooner::Sooner;
@@ -90,15 +90,12 @@ pub fn why(state: &State, job: JobId, index: Option<u32>, now: Timestamp) -> Opt
     };
     let shape = Shape::of(&job.spec);
     let (funnel, shortages, of_nodes) = nodes::nodes(state, job, Some(place));
-    let standing = state.queue.place(job.id);
-    let (jobs_ahead, tasks_ahead, _) =
-        standing.map_or((0, 0, 0), |(_, turn)| state.queue.ahead(turn));
-    let ahead = standing.map_or_else(Vec::new, |(_, turn)| {
-        let first = state.queue.first_ahead(turn, NAMED).into_iter();
-        let named = |(job, tasks)| Ahead { job, name: state.jobs[&job].spec.name.clone(), tasks };
-        first.map(named).collect()
-    });
     let held = held(job, Some(place), now).or_else(|| over_quota(state, &shape));
+    let standing = state.queue.place(job.id).filter(|_| held.is_none());
+    let (jobs_ahead, tasks_ahead, first) =
+        standing.map_or_else(Default::default, |(_, turn)| before(state, turn));
+    let named = |(job, tasks)| Ahead { job, name: state.jobs[&job].spec.name.clone(), tasks };
+    let ahead = first.into_iter().map(named).collect();
     let (reason, kept_room) = match held {
         Some(reason) => (reason, Room::default()),
         None if of_nodes == Reason::Next => between(state, job, &shape, place, tasks_ahead),
@@ -116,6 +113,18 @@ pub fn why(state: &State, job: JobId, index: Option<u32>, now: Timestamp) -> Opt
         sooner,
         ..plain(job, reason)
     })
+}
+
+/// How many jobs go before a turn, how many of their tasks wait, and the first of these jobs.
+fn before(state: &State, turn: Turn) -> (u64, u64, Vec<(JobId, u64)>) {
+    let Some(all) = scored(state) else {
+        let (jobs, tasks, _) = state.queue.ahead(turn);
+        return (jobs, tasks, state.queue.first_ahead(turn, NAMED));
+    };
+    let ahead = all.into_iter().take_while(|(other, _, _)| *other != turn);
+    let ahead: Vec<_> = ahead.map(|(other, _, tasks)| (other.job, tasks)).collect();
+    let tasks = ahead.iter().map(|(_, tasks)| tasks).sum();
+    (ahead.len() as u64, tasks, ahead.into_iter().take(NAMED).collect())
 }
 
 /// Why what would fit has not been placed: it must not get in the way of others, or nobody has
@@ -137,15 +146,12 @@ fn between(
         };
         return (reason, room);
     }
-    let other = slots.iter().find(|(other, _)| *other != job.id);
-    let reason = match other {
-        Some((other, slot)) => Reason::WouldDelay {
-            job: *other,
-            node: state.nodes[&slot.place.node].name.clone(),
-            at: slot.at,
-        },
-        None => Reason::Behind { tasks: tasks_ahead },
-    };
+    let other = slots.iter().find(|kept| kept.job != job.id);
+    let reason = other.map_or(Reason::Next, |kept| Reason::WouldDelay {
+        job: kept.job,
+        node: state.nodes[&kept.node].name.clone(),
+        at: kept.at,
+    });
     (reason, room)
 }
 
@@ -183,7 +189,7 @@ fn plain(job: &Job, reason: Reason) -> Explanation {
 /// The reason that has nothing to do with nodes, if there is one.
 fn held(job: &Job, place: Option<u32>, now: Timestamp) -> Option<Reason> {
     if job.review {
-        return Some(Reason::Review { class: job.spec.class.clone() });
+        return Some(Reason::Review { job: job.id, class: job.spec.class.clone() });
     }
     let whole = job.waits_for.iter().filter(|dependency| !dependency.per_task);
     let on: Vec<_> = whole.map(|dependency| dependency.job).collect();

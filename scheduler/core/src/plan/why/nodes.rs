@@ -1,16 +1,65 @@
 //! The funnel: how many nodes are left after each condition, and what is short on the rest.
 
-use repower_model::{Dimension, NodePhase, Resources};
+use repower_model::{Dimension, Gang, Layout, NodePhase, Resources};
 
 use super::{FunnelStep, Short};
 use crate::plan::{avoided, filter};
-use crate::reason::Reason;
+use crate::reason::{self, Reason};
 use crate::state::{Job, Node, State};
 
 pub(super) type Verdict = (Vec<FunnelStep>, Vec<Short>, Reason);
 
+/// The funnel for the amounts with which a task is nearest to starting.
 pub(super) fn nodes(state: &State, job: &Job, place: Option<u32>) -> Verdict {
-    let asked = &job.spec.resources;
+    let others = job.spec.alternatives.iter().map(|asked| with(state, job, place, asked));
+    let first = with(state, job, place, &job.spec.resources);
+    others.fold(first, |best, other| if far(&other.2) < far(&best.2) { other } else { best })
+}
+
+/// How far from a start something is; less is nearer.
+fn far(reason: &Reason) -> u8 {
+    match reason {
+        Reason::Next => 0,
+        Reason::Busy { .. } | Reason::Occupied { .. } | Reason::Gang { .. } => 1,
+        Reason::Reserved { .. } => 2,
+        Reason::Review { .. }
+        | Reason::Dependency { .. }
+        | Reason::TaskDependency { .. }
+        | Reason::StartAfter { .. }
+        | Reason::RetryAfter { .. }
+        | Reason::ArrayLimit { .. }
+        | Reason::NoNodes
+        | Reason::NoneMeets { .. }
+        | Reason::NothingFits { .. }
+        | Reason::Quota { .. }
+        | Reason::WouldDelay { .. }
+        | Reason::Behind { .. }
+        | Reason::OnNode { .. }
+        | Reason::Ended { .. } => 3,
+    }
+}
+
+/// Why the ranks of a gang cannot all start: of the nodes that could hold a share of them, too few
+/// have room.
+fn together(gang: &Gang, rank: &Resources, able: &[&Node], left: &[&Node]) -> Option<Reason> {
+    let (wanted, free, most, noun) = match gang.layout {
+        Layout::Spread => (u64::from(gang.nodes), left.len() as u64, able.len() as u64, "node"),
+        Layout::Pack => {
+            let ranks = |of: &dyn Fn(&Node) -> Resources, nodes: &[&Node]| {
+                nodes.iter().map(|node| u64::from(of(node).fits(rank, gang.ranks()))).sum()
+            };
+            let free = ranks(&Node::free, left);
+            (u64::from(gang.ranks()), free, ranks(&|node| node.capacity().clone(), able), "rank")
+        }
+    };
+    (free < wanted).then_some(Reason::Gang { wanted, free, most, noun })
+}
+
+fn with(state: &State, job: &Job, place: Option<u32>, asked: &Resources) -> Verdict {
+    // Of a gang that is spread, what each node must hold of it.
+    let ranks = job.spec.gang.filter(|gang| gang.layout == Layout::Spread);
+    let share = asked.times(ranks.map_or(1, |gang| u64::from(gang.ranks_per_node)));
+    let asked = &share;
     let avoid = place.map_or(&[][..], |place| avoided(state, job, place));
     let mut left: Vec<&Node> = state.nodes.values().collect();
     let mut funnel = vec![step("nodes.enrolled", "enrolled", &left)];
@@ -37,7 +86,7 @@ pub(super) fn nodes(state: &State, job: &Job, place: Option<u32>) -> Verdict {
     for dimension in dimensions(asked) {
         let amount = asked.amount(&dimension);
         left.retain(|node| node.capacity().amount(&dimension) >= amount);
-        let condition = format!("has {} {dimension}", dimension.show(amount));
+        let condition = format!("has {}", said(&dimension, amount));
         funnel.push(FunnelStep { code: "resources.capacity", condition, nodes_left: left.len() });
     }
     if let Some(reason) = reserved(state, job, &mut left, &mut funnel) {
@@ -47,16 +96,28 @@ pub(super) fn nodes(state: &State, job: &Job, place: Option<u32>) -> Verdict {
     for dimension in dimensions(asked) {
         let amount = asked.amount(&dimension);
         left.retain(|node| node.free().amount(&dimension) >= amount);
-        let condition = format!("has {} {dimension} free", dimension.show(amount));
+        let condition = format!("has {} free", said(&dimension, amount));
         funnel.push(FunnelStep { code: "resources.free", condition, nodes_left: left.len() });
         let among = if able.is_empty() { &reach } else { &able };
         let free = among.iter().map(|node| node.free().amount(&dimension)).max().unwrap_or(0);
         let most = among.iter().map(|node| node.capacity().amount(&dimension)).max().unwrap_or(0);
-        if free < amount || (able.is_empty() && most < amount) {
+        if !reach.is_empty() && (free < amount || (able.is_empty() && most < amount)) {
             shortages.push(Short { dimension, asked: amount, free, most });
         }
     }
-    let reason = verdict(&reach, &able, &left, &shortages, asked);
+    if job.spec.constraints.exclusive && !left.is_empty() {
+        left.retain(|node| node.free() == *node.capacity());
+        funnel.push(step("nodes.unoccupied", "runs nothing else", &left));
+        if left.is_empty() {
+            return (funnel, shortages, Reason::Occupied { nodes: able.len() });
+        }
+    }
+    let reason = match &job.spec.gang {
+        Some(gang) if !able.is_empty() => {
+            together(gang, asked, &able, &left).unwrap_or(Reason::Next)
+        }
+        _ => verdict(&reach, &able, &left, &shortages, asked),
+    };
     (funnel, shortages, reason)
 }
 
@@ -103,36 +164,39 @@ fn verdict(
     if !left.is_empty() {
         return Reason::Next;
     }
-    let (dimension, amount, free) = scarcest.map_or_else(
-        || most_lacking(able, asked),
-        |short| (short.dimension.clone(), short.asked, short.free),
-    );
+    let most = || most_lacking(able, asked);
+    let (dimension, amount) =
+        scarcest.map_or_else(most, |short| (short.dimension.clone(), short.asked));
+    let free = able.iter().map(|node| node.free().amount(&dimension));
+    let lacks: Vec<_> = free.filter(|free| *free < amount).collect();
     Reason::Busy {
         nodes: able.len(),
+        lacking: lacks.len(),
         asked: dimension.show(amount),
-        free: dimension.show(free),
+        free: dimension.show(lacks.into_iter().max().unwrap_or(0)),
         dimension: dimension.to_string(),
     }
 }
 
 /// Where no single dimension is short on every node: the one that most nodes lack.
-fn most_lacking(able: &[&Node], asked: &Resources) -> (Dimension, u64, u64) {
+fn most_lacking(able: &[&Node], asked: &Resources) -> (Dimension, u64) {
     let lacking = |dimension: &Dimension| {
         able.iter().filter(|node| node.free().amount(dimension) < asked.amount(dimension)).count()
     };
     let dimension =
         dimensions(asked).into_iter().rev().max_by_key(lacking).unwrap_or(Dimension::Cpus);
-    let lacks =
-        able.iter().filter(|node| node.free().amount(&dimension) < asked.amount(&dimension));
-    let free = lacks.map(|node| node.free().amount(&dimension)).max().unwrap_or(0);
     let amount = asked.amount(&dimension);
-    (dimension, amount, free)
+    (dimension, amount)
 }
 
 pub(super) fn dimensions(asked: &Resources) -> Vec<Dimension> {
     let fixed = [Dimension::Cpus, Dimension::Memory, Dimension::Disk];
     let extras = asked.extras.iter().map(|(name, _)| Dimension::Extra(name.clone()));
     fixed.into_iter().chain(extras).filter(|dimension| asked.amount(dimension) > 0).collect()
+}
+
+fn said(dimension: &Dimension, amount: u64) -> String {
+    reason::amount(&dimension.show(amount), &dimension.to_string())
 }
 
 fn step(code: &'static str, condition: &str, left: &[&Node]) -> FunnelStep {

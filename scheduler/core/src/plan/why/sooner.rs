@@ -6,7 +6,7 @@ use repower_model::{JobId, Span};
 
 use super::nodes::dimensions;
 use crate::plan::{Room, avoided};
-use crate::reason::Reason;
+use crate::reason::{Reason, amount};
 use crate::state::{Job, Shape, State};
 
 /// One change with which a task would start now.
@@ -56,7 +56,9 @@ impl Sooner {
 impl fmt::Display for Sooner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Less { dimension, most } => write!(f, "ask for {most} of {dimension} or less"),
+            Self::Less { dimension, most } => {
+                write!(f, "ask for {} or less", amount(most, dimension))
+            }
             Self::Without { option } => write!(f, "leave out {option}"),
             Self::Shared => f.write_str("leave out --exclusive"),
             Self::Shorter { most, job } => {
@@ -81,8 +83,9 @@ pub(super) fn sooner(
     let starts = |shape: &Shape| room.now(state, shape, avoid, None).is_some();
     match reason {
         Reason::Busy { .. } => less(state, shape, &starts),
+        Reason::Occupied { .. } | Reason::Gang { .. } => without(shape, &starts),
         Reason::NoneMeets { .. } => without(shape, &starts),
-        Reason::WouldDelay { job: other, at, .. } => {
+        Reason::WouldDelay { job: other, at: Some(at), .. } => {
             let most = at.since(state.now);
             let shorter = Shape { bound: Some(most), ..shape.clone() };
             let fits = most > Span::ZERO && starts(&shorter);
@@ -103,6 +106,7 @@ pub(super) fn sooner(
         | Reason::Reserved { .. }
         | Reason::NoNodes
         | Reason::NothingFits { .. }
+        | Reason::WouldDelay { at: None, .. }
         | Reason::Next
         | Reason::OnNode { .. }
         | Reason::Ended { .. } => Vec::new(),
