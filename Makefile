@@ -18,6 +18,7 @@ SEEDS ?= 5000
 ROUNDS ?= 10
 soak:
 	$(CARGO) run --release -p repower-sim --bin soak -- --seeds $(SEEDS)
+	REPOWER_PLANNER_SEEDS=$(SEEDS) $(CARGO) test --release -p repower-core --test planner
 	REPOWER_KILL_ROUNDS=$(ROUNDS) $(CARGO) test --release --test kill -- --nocapture
 	REPOWER_PARSER_ROUNDS=$(ROUNDS) $(CARGO) test --release --test parsers
 
