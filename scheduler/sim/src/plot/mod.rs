@@ -1,7 +1,7 @@
 //! Pictures of replays, as SVG: what waited and what was used over time, how long jobs waited, and who
 //! ran where.
 //!
-//! Sizes are bounded whatever the trace is: curves have [`BINS`] points at most, and a Gantt chart
+//! Sizes are bounded whatever the trace is: curves have `BINS` points at most, and a Gantt chart
 //! shows a window.
 
 mod gantt;

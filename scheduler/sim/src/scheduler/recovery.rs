@@ -60,13 +60,18 @@ impl Scheduler {
         Ok(())
     }
 
-    /// Keeps the state as it is, if all of it is durable.
+    /// Keeps the state as its facts give it, if all of it is durable. As in the daemon it is that of
+    /// the published copy, whose time is that of its latest fact: the engine's own may be later.
     pub(crate) fn snapshot(&mut self) -> Result<(), Violation> {
         let size = self.engine.state().seq;
         if self.batch.is_some() || size != self.ledger.head().size {
             return Ok(());
         }
-        let bytes = postcard::to_stdvec(self.engine.state()).map_err(|error| Violation {
+        let state = match self.ledger.snapshots.last() {
+            Some((from, bytes)) => replay(&thaw(bytes)?, &self.ledger.entries(*from)?),
+            None => replay(&State::default(), &self.ledger.entries(0)?),
+        };
+        let bytes = postcard::to_stdvec(&state).map_err(|error| Violation {
             rule: "the state can be written",
             detail: error.to_string(),
         })?;
