@@ -225,3 +225,19 @@ fn replaying_the_facts_gives_the_same_sets() {
         }
     }
 }
+
+#[test]
+fn what_has_lost_all_its_tasks_before_is_no_less_unmet() {
+    let mut world = World::with_nodes(&[8]);
+    let first = world.submit(array(2));
+    let kind = DependencyKind::NotOk;
+    let both = [false, true].map(|per_task| Dependency { job: first, kind, per_task });
+    let second = world.submit(JobSpec { dependencies: both.to_vec(), ..array(2) });
+    starts(&mut world);
+
+    end(&mut world, first, 0, 0);
+    let late = end(&mut world, first, 1, 0);
+
+    let settled = Fact::DependencySettled { job: second, on: first, met: false };
+    assert!(late.contains(&settled), "{late:?}");
+}

@@ -50,7 +50,9 @@ fn release(draft: &mut Draft<'_>, job: JobId, on: JobId, ended: JobState) -> Vec
     } else {
         (waiting.pending.clone(), format!("it depends on job {on}, which has {ended}"))
     };
-    draft.push(Fact::DependencySettled { job, on, met: lost.is_empty() });
+    // All its tasks may have been lost one by one before: then nothing is left to lose, but it is
+    // no less unmet.
+    draft.push(Fact::DependencySettled { job, on, met: whole && lost.is_empty() });
     let mut touched = cancel_tasks(draft, job, &lost, "scheduler", reason);
     touched.push(job);
     touched
