@@ -274,6 +274,7 @@ impl Draft {
             constraints: self.demand.constraints(),
             alternatives: self.demand.or.into_iter().map(Amounts::into_wire).collect(),
             checkpoint_signal: self.checkpoint_signal.map_or(0, Signal::number),
+            ..v1::JobSpec::default()
         })
     }
 

@@ -94,6 +94,8 @@ pub fn outcome_kind(kind: OutcomeKind) -> &'static str {
         OutcomeKind::Recalled => "recalled",
         OutcomeKind::OutOfMemory => "out-of-memory",
         OutcomeKind::Preempted => "preempted",
+        OutcomeKind::Drained => "drained",
+        OutcomeKind::Checkpointed => "checkpointed",
     }
 }
 
@@ -109,10 +111,12 @@ pub fn outcome(outcome: &Outcome) -> String {
         OutcomeKind::NotStarted => "not started".to_owned(),
         OutcomeKind::OutOfMemory => "out of memory".to_owned(),
         OutcomeKind::Preempted => "preempted".to_owned(),
+        OutcomeKind::Checkpointed => format!("checkpointed, exit {}", outcome.exit_code),
         kind @ (OutcomeKind::Unspecified
         | OutcomeKind::Cancelled
         | OutcomeKind::Lost
-        | OutcomeKind::Recalled) => outcome_kind(kind).to_owned(),
+        | OutcomeKind::Recalled
+        | OutcomeKind::Drained) => outcome_kind(kind).to_owned(),
     };
     if outcome.detail.is_empty() { what } else { format!("{what}: {}", outcome.detail) }
 }

@@ -73,6 +73,7 @@ impl Attempt {
             stdout_bytes: self.stdout.all,
             stderr_bytes: self.stderr.all,
             truncated: self.stdout.all > self.stdout.kept || self.stderr.all > self.stderr.kept,
+            ..Usage::default()
         }
     }
 }

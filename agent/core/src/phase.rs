@@ -44,6 +44,8 @@ pub(crate) enum Why {
     Cancelled,
     /// More urgent work needs its place.
     Preempted,
+    /// Its node is to be empty.
+    Drained,
     /// Its time limit.
     TimedOut,
     /// The scheduler has given it up.
@@ -128,6 +130,7 @@ impl Why {
         match self {
             Self::Cancelled => Some(Outcome::Cancelled),
             Self::Preempted => Some(Outcome::Preempted),
+            Self::Drained => Some(Outcome::Drained),
             Self::TimedOut => Some(Outcome::TimedOut),
             Self::Stale => None,
             Self::LeaseLost => Some(Outcome::Lost {
@@ -144,7 +147,7 @@ impl Why {
         match self {
             Self::Cancelled => Some(Outcome::Cancelled),
             Self::Stale => None,
-            Self::Preempted | Self::TimedOut | Self::LeaseLost | Self::Leaving => {
+            Self::Preempted | Self::Drained | Self::TimedOut | Self::LeaseLost | Self::Leaving => {
                 Some(Outcome::Recalled)
             }
         }
@@ -275,7 +278,12 @@ fn draining(why: Option<Why>, exit: Exit, event: &Event) -> (Phase, Deed) {
         Event::Due => end(outcome(why, exit), Some(exit), Held::Output),
         // It has ended by itself: that somebody wanted it to end changes nothing any more.
         Event::Stop(
-            Why::Cancelled | Why::Preempted | Why::TimedOut | Why::LeaseLost | Why::Leaving,
+            Why::Cancelled
+            | Why::Preempted
+            | Why::Drained
+            | Why::TimedOut
+            | Why::LeaseLost
+            | Why::Leaving,
         )
         | Event::Turn
         | Event::Recall

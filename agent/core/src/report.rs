@@ -1,6 +1,6 @@
 //! What the agent tells the scheduler, exactly once and in order.
 
-use repower_model::{Outcome, RankId, Timestamp, Usage};
+use repower_model::{Artefact, Outcome, RankId, StopCause, StopStep, Timestamp, Usage};
 
 /// One of the two output streams of a task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -32,6 +32,28 @@ pub enum Report {
         /// Since when.
         started: Timestamp,
     },
+    /// Outputs of it are in the scheduler's store. Comes before its end.
+    Kept {
+        /// Whose.
+        attempt: RankId,
+        /// Files, ascending by path.
+        artefacts: Vec<Artefact>,
+        /// What of the job's patterns matched nothing, and what could not be brought back and why.
+        missing: Vec<String>,
+    },
+    /// It was sent a signal, so that it ends.
+    Stopping {
+        /// Whose.
+        attempt: RankId,
+        /// How far the stop is.
+        step: StopStep,
+        /// Why it is stopped.
+        cause: StopCause,
+        /// The signal's number.
+        signal: i32,
+        /// When.
+        taken: Timestamp,
+    },
     /// It has ended; all of its output has been reported before.
     Ended {
         /// Whose.
@@ -56,7 +78,12 @@ impl Report {
         const FIXED: usize = 128;
         match self {
             Self::Output { data, .. } => FIXED + data.len(),
-            Self::Started { .. } => FIXED,
+            Self::Started { .. } | Self::Stopping { .. } => FIXED,
+            Self::Kept { artefacts, missing, .. } => {
+                let files = artefacts.iter().map(|artefact| FIXED + artefact.path.len());
+                let words = missing.iter().map(String::len);
+                FIXED + files.chain(words).sum::<usize>()
+            }
             Self::Ended { outcome, .. } => match outcome {
                 Outcome::NotStarted { detail } | Outcome::Lost { detail } => FIXED + detail.len(),
                 Outcome::Exited { .. }
@@ -65,6 +92,8 @@ impl Report {
                 | Outcome::Cancelled
                 | Outcome::Recalled
                 | Outcome::Preempted
+                | Outcome::Drained
+                | Outcome::Checkpointed { .. }
                 | Outcome::OutOfMemory => FIXED,
             },
         }

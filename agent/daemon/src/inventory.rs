@@ -32,6 +32,7 @@ pub(crate) fn inventory(options: &Options, data: &Path) -> Result<Inventory, Err
         sockets: sockets(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         address: options.address.clone().unwrap_or_default(),
+        abilities: Vec::new(),
     })
 }
 

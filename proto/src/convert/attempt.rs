@@ -60,6 +60,7 @@ impl From<StopReason> for v1::StopReason {
             StopReason::Recalled => Self::Recalled,
             StopReason::Stale => Self::Stale,
             StopReason::Preempted => Self::Preempted,
+            StopReason::Drained => Self::Drained,
         }
     }
 }
@@ -76,6 +77,7 @@ impl TryFrom<v1::StopReason> for StopReason {
             v1::StopReason::Recalled => Ok(Self::Recalled),
             v1::StopReason::Stale => Ok(Self::Stale),
             v1::StopReason::Preempted => Ok(Self::Preempted),
+            v1::StopReason::Drained => Ok(Self::Drained),
         }
     }
 }

@@ -1,8 +1,10 @@
 //! What a user asks for.
 
-use repower_model::{Array, Dependency, Gang, JobId, JobSpec, Retries, Variable};
+use repower_model::{
+    Array, Dependency, Egress, Gang, InputFile, JobId, JobSpec, Retries, Variable,
+};
 
-use super::{ConvertError, Problem, asked, demand, moment, moment_ms, span};
+use super::{ConvertError, Problem, asked, demand, known, moment, moment_ms, span};
 use crate::v1;
 
 /// The most bytes of a name that was made up.
@@ -37,6 +39,16 @@ impl From<&JobSpec> for v1::JobSpec {
             constraints: demand::constraints(&spec.constraints),
             alternatives: spec.alternatives.iter().map(Into::into).collect(),
             checkpoint_signal: spec.checkpoint_signal.unwrap_or(0),
+            checkpoint_grace_ms: spec.checkpoint_grace.map_or(0, repower_model::Span::as_millis),
+            checkpoint_exit: spec.checkpoint_exit,
+            on_disconnect: said(spec.on_disconnect, v1::OnDisconnect::from),
+            inputs: spec.inputs.iter().map(Into::into).collect(),
+            outputs: spec.outputs.clone(),
+            keep_outputs: said(spec.keep_outputs, v1::Keep::from),
+            isolation: said(spec.isolation, v1::Isolation::from),
+            egress: spec.egress.as_ref().map(Into::into),
+            pids: spec.pids.unwrap_or(0),
+            image: spec.image.clone(),
         }
     }
 }
@@ -51,6 +63,10 @@ impl TryFrom<v1::JobSpec> for JobSpec {
                 .map_err(|error| error.within(&format!("dependencies[{at}]")))
         });
         let variable = |one: v1::Variable| Variable { name: one.name, value: one.value };
+        let inputs = spec.inputs.into_iter().enumerate().map(|(at, input)| {
+            InputFile::try_from(input).map_err(|error| error.within(&format!("inputs[{at}]")))
+        });
+        let egress = spec.egress.map(Egress::try_from).transpose();
         Ok(Self {
             name: if spec.name.is_empty() {
                 name_of(&spec.command, &spec.script)
@@ -80,8 +96,23 @@ impl TryFrom<v1::JobSpec> for JobSpec {
             constraints: spec.constraints.unwrap_or_default().try_into()?,
             alternatives: spec.alternatives.into_iter().map(asked).collect(),
             checkpoint_signal: Some(spec.checkpoint_signal).filter(|signal| *signal != 0),
+            checkpoint_grace: span(spec.checkpoint_grace_ms),
+            checkpoint_exit: spec.checkpoint_exit,
+            on_disconnect: known::<v1::OnDisconnect>("on_disconnect", spec.on_disconnect)?.into(),
+            inputs: inputs.collect::<Result<_, _>>()?,
+            outputs: spec.outputs,
+            keep_outputs: known::<v1::Keep>("keep_outputs", spec.keep_outputs)?.into(),
+            isolation: known::<v1::Isolation>("isolation", spec.isolation)?.into(),
+            egress: egress.map_err(|error| error.within("egress"))?,
+            pids: Some(spec.pids).filter(|pids| *pids != 0),
+            image: spec.image,
         })
     }
+}
+
+/// A word of an enumeration; left out where it says what is meant anyway.
+fn said<T: Default + PartialEq + Copy, W: Into<i32>>(word: T, wire: impl Fn(T) -> W) -> i32 {
+    if word == T::default() { 0 } else { wire(word).into() }
 }
 
 impl From<Dependency> for v1::Dependency {

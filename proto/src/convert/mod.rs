@@ -9,6 +9,7 @@ mod attempt;
 mod demand;
 mod error;
 mod fact;
+mod files;
 mod job;
 mod node;
 mod outcome;

@@ -17,6 +17,7 @@ impl From<&Inventory> for v1::Inventory {
             version: inventory.version.clone(),
             labels: inventory.labels.iter().map(label).collect(),
             address: inventory.address.clone(),
+            abilities: inventory.abilities.clone(),
         }
     }
 }
@@ -35,6 +36,7 @@ impl TryFrom<v1::Inventory> for Inventory {
             version: inventory.version,
             labels: labels(inventory.labels),
             address: inventory.address,
+            abilities: ascending(inventory.abilities),
         })
     }
 }
@@ -48,6 +50,13 @@ fn labels(labels: Vec<v1::Label>) -> Vec<(String, String)> {
     let by_name: std::collections::BTreeMap<_, _> =
         labels.into_iter().map(|label| (label.name, label.value)).collect();
     by_name.into_iter().collect()
+}
+
+/// Sorted, none twice.
+fn ascending(mut words: Vec<String>) -> Vec<String> {
+    words.sort();
+    words.dedup();
+    words
 }
 
 /// The field `inventory` of a message, which must be there.

@@ -24,6 +24,10 @@ impl From<&Outcome> for v1::Outcome {
             Outcome::Recalled => of(v1::OutcomeKind::Recalled),
             Outcome::OutOfMemory => of(v1::OutcomeKind::OutOfMemory),
             Outcome::Preempted => of(v1::OutcomeKind::Preempted),
+            Outcome::Drained => of(v1::OutcomeKind::Drained),
+            Outcome::Checkpointed { code } => {
+                Self { exit_code: *code, ..of(v1::OutcomeKind::Checkpointed) }
+            }
         }
     }
 }
@@ -45,6 +49,8 @@ impl TryFrom<v1::Outcome> for Outcome {
             v1::OutcomeKind::Recalled => Ok(Self::Recalled),
             v1::OutcomeKind::OutOfMemory => Ok(Self::OutOfMemory),
             v1::OutcomeKind::Preempted => Ok(Self::Preempted),
+            v1::OutcomeKind::Drained => Ok(Self::Drained),
+            v1::OutcomeKind::Checkpointed => Ok(Self::Checkpointed { code: outcome.exit_code }),
         }
     }
 }
@@ -58,6 +64,9 @@ impl From<Usage> for v1::Usage {
             stdout_bytes: usage.stdout_bytes,
             stderr_bytes: usage.stderr_bytes,
             truncated: usage.truncated,
+            read_bytes: usage.read_bytes,
+            written_bytes: usage.written_bytes,
+            oom_kills: usage.oom_kills,
         }
     }
 }
@@ -71,6 +80,9 @@ impl From<v1::Usage> for Usage {
             stdout_bytes: usage.stdout_bytes,
             stderr_bytes: usage.stderr_bytes,
             truncated: usage.truncated,
+            read_bytes: usage.read_bytes,
+            written_bytes: usage.written_bytes,
+            oom_kills: usage.oom_kills,
         }
     }
 }

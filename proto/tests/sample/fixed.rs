@@ -2,12 +2,15 @@
 
 use std::sync::Arc;
 
-use repower_core::fact::{AttemptEnded, Entry, Fact, JobSubmitted, RankEnded, SubmissionRefused};
+use repower_core::fact::{
+    AttemptEnded, Entry, Fact, JobSubmitted, OutputsKept, RankEnded, SubmissionRefused,
+};
 use repower_core::policy::Tier;
 use repower_model::{
-    Array, AttemptId, Bytes, Cpus, Dependency, DependencyKind, Fault, Hash, IndexRange, Instance,
-    Inventory, JobId, JobSpec, JobState, Key, NodeId, Outcome, Part, Reservation, ReservationId,
-    Resources, Retries, Sequel, Span, StopReason, TaskId, Timestamp, TokenId, TokenKind, Usage,
+    Array, Artefact, AttemptId, Bytes, Cpus, Dependency, DependencyKind, Egress, Fault, Hash,
+    IndexRange, InputFile, Instance, Inventory, Isolation, JobId, JobSpec, JobState, Keep, Key,
+    NodeId, OnDisconnect, Outcome, Part, Reservation, ReservationId, Resources, Retries, Sequel,
+    Source, Span, StopCause, StopReason, StopStep, TaskId, Timestamp, TokenId, TokenKind, Usage,
     Variable,
 };
 
@@ -64,6 +67,7 @@ fn inventory() -> Inventory {
         version: "0.1.0".into(),
         labels: Vec::new(),
         address: String::new(),
+        abilities: Vec::new(),
     }
 }
 
@@ -107,6 +111,7 @@ fn ended() -> AttemptEnded {
             stdout_bytes: 12,
             stderr_bytes: 13,
             truncated: true,
+            ..Usage::default()
         },
         started: Some(AT),
         ended: AT + Span::from_secs(1),
@@ -252,9 +257,72 @@ fn of_gangs() -> Vec<Fact> {
     ]
 }
 
+/// What files, isolation and orderly stops brought.
+fn of_execution() -> Vec<Fact> {
+    let artefact = Artefact { path: "out/a.txt".into(), bytes: 12, digest: Hash([3; 32]) };
+    let inputs = vec![
+        InputFile {
+            source: Source::Stored { digest: Hash([1; 32]), bytes: 7 },
+            path: "data".into(),
+            unpack: true,
+            executable: false,
+        },
+        InputFile {
+            source: Source::Url {
+                url: "https://example.org/model".into(),
+                digest: Some(Hash([2; 32])),
+            },
+            path: "bin/model".into(),
+            unpack: false,
+            executable: true,
+        },
+    ];
+    let spec = JobSpec {
+        checkpoint_grace: Some(Span::from_secs(30)),
+        checkpoint_exit: Some(85),
+        on_disconnect: OnDisconnect::Keep,
+        inputs,
+        outputs: vec!["out/*.txt".into()],
+        keep_outputs: Keep::OnSuccess,
+        isolation: Isolation::Sealed,
+        egress: Some(Egress::Only(vec!["example.org:443".into()])),
+        pids: Some(64),
+        image: "localhost/train@sha256:00".into(),
+        ..spec()
+    };
+    let inventory = Inventory { abilities: vec!["limit.memory".into()], ..inventory() };
+    let usage = Usage { read_bytes: 1, written_bytes: 2, oom_kills: 3, ..ended().usage };
+    vec![
+        Fact::JobSubmitted(Box::new(JobSubmitted { spec: Arc::new(spec), ..submitted() })),
+        Fact::OutputsKept(Box::new(OutputsKept {
+            rank: ATTEMPT.rank(1),
+            artefacts: vec![artefact],
+            missing: vec!["`*.log` matches nothing".into()],
+        })),
+        Fact::StopStepTaken {
+            rank: ATTEMPT.rank(1),
+            step: StopStep::Checkpoint,
+            cause: StopCause::Preempted,
+            signal: 10,
+            taken: AT,
+        },
+        Fact::AttemptEnded(Box::new(AttemptEnded {
+            outcome: Outcome::Checkpointed { code: 85 },
+            usage,
+            fault: Fault::None,
+            ..ended()
+        })),
+        Fact::NodeConnected {
+            node: NODE,
+            instance: Instance([6; 16]),
+            inventory: Box::new(inventory),
+        },
+    ]
+}
+
 /// One fact of every variant. What came later stands at the end: the lines before never change.
 pub(crate) fn fixed() -> Vec<Entry> {
     let early = [of_the_cell(), of_jobs(), of_attempts(), of_nodes()];
-    let facts = early.into_iter().chain([of_reservations(), of_gangs()]).flatten();
+    let facts = early.into_iter().chain([of_reservations(), of_gangs(), of_execution()]).flatten();
     facts.zip(1..).map(|(fact, seq)| Entry { seq, at: AT, fact }).collect()
 }

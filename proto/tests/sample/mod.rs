@@ -9,13 +9,16 @@ use std::sync::Arc;
 use proptest::collection::{btree_map, btree_set, vec};
 use proptest::option;
 use proptest::prelude::*;
-use repower_core::fact::{AttemptEnded, Entry, Fact, JobSubmitted, RankEnded, SubmissionRefused};
+use repower_core::fact::{
+    AttemptEnded, Entry, Fact, JobSubmitted, OutputsKept, RankEnded, SubmissionRefused,
+};
 use repower_core::policy::Tier;
 use repower_model::{
-    Array, AttemptId, Bytes, Constraints, Cpus, Dependency, DependencyKind, Fault, Gang, Hash,
-    IndexRange, Instance, Inventory, IsaLevel, JobId, JobSpec, JobState, Key, LabelRule, Layout,
-    NodeId, Outcome, Part, Reservation, ReservationId, Resources, Retries, Sequel, Span,
-    StopReason, TaskId, Timestamp, TokenId, TokenKind, Usage, Variable,
+    Array, Artefact, AttemptId, Bytes, Constraints, Cpus, Dependency, DependencyKind, Egress,
+    Fault, Gang, Hash, IndexRange, InputFile, Instance, Inventory, IsaLevel, Isolation, JobId,
+    JobSpec, JobState, Keep, Key, LabelRule, Layout, NodeId, OnDisconnect, Outcome, Part,
+    Reservation, ReservationId, Resources, Retries, Sequel, Source, Span, StopCause, StopReason,
+    StopStep, TaskId, Timestamp, TokenId, TokenKind, Usage, Variable,
 };
 
 fn text() -> impl Strategy<Value = String> {
@@ -83,7 +86,8 @@ pub(crate) fn spec() -> impl Strategy<Value = JobSpec> {
         vec(resources(), 0..3),
         option::of(1..65_i32),
     );
-    (words, place, when, rest, demand).prop_map(|(words, place, when, rest, demand)| JobSpec {
+    let parts = (words, place, when, rest, demand, bounds());
+    parts.prop_map(|(words, place, when, rest, demand, bounds)| JobSpec {
         name: words.0,
         class: words.1,
         project: words.2,
@@ -105,6 +109,52 @@ pub(crate) fn spec() -> impl Strategy<Value = JobSpec> {
         constraints: demand.3,
         alternatives: demand.4,
         checkpoint_signal: demand.5,
+        ..bounds
+    })
+}
+
+fn artefact() -> impl Strategy<Value = Artefact> {
+    let parts = (text(), any::<u64>(), hash());
+    parts.prop_map(|(path, bytes, digest)| Artefact { path, bytes, digest })
+}
+
+fn input() -> impl Strategy<Value = InputFile> {
+    let source = prop_oneof![
+        (hash(), any::<u64>()).prop_map(|(digest, bytes)| Source::Stored { digest, bytes }),
+        (text(), option::of(hash())).prop_map(|(url, digest)| Source::Url { url, digest }),
+    ];
+    (source, text(), any::<bool>(), any::<bool>()).prop_map(|(source, path, unpack, executable)| {
+        InputFile { source, path, unpack, executable }
+    })
+}
+
+/// Files, isolation and stops; the rest as a job that says nothing.
+fn bounds() -> impl Strategy<Value = JobSpec> {
+    let egress = prop_oneof![
+        Just(Egress::Open),
+        Just(Egress::None),
+        btree_set(text(), 0..3).prop_map(|hosts| Egress::Only(hosts.into_iter().collect())),
+    ];
+    let files = (vec(input(), 0..3), vec(text(), 0..3), prop::sample::select(Keep::ALL.to_vec()));
+    let stop = (
+        option::of(1..u64::MAX),
+        option::of(any::<i32>()),
+        prop::sample::select(OnDisconnect::ALL.to_vec()),
+    );
+    let levels = prop::sample::select(Isolation::ALL.to_vec());
+    let walls = (levels, option::of(egress), option::of(1..u32::MAX), "[a-z:/]{0,9}");
+    (files, stop, walls).prop_map(|(files, stop, walls)| JobSpec {
+        checkpoint_grace: stop.0.map(Span::from_millis),
+        checkpoint_exit: stop.1,
+        on_disconnect: stop.2,
+        inputs: files.0,
+        outputs: files.1,
+        keep_outputs: files.2,
+        isolation: walls.0,
+        egress: walls.1,
+        pids: walls.2,
+        image: walls.3,
+        ..JobSpec::default()
     })
 }
 
@@ -139,6 +189,7 @@ fn inventory() -> impl Strategy<Value = Inventory> {
             version: one.clone(),
             labels: vec![(one.clone(), one.clone())],
             address: one,
+            abilities: vec!["limit.memory".into(), "namespace.pid".into()],
         }
     })
 }
@@ -154,17 +205,22 @@ fn outcome() -> impl Strategy<Value = Outcome> {
         Just(Outcome::Recalled),
         Just(Outcome::OutOfMemory),
         Just(Outcome::Preempted),
+        Just(Outcome::Drained),
+        any::<i32>().prop_map(|code| Outcome::Checkpointed { code }),
     ]
 }
 
 fn usage() -> impl Strategy<Value = Usage> {
-    (any::<[u64; 5]>(), any::<bool>()).prop_map(|(amounts, truncated)| Usage {
+    (any::<[u64; 8]>(), any::<bool>()).prop_map(|(amounts, truncated)| Usage {
         wall_us: amounts[0],
         cpu_us: amounts[1],
         peak_memory_bytes: amounts[2],
         stdout_bytes: amounts[3],
         stderr_bytes: amounts[4],
         truncated,
+        read_bytes: amounts[5],
+        written_bytes: amounts[6],
+        oom_kills: amounts[7],
     })
 }
 
@@ -233,6 +289,25 @@ fn of_ranks() -> impl Strategy<Value = Fact> {
     ]
 }
 
+fn of_stops_and_outputs() -> impl Strategy<Value = Fact> {
+    let steps = prop::sample::select(StopStep::ALL.to_vec());
+    let causes = prop::sample::select(StopCause::ALL.to_vec());
+    prop_oneof![
+        (attempt(), any::<u32>(), vec(artefact(), 0..3), vec(text(), 0..3)).prop_map(
+            |(attempt, rank, artefacts, missing)| {
+                let rank = attempt.rank(rank);
+                Fact::OutputsKept(Box::new(OutputsKept { rank, artefacts, missing }))
+            }
+        ),
+        (attempt(), any::<u32>(), steps, causes, any::<i32>(), moment()).prop_map(
+            |(attempt, rank, step, cause, signal, taken)| {
+                let rank = attempt.rank(rank);
+                Fact::StopStepTaken { rank, step, cause, signal, taken }
+            }
+        ),
+    ]
+}
+
 fn of_jobs() -> impl Strategy<Value = Fact> {
     let ends = vec![JobState::Succeeded, JobState::Failed, JobState::Cancelled];
     prop_oneof![
@@ -262,8 +337,13 @@ fn of_jobs() -> impl Strategy<Value = Fact> {
 }
 
 fn of_attempts() -> impl Strategy<Value = Fact> {
-    let stops =
-        vec![StopReason::Cancelled, StopReason::Recalled, StopReason::Stale, StopReason::Preempted];
+    let stops = vec![
+        StopReason::Cancelled,
+        StopReason::Recalled,
+        StopReason::Stale,
+        StopReason::Preempted,
+        StopReason::Drained,
+    ];
     prop_oneof![
         (attempt(), node(), any::<bool>(), 0..9_u32, vec(part(), 0..3)).prop_map(
             |(attempt, node, runway, alternative, parts)| Fact::AttemptPlaced {
@@ -354,6 +434,7 @@ pub(crate) fn entry() -> impl Strategy<Value = Entry> {
         of_jobs(),
         of_attempts(),
         of_ranks(),
+        of_stops_and_outputs(),
         of_nodes(),
         of_the_cell()
     ];

@@ -79,6 +79,8 @@ impl<'a> Draft<'a> {
             | Fact::TasksCancelled { .. }
             | Fact::AttemptStarted { .. }
             | Fact::RankStarted { .. }
+            | Fact::OutputsKept(_)
+            | Fact::StopStepTaken { .. }
             | Fact::TaskReturned { .. }
             | Fact::NodeEnrolled { .. }
             | Fact::NodeConnected { .. }

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use repower_model::{
-    AttemptId, Dependency, Fault, Hash, IndexRange, Instance, Inventory, JobId, JobSpec, JobState,
-    Key, NodeId, Outcome, Part, RankId, Reservation, ReservationId, Sequel, StopReason, TaskId,
-    Timestamp, TokenId, TokenKind, Usage,
+    Artefact, AttemptId, Dependency, Fault, Hash, IndexRange, Instance, Inventory, JobId, JobSpec,
+    JobState, Key, NodeId, Outcome, Part, RankId, Reservation, ReservationId, Sequel, StopCause,
+    StopReason, StopStep, TaskId, Timestamp, TokenId, TokenKind, Usage,
 };
 
 use crate::policy::Tier;
@@ -133,6 +133,21 @@ pub enum Fact {
     /// One process of a gang has ended. The first one that does not succeed ends the attempt: the nodes
     /// of the others are told so, and when all have ended, the attempt has.
     RankEnded(Box<RankEnded>),
+    /// Outputs of a process are in the store of artefacts.
+    OutputsKept(Box<OutputsKept>),
+    /// An agent has signalled a process, so that it ends.
+    StopStepTaken {
+        /// Which process.
+        rank: RankId,
+        /// How far the stop is.
+        step: StopStep,
+        /// Why it is stopped.
+        cause: StopCause,
+        /// The signal's number.
+        signal: i32,
+        /// When, by the clock of the node.
+        taken: Timestamp,
+    },
     /// It has ended; of a gang, all of its ranks have.
     AttemptEnded(Box<AttemptEnded>),
     /// A failed task goes back to pending, because its node turned out to be a black hole.
@@ -292,6 +307,17 @@ pub struct RankEnded {
     pub started: Option<Timestamp>,
     /// By the clock of the node, or of the scheduler if the node said nothing.
     pub ended: Timestamp,
+}
+
+/// Outputs of a process are in the store of artefacts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OutputsKept {
+    /// Whose.
+    pub rank: RankId,
+    /// Files, ascending by path.
+    pub artefacts: Vec<Artefact>,
+    /// What of the job's patterns matched nothing, and what could not be brought back and why.
+    pub missing: Vec<String>,
 }
 
 /// An attempt has ended.

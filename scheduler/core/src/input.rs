@@ -2,8 +2,10 @@
 
 use repower_model::{
     Hash, IndexRange, Instance, Inventory, JobId, JobSpec, JobState, Key, NodeId, Outcome, RankId,
-    ReservationId, Timestamp, TokenId, TokenKind, Usage,
+    ReservationId, StopCause, StopStep, Timestamp, TokenId, TokenKind, Usage,
 };
+
+use crate::fact::OutputsKept;
 
 /// What may happen. Inputs of one batch are turned in the order: reports, submissions and
 /// commands, signals, ticks, then one [`Input::Schedule`]; ties by id.
@@ -178,6 +180,21 @@ pub enum Report {
         rank: RankId,
         /// Since when.
         started: Timestamp,
+    },
+    /// Outputs of it are in the store of artefacts. Comes before its end.
+    Kept(Box<OutputsKept>),
+    /// It was sent a signal, so that it ends.
+    Stopping {
+        /// Which.
+        rank: RankId,
+        /// How far the stop is.
+        step: StopStep,
+        /// Why it is stopped.
+        cause: StopCause,
+        /// The signal's number.
+        signal: i32,
+        /// When.
+        taken: Timestamp,
     },
     /// It has ended, and all of its output is durable.
     Ended {

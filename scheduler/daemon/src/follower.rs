@@ -243,10 +243,13 @@ impl Seen {
             | Fact::AttemptStopping { attempt, .. } => {
                 self.jobs.insert(attempt.task.job);
             }
-            Fact::RankStarted { rank, .. } => {
+            Fact::RankStarted { rank, .. } | Fact::StopStepTaken { rank, .. } => {
                 self.jobs.insert(rank.attempt.task.job);
             }
             Fact::RankEnded(fact) => {
+                self.jobs.insert(fact.rank.attempt.task.job);
+            }
+            Fact::OutputsKept(fact) => {
                 self.jobs.insert(fact.rank.attempt.task.job);
             }
             Fact::AttemptEnded(fact) => {

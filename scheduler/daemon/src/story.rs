@@ -21,6 +21,8 @@ pub(crate) fn tell(entries: &[Entry]) {
             | Fact::AttemptEnded(_)
             | Fact::RankStarted { .. }
             | Fact::RankEnded(_)
+            | Fact::OutputsKept(_)
+            | Fact::StopStepTaken { .. }
             | Fact::TaskReturned { .. }
             | Fact::DependencySettled { .. } => attempts += 1,
             Fact::CellFounded { .. }

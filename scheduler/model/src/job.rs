@@ -4,7 +4,10 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Array, Constraints, Cpus, Gang, JobId, Resources, Span, Timestamp};
+use crate::{
+    Array, Constraints, Cpus, Egress, Gang, InputFile, Isolation, JobId, Keep, OnDisconnect,
+    Resources, Span, Timestamp,
+};
 
 /// What a user asks for. Nothing here has been checked against a policy or a cluster yet.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,6 +55,26 @@ pub struct JobSpec {
     pub alternatives: Vec<Resources>,
     /// The signal that tells a task to save its work before it is preempted; `None`: SIGTERM.
     pub checkpoint_signal: Option<i32>,
+    /// Between the checkpoint signal and SIGTERM; `None`: as long as `grace`.
+    pub checkpoint_grace: Option<Span>,
+    /// An exit code that says: the work is saved, start me again; `None`: no code does.
+    pub checkpoint_exit: Option<i32>,
+    /// When its node is cut off.
+    pub on_disconnect: OnDisconnect,
+    /// Files that a task finds in its working folder; at most [`JobSpec::FILES`].
+    pub inputs: Vec<InputFile>,
+    /// Patterns of files in the working folder that are brought back; at most [`JobSpec::FILES`].
+    pub outputs: Vec<String>,
+    /// After which ends.
+    pub keep_outputs: Keep,
+    /// The least isolation; a policy's class may ask for more, and what was accepted has the most of both.
+    pub isolation: Isolation,
+    /// What of the network it reaches; `None`: as its class says. Never `None` once accepted.
+    pub egress: Option<Egress>,
+    /// The most processes and threads of a task; `None`: as the node says.
+    pub pids: Option<u32>,
+    /// The container image to run in; empty: none.
+    pub image: String,
 }
 
 impl Default for JobSpec {
@@ -79,6 +102,16 @@ impl Default for JobSpec {
             constraints: Constraints::default(),
             alternatives: Vec::new(),
             checkpoint_signal: None,
+            checkpoint_grace: None,
+            checkpoint_exit: None,
+            on_disconnect: OnDisconnect::default(),
+            inputs: Vec::new(),
+            outputs: Vec::new(),
+            keep_outputs: Keep::default(),
+            isolation: Isolation::default(),
+            egress: None,
+            pids: None,
+            image: String::new(),
         }
     }
 }
@@ -103,6 +136,8 @@ impl JobSpec {
     pub const GRACE: Span = Span::from_secs(10);
     /// The most alternatives.
     pub const ALTERNATIVES: usize = 8;
+    /// The most inputs, and the most patterns of outputs.
+    pub const FILES: usize = 1000;
     /// The project of a job that names none.
     pub const PROJECT: &str = "default";
 

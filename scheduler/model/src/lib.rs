@@ -5,9 +5,11 @@
 //! is the business of `repower-proto`.
 
 mod array;
+mod artefact;
 mod demand;
 mod id;
 mod indices;
+mod isolation;
 mod job;
 mod label;
 mod node;
@@ -19,15 +21,17 @@ mod resources;
 mod time;
 
 pub use array::{Array, ArrayError, IndexRange};
+pub use artefact::{Artefact, InputFile, Keep, Source};
 pub use demand::{Constraints, Gang, IsaLevel, Layout, Part};
 pub use id::{
     AttemptId, Hash, Instance, JobId, Key, NodeId, RankId, ReservationId, TaskId, TokenId,
 };
 pub use indices::Indices;
+pub use isolation::{Egress, Isolation, OnDisconnect};
 pub use job::{Dependency, DependencyKind, JobSpec, JobState, Retries, TaskState, Variable};
 pub use label::{LabelError, LabelRule, check_label};
 pub use node::{Inventory, NodePhase, TokenKind};
-pub use outcome::{Fault, Outcome, Sequel, StopReason, Usage};
+pub use outcome::{Fault, Outcome, Sequel, StopCause, StopReason, StopStep, Usage};
 pub use quantity::{Bytes, Cpus};
 pub use rendezvous::{Host, Rendezvous};
 pub use reservation::Reservation;

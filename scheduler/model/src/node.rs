@@ -25,6 +25,8 @@ pub struct Inventory {
     pub labels: Vec<(String, String)>,
     /// By which the ranks of gangs on other nodes reach it: a name or an address; empty: unknown.
     pub address: String,
+    /// What its agent can do to tasks besides running them, for example `limit.memory`: ascending, none twice.
+    pub abilities: Vec<String>,
 }
 
 /// Where a node is.

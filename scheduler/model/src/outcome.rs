@@ -35,6 +35,13 @@ pub enum Outcome {
     OutOfMemory,
     /// Stopped because more urgent work needed its place.
     Preempted,
+    /// Stopped because its node is to be empty.
+    Drained,
+    /// It has saved its work and asks to be started again: it ended with the job's checkpoint code.
+    Checkpointed {
+        /// The exit status.
+        code: i32,
+    },
 }
 
 impl Outcome {
@@ -50,6 +57,8 @@ impl Outcome {
             Self::Recalled => "recalled",
             Self::OutOfMemory => "out-of-memory",
             Self::Preempted => "preempted",
+            Self::Drained => "drained",
+            Self::Checkpointed { .. } => "checkpointed",
         }
     }
 
@@ -63,7 +72,9 @@ impl Outcome {
             | Self::NotStarted { .. }
             | Self::Lost { .. }
             | Self::Recalled
-            | Self::Preempted => false,
+            | Self::Preempted
+            | Self::Drained
+            | Self::Checkpointed { .. } => false,
         }
     }
 
@@ -76,12 +87,12 @@ impl Outcome {
     /// 128 + the signal as shells do, 124 at a time limit as timeout(1) does, 126 if it could not start.
     pub fn exit_code(&self) -> i32 {
         match self {
-            Self::Exited { code } => *code,
+            Self::Exited { code } | Self::Checkpointed { code } => *code,
             Self::Signalled { signal } => 128_i32.saturating_add(*signal),
             Self::TimedOut => 124,
             Self::Cancelled => 130,
             Self::NotStarted { .. } => 126,
-            Self::Lost { .. } | Self::Recalled | Self::Preempted => 125,
+            Self::Lost { .. } | Self::Recalled | Self::Preempted | Self::Drained => 125,
             Self::OutOfMemory => 137,
         }
     }
@@ -126,6 +137,12 @@ pub struct Usage {
     pub stderr_bytes: u64,
     /// Whether a stream passed its bound and was cut.
     pub truncated: bool,
+    /// Read from block devices, where the node can tell; else 0.
+    pub read_bytes: u64,
+    /// Written to block devices, where the node can tell; else 0.
+    pub written_bytes: u64,
+    /// How often the kernel killed one of its processes for want of memory.
+    pub oom_kills: u64,
 }
 
 /// Why an agent is told to stop an attempt.
@@ -139,4 +156,72 @@ pub enum StopReason {
     Stale,
     /// More urgent work needs its place: save what can be saved, then end.
     Preempted,
+    /// Its node is to be empty: save what can be saved, then end.
+    Drained,
+}
+
+/// A step on the way to the end of an attempt that somebody stops.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum StopStep {
+    /// It got the job's checkpoint signal: save the work.
+    Checkpoint,
+    /// It got SIGTERM.
+    Terminate,
+    /// It got SIGKILL.
+    Kill,
+}
+
+impl StopStep {
+    /// All of them, in order.
+    pub const ALL: [Self; 3] = [Self::Checkpoint, Self::Terminate, Self::Kill];
+
+    /// The name, as tables and JSON show it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Checkpoint => "checkpoint",
+            Self::Terminate => "terminate",
+            Self::Kill => "kill",
+        }
+    }
+}
+
+/// Why an agent stops an attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum StopCause {
+    /// Somebody cancelled it, or a rank of its gang failed.
+    Cancelled,
+    /// More urgent work needs its place.
+    Preempted,
+    /// Its node is to be empty.
+    Drained,
+    /// Its time limit.
+    TimedOut,
+    /// The agent has lost the scheduler for the length of its lease.
+    LeaseLost,
+    /// The agent was told to end.
+    Leaving,
+}
+
+impl StopCause {
+    /// All of them.
+    pub const ALL: [Self; 6] = [
+        Self::Cancelled,
+        Self::Preempted,
+        Self::Drained,
+        Self::TimedOut,
+        Self::LeaseLost,
+        Self::Leaving,
+    ];
+
+    /// The name, as tables and JSON show it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Cancelled => "cancelled",
+            Self::Preempted => "preempted",
+            Self::Drained => "drained",
+            Self::TimedOut => "time-limit",
+            Self::LeaseLost => "lease-lost",
+            Self::Leaving => "leaving",
+        }
+    }
 }

@@ -88,7 +88,8 @@ impl From<&v1::Outcome> for Outcome {
         let kind = outcome.kind();
         Self {
             kind: words::outcome_kind(kind),
-            exit_code: (kind == v1::OutcomeKind::Exited).then_some(outcome.exit_code),
+            exit_code: matches!(kind, v1::OutcomeKind::Exited | v1::OutcomeKind::Checkpointed)
+                .then_some(outcome.exit_code),
             signal: (kind == v1::OutcomeKind::Signalled).then_some(outcome.signal),
             detail: text(&outcome.detail),
         }

@@ -168,7 +168,9 @@ impl Session {
 /// The signal that asks an attempt to end: one that is preempted may have its own.
 fn ask(attempt: &Attempt) -> Signal {
     match (&attempt.phase, attempt.definition.spec.checkpoint_signal) {
-        (Phase::Stopping { why: Why::Preempted }, Some(number)) => Signal::Checkpoint(number),
+        (Phase::Stopping { why: Why::Preempted | Why::Drained }, Some(number)) => {
+            Signal::Checkpoint(number)
+        }
         _ => Signal::Terminate,
     }
 }

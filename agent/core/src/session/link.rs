@@ -65,7 +65,7 @@ impl Session {
             (Why::LeaseLost, Link::Never) => Span::ZERO,
             (Why::Stale | Why::Leaving, Link::Never | Link::Up(_) | Link::Down { .. }) => short,
             (
-                Why::Cancelled | Why::Preempted | Why::TimedOut,
+                Why::Cancelled | Why::Preempted | Why::Drained | Why::TimedOut,
                 Link::Never | Link::Up(_) | Link::Down { .. },
             ) => {
                 if self.leaving {

@@ -99,6 +99,7 @@ impl Session {
             StopReason::Recalled => Event::Recall,
             StopReason::Stale => Event::Stop(Why::Stale),
             StopReason::Preempted => Event::Stop(Why::Preempted),
+            StopReason::Drained => Event::Stop(Why::Drained),
         };
         self.step(attempt, &event, now, actions);
     }

@@ -166,7 +166,10 @@ impl World {
         let reports = self.sent().map(|(_, reports)| reports).unwrap_or_default();
         let ended = |report| match report {
             Report::Ended { attempt, outcome, .. } => Some((attempt, outcome)),
-            Report::Started { .. } | Report::Output { .. } => None,
+            Report::Started { .. }
+            | Report::Output { .. }
+            | Report::Kept { .. }
+            | Report::Stopping { .. } => None,
         };
         reports.into_iter().filter_map(ended).collect()
     }

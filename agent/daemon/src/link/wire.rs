@@ -79,6 +79,18 @@ fn body(report: &Report) -> v1::report::Body {
             attempt: Some((*attempt).into()),
             started_ms: started.as_millis(),
         }),
+        Report::Kept { attempt, artefacts, missing } => Body::Kept(v1::Kept {
+            attempt: Some((*attempt).into()),
+            artefacts: artefacts.iter().map(Into::into).collect(),
+            missing: missing.clone(),
+        }),
+        Report::Stopping { attempt, step, cause, signal, taken } => Body::Stopping(v1::Stopping {
+            attempt: Some((*attempt).into()),
+            step: v1::StopStep::from(*step).into(),
+            cause: v1::StopCause::from(*cause).into(),
+            signal: *signal,
+            at_ms: taken.as_millis(),
+        }),
         Report::Ended { attempt, outcome, usage, started, ended } => Body::Ended(v1::Ended {
             attempt: Some((*attempt).into()),
             outcome: Some(outcome.into()),

@@ -34,7 +34,11 @@ impl Memory {
     pub(crate) fn ended(&self, attempt: AttemptRef) -> Option<Ended> {
         self.reports.iter().find_map(|report| match report {
             Report::Ended(ended) if ended.attempt == Some(attempt) => Some(ended.clone()),
-            Report::Ended(_) | Report::Started(_) | Report::Output(_) => None,
+            Report::Ended(_)
+            | Report::Started(_)
+            | Report::Output(_)
+            | Report::Kept(_)
+            | Report::Stopping(_) => None,
         })
     }
 

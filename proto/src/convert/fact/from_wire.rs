@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
-use repower_core::fact::{AttemptEnded, Fact, JobSubmitted, RankEnded, SubmissionRefused};
+use repower_core::fact::{
+    AttemptEnded, Fact, JobSubmitted, OutputsKept, RankEnded, SubmissionRefused,
+};
 use repower_core::policy::Tier;
 use repower_model::{
-    AttemptId, Dependency, JobId, JobSpec, NodeId, Outcome, Reservation, ReservationId, StopReason,
-    TaskId, Timestamp, TokenId,
+    Artefact, AttemptId, Dependency, JobId, JobSpec, NodeId, Outcome, Reservation, ReservationId,
+    StopReason, TaskId, Timestamp, TokenId,
 };
 
 use super::to_wire::code_of;
@@ -19,6 +21,7 @@ use crate::v1::entry::Fact as Wire;
 impl TryFrom<Wire> for Fact {
     type Error = ConvertError;
 
+    #[expect(clippy::too_many_lines, reason = "one arm a fact, nothing but names")]
     fn try_from(fact: Wire) -> Result<Self, ConvertError> {
         Ok(match fact {
             Wire::CellFounded(fact) => Self::CellFounded { cell: fact.cell, version: fact.version },
@@ -76,6 +79,14 @@ impl TryFrom<Wire> for Fact {
                 started: Timestamp::from_millis(fact.started_ms),
             },
             Wire::RankEnded(fact) => Self::RankEnded(Box::new(rank_ended(fact)?)),
+            Wire::OutputsKept(fact) => Self::OutputsKept(Box::new(kept(fact)?)),
+            Wire::StopStepTaken(fact) => Self::StopStepTaken {
+                rank: attempt(fact.job, fact.index, fact.number).rank(fact.rank),
+                step: known::<v1::StopStep>("step", fact.step)?.try_into()?,
+                cause: known::<v1::StopCause>("cause", fact.cause)?.try_into()?,
+                signal: fact.signal,
+                taken: Timestamp::from_millis(fact.taken_ms),
+            },
             Wire::TaskReturned(fact) => Self::TaskReturned {
                 task: TaskId { job: JobId(fact.job), index: fact.index },
                 node: NodeId(fact.node),
@@ -126,8 +137,13 @@ fn attempt(job: u64, index: u32, number: u32) -> AttemptId {
 }
 
 fn why(word: String) -> Result<StopReason, ConvertError> {
-    let all =
-        [StopReason::Cancelled, StopReason::Recalled, StopReason::Stale, StopReason::Preempted];
+    let all = [
+        StopReason::Cancelled,
+        StopReason::Recalled,
+        StopReason::Stale,
+        StopReason::Preempted,
+        StopReason::Drained,
+    ];
     let found = all.into_iter().find(|why| code_of(*why) == word);
     found.ok_or_else(|| ConvertError::new("code", Problem::UnknownWord { word }))
 }
@@ -189,6 +205,17 @@ fn rank_ended(fact: v1::RankEnded) -> Result<RankEnded, ConvertError> {
         usage: present("usage", fact.usage)?.into(),
         started: moment(fact.started_ms),
         ended: Timestamp::from_millis(fact.ended_ms),
+    })
+}
+
+fn kept(fact: v1::OutputsKept) -> Result<OutputsKept, ConvertError> {
+    let artefacts = fact.artefacts.into_iter().enumerate().map(|(at, artefact)| {
+        Artefact::try_from(artefact).map_err(|error| error.within(&format!("artefacts[{at}]")))
+    });
+    Ok(OutputsKept {
+        rank: attempt(fact.job, fact.index, fact.number).rank(fact.rank),
+        artefacts: artefacts.collect::<Result<_, _>>()?,
+        missing: fact.missing,
     })
 }
 

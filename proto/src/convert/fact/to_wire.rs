@@ -1,6 +1,8 @@
 //! From facts to messages.
 
-use repower_core::fact::{AttemptEnded, Fact, JobSubmitted, RankEnded, SubmissionRefused};
+use repower_core::fact::{
+    AttemptEnded, Fact, JobSubmitted, OutputsKept, RankEnded, SubmissionRefused,
+};
 use repower_model::{AttemptId, StopReason};
 
 use crate::convert::moment_ms;
@@ -80,6 +82,20 @@ impl From<&Fact> for Wire {
                 Self::RankStarted(v1::RankStarted { job, index, number, rank, started_ms })
             }
             Fact::RankEnded(fact) => Self::RankEnded(rank_ended(fact)),
+            Fact::OutputsKept(fact) => Self::OutputsKept(kept(fact)),
+            Fact::StopStepTaken { rank, step, cause, signal, taken } => {
+                let (job, index, number) = parts(rank.attempt);
+                Self::StopStepTaken(v1::StopStepTaken {
+                    job,
+                    index,
+                    number,
+                    rank: rank.rank,
+                    step: v1::StopStep::from(*step).into(),
+                    cause: v1::StopCause::from(*cause).into(),
+                    signal: *signal,
+                    taken_ms: taken.as_millis(),
+                })
+            }
             Fact::AttemptEnded(fact) => Self::AttemptEnded(ended(fact)),
             Fact::TaskReturned { task, node } => Self::TaskReturned(v1::TaskReturned {
                 job: task.job.0,
@@ -156,6 +172,19 @@ pub(super) fn code_of(why: StopReason) -> &'static str {
         StopReason::Recalled => "recalled",
         StopReason::Stale => "stale",
         StopReason::Preempted => "preempted",
+        StopReason::Drained => "drained",
+    }
+}
+
+fn kept(fact: &OutputsKept) -> v1::OutputsKept {
+    let (job, index, number) = parts(fact.rank.attempt);
+    v1::OutputsKept {
+        job,
+        index,
+        number,
+        rank: fact.rank.rank,
+        artefacts: fact.artefacts.iter().map(Into::into).collect(),
+        missing: fact.missing.clone(),
     }
 }
 

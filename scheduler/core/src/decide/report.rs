@@ -20,6 +20,18 @@ const START_ELSEWHERE: usize = 2;
 
 pub(crate) fn report(draft: &mut Draft<'_>, node: NodeId, report: &Report) -> Answer {
     match report {
+        Report::Kept(kept) => {
+            if here(draft.state(), kept.rank, node).is_some() {
+                draft.push(Fact::OutputsKept(kept.clone()));
+            }
+        }
+        Report::Stopping { rank, step, cause, signal, taken } => {
+            if here(draft.state(), *rank, node).is_some() {
+                let (rank, step, cause) = (*rank, *step, *cause);
+                let (signal, taken) = (*signal, *taken);
+                draft.push(Fact::StopStepTaken { rank, step, cause, signal, taken });
+            }
+        }
         Report::Started { rank, started } => start(draft, node, *rank, *started),
         Report::Ended { rank, outcome, usage, started, ended } => {
             if here(draft.state(), *rank, node).is_some() {
@@ -162,7 +174,10 @@ fn judge(state: &State, attempt: AttemptId, outcome: &Outcome) -> (Sequel, Fault
     }
     let again = |may: bool, fault| (if may { Sequel::Again } else { Sequel::Failed }, fault);
     match outcome {
-        Outcome::Recalled | Outcome::Preempted => (Sequel::Again, Fault::None),
+        Outcome::Recalled
+        | Outcome::Preempted
+        | Outcome::Drained
+        | Outcome::Checkpointed { .. } => (Sequel::Again, Fault::None),
         Outcome::Exited { .. }
         | Outcome::Signalled { .. }
         | Outcome::TimedOut

@@ -95,6 +95,8 @@ impl State {
                     self.rest(node, at + REST);
                 }
             }
+            // The ledger and the projections have it; what runs next does not depend on it.
+            Fact::OutputsKept(_) | Fact::StopStepTaken { .. } => {}
             Fact::AttemptEnded(ended) => self.attempt_ended(ended, at),
             Fact::TaskReturned { task, node } => self.returned(*task, *node),
             Fact::NodeEnrolled { node, name, fingerprint, .. } => {
@@ -341,7 +343,7 @@ impl State {
     fn stopping(&mut self, id: AttemptId, why: StopReason, at: Timestamp) {
         let event = match why {
             StopReason::Recalled => attempt::Event::Recall,
-            StopReason::Preempted => attempt::Event::Preempt,
+            StopReason::Preempted | StopReason::Drained => attempt::Event::Preempt,
             StopReason::Cancelled | StopReason::Stale => attempt::Event::Cancel,
         };
         let Some(attempt) = self.attempts.get_mut(&id.task) else {
@@ -351,7 +353,7 @@ impl State {
             attempt.phase = phase;
         }
         match why {
-            StopReason::Cancelled | StopReason::Preempted => {
+            StopReason::Cancelled | StopReason::Preempted | StopReason::Drained => {
                 let grace = self.jobs[&id.task.job].spec.grace;
                 let by = at + grace;
                 let until = self.attempts.get(&id.task).and_then(|attempt| attempt.until);

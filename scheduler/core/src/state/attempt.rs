@@ -97,6 +97,8 @@ pub(crate) fn named(outcome: Outcome, rank: u32, node: &str) -> Outcome {
         | Outcome::Cancelled
         | Outcome::Recalled
         | Outcome::OutOfMemory
-        | Outcome::Preempted => outcome,
+        | Outcome::Preempted
+        | Outcome::Drained
+        | Outcome::Checkpointed { .. } => outcome,
     }
 }

@@ -136,6 +136,9 @@ impl Ranks {
         all.stdout_bytes = all.stdout_bytes.saturating_add(one.stdout_bytes);
         all.stderr_bytes = all.stderr_bytes.saturating_add(one.stderr_bytes);
         all.truncated |= one.truncated;
+        all.read_bytes = all.read_bytes.saturating_add(one.read_bytes);
+        all.written_bytes = all.written_bytes.saturating_add(one.written_bytes);
+        all.oom_kills = all.oom_kills.saturating_add(one.oom_kills);
         let counts = !ended.outcome.is_success()
             && self.cause.as_ref().is_none_or(|cause| gives_way(&cause.outcome, &ended.outcome));
         if counts {
@@ -156,9 +159,12 @@ fn gives_way(first: &Outcome, later: &Outcome) -> bool {
             | Outcome::TimedOut
             | Outcome::OutOfMemory
             | Outcome::NotStarted { .. } => true,
-            Outcome::Cancelled | Outcome::Lost { .. } | Outcome::Recalled | Outcome::Preempted => {
-                false
-            }
+            Outcome::Cancelled
+            | Outcome::Lost { .. }
+            | Outcome::Recalled
+            | Outcome::Preempted
+            | Outcome::Drained
+            | Outcome::Checkpointed { .. } => false,
         }
 }
 

@@ -121,6 +121,8 @@ impl Projector {
             | Fact::ReservationEnded { .. }
             | Fact::RankStarted { .. }
             | Fact::RankEnded(_)
+            | Fact::OutputsKept(_)
+            | Fact::StopStepTaken { .. }
             | Fact::TokenIssued { .. }
             | Fact::TokenUsed { .. }
             | Fact::TokenRevoked { .. } => None,

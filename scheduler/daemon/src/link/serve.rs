@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use repower_core::fact::OutputsKept;
 use repower_core::input::{Input, Report};
-use repower_model::{NodeId, Outcome, RankId, Timestamp};
+use repower_model::{Artefact, NodeId, Outcome, RankId, Timestamp};
 use repower_proto::convert::{self, ConvertError, Problem as Wrong};
 use repower_proto::v1;
 use repower_proto::v1::from_agent::Body as In;
@@ -221,6 +222,15 @@ fn sort(reports: Vec<v1::Report>) -> Result<(Vec<Chunk>, Vec<Report>), ConvertEr
                 rank: rank(started.attempt)?,
                 started: Timestamp::from_millis(started.started_ms),
             }),
+            Body::Kept(kept) => told.push(Report::Kept(Box::new(outputs(kept)?))),
+            Body::Stopping(stopping) => told.push(Report::Stopping {
+                rank: rank(stopping.attempt)?,
+                step: convert::known::<v1::StopStep>("stopping.step", stopping.step)?.try_into()?,
+                cause: convert::known::<v1::StopCause>("stopping.cause", stopping.cause)?
+                    .try_into()?,
+                signal: stopping.signal,
+                taken: Timestamp::from_millis(stopping.at_ms),
+            }),
             Body::Ended(ended) => told.push(Report::Ended {
                 rank: rank(ended.attempt)?,
                 outcome: Outcome::try_from(outcome(ended.outcome)?)
@@ -232,6 +242,18 @@ fn sort(reports: Vec<v1::Report>) -> Result<(Vec<Chunk>, Vec<Report>), ConvertEr
         }
     }
     Ok((chunks, told))
+}
+
+/// The outputs of a process, with bounded texts.
+fn outputs(kept: v1::Kept) -> Result<OutputsKept, ConvertError> {
+    let artefacts = kept.artefacts.into_iter().map(Artefact::try_from);
+    Ok(OutputsKept {
+        rank: rank(kept.attempt)?,
+        artefacts: artefacts
+            .collect::<Result<_, _>>()
+            .map_err(|error| error.within("kept.artefacts"))?,
+        missing: kept.missing.into_iter().map(short).collect(),
+    })
 }
 
 fn outcome(outcome: Option<v1::Outcome>) -> Result<v1::Outcome, ConvertError> {

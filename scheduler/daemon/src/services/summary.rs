@@ -132,7 +132,11 @@ pub(super) fn rank(row: RankRow, stopping: bool) -> v1::RankSummary {
 fn ended_as(outcome: &Outcome) -> TaskState {
     match outcome {
         Outcome::Exited { code: 0 } => TaskState::Succeeded,
-        Outcome::Cancelled | Outcome::Recalled | Outcome::Preempted => TaskState::Cancelled,
+        Outcome::Cancelled
+        | Outcome::Recalled
+        | Outcome::Preempted
+        | Outcome::Drained
+        | Outcome::Checkpointed { .. } => TaskState::Cancelled,
         Outcome::Exited { .. }
         | Outcome::Signalled { .. }
         | Outcome::TimedOut

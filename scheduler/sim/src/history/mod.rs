@@ -102,6 +102,8 @@ impl Story {
             }
             Fact::AttemptStarted { attempt, .. } => self.jobs.started(*attempt),
             Fact::AttemptStopping { attempt, why, .. } => self.jobs.stopping(*attempt, *why),
+            Fact::OutputsKept(kept) => self.nodes.holds(kept.rank),
+            Fact::StopStepTaken { rank, .. } => self.nodes.holds(*rank),
             Fact::AttemptEnded(ended) => {
                 if let Some(node) = self.gangs.over(ended)? {
                     self.jobs.moves_to(ended.attempt, node)?;

@@ -36,6 +36,14 @@ impl Nodes {
         hold(self.on.insert(attempt, on.to_vec()).is_none(), "an attempt is placed once")
     }
 
+    /// Only of a process that its node still has.
+    pub(super) fn holds(&self, rank: RankId) -> Result<(), Rule> {
+        let on = self.on.get(&rank.attempt).into_iter().flatten();
+        let held =
+            on.filter_map(|node| self.nodes.get(node)).any(|node| node.holds.contains(&rank));
+        hold(held, "what is said of a process is said while its node has it")
+    }
+
     pub(super) fn ended(&mut self, rank: RankId) -> Result<(), Rule> {
         let on = self.on.get(&rank.attempt).ok_or("only what was placed ends")?;
         let on = usize::try_from(rank.rank).ok().and_then(|rank| on.get(rank));
@@ -93,6 +101,8 @@ impl Nodes {
             | Fact::AttemptEnded(_)
             | Fact::RankStarted { .. }
             | Fact::RankEnded(_)
+            | Fact::OutputsKept(_)
+            | Fact::StopStepTaken { .. }
             | Fact::TaskReturned { .. }
             | Fact::ReservationMade(_)
             | Fact::ReservationEnded { .. }

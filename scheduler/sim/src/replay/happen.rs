@@ -41,7 +41,7 @@ impl Room<'_> {
                 let by = match why {
                     StopReason::Cancelled | StopReason::Stale => End::Cancelled,
                     StopReason::Recalled => End::Recalled,
-                    StopReason::Preempted => End::Preempted,
+                    StopReason::Preempted | StopReason::Drained => End::Preempted,
                 };
                 let (job, number) = (attempt.task.job, attempt.number);
                 self.events.push(self.now, Event::End { job, number, by });

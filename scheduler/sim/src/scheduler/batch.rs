@@ -6,7 +6,7 @@ use repower_agent_core::{Now, Report};
 use repower_core::check::Violation;
 use repower_core::effect::{Answer, Effect};
 use repower_core::engine::Engine;
-use repower_core::fact::Entry;
+use repower_core::fact::{Entry, OutputsKept};
 use repower_core::input::{self, Input, Submit};
 use repower_core::policy::hash_of;
 use repower_core::refusal::Refusal;
@@ -277,6 +277,12 @@ fn report(report: Report) -> Option<input::Report> {
         Report::Output { .. } => None,
         Report::Started { attempt: rank, started } => {
             Some(input::Report::Started { rank, started })
+        }
+        Report::Kept { attempt: rank, artefacts, missing } => {
+            Some(input::Report::Kept(Box::new(OutputsKept { rank, artefacts, missing })))
+        }
+        Report::Stopping { attempt: rank, step, cause, signal, taken } => {
+            Some(input::Report::Stopping { rank, step, cause, signal, taken })
         }
         Report::Ended { attempt: rank, outcome, usage, started, ended } => {
             Some(input::Report::Ended { rank, outcome, usage, started, ended })

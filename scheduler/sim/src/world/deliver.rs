@@ -298,6 +298,12 @@ fn brief(up: &Up) -> String {
             let words = reports.iter().map(|report| match report {
                 Report::Output { attempt, data, .. } => format!("{attempt} printed {}", data.len()),
                 Report::Started { attempt, .. } => format!("{attempt} started"),
+                Report::Kept { attempt, artefacts, .. } => {
+                    format!("{attempt} kept {} files", artefacts.len())
+                }
+                Report::Stopping { attempt, step, .. } => {
+                    format!("{attempt} stopping: {}", step.as_str())
+                }
                 Report::Ended { attempt, outcome, .. } => {
                     format!("{attempt} ended {}", outcome.code())
                 }

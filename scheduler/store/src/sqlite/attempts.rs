@@ -97,6 +97,9 @@ impl<'c> Writer<'c> {
             int(usage.stderr_bytes),
             usage.truncated,
             detail,
+            int(usage.read_bytes),
+            int(usage.written_bytes),
+            int(usage.oom_kills),
         ])?;
         Ok(())
     }
@@ -110,7 +113,8 @@ pub(super) fn list(
     let failed = if filter.failed_only { "fault <> 'none'" } else { "TRUE" };
     let query = format!(
         "SELECT task, number, node_id, node, placed_ms, started_ms, ended_ms, outcome, exit_code, signal, detail, fault,
-             sequel, wall_us, cpu_us, peak_memory_bytes, stdout_bytes, stderr_bytes, truncated
+             sequel, wall_us, cpu_us, peak_memory_bytes, stdout_bytes, stderr_bytes, truncated,
+             read_bytes, written_bytes, oom_kills
          FROM attempts WHERE job = ?1 AND task BETWEEN ?2 AND ?3 AND {failed}
          ORDER BY task, number LIMIT ?4 OFFSET ?5"
     );
@@ -147,6 +151,9 @@ fn attempt(job: JobId, row: &Row<'_>) -> rusqlite::Result<AttemptRow> {
         stdout_bytes: column.next()?,
         stderr_bytes: column.next()?,
         truncated: column.next()?,
+        read_bytes: column.next()?,
+        written_bytes: column.next()?,
+        oom_kills: column.next()?,
     };
     let ended =
         AttemptEnded { placed: placed.clone(), outcome, fault, sequel, started, ended, usage };
@@ -183,11 +190,14 @@ const STARTED: &str =
 
 const ENDED: &str = "
     INSERT INTO attempts (job, task, number, node_id, node, placed_ms, started_ms, ended_ms, outcome, exit_code, signal,
-        fault, sequel, wall_us, cpu_us, peak_memory_bytes, stdout_bytes, stderr_bytes, truncated, detail)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20)
+        fault, sequel, wall_us, cpu_us, peak_memory_bytes, stdout_bytes, stderr_bytes, truncated, detail,
+        read_bytes, written_bytes, oom_kills)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20,
+        ?21, ?22, ?23)
     ON CONFLICT DO UPDATE SET node_id = excluded.node_id, node = excluded.node, placed_ms = excluded.placed_ms,
         started_ms = coalesce(excluded.started_ms, started_ms), ended_ms = excluded.ended_ms,
         outcome = excluded.outcome, exit_code = excluded.exit_code, signal = excluded.signal,
         fault = excluded.fault, sequel = excluded.sequel, wall_us = excluded.wall_us, cpu_us = excluded.cpu_us,
         peak_memory_bytes = excluded.peak_memory_bytes, stdout_bytes = excluded.stdout_bytes,
-        stderr_bytes = excluded.stderr_bytes, truncated = excluded.truncated, detail = excluded.detail";
+        stderr_bytes = excluded.stderr_bytes, truncated = excluded.truncated, detail = excluded.detail,
+        read_bytes = excluded.read_bytes, written_bytes = excluded.written_bytes, oom_kills = excluded.oom_kills";

@@ -49,7 +49,8 @@ pub(super) fn ended(
         .prepare_cached(
             "UPDATE ranks SET started_ms = coalesce(?5, started_ms), ended_ms = ?6, outcome = ?7, exit_code = ?8,
                  signal = ?9, wall_us = ?10, cpu_us = ?11, peak_memory_bytes = ?12, stdout_bytes = ?13,
-                 stderr_bytes = ?14, truncated = ?15, detail = ?16
+                 stderr_bytes = ?14, truncated = ?15, detail = ?16,
+                 read_bytes = ?17, written_bytes = ?18, oom_kills = ?19
              WHERE job = ?1 AND task = ?2 AND number = ?3 AND rank = ?4",
         )?
         .execute(params![
@@ -69,13 +70,17 @@ pub(super) fn ended(
             int(usage.stderr_bytes),
             usage.truncated,
             detail,
+            int(usage.read_bytes),
+            int(usage.written_bytes),
+            int(usage.oom_kills),
         ])?;
     Ok(())
 }
 
 const COLUMNS: &str =
     "number, rank, node_id, node, started_ms, ended_ms, outcome, exit_code, signal, detail,
-    wall_us, cpu_us, peak_memory_bytes, stdout_bytes, stderr_bytes, truncated";
+    wall_us, cpu_us, peak_memory_bytes, stdout_bytes, stderr_bytes, truncated,
+    read_bytes, written_bytes, oom_kills";
 
 /// The ranks of a task's latest attempts, by attempt and rank.
 pub(super) fn latest(
@@ -122,6 +127,9 @@ fn rank(task: TaskId, row: &Row<'_>) -> rusqlite::Result<RankRow> {
         stdout_bytes: column.next()?,
         stderr_bytes: column.next()?,
         truncated: column.next()?,
+        read_bytes: column.next()?,
+        written_bytes: column.next()?,
+        oom_kills: column.next()?,
     };
     let ended = RankEnded { outcome, usage, started, ended };
     Ok(RankRow { id, node, node_name, started, ended: Some(ended) })

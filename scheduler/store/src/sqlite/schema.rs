@@ -6,7 +6,11 @@ use crate::database::Kind;
 pub(super) const LEDGER: Kind = Kind {
     name: "ledger.db",
     application_id: 0x5250_574C,
-    version: 2,
-    schema: concat!(include_str!("schema.sql"), include_str!("ranks.sql")),
-    upgrades: &[include_str!("ranks.sql")],
+    version: 3,
+    schema: concat!(
+        include_str!("schema.sql"),
+        include_str!("ranks.sql"),
+        include_str!("execution.sql")
+    ),
+    upgrades: &[include_str!("ranks.sql"), include_str!("execution.sql")],
 };

@@ -38,14 +38,15 @@ pub(super) fn sequel_of(word: &str) -> Option<Sequel> {
 /// What an outcome says beside its code: exit code, signal, detail.
 pub(super) fn parts(outcome: &Outcome) -> (Option<i32>, Option<i32>, Option<&str>) {
     match outcome {
-        Outcome::Exited { code } => (Some(*code), None, None),
+        Outcome::Exited { code } | Outcome::Checkpointed { code } => (Some(*code), None, None),
         Outcome::Signalled { signal } => (None, Some(*signal), None),
         Outcome::NotStarted { detail } | Outcome::Lost { detail } => (None, None, Some(detail)),
         Outcome::TimedOut
         | Outcome::Cancelled
         | Outcome::Recalled
         | Outcome::OutOfMemory
-        | Outcome::Preempted => (None, None, None),
+        | Outcome::Preempted
+        | Outcome::Drained => (None, None, None),
     }
 }
 
@@ -62,12 +63,17 @@ pub(super) fn outcome(
         Outcome::Recalled,
         Outcome::OutOfMemory,
         Outcome::Preempted,
+        Outcome::Drained,
     ];
-    let exited = exit_code.map(|code| Outcome::Exited { code });
+    let exited = exit_code.map(|code| [Outcome::Exited { code }, Outcome::Checkpointed { code }]);
     let signalled = signal.map(|signal| Outcome::Signalled { signal });
     let told = detail
         .map(|detail| [Outcome::NotStarted { detail: detail.clone() }, Outcome::Lost { detail }]);
-    let all = plain.into_iter().chain(exited).chain(signalled).chain(told.into_iter().flatten());
+    let all = plain
+        .into_iter()
+        .chain(exited.into_iter().flatten())
+        .chain(signalled)
+        .chain(told.into_iter().flatten());
     all.into_iter().find(|outcome| outcome.code() == code)
 }
 
@@ -87,6 +93,8 @@ mod tests {
             Outcome::Recalled,
             Outcome::OutOfMemory,
             Outcome::Preempted,
+            Outcome::Drained,
+            Outcome::Checkpointed { code: 85 },
         ] {
             let (exit_code, signal, detail) = parts(&it);
             assert_eq!(outcome(it.code(), exit_code, signal, detail.map(str::to_owned)), Some(it));

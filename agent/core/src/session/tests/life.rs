@@ -136,7 +136,11 @@ fn output_is_kept_up_to_its_bound_a_stream_and_counted_beyond() {
     let kept = |wanted| {
         reports.iter().filter_map(move |report| match report {
             Report::Output { stream, data, .. } if *stream == wanted => Some(data.len()),
-            Report::Output { .. } | Report::Started { .. } | Report::Ended { .. } => None,
+            Report::Output { .. }
+            | Report::Started { .. }
+            | Report::Ended { .. }
+            | Report::Kept { .. }
+            | Report::Stopping { .. } => None,
         })
     };
     assert_eq!(kept(Stream::Stdout).sum::<usize>(), 1000);

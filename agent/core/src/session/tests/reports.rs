@@ -46,7 +46,10 @@ fn small_pieces_of_output_become_one_report() {
         .iter()
         .filter_map(|report| match report {
             Report::Output { offset, data, .. } => Some((*offset, &data[..])),
-            Report::Started { .. } | Report::Ended { .. } => None,
+            Report::Started { .. }
+            | Report::Ended { .. }
+            | Report::Kept { .. }
+            | Report::Stopping { .. } => None,
         })
         .collect();
     assert_eq!(pieces, [(0, &b"one two"[..]), (0, b"other"), (7, b" three")]);
@@ -64,7 +67,10 @@ fn large_output_is_cut_into_pieces() {
     let batch = outbox.next_batch(&limits).unwrap();
     let pieces = batch.reports.iter().map(|report| match report {
         Report::Output { offset, data, .. } => (*offset, data.len()),
-        Report::Started { .. } | Report::Ended { .. } => panic!("not output"),
+        Report::Started { .. }
+        | Report::Ended { .. }
+        | Report::Kept { .. }
+        | Report::Stopping { .. } => panic!("not output"),
     });
     let piece = Report::PIECE as u64;
     let whole = [(0, Report::PIECE), (piece, Report::PIECE), (2 * piece, 13)];

@@ -157,7 +157,9 @@ impl Story {
 
     fn note(&mut self, report: Report) {
         match report {
-            Report::Started { attempt, .. } => assert!(!self.ended.contains(&attempt)),
+            Report::Started { attempt, .. }
+            | Report::Kept { attempt, .. }
+            | Report::Stopping { attempt, .. } => assert!(!self.ended.contains(&attempt)),
             Report::Output { attempt, offset, data, .. } => {
                 assert!(!self.ended.contains(&attempt), "output after the end");
                 let printed = self.printed.entry(attempt).or_default();

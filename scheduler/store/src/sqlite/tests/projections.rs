@@ -245,7 +245,14 @@ fn the_ranks_of_a_gang_are_listed_with_their_nodes_and_their_ends() {
     };
     let end = RankEnded {
         outcome: Outcome::Lost { detail: "the node was lost".to_owned() },
-        usage: Usage { cpu_us: 5, truncated: true, ..Usage::default() },
+        usage: Usage {
+            cpu_us: 5,
+            truncated: true,
+            read_bytes: 6,
+            written_bytes: 7,
+            oom_kills: 1,
+            ..Usage::default()
+        },
         started: None,
         ended: at(2),
     };
