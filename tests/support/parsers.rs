@@ -23,7 +23,7 @@ use repower_agent::JoinFile;
 use repower_core::policy::Policy;
 use repower_model::JobSpec;
 use repower_proto::{convert, v1};
-use repower_sim::trace::{Machine, ProjectBy, TraceError, jobs, nodes, swf};
+use repower_sim::trace::{Machine, ProjectBy, TraceError, Wide, jobs, nodes, swf};
 use repower_store::checkpoint::Checkpoint;
 use repower_store::note::{SignerKey, VerifierKey};
 use repower_store::verify::Verifier;
@@ -161,7 +161,7 @@ pub(crate) fn trace(bytes: &[u8]) {
                 let skipped: u64 = workload.tally.skipped.values().sum();
                 assert_eq!(workload.jobs.len() as u64 + skipped, workload.tally.records);
                 assert!(workload.jobs.is_sorted_by_key(|job| job.submit));
-                workload.fit(&Machine::uniform(1, 64));
+                workload.fit(&Machine::uniform(1, 64), Wide::Pack);
                 workload.window(1, Some(2));
                 assert!(workload.jobs.len() <= 2);
             }

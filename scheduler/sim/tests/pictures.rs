@@ -14,6 +14,10 @@ fn played(discipline: Discipline, workload: &Workload, machine: &Machine) -> Rep
     replay(workload, &setup, &mut |_| {}).expect("every job can run")
 }
 
+fn read(path: &Path) -> String {
+    std::fs::read_to_string(path).expect("a picture")
+}
+
 #[test]
 fn a_replay_gives_three_kinds_of_pictures_and_says_what_cannot_be_drawn() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/synth64.swf");
@@ -38,6 +42,19 @@ fn a_replay_gives_three_kinds_of_pictures_and_says_what_cannot_be_drawn() {
         assert!(text.starts_with("<svg") && text.trim_end().ends_with("</svg>"), "{path:?}");
         assert!(text.contains("fcfs") || text.contains("easy"), "{path:?} says what it shows");
         assert!(text.len() < 1 << 20, "{path:?} has {} bytes", text.len());
+    }
+
+    assert!(!read(&gallery.pictures[2]).contains("\nn1\n"), "one node needs no name");
+    let mut shared = workload.clone();
+    shared.projects = vec!["vision".into(), "the-others".into()];
+    shared.jobs.iter_mut().for_each(|job| job.project = (job.id % 2) as u32);
+    let rooms = Machine::uniform(4, 64);
+    let spread = played(Discipline::Easy, &shared, &rooms);
+    let series = [Series { name: "easy", replay: &spread }];
+    let several = Scene { workload: &shared, machine: &rooms, series: &series, window };
+    let named = read(&draw(&folder, &several).unwrap().pictures[2]);
+    for name in ["vision", "the-others", "n1", "n4"] {
+        assert!(named.contains(&format!("\n{name}\n")), "{name} is named");
     }
 
     let beyond = Window { from: Span::from_secs(86_400 * 9999), length: window.length };

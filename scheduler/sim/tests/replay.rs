@@ -6,7 +6,7 @@ use repower_core::plan::Discipline;
 use repower_model::Span;
 use repower_sim::replay::{Faults, Replay, Rule, Setup, policy_text, replay};
 use repower_sim::report::Report;
-use repower_sim::trace::{Machine, ProjectBy, Workload, jobs, swf};
+use repower_sim::trace::{Machine, ProjectBy, Rule as Left, Wide, Workload, jobs, swf};
 
 fn synth() -> Workload {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/synth64.swf");
@@ -83,4 +83,49 @@ fn a_preempted_job_makes_room_at_once_and_runs_again_from_its_beginning() {
     let times: Vec<_> = went.runs.iter().map(|run| (secs(run.start), secs(run.end))).collect();
     assert_eq!(times, [(110, 1110), (10, 110)]);
     assert_eq!((went.preempted, went.lost), (1, 0));
+}
+
+#[test]
+fn a_job_that_no_node_could_hold_alone_runs_as_a_gang_where_that_is_asked_for() {
+    let machine = Machine::uniform(4, 16);
+    let (mut out, mut packed) = (synth(), synth());
+    out.fit(&machine, Wide::LeaveOut);
+    packed.fit(&machine, Wide::Pack);
+    let mut setup = Setup::new(&machine, policy_text(Discipline::Repower));
+    setup.checked = true;
+    packed.window(0, Some(300));
+
+    let went = run(&packed, &setup);
+
+    let left = out.tally.skipped[&Left::TooLarge];
+    assert_eq!(out.jobs.len() as u64 + left, 2000);
+    assert_eq!((packed.tally.packed, packed.tally.skipped.get(&Left::TooLarge)), (left, None));
+    for (at, (job, run)) in packed.jobs.iter().zip(&went.runs).enumerate() {
+        let shares = went.shares(at, job.cpus.as_milli());
+        let cpus: u64 = shares.iter().map(|(_, cpu_milli)| cpu_milli / 1000).sum();
+        let ran = run.end.as_millis() - run.start.as_millis();
+        assert!(run.done && ran == job.run.as_millis() && cpus * 1000 == job.cpus.as_milli());
+        let fewest = cpus.div_ceil(16);
+        assert!(shares.len() as u64 >= fewest && shares.iter().all(|share| share.1 <= 16_000));
+    }
+    assert!(went.spread.values().any(|parts| parts.len() == 4));
+}
+
+#[test]
+fn a_gang_that_loses_a_node_runs_again_as_a_whole() {
+    let text = "arrival,length,cpus\n0,40000,48\n10,40000,48\n20,1000,4\n";
+    let mut workload = jobs::read_bytes(text.as_bytes(), ProjectBy::Project).unwrap();
+    let machine = Machine::uniform(4, 16);
+    workload.fit(&machine, Wide::Pack);
+    let mut setup = Setup::new(&machine, policy_text(Discipline::Repower));
+    let day = Span::from_secs(86_400);
+    setup.faults = Some(Faults { mtbf: day, mttr: Span::from_secs(600), seed: 3 });
+    (setup.checked, setup.sampled) = (true, true);
+
+    let went = run(&workload, &setup);
+
+    assert!(went.lost > 0 && went.runs.iter().all(|run| run.done));
+    let [first, second] = [went.runs[0], went.runs[1]];
+    assert!(first.end <= second.start || second.end <= first.start, "both do not fit at once");
+    assert!(went.samples.iter().all(|sample| sample.cpu_milli <= 64_000));
 }

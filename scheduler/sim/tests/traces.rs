@@ -8,7 +8,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use repower_model::{Bytes, Cpus, Span};
 use repower_sim::trace::{
-    GPU, Job, Machine, ProjectBy, Rule, TraceError, Workload, jobs, nodes, swf,
+    GPU, Job, Machine, ProjectBy, Rule, TraceError, Wide, Workload, jobs, nodes, swf,
 };
 
 /// A file in a folder that goes away with it.
@@ -73,7 +73,7 @@ fn records_that_cannot_run_are_left_out_and_counted_by_rule() {
     ];
 
     let mut workload = swf(&text.concat()).unwrap();
-    workload.fit(&Machine::uniform(1, 64));
+    workload.fit(&Machine::uniform(1, 64), Wide::LeaveOut);
 
     let left: Vec<_> = workload.tally.skipped.iter().map(|(rule, count)| (*rule, *count)).collect();
     let expected = [
@@ -171,6 +171,27 @@ fn jobs_of_a_csv_file_are_found_by_the_names_of_their_columns() {
 }
 
 #[test]
+fn labels_and_instruction_sets_say_which_nodes_will_do() {
+    let list =
+        "name,cpus,labels,isa,model\na,8,rack=1; disk=nvme,x86-64-v4,\nb,8,,x86-64-v2,P100\n";
+    let list = nodes::read(&scratch(list.as_bytes()).path).unwrap();
+    let asked = "arrival,length,cpus,labels,isa\n1,5,1,rack=1|2 !gpu-model,\n2,5,1,,x86-64-v3\n\
+                 3,5,1,gpu-model=P100,x86-64-v3\n4,5,1,gpu-model,\n";
+
+    let mut workload = jobs(asked).unwrap();
+
+    assert_eq!((list.unread.len(), workload.tally.unread.len()), (0, 0));
+    let could = |job: &Job, node: usize| {
+        let machine = Machine { nodes: vec![list.machine.nodes[node].clone()] };
+        machine.could_hold(workload.shape(job))
+    };
+    let on: Vec<_> = workload.jobs.iter().map(|job| (could(job, 0), could(job, 1))).collect();
+    assert_eq!(on, [(true, false), (true, false), (false, false), (false, true)]);
+    workload.fit(&list.machine, Wide::Pack);
+    assert_eq!(workload.tally.skipped[&Rule::TooLarge], 1);
+}
+
+#[test]
 fn a_bad_csv_file_is_an_error_with_line_and_column() {
     let of = |text: &str| told(jobs(text)).0;
 
@@ -190,6 +211,14 @@ fn a_bad_csv_file_is_an_error_with_line_and_column() {
     assert_eq!(
         of("arrival,length,cpus,priority\n1,2,1,5000\n"),
         "line 2: `priority` is `5000`, which is not a priority from -1000 to 1000"
+    );
+    assert_eq!(
+        of("arrival,length,cpus,labels\n1,2,1,a=b=c\n"),
+        "line 2: `labels` is `a=b=c`, which is not rules about labels, as `gpu-model=V100|P100;!slow`"
+    );
+    assert_eq!(
+        of("arrival,length,cpus,isa\n1,2,1,avx2\n"),
+        "line 2: `isa` is `avx2`, which is not an instruction set: x86-64-v1 to x86-64-v4"
     );
     assert_eq!(of("arrival,length,cpus\n"), "there is no job that ran in it");
     let user = jobs::read(&scratch(b"arrival,length,cpus\n1,2,1\n").path, ProjectBy::User);
@@ -231,6 +260,10 @@ fn a_bad_node_list_is_an_error_with_its_line() {
     assert_eq!(
         of("name,cpus,memory\na,1,16\n"),
         "line 2: `memory` is `16`, which is not a size with its unit, as `256GiB`"
+    );
+    assert_eq!(
+        of("name,cpus,labels\na,1,rack=1;rack=2\n"),
+        "line 2: `labels` is `rack=1;rack=2`, which is not labels, each name once, as `rack=a3;disk=nvme`"
     );
     assert_eq!(of("name,cpus\n"), "there is no node in it");
 }

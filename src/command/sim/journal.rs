@@ -2,7 +2,8 @@
 //!
 //! A task arrives when nothing but a node was missing: when it was submitted, approved, its
 //! dependencies had ended and its start time had come, whichever was last. It runs for as long as the
-//! last attempt that did any work. What never ran to its end, and gangs, are left out and counted.
+//! last attempt that did any work. What never ran to its end is left out and counted; so are gangs, unless
+//! they are asked for.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -11,7 +12,7 @@ use repower_core::fact::{AttemptEnded, Entry, Fact, JobSubmitted};
 use repower_model::{JobId, JobSpec, NodeId, Outcome, Resources, Sequel, Span, TaskId, Timestamp};
 use repower_proto::convert;
 use repower_sim::replay::Run;
-use repower_sim::trace::{Draft, Job, Machine, Offer, ProjectBy, Rule, Shape, Workload};
+use repower_sim::trace::{Draft, Job, Machine, Offer, ProjectBy, Rule, Shape, Wide, Workload};
 use repower_store::journal::Ledger as _;
 use repower_store::sqlite::Reader;
 
@@ -45,12 +46,12 @@ impl Recorded {
 }
 
 /// Reads the journal of a data folder.
-pub(super) fn read(folder: &Path, by: ProjectBy) -> Result<Recorded, SimError> {
+pub(super) fn read(folder: &Path, by: ProjectBy, wide: Wide) -> Result<Recorded, SimError> {
     if by == ProjectBy::Group {
         return Err(SimError::NoGroups);
     }
     let reader = Reader::open(folder)?;
-    let mut scribe = Scribe::new(by);
+    let mut scribe = Scribe::new(by, wide);
     let mut next = 0;
     loop {
         let page = reader.entries(next, PAGE)?;
@@ -74,13 +75,15 @@ struct Known {
     expected: Option<Span>,
     /// Tasks whose end was not seen.
     open: u64,
-    gang: bool,
+    /// It is a gang, and those are not asked for.
+    is_left_out: bool,
     /// Tasks that failed, and may be given back.
     failed: BTreeMap<u32, (i64, Job, Run)>,
 }
 
 struct Scribe {
     by: ProjectBy,
+    wide: Wide,
     draft: Draft,
     founded: Option<Timestamp>,
     jobs: BTreeMap<JobId, Known>,
@@ -90,9 +93,10 @@ struct Scribe {
 }
 
 impl Scribe {
-    fn new(by: ProjectBy) -> Self {
+    fn new(by: ProjectBy, wide: Wide) -> Self {
         Self {
             by,
+            wide,
             draft: Draft::with_least_run(LEAST_RUN),
             founded: None,
             jobs: BTreeMap::new(),
@@ -150,8 +154,11 @@ impl Scribe {
             ProjectBy::User => &submitted.submitter,
             ProjectBy::Project | ProjectBy::Group => &spec.project,
         };
-        let shape =
-            Shape { resources: spec.resources.clone(), constraints: spec.constraints.clone() };
+        let shape = Shape {
+            resources: spec.resources.clone(),
+            constraints: spec.constraints.clone(),
+            gang: spec.gang,
+        };
         let known = Known {
             arrival: at.max(spec.start_after.unwrap_or(at)),
             shape: self.draft.shape(shape),
@@ -159,7 +166,7 @@ impl Scribe {
             priority: spec.priority,
             expected: spec.expected.or(spec.time_limit),
             open: spec.array.count(),
-            gang: spec.gang.is_some(),
+            is_left_out: spec.gang.is_some() && self.wide == Wide::LeaveOut,
             failed: BTreeMap::new(),
         };
         self.jobs.insert(submitted.job, known);
@@ -168,7 +175,7 @@ impl Scribe {
     fn ended(&mut self, ended: &AttemptEnded) {
         let task = ended.attempt.task;
         let placed = self.placed.remove(&task);
-        let Some(known) = self.jobs.get_mut(&task.job).filter(|known| !known.gang) else {
+        let Some(known) = self.jobs.get_mut(&task.job).filter(|known| !known.is_left_out) else {
             return;
         };
         let ran = matches!(
@@ -199,7 +206,7 @@ impl Scribe {
             submit: Span::ZERO,
             run,
             estimate: known.expected.unwrap_or(run),
-            cpus: self.draft.shape_of(known.shape).resources.cpus,
+            cpus: self.draft.shape_of(known.shape).cpus(),
             shape: known.shape,
             project: known.project,
             priority: known.priority,
@@ -221,7 +228,7 @@ impl Scribe {
     /// Nothing more comes of a job: what failed has failed, what was not seen never ran.
     fn close(&mut self, job: JobId) {
         let Some(known) = self.jobs.remove(&job) else { return };
-        let rule = if known.gang { Rule::Gang } else { Rule::NeverRan };
+        let rule = if known.is_left_out { Rule::Gang } else { Rule::NeverRan };
         self.draft.skip(rule, known.open);
         for (submit_ms, job, recorded) in known.failed.into_values() {
             self.add(submit_ms, job, recorded);

@@ -6,7 +6,7 @@ use repower_core::plan::Discipline;
 use repower_model::Span;
 use repower_sim::replay::Rule;
 use repower_sim::rlscheduler::Backfill;
-use repower_sim::trace::ProjectBy;
+use repower_sim::trace::{ProjectBy, Wide};
 
 use super::error::SimError;
 use crate::arguments::Look;
@@ -47,6 +47,9 @@ pub struct Sim {
     /// Take a node out; may be repeated
     #[arg(long, value_name = "NODE")]
     pub(super) without: Vec<String>,
+    /// Jobs that no node could hold alone run on several, as few as hold them; a journal's gangs run too
+    #[arg(long)]
+    pub(super) gangs: bool,
     /// Only so many jobs, of those that the filter leaves
     #[arg(long, value_name = "NUMBER")]
     pub(super) limit: Option<usize>,
@@ -158,12 +161,19 @@ impl From<Who> for ProjectBy {
 }
 
 impl Sim {
+    /// Returns what becomes of jobs that no single node could hold.
+    pub(super) fn wide(&self) -> Wide {
+        if self.gangs { Wide::Pack } else { Wide::LeaveOut }
+    }
+
     /// Refuses options that the loop of RLScheduler has no use for.
     pub(super) fn check(&self) -> Result<(), SimError> {
         let option = if self.semantics == Semantics::Engine {
             None
         } else if self.passes != Passes::default() {
             Some("--passes")
+        } else if self.gangs {
+            Some("--gangs")
         } else if self.faults.is_some() {
             Some("--faults")
         } else if self.plot.is_some() {

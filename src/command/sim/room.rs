@@ -36,7 +36,7 @@ impl Room {
         if machine.nodes.is_empty() {
             return Err(SimError::NoNodes);
         }
-        workload.fit(&machine);
+        workload.fit(&machine, options.wide());
         workload.window(options.first_index, options.limit);
         if workload.jobs.is_empty() {
             let trace::Tally { records: given, outside, .. } = workload.tally;
@@ -60,6 +60,10 @@ impl Room {
         screen.line(format_args!("{}: {jobs} on {nodes} with {cpus} cpus{gpus}", self.name))?;
         for (rule, number) in &tally.skipped {
             screen.line(format_args!("left out: {} {rule}", count(*number, "job")))?;
+        }
+        if tally.packed > 0 {
+            let packed = count(tally.packed, "job");
+            screen.line(format_args!("as gangs: {packed} that no node could hold alone"))?;
         }
         if tally.outside > 0 {
             let outside = count(tally.outside, "job");
@@ -88,7 +92,7 @@ fn workload(options: &Sim) -> Result<(&Path, Workload, Option<Recorded>), SimErr
         return Ok((path, trace::jobs::read(path, by)?, None));
     }
     let path = source.journal.as_ref().expect("clap asks for one of them");
-    let mut recorded = journal::read(path, by)?;
+    let mut recorded = journal::read(path, by, options.wide())?;
     let workload = std::mem::take(&mut recorded.workload);
     Ok((path, workload, Some(recorded)))
 }

@@ -6,6 +6,7 @@
 
 mod gantt;
 mod style;
+mod time;
 mod timeline;
 mod waits;
 

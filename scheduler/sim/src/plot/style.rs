@@ -1,8 +1,7 @@
-//! How pictures look: colours, letters, the axis of time.
+//! How pictures look: colours, letters, numbers.
 
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
-use repower_model::Span;
 
 /// Letters.
 pub(super) const INK: RGBColor = RGBColor(38, 43, 51);
@@ -29,7 +28,7 @@ const CURVES: [RGBColor; 12] = [
 ];
 
 /// Soft colours for areas that lie side by side.
-const AREAS: [RGBColor; 10] = [
+pub(super) const AREAS: [RGBColor; 9] = [
     RGBColor(121, 158, 202),
     RGBColor(244, 177, 131),
     RGBColor(143, 195, 146),
@@ -37,17 +36,15 @@ const AREAS: [RGBColor; 10] = [
     RGBColor(184, 167, 210),
     RGBColor(190, 160, 139),
     RGBColor(232, 180, 211),
-    RGBColor(172, 176, 181),
     RGBColor(219, 209, 122),
     RGBColor(134, 203, 211),
 ];
 
+/// Areas of what has no colour of its own.
+pub(super) const OTHERS: RGBColor = RGBColor(186, 190, 195);
+
 pub(super) fn curve(at: usize) -> RGBColor {
     CURVES[at % CURVES.len()]
-}
-
-pub(super) fn area(at: usize) -> RGBColor {
-    AREAS[at % AREAS.len()]
 }
 
 pub(super) fn letters(size: i32, colour: RGBColor) -> TextStyle<'static> {
@@ -57,29 +54,6 @@ pub(super) fn letters(size: i32, colour: RGBColor) -> TextStyle<'static> {
 /// Letters that begin at a point and stand on its height.
 pub(super) fn centred(size: i32, colour: RGBColor) -> TextStyle<'static> {
     letters(size, colour).pos(Pos::new(HPos::Left, VPos::Center))
-}
-
-/// The unit of the axis of time for a span of so many milliseconds.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Unit {
-    pub(super) name: &'static str,
-    ms: f64,
-}
-
-impl Unit {
-    pub(super) fn of(length: Span) -> Self {
-        const HOUR: f64 = 3_600_000.0;
-        match length.as_millis() / 1000 {
-            0..600 => Self { name: "seconds", ms: 1000.0 },
-            600..36_000 => Self { name: "minutes", ms: 60_000.0 },
-            36_000..259_200 => Self { name: "hours", ms: HOUR },
-            _ => Self { name: "days", ms: 24.0 * HOUR },
-        }
-    }
-
-    pub(super) fn count(self, ms: u64) -> f64 {
-        float(ms) / self.ms
-    }
 }
 
 /// Amounts in pictures need no more than 53 bits.

@@ -3,7 +3,8 @@
 use plotters::prelude::*;
 use repower_model::Span;
 
-use super::style::{FAINT, GRID, INK, Unit, centred, curve, float, letters, number};
+use super::style::{FAINT, GRID, INK, centred, curve, float, letters, number};
+use super::time::{Axis, Unit};
 use super::{BINS, Drawn, Scene, Series, origin};
 use crate::replay::Sample;
 
@@ -41,7 +42,8 @@ pub(super) fn paint(text: &mut String, scene: &Scene<'_>) -> Drawn {
     let (head, body) = root.split_vertically(HEAD);
     legend(&head, scene)?;
     let (upper, mut lower) = body.split_vertically(QUEUE);
-    let queue = Panel { title: "jobs that wait", below: "", right, top: most * 1.05, labels: 6 };
+    let axis = &Axis::of(unit, 0.0, right);
+    let queue = Panel { title: "jobs that wait", below: "", axis, top: most * 1.05, labels: 6 };
     let waiting = curves.iter().map(|one| one.waiting.as_slice()).enumerate();
     queue.paint(&upper, waiting)?;
     let below = format!("{} from the first submission", unit.name);
@@ -51,7 +53,7 @@ pub(super) fn paint(text: &mut String, scene: &Scene<'_>) -> Drawn {
         let (strip, rest) = lower.split_vertically(if is_last { STRIP + FOOT } else { STRIP });
         let used: Vec<f64> = one.used.iter().map(|milli| milli * 100.0 / all).collect();
         let title = if at == 0 { "% in use" } else { "" };
-        let panel = Panel { title, below, right, top: 100.0, labels: 3 };
+        let panel = Panel { title, below, axis, top: 100.0, labels: 3 };
         panel.paint(&strip, std::iter::once((at, used.as_slice())))?;
         lower = rest;
     }
@@ -75,8 +77,8 @@ fn legend(area: &Area<'_>, scene: &Scene<'_>) -> Drawn {
 struct Panel<'a> {
     title: &'a str,
     below: &'a str,
-    /// Where the axes end.
-    right: f64,
+    axis: &'a Axis,
+    /// Where the other axis ends.
     top: f64,
     /// Numbers beside it, about.
     labels: usize,
@@ -88,7 +90,7 @@ impl Panel<'_> {
         if self.labels < 4 { 1 } else { 2 }
     }
 
-    /// Draws curves, each in the colour of its number; the first one with its area.
+    /// Draws curves, each in the colour of its number; one that is alone with its area.
     fn paint<'b>(
         &self,
         area: &Area<'_>,
@@ -100,7 +102,7 @@ impl Panel<'_> {
             .margin_top(10)
             .x_label_area_size(if self.below.is_empty() { 24 } else { 46 })
             .y_label_area_size(70)
-            .build_cartesian_2d(0.0..self.right, 0.0..self.top)?;
+            .build_cartesian_2d(self.axis.clone(), 0.0..self.top)?;
         chart
             .configure_mesh()
             .light_line_style(TRANSPARENT)
@@ -108,20 +110,22 @@ impl Panel<'_> {
             .axis_style(FAINT)
             .label_style(letters(13, FAINT))
             .axis_desc_style(letters(14, INK))
-            .x_labels(12)
+            .x_labels(self.axis.marks.len())
             .y_labels(self.labels)
             .x_label_formatter(&|value| number(*value))
             .y_label_formatter(&|value| number(*value))
             .y_desc(self.title)
             .x_desc(self.below)
             .draw()?;
-        for (place, (at, values)) in curves.enumerate() {
-            let width = self.right / float(values.len().max(1) as u64);
+        let curves: Vec<_> = curves.collect();
+        let alone = curves.len() == 1;
+        for (at, values) in curves {
+            let width = self.axis.right / float(values.len().max(1) as u64);
             let middle = |bin: usize| (float(bin as u64) + 0.5) * width;
             let points: Vec<(f64, f64)> =
                 values.iter().enumerate().map(|(bin, value)| (middle(bin), *value)).collect();
             let colour = curve(at);
-            if place == 0 {
+            if alone {
                 let depth = if self.labels < 4 { 0.25 } else { 0.08 };
                 let ground = AreaSeries::new(points.clone(), 0.0, colour.mix(depth));
                 chart.draw_series(ground)?;

@@ -31,10 +31,11 @@ impl Room<'_> {
     #[expect(clippy::wildcard_enum_match_arm, reason = "most facts change nothing in the room")]
     fn happen(&mut self, fact: Fact) -> Result<(), ReplayError> {
         match fact {
-            Fact::AttemptPlaced { attempt, node, runway, .. } => {
+            Fact::AttemptPlaced { attempt, node, runway, parts, .. } => {
                 let node = node.0 - 1;
                 let (job, number) = (attempt.task.job, attempt.number);
-                self.live.place(job, Attempt { number, node, start: None });
+                let parts = parts.iter().map(|part| (part.node.0 - 1, part.ranks)).collect();
+                self.live.place(job, Attempt { number, node, start: None }, parts);
                 if runway { Ok(()) } else { self.start(job) }
             }
             Fact::AttemptStopping { attempt, why, .. } => {
@@ -47,17 +48,29 @@ impl Room<'_> {
                 self.events.push(self.now, Event::End { job, number, by });
                 Ok(())
             }
+            // The first rank that does not succeed ends the others.
+            Fact::RankEnded(ended) => {
+                if !ended.outcome.is_success() {
+                    let (job, number) = (ended.rank.attempt.task.job, ended.rank.attempt.number);
+                    let by = End::Cancelled;
+                    self.events.push(self.now, Event::End { job, number, by });
+                }
+                Ok(())
+            }
             Fact::AttemptEnded(ended) => {
                 self.idle_steps = 0;
                 self.went.lost += u64::from(matches!(ended.outcome, Outcome::Lost { .. }));
                 self.went.preempted += u64::from(ended.outcome == Outcome::Preempted);
                 let (job, number) = (ended.attempt.task.job, ended.attempt.number);
-                if let Some(attempt) = self.live.remove(job, number)
+                if let Some((attempt, parts)) = self.live.remove(job, number)
                     && let Some(start) = attempt.start
                 {
                     self.live.cpu_milli -= self.workload.jobs[index(job)].cpus.as_milli();
                     let (end, node) = (self.now, attempt.node);
                     self.went.runs[index(job)] = Run { start, end, node, done: false };
+                    if !parts.is_empty() {
+                        self.went.spread.insert(index(job), parts);
+                    }
                 }
                 Ok(())
             }
@@ -87,8 +100,11 @@ impl Room<'_> {
         self.live.cpu_milli += asked.cpus.as_milli();
         let (number, run) = (attempt.number, asked.run);
         self.events.push(after(self.now, run), Event::End { job, number, by: End::Done });
-        let report = Report::Started { rank: id(job, number).rank(0), started: self.time() };
-        let node = node_id(attempt.node as usize);
-        self.turn("a report", &Input::Report { node, report }).map(drop)
+        let (started, id) = (self.time(), id(job, number));
+        for (rank, node) in (0..).zip(self.live.processes(job)) {
+            let report = Report::Started { rank: id.rank(rank), started };
+            self.turn("a report", &Input::Report { node: node_id(node as usize), report })?;
+        }
+        Ok(())
     }
 }

@@ -49,6 +49,7 @@ impl Room<'_> {
             hostname: offer.name.clone(),
             labels: offer.labels.clone(),
             isa_level: offer.isa_level.clone(),
+            address: offer.name.clone(),
             ..Inventory::default()
         };
         let instance = Instance(u128::from(self.went.failures).to_be_bytes());
@@ -67,6 +68,7 @@ impl Room<'_> {
             command: vec!["true".to_owned()],
             resources: shape.resources.clone(),
             constraints: shape.constraints.clone(),
+            gang: shape.gang,
             priority: job.priority,
             expected: Some(job.estimate),
             retries: Retries { user: 0, system: Retries::SYSTEM },
@@ -110,15 +112,15 @@ impl Room<'_> {
             End::Cancelled => Outcome::Cancelled,
         };
         let ran = attempt.start.map_or(0, |start| self.now.as_millis() - start.as_millis());
-        let report = Report::Ended {
-            rank: id(job, number).rank(0),
-            outcome,
-            usage: Usage { wall_us: ran.saturating_mul(1000), ..Usage::default() },
-            started: attempt.start.map(|start| FOUNDED + start),
-            ended: self.time(),
-        };
-        let node = node_id(attempt.node as usize);
-        self.turn("a report", &Input::Report { node, report }).map(drop)
+        let usage = Usage { wall_us: ran.saturating_mul(1000), ..Usage::default() };
+        let (started, ended) = (attempt.start.map(|start| FOUNDED + start), self.time());
+        // Ranks that were lost with their node have ended: the engine passes over reports of them.
+        for (rank, node) in (0..).zip(self.live.processes(job)) {
+            let (rank, outcome) = (id(job, number).rank(rank), outcome.clone());
+            let report = Report::Ended { rank, outcome, usage, started, ended };
+            self.turn("a report", &Input::Report { node: node_id(node as usize), report })?;
+        }
+        Ok(())
     }
 
     pub(super) fn fail_or_return(&mut self, node: u32) -> Result<(), ReplayError> {

@@ -19,12 +19,18 @@ pub(super) struct Live {
     attempts: BTreeMap<JobId, Attempt>,
     /// Those that wait for a slot.
     runway: BTreeSet<JobId>,
+    /// The nodes of gangs, by their places in the machine, with how many ranks are on each.
+    gangs: BTreeMap<JobId, Vec<(u32, u32)>>,
     /// Thousandths of processors that those hold which run.
     pub(super) cpu_milli: u64,
 }
 
 impl Live {
-    pub(super) fn place(&mut self, job: JobId, attempt: Attempt) {
+    /// An attempt is on its node; a gang on several, with so many ranks on each.
+    pub(super) fn place(&mut self, job: JobId, attempt: Attempt, parts: Vec<(u32, u32)>) {
+        if !parts.is_empty() {
+            self.gangs.insert(job, parts);
+        }
         if attempt.start.is_none() {
             self.runway.insert(job);
         }
@@ -43,10 +49,20 @@ impl Live {
         self.attempts.get(&job).filter(|attempt| attempt.number == number)
     }
 
-    pub(super) fn remove(&mut self, job: JobId, number: u32) -> Option<Attempt> {
+    /// Takes an attempt out; of a gang also where it was.
+    pub(super) fn remove(&mut self, job: JobId, number: u32) -> Option<(Attempt, Vec<(u32, u32)>)> {
         self.get(job, number)?;
         self.runway.remove(&job);
-        self.attempts.remove(&job)
+        let parts = self.gangs.remove(&job).unwrap_or_default();
+        self.attempts.remove(&job).map(|attempt| (attempt, parts))
+    }
+
+    /// The node of each process of an attempt, by its place in the machine; ranks count through them.
+    pub(super) fn processes(&self, job: JobId) -> Vec<u32> {
+        if let Some(parts) = self.gangs.get(&job) {
+            return parts.iter().flat_map(|(node, ranks)| (0..*ranks).map(|_| *node)).collect();
+        }
+        self.attempts.get(&job).map(|attempt| attempt.node).into_iter().collect()
     }
 
     pub(super) fn waiting(&self) -> impl Iterator<Item = JobId> + '_ {

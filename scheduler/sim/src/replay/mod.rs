@@ -16,6 +16,8 @@ mod live;
 mod room;
 mod setup;
 
+use std::collections::BTreeMap;
+
 use repower_model::{Span, Timestamp};
 
 pub use error::ReplayError;
@@ -59,6 +61,9 @@ pub struct Sample {
 pub struct Replay {
     /// One for each job of the workload, in its order.
     pub runs: Vec<Run>,
+    /// Of each gang, by its place in the workload: on which nodes, by their places in the machine, and
+    /// how many ranks on each.
+    pub spread: BTreeMap<usize, Vec<(u32, u32)>>,
     /// What waited and ran over time; empty if it was not asked for.
     pub samples: Vec<Sample>,
     /// Facts that the engine made.
@@ -71,6 +76,18 @@ pub struct Replay {
     pub preempted: u64,
     /// Nodes that failed.
     pub failures: u64,
+}
+
+impl Replay {
+    /// On which nodes a job of the workload was, and how much it had there of what it has in all.
+    pub fn shares(&self, at: usize, cpu_milli: u64) -> Vec<(u32, u64)> {
+        let Some(parts) = self.spread.get(&at) else {
+            return vec![(self.runs[at].node, cpu_milli)];
+        };
+        let ranks: u64 = parts.iter().map(|(_, ranks)| u64::from(*ranks)).sum();
+        let rank = cpu_milli / ranks.max(1);
+        parts.iter().map(|(node, ranks)| (*node, rank * u64::from(*ranks))).collect()
+    }
 }
 
 /// Runs a workload. `watch` is told now and then how many jobs have ended.

@@ -13,7 +13,7 @@ mod starts;
 use repower_model::Span;
 
 use crate::replay::{Replay, Run};
-use crate::trace::{GPU, Job, Machine, Shape, Workload};
+use crate::trace::{Job, Machine, Shape, Workload};
 
 pub use measure::{jain, percentile};
 pub use starts::{StartsError, write_starts};
@@ -94,8 +94,7 @@ impl Report {
             pairs().map(|(job, run)| bounded_slowdown(job, run)).collect();
         let mut projects: Vec<measure::Sum> =
             vec![measure::Sum::default(); workload.projects.len()];
-        let gpus_of = |shape: &Shape| shape.resources.extra(GPU);
-        let gpus_of: Vec<u64> = workload.shapes.iter().map(gpus_of).collect();
+        let gpus_of: Vec<u64> = workload.shapes.iter().map(Shape::gpus).collect();
         let mut all = measure::Sum::default();
         for ((job, run), slowdown) in pairs().zip(&slowdowns) {
             let gpus = gpus_of[job.shape as usize];

@@ -10,6 +10,8 @@
 //! | `memory_mib` | | MiB of memory; none if left out |
 //! | `estimate` | | seconds that its user said; `length` if left out |
 //! | `priority` | | higher goes first; 0 if left out |
+//! | `labels` | | rules about labels of nodes, as `--label` takes them, with blanks or `;` between |
+//! | `isa` | | the least instruction set, `x86-64-v1` to `x86-64-v4` |
 //! | `project`, `user`, `group` | | who pays, as the reader is told to look |
 //!
 //! Columns of other names are not read, and named in [`Tally::unread`](super::Tally).
@@ -17,7 +19,7 @@
 use std::io::BufRead;
 use std::path::Path;
 
-use repower_model::{Bytes, Cpus, JobSpec, Span};
+use repower_model::{Bytes, Constraints, Cpus, IsaLevel, JobSpec, LabelRule, Span};
 
 use super::source::{MEMORY, memory, open};
 use super::table::{Column, Table};
@@ -39,6 +41,8 @@ struct Columns {
     memory: Option<Column>,
     estimate: Option<Column>,
     priority: Option<Column>,
+    labels: Option<Column>,
+    isa: Option<Column>,
     project: Option<Column>,
 }
 
@@ -96,6 +100,8 @@ fn columns(table: &mut Table<'_>, by: ProjectBy) -> Result<Columns, TraceError> 
         memory: table.find(&["memory_mib"]),
         estimate: table.find(&["estimate"]),
         priority: table.find(&["priority"]),
+        labels: table.find(&["labels"]),
+        isa: table.find(&["isa"]),
         project,
     })
 }
@@ -134,6 +140,8 @@ fn add(
     let project = columns.project.map_or("", |column| table.text(column));
     let cpus = Cpus::from_milli(whole(cpus));
     let memory = Bytes::from_mib(whole(optional(columns.memory, MOST)?));
+    let constraints = constraints(table, columns)?;
+    let shape = Shape { constraints, ..Shape::of(cpus, memory, whole(gpus)) };
     let job = Job {
         id: row,
         index: 0,
@@ -141,12 +149,46 @@ fn add(
         run,
         estimate: if estimate == Span::ZERO { run } else { estimate },
         cpus,
-        shape: draft.shape(Shape::of(cpus, memory, whole(gpus))),
+        shape: draft.shape(shape),
         project: draft.project(project),
         priority,
     };
     draft.add(millis(arrival), job);
     Ok(())
+}
+
+/// Which nodes will do for a job.
+fn constraints(table: &Table<'_>, columns: &Columns) -> Result<Constraints, TraceError> {
+    let mut constraints = Constraints::default();
+    if let Some(column) = columns.labels {
+        let rules = words(table.text(column)).map(str::parse).collect();
+        let rules: Result<Vec<LabelRule>, _> = rules;
+        let good = rules.ok().filter(|rules| rules.len() <= LabelRule::MOST);
+        let wanted = "rules about labels, as `gpu-model=V100|P100;!slow`";
+        constraints.labels = good.ok_or_else(|| table.wrong(column, wanted))?;
+        constraints.labels.sort_unstable();
+        constraints.labels.dedup();
+    }
+    if let Some(column) = columns.isa {
+        constraints.isa_level = level(table, column)?;
+    }
+    Ok(constraints)
+}
+
+/// What stands in one field, with blanks or `;` between.
+pub(super) fn words(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|c: char| c == ';' || c.is_whitespace()).filter(|word| !word.is_empty())
+}
+
+/// An instruction set; nothing where the row says nothing.
+pub(super) fn level(table: &Table<'_>, column: Column) -> Result<Option<IsaLevel>, TraceError> {
+    match table.text(column) {
+        "" => Ok(None),
+        name => {
+            let wanted = "an instruction set: x86-64-v1 to x86-64-v4";
+            IsaLevel::named(name).map(Some).ok_or_else(|| table.wrong(column, wanted))
+        }
+    }
 }
 
 /// Thousandths of a number whose size was checked.

@@ -1,6 +1,7 @@
 //! The machines that a workload runs on.
 
-use repower_model::{Bytes, Cpus, IsaLevel, Resources};
+use repower_core::plan::gang;
+use repower_model::{Bytes, Cpus, IsaLevel, NodeId, Resources};
 
 use super::{GPU, Shape};
 
@@ -57,15 +58,23 @@ impl Machine {
         self.nodes.iter().map(|node| node.capacity.extra(GPU)).sum()
     }
 
-    /// Whether any node will do for a job, and could hold it when it is empty.
+    /// Whether any node will do for a job, and could hold it when it is empty; a gang, whether all of
+    /// them together could.
     pub fn could_hold(&self, shape: &Shape) -> bool {
         let wanted = &shape.constraints;
-        self.nodes.iter().any(|node| {
+        let mut able = (1..).map(NodeId).zip(&self.nodes).filter(|(_, node)| {
             let level = IsaLevel::named(&node.isa_level);
             node.capacity.holds(&shape.resources)
                 && wanted.labels.iter().all(|rule| rule.is_met_by(&node.labels))
                 && wanted.isa_level.is_none_or(|least| level.is_some_and(|level| level >= least))
-        })
+        });
+        match &shape.gang {
+            None => able.next().is_some(),
+            Some(wanted) => {
+                let able = able.map(|(id, node)| (id, &node.capacity));
+                gang::place(able, &shape.resources, wanted).is_some()
+            }
+        }
     }
 
     /// Takes a node out. Returns whether it was there.

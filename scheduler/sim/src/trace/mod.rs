@@ -9,16 +9,18 @@ mod error;
 pub mod jobs;
 mod machine;
 pub mod nodes;
+mod shape;
 mod source;
 pub mod swf;
 mod table;
 mod tally;
 
-use repower_model::{Bytes, Constraints, Cpus, Resources, Span};
+use repower_model::{Cpus, Span};
 
 pub use draft::Draft;
 pub use error::TraceError;
 pub use machine::{Machine, Offer};
+pub use shape::{Shape, Wide};
 pub use tally::{Rule, Tally};
 
 /// The countable thing that a GPU is, for jobs and nodes of traces.
@@ -47,24 +49,6 @@ pub struct Job {
     pub priority: i32,
 }
 
-/// What a job asks of a node.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default)]
-pub struct Shape {
-    /// Amounts.
-    pub resources: Resources,
-    /// Which nodes will do.
-    pub constraints: Constraints,
-}
-
-impl Shape {
-    /// Amounts on any node.
-    pub fn of(cpus: Cpus, memory: Bytes, gpus: u64) -> Self {
-        let extras = if gpus > 0 { vec![(GPU.to_owned(), gpus)] } else { Vec::new() };
-        let resources = Resources { cpus, memory, disk: Bytes::default(), extras };
-        Self { resources, constraints: Constraints::default() }
-    }
-}
-
 /// The jobs of a trace, by submission; those of one moment as the trace has them.
 #[derive(Debug, Clone, Default)]
 pub struct Workload {
@@ -83,12 +67,26 @@ pub struct Workload {
 }
 
 impl Workload {
-    /// Leaves out the jobs that no node of the machine could ever hold.
-    pub fn fit(&mut self, machine: &Machine) {
+    /// Leaves out the jobs that the machine could never hold. Those that no single node could hold are
+    /// left out as well, or turned into gangs where that lets them run.
+    pub fn fit(&mut self, machine: &Machine, wide: Wide) {
         let before = self.jobs.len();
-        let fits: Vec<bool> = self.shapes.iter().map(|shape| machine.could_hold(shape)).collect();
+        let mut packed = vec![false; self.shapes.len()];
+        let mut fits = vec![false; self.shapes.len()];
+        for (at, shape) in self.shapes.iter_mut().enumerate() {
+            fits[at] = machine.could_hold(shape);
+            if fits[at] || wide == Wide::LeaveOut {
+                continue;
+            }
+            if let Some(gang) = shape.packed().filter(|gang| machine.could_hold(gang)) {
+                *shape = gang;
+                (fits[at], packed[at]) = (true, true);
+            }
+        }
         self.jobs.retain(|job| fits[job.shape as usize]);
         self.tally.skip(Rule::TooLarge, (before - self.jobs.len()) as u64);
+        let gangs = self.jobs.iter().filter(|job| packed[job.shape as usize]);
+        self.tally.packed = gangs.count() as u64;
     }
 
     /// What a job asks for.

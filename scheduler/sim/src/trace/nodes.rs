@@ -9,6 +9,8 @@
 //! | `memory` | | instead: a size with its unit, as `256GiB` |
 //! | `gpus` | `gpu` | GPUs; none if left out |
 //! | `model` | `gpu_model` | becomes the label `gpu-model` |
+//! | `labels` | | names and values, as `rack=a3;disk=nvme`, with blanks or `;` between |
+//! | `isa` | | the instruction set, `x86-64-v1` to `x86-64-v4`; none if left out |
 //!
 //! The node list of Alibaba's GPU trace of 2023 has this form.
 
@@ -16,9 +18,9 @@ use std::collections::BTreeSet;
 use std::io::BufRead;
 use std::path::Path;
 
-use repower_model::{Bytes, Cpus, Resources};
+use repower_model::{Bytes, Cpus, LabelRule, Resources, check_label};
 
-use super::jobs::whole;
+use super::jobs::{level, whole, words};
 use super::source::{MEMORY, memory, open};
 use super::table::{Column, Table};
 use super::{GPU, Machine, Offer, TraceError};
@@ -35,6 +37,8 @@ struct Columns {
     memory: Option<Column>,
     gpus: Option<Column>,
     model: Option<Column>,
+    labels: Option<Column>,
+    isa: Option<Column>,
 }
 
 /// A list of nodes that was read.
@@ -100,6 +104,8 @@ fn columns(table: &mut Table<'_>) -> Result<Columns, TraceError> {
         memory: table.find(&["memory"]),
         gpus: table.find(&["gpus", "gpu"]),
         model: table.find(&["model", "gpu_model"]),
+        labels: table.find(&["labels"]),
+        isa: table.find(&["isa"]),
     })
 }
 
@@ -130,12 +136,29 @@ fn offer(table: &Table<'_>, columns: &Columns) -> Result<Offer, TraceError> {
         extras: if gpus > 0 { vec![(GPU.to_owned(), gpus)] } else { Vec::new() },
         ..Resources::default()
     };
-    let labels = if model.is_empty() {
-        Vec::new()
-    } else {
-        vec![("gpu-model".to_owned(), model.to_owned())]
-    };
-    Ok(Offer { name: name.to_owned(), capacity, labels, isa_level: String::new() })
+    let mut labels = labels(table, columns)?;
+    if !model.is_empty() && !labels.iter().any(|(name, _)| name == "gpu-model") {
+        labels.push(("gpu-model".to_owned(), model.to_owned()));
+    }
+    labels.sort_unstable();
+    let level = columns.isa.map_or(Ok(None), |column| level(table, column))?;
+    let isa_level = level.map_or_else(String::new, |level| level.to_string());
+    Ok(Offer { name: name.to_owned(), capacity, labels, isa_level })
+}
+
+/// Labels of a row, no name twice.
+fn labels(table: &Table<'_>, columns: &Columns) -> Result<Vec<(String, String)>, TraceError> {
+    let Some(column) = columns.labels else { return Ok(Vec::new()) };
+    let mut labels: Vec<(String, String)> = Vec::new();
+    for word in words(table.text(column)) {
+        let pair = word.split_once('=').filter(|(name, value)| check_label(name, value).is_ok());
+        let is_new = |(name, _): &(&str, &str)| !labels.iter().any(|(known, _)| known == name);
+        let wanted = "labels, each name once, as `rack=a3;disk=nvme`";
+        let pair = pair.filter(is_new).filter(|_| labels.len() < LabelRule::MOST);
+        let (name, value) = pair.ok_or_else(|| table.wrong(column, wanted))?;
+        labels.push((name.to_owned(), value.to_owned()));
+    }
+    Ok(labels)
 }
 
 /// Reads `256GiB`, `256 GiB` or nothing, which is none.

@@ -29,7 +29,7 @@ impl Rule {
             Self::NoProcessors => "with an unknown number of processors",
             Self::TooLarge => "that ask for more than any node has",
             Self::NeverRan => "that did not run to their end",
-            Self::Gang => "of several ranks, which a replay does not run",
+            Self::Gang => "of several ranks, which run only with --gangs",
         }
     }
 
@@ -63,6 +63,8 @@ pub struct Tally {
     pub unsorted: u64,
     /// Good jobs outside of the window that was asked for.
     pub outside: u64,
+    /// Jobs that run as gangs, because no single node could hold them.
+    pub packed: u64,
     /// Columns that nothing was read from.
     pub unread: Vec<String>,
 }

@@ -10,7 +10,7 @@ use repower_core::plan::Discipline;
 use repower_model::Span;
 use repower_sim::replay::{Replay, Rule, Run, Setup, policy_text, replay};
 use repower_sim::report::Report;
-use repower_sim::trace::{Machine, ProjectBy, Workload, swf};
+use repower_sim::trace::{Machine, ProjectBy, Wide, Workload, swf};
 
 /// A trace whose results are known.
 #[derive(Debug, Clone, Copy)]
@@ -62,7 +62,7 @@ pub(crate) fn load(trace: &Trace, jobs: usize) -> Option<(Workload, Machine)> {
     let mut workload = swf::read(&find(trace.file)?, ProjectBy::Project).expect("a good trace");
     assert_eq!(workload.processors, Some(trace.processors));
     let machine = Machine::uniform(1, trace.processors);
-    workload.fit(&machine);
+    workload.fit(&machine, Wide::LeaveOut);
     workload.window(0, Some(jobs));
     assert_eq!(workload.jobs.len(), jobs);
     Some((workload, machine))
