@@ -184,6 +184,10 @@ impl Reason {
             Self::NoNodes => {
                 Some("`repower nodes` shows why; `repower resume NODE` ends a drain".into())
             }
+            Self::NoneMeets { condition: Condition::Address } => Some(
+                "start the agents with `--address HOST`, by which the ranks on other nodes reach theirs"
+                    .into(),
+            ),
             Self::NoneMeets { .. } => Some(
                 "`repower nodes` and `repower node NAME` show what there is; ask for less, or add such a node"
                     .into(),

@@ -9,6 +9,7 @@ use repower_core::engine::Engine;
 use repower_core::fact::{AttemptEnded, Fact};
 use repower_core::input::{Input, Report};
 use repower_core::life::attempt::Phase;
+use repower_core::plan::why;
 use repower_core::refusal::Refusal;
 use repower_model::{
     AttemptId, Constraints, Cpus, Fault, Gang, Instance, JobSpec, JobState, Layout, NodeId,
@@ -490,4 +491,55 @@ fn a_gang_that_wants_its_nodes_alone_has_them_until_its_last_rank_there_has_ende
     end(&mut world, id.rank(1), exited(0));
 
     assert_eq!(world.schedule().len(), 1);
+}
+
+#[test]
+fn a_gang_of_several_nodes_keeps_away_from_one_that_others_could_not_reach() {
+    let mut world = World::with_nodes(&[4, 4, 4]);
+    let tell = |world: &mut World, node: u32, address: &str| {
+        let mut inventory = world.engine.state().nodes[&NodeId(node)].inventory.clone();
+        inventory.address = address.into();
+        let (node, instance) = (NodeId(node), Instance([1; 16]));
+        let inventory = Box::new(inventory);
+        world.turn(&Input::Hello { node, instance, inventory, held: Vec::new() }).unwrap();
+    };
+    (1..=3).for_each(|node| tell(&mut world, node, ""));
+    let (wide, packed) = (world.submit(spread(2, 1)), world.submit(gang(1, 2, Layout::Pack)));
+    let alone = world.submit(spread(1, 4));
+
+    let first = place(&mut world);
+    let said = why(world.engine.state(), wide, None, world.now).unwrap();
+    (2..=3).for_each(|node| tell(&mut world, node, "10.0.0.9"));
+    let then = place(&mut world);
+
+    let of = |placed: &[(AttemptId, Vec<Part>)]| -> Vec<_> {
+        placed.iter().map(|(attempt, parts)| (attempt.task.job, parts.clone())).collect()
+    };
+    assert_eq!(of(&first), [(alone, parts(&[(1, 4)]))], "alone it needs none");
+    assert_eq!(said.reason.code(), "nodes.address");
+    assert!(said.reason.hint().unwrap().contains("--address"));
+    let last = said.funnel.last().unwrap();
+    assert_eq!((last.code, last.nodes_left), ("nodes.address", 0));
+    assert_eq!(of(&then), [(wide, parts(&[(2, 1), (3, 1)])), (packed, parts(&[(2, 2)]))]);
+}
+
+#[test]
+fn a_gang_for_which_only_the_other_reservations_leave_no_node_keeps_none() {
+    let mut world = World::with_nodes(&[4, 4]);
+    let lasting = |spec: JobSpec, secs| JobSpec { time_limit: Some(Span::from_secs(secs)), ..spec };
+    let four = |spec: JobSpec| JobSpec { resources: cpus(4), ..spec };
+    world.submit(lasting(four(job()), 7200));
+    world.schedule();
+    let (_long, _short) = (
+        world.submit(lasting(four(spread(2, 1)), 36_000)),
+        world.submit(lasting(four(spread(2, 1)), 60)),
+    );
+    world.schedule();
+    world.wait(1_000_000);
+
+    let small = world.submit(lasting(four(job()), 600));
+    let placed = world.schedule();
+
+    let placed: Vec<_> = placed.iter().map(|(attempt, node)| (attempt.task.job, node.0)).collect();
+    assert_eq!(placed, [(small, 2)], "it ends long before the first gang can start");
 }

@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-use repower_model::{Constraints, IsaLevel, JobSpec, LabelRule};
+use repower_model::{Constraints, Gang, IsaLevel, JobSpec, LabelRule, Layout};
 
 use crate::state::Node;
 
@@ -15,6 +15,8 @@ pub enum Condition {
     Label(LabelRule),
     /// The least instruction set.
     Isa(IsaLevel),
+    /// An address by which ranks on other nodes reach it.
+    Address,
 }
 
 impl Condition {
@@ -23,6 +25,7 @@ impl Condition {
         match self {
             Self::Label(_) => "nodes.label",
             Self::Isa(_) => "nodes.isa",
+            Self::Address => "nodes.address",
         }
     }
 
@@ -31,6 +34,7 @@ impl Condition {
         match self {
             Self::Label(rule) => rule.is_met_by(&node.inventory.labels),
             Self::Isa(least) => has_level(node, *least),
+            Self::Address => !node.inventory.address.is_empty(),
         }
     }
 }
@@ -44,21 +48,36 @@ impl fmt::Display for Condition {
             }
             Self::Label(rule) => write!(f, "labelled {rule}"),
             Self::Isa(least) => write!(f, "of instruction set {least} or more"),
+            Self::Address => f.write_str("reached by others: its agent has told an address"),
         }
     }
 }
 
 /// The conditions that a job sets, in the order in which they are told: labels, then the
-/// instruction set.
-pub fn conditions(wanted: &Constraints) -> impl Iterator<Item = Condition> + '_ {
+/// instruction set, then what the ranks of a gang need.
+pub fn conditions<'a>(
+    wanted: &'a Constraints,
+    gang: Option<&Gang>,
+) -> impl Iterator<Item = Condition> + use<'a> {
     let labels = wanted.labels.iter().cloned().map(Condition::Label);
-    labels.chain(wanted.isa_level.map(Condition::Isa))
+    let address = needs_address(gang).then_some(Condition::Address);
+    labels.chain(wanted.isa_level.map(Condition::Isa)).chain(address)
 }
 
 /// Whether a node meets all of them.
-pub fn meets(node: &Node, wanted: &Constraints) -> bool {
+pub fn meets(node: &Node, wanted: &Constraints, gang: Option<&Gang>) -> bool {
     wanted.labels.iter().all(|rule| rule.is_met_by(&node.inventory.labels))
         && wanted.isa_level.is_none_or(|least| has_level(node, least))
+        && (!needs_address(gang) || Condition::Address.is_met_by(node))
+}
+
+/// Whether ranks may have to find each other from node to node. A packed gang may come to lie on
+/// several nodes whatever it names.
+fn needs_address(gang: Option<&Gang>) -> bool {
+    gang.is_some_and(|gang| match gang.layout {
+        Layout::Spread => gang.nodes > 1,
+        Layout::Pack => gang.ranks() > 1,
+    })
 }
 
 /// Whether a node that takes work could hold one task of a job if it were empty, with the first
@@ -66,7 +85,7 @@ pub fn meets(node: &Node, wanted: &Constraints) -> bool {
 pub fn suits(node: &Node, spec: &JobSpec) -> bool {
     let mut choices = std::iter::once(&spec.resources).chain(&spec.alternatives);
     node.takes_work()
-        && meets(node, &spec.constraints)
+        && meets(node, &spec.constraints, spec.gang.as_ref())
         && choices.any(|amounts| node.capacity().holds(amounts))
 }
 

@@ -263,7 +263,11 @@ impl<'a> Pass<'a> {
             self.reserved += 1;
             self.keeps.push(Kept { job: job.id, node: slot.place.node, at: Some(slot.at) });
             self.reserved_for.insert(job.id);
-        } else if !is_patient(state.now.since(job.submitted)) {
+        } else if !is_patient(state.now.since(job.submitted))
+            // It may be only the other reservations that leave a gang no nodes.
+            && Room::default().earliest(state, shape, avoid).is_none()
+        {
+            let room = &mut self.starter.room;
             let node = room.keep_nearest(state, shape);
             self.reserved += 1;
             self.keeps.extend(node.map(|node| Kept { job: job.id, node, at: None }));

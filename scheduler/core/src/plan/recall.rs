@@ -27,7 +27,7 @@ pub(super) fn recall(state: &State, room: &Room, before: usize) -> Option<Fact> 
             let bound = State::bound(job);
             usable(id)
                 && node.free().holds(asked)
-                && filter::meets(node, &job.spec.constraints)
+                && filter::meets(node, &job.spec.constraints, job.spec.gang.as_ref())
                 && state.reserved(*id, &job.spec.project, state.now, bound).is_none()
         });
         able.nth(before)?;

@@ -101,7 +101,8 @@ impl World {
     ) -> Vec<Effect> {
         let capacity =
             Resources { memory: Bytes::from_gib(64), disk: Bytes::from_gib(100), ..cpus(size) };
-        let inventory = Box::new(Inventory { capacity, ..Inventory::default() });
+        let address = format!("10.0.0.{}", node.0);
+        let inventory = Box::new(Inventory { capacity, address, ..Inventory::default() });
         let hello = Input::Hello {
             node,
             instance: Instance([instance; 16]),

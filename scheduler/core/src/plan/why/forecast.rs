@@ -356,7 +356,9 @@ impl<'a> Play<'a> {
             let fitting = nodes.filter_map(|id| {
                 let node = &self.state.nodes[&id];
                 let free = self.free_of(node);
-                if !filter::meets(node, &shape.constraints) || !free.holds(&need) {
+                if !filter::meets(node, &shape.constraints, shape.gang.as_ref())
+                    || !free.holds(&need)
+                {
                     return None;
                 }
                 if shape.constraints.exclusive {
