@@ -29,6 +29,7 @@ mod inventory;
 mod join;
 mod link;
 mod options;
+mod sandbox;
 mod service;
 mod tasks;
 

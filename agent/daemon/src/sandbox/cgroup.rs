@@ -1,0 +1,149 @@
+//! Control groups: how a task is limited, what it used, and how all of it is killed.
+//!
+//! Every task with a limit has a group of its own in a [`Tree`] below the agent's. Groups are made
+//! ahead and used again where the kernel can forget what the last task used (version 1), because
+//! making one costs more than starting a process.
+
+mod file;
+mod mounts;
+mod pool;
+mod tree;
+mod v1;
+mod v2;
+
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+
+use repower_model::Bytes;
+
+pub(crate) use tree::Tree;
+
+/// What a task may use. What is `None` is not limited.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Limits {
+    pub(crate) memory: Option<Bytes>,
+    /// Processes and threads at a time.
+    pub(crate) pids: Option<u32>,
+    /// Share of the processors when they are scarce, in thousandths of one.
+    pub(crate) cpu_milli: Option<u64>,
+}
+
+/// What the processes of a group have used since the group was given to a task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Figures {
+    /// User and system time, if the group counts it.
+    pub(crate) cpu_us: Option<u64>,
+    /// The most memory at a time, page cache included, if the group counts it.
+    pub(crate) peak_memory: Option<Bytes>,
+    pub(crate) read: Option<Bytes>,
+    pub(crate) written: Option<Bytes>,
+    /// Processes that the kernel has killed because the group was at its limit.
+    pub(crate) memory_kills: u64,
+    /// How often the group could have no more processes.
+    pub(crate) pids_refused: u64,
+}
+
+/// What groups can limit and count on this host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is one thing that a host has or lacks")]
+pub(crate) struct Controllers {
+    pub(crate) memory: bool,
+    pub(crate) pids: bool,
+    pub(crate) cpu: bool,
+    pub(crate) io: bool,
+    pub(crate) cpuset: bool,
+    pub(crate) devices: bool,
+}
+
+/// How a new process gets into a group.
+#[derive(Debug)]
+pub(crate) enum Entrance {
+    /// It writes "0" to each of these before it becomes the task (version 1).
+    Write(Vec<OwnedFd>),
+    /// It is born in the folder that this is (version 2).
+    Born(OwnedFd),
+}
+
+/// Why control groups cannot be used as wanted.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    #[error("{} cannot be {verb}: check who may write to the control groups", path.display())]
+    File { verb: &'static str, path: PathBuf, source: std::io::Error },
+    #[error(
+        "this host has no control groups that the agent may use: mount them, or delegate some to the agent"
+    )]
+    Nothing,
+    #[error("the processes in {} do not end", path.display())]
+    Immortal { path: PathBuf },
+}
+
+/// A group that belongs to one task at a time.
+#[derive(Debug)]
+pub(crate) enum Group {
+    V1(v1::Group),
+    V2(v2::Group),
+}
+
+impl Group {
+    /// How a new process gets in.
+    pub(crate) fn entrance(&self) -> &Entrance {
+        match self {
+            Self::V1(group) => &group.entrance,
+            Self::V2(group) => &group.entrance,
+        }
+    }
+
+    /// What its processes have used so far.
+    pub(crate) fn figures(&self) -> Figures {
+        match self {
+            Self::V1(group) => group.figures(),
+            Self::V2(group) => group.figures(),
+        }
+    }
+
+    /// Kills every process in it; they cannot start others meanwhile.
+    ///
+    /// Returns whether it is empty: those that were killed take a moment to be gone.
+    ///
+    /// # Errors
+    ///
+    /// If the group's files cannot be used.
+    pub(crate) fn kill(&self) -> Result<bool, Error> {
+        match self {
+            Self::V1(group) => group.kill(),
+            Self::V2(group) => group.kill(),
+        }
+    }
+
+    /// What is set.
+    fn limits(&self) -> Limits {
+        match self {
+            Self::V1(group) => group.limits,
+            Self::V2(group) => group.limits,
+        }
+    }
+
+    /// Sets its limits.
+    fn limit(&mut self, limits: Limits) -> Result<(), Error> {
+        match self {
+            Self::V1(group) => group.limit(limits),
+            Self::V2(group) => group.limit(limits),
+        }
+    }
+
+    /// Makes it as good as new, if it can be; it has no processes.
+    fn refresh(&mut self) -> bool {
+        match self {
+            Self::V1(group) => group.refresh(),
+            Self::V2(_) => false,
+        }
+    }
+
+    /// Removes it; it has no processes.
+    fn remove(self) -> Result<(), Error> {
+        match self {
+            Self::V1(group) => group.remove(),
+            Self::V2(group) => group.remove(),
+        }
+    }
+}

@@ -1,0 +1,286 @@
+//! The part of the control groups that is this agent's: found or made at its start, swept of what an
+//! earlier one has left, and removed at its end.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use super::mounts::{Hierarchy, Mounts};
+use super::pool::Pool;
+use super::v1::Roots;
+use super::{Controllers, Error, Group, Limits, file, v1, v2};
+
+/// How often a group that was killed is looked at before it counts as one that does not end.
+///
+/// Each look gives the processor away, so this is a matter of some seconds on a busy machine.
+const LOOKS: u32 = 200_000;
+
+/// The agent's part of the control groups.
+#[derive(Debug)]
+pub(crate) struct Tree {
+    roots: Root,
+    pool: Mutex<Pool>,
+}
+
+/// Where groups are made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Root {
+    V1(Roots),
+    V2 { path: PathBuf, has: Controllers },
+}
+
+impl Tree {
+    /// A tree of this name, below this process's own group or, if the agent may not make one there,
+    /// at the root of what is mounted. What is left in it of an earlier agent is killed and removed.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Nothing`] if no hierarchy lets the agent make a group that limits anything; else what
+    /// keeps old groups from being removed.
+    pub(crate) fn plant(name: &str) -> Result<Self, Error> {
+        Self::plant_in(&Mounts::look(), name)
+    }
+
+    fn plant_in(mounts: &Mounts, name: &str) -> Result<Self, Error> {
+        let v2 = mounts.v2().and_then(|hierarchy| root_v2(&hierarchy, name));
+        let roots = match v2 {
+            Some((path, has)) if has.memory || has.pids => Root::V2 { path, has },
+            left => {
+                // Without controllers it is only in the way.
+                if let Some((path, _)) = left {
+                    file::remove(&path)?;
+                }
+                Root::V1(Roots {
+                    memory: root_v1(mounts, "memory", "memory.limit_in_bytes", name),
+                    pids: root_v1(mounts, "pids", "pids.max", name),
+                    cpu: root_v1(mounts, "cpu", "cpu.shares", name),
+                })
+            }
+        };
+        if roots == Root::V1(Roots::default()) {
+            return Err(Error::Nothing);
+        }
+        let tree = Self { roots, pool: Mutex::new(Pool::new()) };
+        tree.sweep()?;
+        Ok(tree)
+    }
+
+    /// What its groups can limit.
+    pub(crate) fn controllers(&self) -> Controllers {
+        match &self.roots {
+            Root::V1(roots) => roots.controllers(),
+            Root::V2 { has, .. } => *has,
+        }
+    }
+
+    /// Of control groups, 1 or 2.
+    pub(crate) fn version(&self) -> u8 {
+        match self.roots {
+            Root::V1(_) => 1,
+            Root::V2 { .. } => 2,
+        }
+    }
+
+    /// A group for a task, with its limits set.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be made or limited.
+    pub(crate) fn take(&self, limits: Limits) -> Result<Group, Error> {
+        let (spare, name) = {
+            let mut pool = self.pool();
+            (pool.take(limits), pool.name())
+        };
+        let mut group = match spare {
+            Some(group) => group,
+            None => self.make(&name)?,
+        };
+        match group.limit(limits) {
+            Ok(()) => Ok(group),
+            Err(error) => {
+                group.remove()?;
+                Err(error)
+            }
+        }
+    }
+
+    /// Takes back the group of a task that is over, and kills what is left in it.
+    ///
+    /// # Errors
+    ///
+    /// If what is in it does not end or it cannot be removed.
+    pub(crate) fn give_back(&self, mut group: Group) -> Result<(), Error> {
+        self.wait_until_empty(&group)?;
+        if self.version() == 2 {
+            return self.exchange(group);
+        }
+        if !group.refresh() {
+            return group.remove();
+        }
+        let extra = self.pool().keep(group);
+        extra.map_or(Ok(()), Group::remove)
+    }
+
+    /// Makes one for later, so that the next launch does not have to.
+    fn exchange(&self, used: Group) -> Result<(), Error> {
+        used.remove()?;
+        let name = self.pool().name();
+        let fresh = self.make(&name)?;
+        self.pool().keep(fresh).map_or(Ok(()), Group::remove)
+    }
+
+    fn make(&self, name: &str) -> Result<Group, Error> {
+        match &self.roots {
+            Root::V1(roots) => v1::Group::make(roots, name).map(Group::V1),
+            Root::V2 { path, has } => v2::Group::make(path, *has, name).map(Group::V2),
+        }
+    }
+
+    fn wait_until_empty(&self, group: &Group) -> Result<(), Error> {
+        for _ in 0..LOOKS {
+            if group.kill()? {
+                return Ok(());
+            }
+            std::thread::yield_now();
+        }
+        Err(Error::Immortal { path: self.path() })
+    }
+
+    fn path(&self) -> PathBuf {
+        match &self.roots {
+            Root::V1(roots) => {
+                roots.folders().first().map(|path| (*path).clone()).unwrap_or_default()
+            }
+            Root::V2 { path, .. } => path.clone(),
+        }
+    }
+
+    /// Kills and removes all groups in it.
+    fn sweep(&self) -> Result<(), Error> {
+        let folders = match &self.roots {
+            Root::V1(roots) => roots.folders().into_iter().cloned().collect(),
+            Root::V2 { path, .. } => vec![path.clone()],
+        };
+        let mut names: Vec<_> = folders
+            .iter()
+            .flat_map(|folder| file::folders(folder))
+            .filter_map(|path| Some(path.file_name()?.to_str()?.to_owned()))
+            .collect();
+        names.sort();
+        names.dedup();
+        for name in names {
+            let group = self.make(&name)?;
+            self.wait_until_empty(&group)?;
+            group.remove()?;
+        }
+        Ok(())
+    }
+
+    fn pool(&self) -> std::sync::MutexGuard<'_, Pool> {
+        self.pool.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Tree {
+    /// Removes the tree; a group that a task still has keeps its part of it.
+    fn drop(&mut self) {
+        for group in self.pool().drain() {
+            if let Err(error) = group.remove() {
+                tracing::warn!(%error, "cannot remove a control group");
+            }
+        }
+        let folders = match &self.roots {
+            Root::V1(roots) => roots.folders().into_iter().cloned().collect(),
+            Root::V2 { path, .. } => vec![path.clone()],
+        };
+        for folder in folders {
+            if let Err(error) = file::remove(&folder) {
+                tracing::warn!(%error, "cannot remove the control group of all tasks");
+            }
+        }
+    }
+}
+
+/// Makes the folder of the tree in one hierarchy of version 1, if that is allowed and works.
+fn root_v1(mounts: &Mounts, controller: &str, proof: &str, name: &str) -> Option<PathBuf> {
+    let Hierarchy { mount, own } = mounts.v1(controller)?;
+    [own, mount].into_iter().find_map(|place| {
+        let path = place.join(name);
+        file::make(&path).ok()?;
+        // It may be made, but not be written to.
+        let file = path.join(proof);
+        let now = file::read(&file).ok()?;
+        let is_ours = file::write(&file, &now).is_ok();
+        if !is_ours {
+            let _ = file::remove(&path);
+        }
+        is_ours.then_some(path)
+    })
+}
+
+/// Makes the folder of the tree in the hierarchy of version 2, with all controllers that can be had.
+fn root_v2(hierarchy: &Hierarchy, name: &str) -> Option<(PathBuf, Controllers)> {
+    let Hierarchy { mount, own } = hierarchy;
+    [own, mount].into_iter().find_map(|place| {
+        let path = place.join(name);
+        file::make(&path).ok()?;
+        enable(place);
+        enable(&path);
+        let has = file::read(&path.join("cgroup.subtree_control")).unwrap_or_default();
+        let has = |controller: &str| has.split_whitespace().any(|word| word == controller);
+        let has = Controllers {
+            memory: has("memory"),
+            pids: has("pids"),
+            cpu: has("cpu"),
+            io: has("io"),
+            cpuset: has("cpuset"),
+            devices: false,
+        };
+        if !has.memory && !has.pids && place != mount {
+            let _ = file::remove(&path);
+            return None;
+        }
+        Some((path, has))
+    })
+}
+
+/// Passes every controller on to the groups below `folder`, one by one: some may not be had.
+///
+/// A group other than the root that passes controllers on has no processes itself. If nobody but the
+/// agent is in it, the agent moves into a group beside its tasks'.
+fn enable(folder: &Path) {
+    let control = folder.join("cgroup.subtree_control");
+    let all = file::read(&folder.join("cgroup.controllers")).unwrap_or_default();
+    let has = file::read(&control).unwrap_or_default();
+    let wanted: Vec<_> = ["memory", "pids", "cpu", "io", "cpuset"]
+        .into_iter()
+        .filter(|word| all.split_whitespace().any(|one| one == *word))
+        .filter(|word| has.split_whitespace().all(|one| one != *word))
+        .collect();
+    if wanted.is_empty() {
+        return;
+    }
+    let pass_on = |word: &&str| file::write(&control, &format!("+{word}")).is_ok();
+    if wanted.iter().filter(|word| pass_on(word)).count() > 0 || !step_aside(folder) {
+        return;
+    }
+    for word in &wanted {
+        // What cannot be had is found out from what the file says afterwards.
+        let _ = pass_on(word);
+    }
+}
+
+/// Moves the agent's own processes from `folder` into one below it, if they are alone there.
+fn step_aside(folder: &Path) -> bool {
+    let own = [
+        i32::try_from(std::process::id()).unwrap_or(0),
+        rustix::process::getppid().map_or(0, |pid| pid.as_raw_nonzero().get()),
+    ];
+    let here = file::pids(&folder.join("cgroup.procs")).unwrap_or_default();
+    if here.is_empty() || here.iter().any(|pid| !own.contains(pid)) {
+        return false;
+    }
+    let aside = folder.join("repower-agent");
+    let door = aside.join("cgroup.procs");
+    file::make(&aside).is_ok()
+        && here.iter().all(|pid| file::write(&door, &pid.to_string()).is_ok())
+}

@@ -1,0 +1,131 @@
+//! A group in the one hierarchy of version 2: one folder.
+
+use std::path::{Path, PathBuf};
+
+use repower_model::Bytes;
+use rustix::fs::{Mode, OFlags};
+
+use super::{Controllers, Entrance, Error, Figures, Limits, file};
+
+/// The weight of a whole processor: the kernel's default.
+const WEIGHT: u64 = 100;
+
+/// A group of one folder.
+#[derive(Debug)]
+pub(crate) struct Group {
+    path: PathBuf,
+    has: Controllers,
+    pub(super) entrance: Entrance,
+    pub(super) limits: Limits,
+}
+
+impl Group {
+    pub(super) fn make(root: &Path, has: Controllers, name: &str) -> Result<Self, Error> {
+        let path = root.join(name);
+        file::make(&path)?;
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let folder = rustix::fs::open(&path, flags, Mode::empty());
+        let folder = folder.map_err(|errno| file::failed("opened", &path)(errno.into()))?;
+        let group = Self { path, has, entrance: Entrance::Born(folder), limits: Limits::default() };
+        if has.memory {
+            // All of a task or nothing: half of one is of no use to anybody.
+            let whole = group.path.join("memory.oom.group");
+            if whole.exists() {
+                file::write(&whole, "1")?;
+            }
+        }
+        Ok(group)
+    }
+
+    pub(super) fn limit(&mut self, limits: Limits) -> Result<(), Error> {
+        let before = std::mem::replace(&mut self.limits, limits);
+        let text =
+            |most: Option<u64>| most.map_or_else(|| "max".to_owned(), |most| most.to_string());
+        if self.has.memory && limits.memory != before.memory {
+            file::write(&self.path.join("memory.max"), &text(limits.memory.map(Bytes::as_u64)))?;
+            let swap = self.path.join("memory.swap.max");
+            if swap.exists() {
+                file::write(&swap, if limits.memory.is_some() { "0" } else { "max" })?;
+            }
+        }
+        if self.has.pids && limits.pids != before.pids {
+            file::write(&self.path.join("pids.max"), &text(limits.pids.map(u64::from)))?;
+        }
+        if limits.cpu_milli != before.cpu_milli {
+            let weight = limits.cpu_milli.map_or(WEIGHT, |milli| milli * WEIGHT / 1000);
+            let weight = weight.clamp(1, 10_000).to_string();
+            if self.has.cpu {
+                file::write(&self.path.join("cpu.weight"), &weight)?;
+            }
+            let io = self.path.join("io.weight");
+            if self.has.io && io.exists() {
+                file::write(&io, &format!("default {weight}"))?;
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn figures(&self) -> Figures {
+        let file = |name: &str| self.path.join(name);
+        let (read, written) = std::fs::read_to_string(file("io.stat"))
+            .map_or((None, None), |text| {
+                (Some(sum(&text, "rbytes=")), Some(sum(&text, "wbytes=")))
+            });
+        Figures {
+            cpu_us: file::entry(&file("cpu.stat"), "usage_usec"),
+            peak_memory: file::number(&file("memory.peak")).map(Bytes::new),
+            read,
+            written,
+            memory_kills: file::entry(&file("memory.events"), "oom_kill").unwrap_or(0),
+            pids_refused: file::entry(&file("pids.events"), "max").unwrap_or(0),
+        }
+    }
+
+    pub(super) fn kill(&self) -> Result<bool, Error> {
+        let events = self.path.join("cgroup.events");
+        let is_empty = || file::entry(&events, "populated") == Some(0);
+        if is_empty() {
+            return Ok(true);
+        }
+        let kill = self.path.join("cgroup.kill");
+        if kill.exists() {
+            file::write(&kill, "1")?;
+            return Ok(is_empty());
+        }
+        if self.has.pids {
+            file::write(&self.path.join("pids.max"), "0")?;
+        }
+        for pid in file::pids(&self.path.join("cgroup.procs"))? {
+            file::kill(pid);
+        }
+        Ok(is_empty())
+    }
+
+    pub(super) fn remove(self) -> Result<(), Error> {
+        // What the task itself has made in it, if it was let.
+        for folder in file::folders(&self.path) {
+            file::remove(&folder)?;
+        }
+        file::remove(&self.path)
+    }
+}
+
+/// The sum of the numbers behind a word, over all devices.
+fn sum(text: &str, word: &str) -> Bytes {
+    let numbers = text.split_whitespace().filter_map(|part| part.strip_prefix(word));
+    Bytes::new(numbers.filter_map(|number| number.parse::<u64>().ok()).sum())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn io_is_summed_over_devices() {
+        let text = "254:0 rbytes=4096 wbytes=10 rios=1 wios=1 dbytes=0 dios=0\n\
+                    254:16 rbytes=1 wbytes=0 rios=1 wios=0 dbytes=0 dios=0";
+
+        assert_eq!(sum(text, "rbytes="), Bytes::new(4097));
+        assert_eq!(sum(text, "wbytes="), Bytes::new(10));
+    }
+}

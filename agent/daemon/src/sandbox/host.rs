@@ -1,0 +1,289 @@
+//! What this host can do for tasks, and the parts that all launches share.
+
+use std::ffi::CString;
+use std::fs::{self, DirBuilder, File};
+use std::io;
+use std::os::fd::{AsFd as _, AsRawFd as _};
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::{Path, PathBuf};
+
+use rustix::process::{WaitOptions, waitpid};
+
+use super::abilities::{self, Abilities, name};
+use super::cgroup::{self, Limits, Tree};
+use super::landlock::{Access, Landlock};
+use super::seccomp::Filter;
+use super::spawn::{Confinement, Failure, Launcher, Namespaces, Program};
+use super::strings::Strings;
+use super::users::{self, User, Users};
+use super::view::{Builder, System, Unusable, View};
+
+/// What all launches on this host share.
+#[derive(Debug)]
+pub(crate) struct Host {
+    launcher: Launcher,
+    pub(super) tree: Option<Tree>,
+    filter: Filter,
+    landlock: Option<Landlock>,
+    users: Users,
+    system: System,
+    /// The view of the system, to which each task's own folders are added.
+    view: Builder,
+    abilities: Abilities,
+}
+
+/// What is asked of a box.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Wanted<'a> {
+    pub(crate) limits: Limits,
+    /// Namespaces, a view of its own and filters.
+    pub(crate) boxed: bool,
+    /// A network with nobody else in it.
+    pub(crate) own_network: bool,
+    /// Whose user the task is; `None`: the agent's own.
+    pub(crate) project: Option<&'a str>,
+    /// What it may see of the files besides the system.
+    pub(crate) sees: &'a [(&'a Path, Access)],
+}
+
+/// A box that is ready for one task.
+#[derive(Debug)]
+pub(crate) struct Prepared {
+    pub(crate) group: Option<cgroup::Group>,
+    pub(crate) user: Option<User>,
+    view: Option<View>,
+    namespaces: Namespaces,
+}
+
+/// Why there is no box for a task on this host.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    #[error(
+        "this node cannot isolate a task as asked (it lacks {ability}): let the job run elsewhere, or ask for less"
+    )]
+    Lacks { ability: &'static str },
+    #[error("the folder {} for boxes cannot be made: check the agent's data folder", path.display())]
+    Folder { path: PathBuf, source: io::Error },
+    #[error("the launcher of tasks cannot be set up")]
+    Launcher { source: io::Error },
+    #[error("a control group cannot be had")]
+    Group {
+        #[from]
+        source: cgroup::Error,
+    },
+    #[error("a project has no user")]
+    User {
+        #[from]
+        source: users::Error,
+    },
+    #[error("a view of the files cannot be made")]
+    View {
+        #[from]
+        source: Unusable,
+    },
+}
+
+impl Host {
+    /// Tries what this host can do. `data` is the agent's own folder; `name` that of its part of the
+    /// control groups, by which a later agent of the same data finds what this one has left.
+    ///
+    /// # Errors
+    ///
+    /// If the data folder cannot be used, or the kernel is too old to launch tasks this way at all.
+    pub(crate) fn new(data: &Path, name: &str) -> Result<Self, Error> {
+        let root = data.join("box");
+        let made = match DirBuilder::new().mode(0o700).create(&root) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+            Ok(()) | Err(_) => Ok(()),
+        };
+        made.map_err(|source| Error::Folder { path: root.clone(), source })?;
+        let is_privileged = rustix::process::geteuid().is_root();
+        let tree = Tree::plant(name);
+        if let Err(error) = &tree {
+            tracing::warn!(%error, "tasks are not limited by control groups");
+        }
+        let system = System::look(is_privileged);
+        let view = Builder::new(&root, &system, data)?;
+        let mut host = Self {
+            launcher: Launcher::new().map_err(|source| Error::Launcher { source })?,
+            tree: tree.ok(),
+            filter: Filter::new(),
+            landlock: Landlock::detect(),
+            users: Users::open(&data.join("users"))?,
+            system,
+            view,
+            abilities: Abilities::new(),
+        };
+        host.abilities = abilities::of(&host);
+        Ok(host)
+    }
+
+    /// What it can do.
+    pub(crate) fn abilities(&self) -> &Abilities {
+        &self.abilities
+    }
+
+    pub(super) fn is_privileged(&self) -> bool {
+        self.system.is_privileged
+    }
+
+    /// A box for one task.
+    ///
+    /// # Errors
+    ///
+    /// What this host lacks for it, or what went wrong.
+    pub(crate) fn prepare(&self, wanted: &Wanted<'_>) -> Result<Prepared, Error> {
+        self.check(wanted)?;
+        let user = wanted.project.map(|project| self.users.of(project)).transpose()?;
+        let view = wanted.boxed.then(|| self.view(wanted.sees)).transpose()?;
+        let namespaces = self.namespaces(wanted.boxed, wanted.own_network);
+        let group = match &self.tree {
+            Some(tree) if wanted.limits != Limits::default() => Some(tree.take(wanted.limits)?),
+            Some(_) | None => None,
+        };
+        Ok(Prepared { group, user, view, namespaces })
+    }
+
+    /// What a box asks for that this host cannot do.
+    fn check(&self, wanted: &Wanted<'_>) -> Result<(), Error> {
+        let needs = [
+            (wanted.boxed && !wanted.own_network, name::BOXED),
+            (wanted.boxed && wanted.own_network, name::SEALED),
+            (wanted.own_network, name::NETWORK),
+            (wanted.boxed && wanted.limits.memory.is_some(), name::LIMIT_MEMORY),
+            (wanted.limits.pids.is_some(), name::LIMIT_PIDS),
+            (wanted.project.is_some(), name::USERS),
+        ];
+        let lacking = needs
+            .into_iter()
+            .find(|(is_needed, name)| *is_needed && !self.abilities.contains(name));
+        lacking.map_or(Ok(()), |(_, ability)| Err(Error::Lacks { ability }))
+    }
+
+    fn view(&self, sees: &[(&Path, Access)]) -> Result<View, Unusable> {
+        let mut view = self.view.clone();
+        for (path, access) in sees {
+            view.see(path, *access)?;
+        }
+        view.finish()
+    }
+
+    fn namespaces(&self, boxed: bool, network: bool) -> Namespaces {
+        let user = !self.is_privileged() && (boxed || network);
+        Namespaces { pid: boxed, mount: boxed, ipc: boxed, network, user }
+    }
+
+    /// Starts a task in its box.
+    ///
+    /// # Errors
+    ///
+    /// Which step failed, and why; the box is as it was.
+    pub(crate) fn start(
+        &self,
+        program: Program<'_>,
+        prepared: &Prepared,
+    ) -> Result<super::spawn::Started, Failure> {
+        let is_boxed = prepared.view.is_some();
+        let confinement = Confinement {
+            group: prepared.group.as_ref().map(cgroup::Group::entrance),
+            user: prepared.user,
+            namespaces: prepared.namespaces,
+            view: prepared.view.as_ref(),
+            landlock: self.landlock.filter(|_| is_boxed),
+            filter: is_boxed.then_some(&self.filter),
+            rlimits: &[],
+        };
+        self.launcher.spawn(program, confinement)
+    }
+
+    /// Takes a box back when its task is over, and kills what is left in its group.
+    ///
+    /// # Errors
+    ///
+    /// If something in it does not end.
+    pub(crate) fn give_back(&self, prepared: Prepared) -> Result<(), cgroup::Error> {
+        match (&self.tree, prepared.group) {
+            (Some(tree), Some(group)) => tree.give_back(group),
+            (_, None) | (None, _) => Ok(()),
+        }
+    }
+
+    /// Starts a process in each kind of confinement, and says which of them worked.
+    pub(super) fn trials(&self) -> Vec<(&'static str, io::Result<()>)> {
+        let none = Namespaces { user: !self.is_privileged(), ..Namespaces::default() };
+        let plain = |namespaces| Confinement { namespaces, ..Confinement::default() };
+        let view = self.view(&[]).ok();
+        let boxed = |network| Confinement {
+            namespaces: self.namespaces(true, network),
+            view: view.as_ref(),
+            landlock: self.landlock,
+            filter: Some(&self.filter),
+            ..Confinement::default()
+        };
+        let user = Namespaces { user: true, ..Namespaces::default() };
+        let filter = Confinement { filter: Some(&self.filter), ..Confinement::default() };
+        let whole = |confinement| match self.landlock {
+            Some(_) => self.attempt(confinement),
+            None => Err(io::Error::other("the kernel has no Landlock, or it is not switched on")),
+        };
+        vec![
+            (name::USER, self.attempt(plain(user))),
+            (name::PID, self.attempt(plain(Namespaces { pid: true, ..none }))),
+            (name::MOUNT, self.attempt(plain(Namespaces { mount: true, ..none }))),
+            (name::IPC, self.attempt(plain(Namespaces { ipc: true, ..none }))),
+            (name::NETWORK, self.attempt(plain(Namespaces { network: true, ..none }))),
+            (name::SECCOMP, self.attempt(filter)),
+            (name::LANDLOCK, whole(Confinement::default())),
+            (name::BOXED, whole(boxed(false))),
+            (name::SEALED, whole(boxed(true))),
+        ]
+    }
+
+    /// Starts and reaps a process that ends at once.
+    fn attempt(&self, confinement: Confinement<'_>) -> io::Result<()> {
+        let null = File::options().read(true).write(true).open("/dev/null")?;
+        let file = self.launcher.trial_program();
+        let path = CString::new(format!("/proc/self/fd/{}", file.as_raw_fd()))?;
+        let mut arguments = Strings::new();
+        arguments.push("trial".as_ref())?;
+        let program = Program {
+            path: &path,
+            arguments: &arguments,
+            environment: &Strings::new(),
+            folder: c"/",
+            streams: [null.as_fd(); 3],
+        };
+        let started = self.launcher.spawn(program, confinement).map_err(|failure| {
+            let view = confinement.view.filter(|_| failure.step == super::spawn::Step::View);
+            let part = view.map(|view| format!(" ({})", view.describe(failure.detail)));
+            let (what, why) = (failure.step.what(), failure.error());
+            io::Error::other(format!("a task cannot {what}{}: {why}", part.unwrap_or_default()))
+        })?;
+        let ended = waitpid(Some(started.pid), WaitOptions::empty())?;
+        let code = ended.and_then(|(_, status)| status.exit_status());
+        // A task that has nothing to wait for says 1; the `init` of one that has ended says 0.
+        let expected = i32::from(started.status.is_none());
+        if code == Some(expected) {
+            return Ok(());
+        }
+        Err(io::Error::other(format!("a process in it ended with {code:?} instead of {expected}")))
+    }
+}
+
+/// Gives a folder and what it is made of to a user.
+///
+/// # Errors
+///
+/// If the agent may not.
+pub(crate) fn give_to(path: &Path, user: User) -> io::Result<()> {
+    std::os::unix::fs::chown(path, Some(user.uid), Some(user.gid))?;
+    for entry in fs::read_dir(path)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            give_to(&entry.path(), user)?;
+        } else {
+            std::os::unix::fs::lchown(entry.path(), Some(user.uid), Some(user.gid))?;
+        }
+    }
+    Ok(())
+}

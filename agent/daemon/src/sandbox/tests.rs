@@ -1,0 +1,4 @@
+//! Boxes as they are: every test starts real processes.
+
+mod harness;
+mod levels;
