@@ -182,3 +182,20 @@ fn replaying_the_facts_gives_the_same_reservations() {
     assert_eq!(replayed.state().reservations, world.engine.state().reservations);
     assert_eq!(replayed.state().reservations.len(), 1);
 }
+
+#[test]
+fn a_task_of_which_nobody_knows_when_it_can_start_has_one_node_kept_and_not_two() {
+    let mut world = World::with_nodes(&[2, 2]);
+    let small = world.submit(world::array(2));
+    world.schedule();
+    let small_again = world.submit(world::array(2));
+    world.schedule();
+    let large = world.submit(JobSpec { resources: world::cpus(2), ..job() });
+    world.wait(600_001);
+
+    world.schedule();
+
+    let kept = repower_core::plan::keeps(world.engine.state());
+    assert_eq!(kept.len(), 1, "{small} and {small_again} have no limit: {kept:?}");
+    assert_eq!((kept[0].job, kept[0].at), (large, None));
+}

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use repower_core::input::Input;
 use repower_core::policy::DEFAULT;
-use repower_model::JobSpec;
+use repower_model::{JobSpec, NodeId};
 use world::{World, array, job};
 
 fn world(sizes: &[u64], more: &str) -> World {
@@ -81,4 +81,19 @@ fn a_quota_holds_and_does_not_hold_up_others() {
     world.schedule();
 
     assert_eq!(running(&world), BTreeMap::from([("a", 3), ("b", 1)]));
+}
+
+#[test]
+fn short_tasks_of_a_project_with_a_quota_do_not_wait_on_nodes_where_no_quota_sees_them() {
+    let mut world = world(&[8], "[project.a]\nquota-cpus = 3\n");
+    world.submit(JobSpec { project: "b".into(), ..array(7) });
+    world.schedule();
+    let short = world.submit(of("a", 100));
+    world.schedule();
+    world.end_on(NodeId(1), world::attempt(short, 0, 1), world::exited(0), 1_000);
+
+    let placed = world.schedule();
+
+    assert_eq!(placed.len(), 1, "it is known to be short now, but one after another may start");
+    assert_eq!(running(&world), BTreeMap::from([("a", 1), ("b", 7)]));
 }

@@ -14,6 +14,7 @@ pub mod pace;
 mod pass;
 mod preempt;
 mod profile;
+mod quota;
 mod recall;
 mod room;
 mod room_of_gang;

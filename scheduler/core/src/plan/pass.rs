@@ -8,7 +8,7 @@ use std::vec::IntoIter;
 use repower_model::{JobId, NodeId, Timestamp};
 
 use super::order::{estimate, score};
-use super::preempt::{being_cleared, preempt};
+use super::preempt::{Claim, being_cleared, preempt};
 use super::recall::recall;
 use super::room::{Room, is_patient};
 use super::start::{Memory, Starter, Verdict};
@@ -38,8 +38,8 @@ pub(crate) struct Pass<'a> {
     reserved: usize,
     /// What is kept so far, in order.
     keeps: Vec<Kept>,
-    /// Jobs for whose next task a place is kept.
-    reserved_for: BTreeSet<JobId>,
+    /// Jobs whose next task cannot start and that may have a place kept, in order.
+    claims: Vec<Claim>,
     tries: usize,
     recalled: usize,
 }
@@ -105,14 +105,13 @@ impl<'a> Pass<'a> {
             | Discipline::EasySjf => Stage::InTurn(BTreeMap::new()),
             Discipline::Repower => Stage::Opening(Vec::new()),
         };
-        let reserved_for = BTreeSet::new();
         let mut pass = Self {
             starter,
             scheduling,
             stage,
             reserved: 0,
             keeps: Vec::new(),
-            reserved_for,
+            claims: Vec::new(),
             tries: 0,
             recalled: 0,
         };
@@ -148,7 +147,7 @@ impl<'a> Pass<'a> {
                 self.recalled += 1;
                 let stage = match (&fact, self.scheduling.preemption) {
                     (Some(_), _) => Stage::Recall,
-                    (None, Some(rule)) => Stage::Preempt(preempt(state, rule)),
+                    (None, Some(rule)) => Stage::Preempt(preempt(state, rule, &self.claims)),
                     (None, None) => Stage::Over,
                 };
                 (fact, stage)
@@ -198,9 +197,10 @@ impl<'a> Pass<'a> {
                     let shape = state.queue.line(id).map(|line| &*line.shape);
                     if shape.is_some_and(|shape| Room::is_possible(state, shape)) {
                         if self.scheduling.discipline.lets_none_overtake() {
+                            self.claim(turn.job, Vec::new());
                             return (None, Stage::Recall);
                         }
-                        if !self.reserved_for.contains(&turn.job) {
+                        if !self.claims.iter().any(|claim| claim.job == turn.job) {
                             self.reserve(state, id, turn.job);
                         }
                     }
@@ -262,16 +262,26 @@ impl<'a> Pass<'a> {
             room.reserve(state, shape, &slot);
             self.reserved += 1;
             self.keeps.push(Kept { job: job.id, node: slot.place.node, at: Some(slot.at) });
-            self.reserved_for.insert(job.id);
+            self.claim(job.id, slot.place.shares().map(|(node, _)| node).collect());
         } else if !is_patient(state.now.since(job.submitted))
             // It may be only the other reservations that leave a gang no nodes.
             && Room::default().earliest(state, shape, avoid).is_none()
         {
-            let room = &mut self.starter.room;
-            let node = room.keep_nearest(state, shape);
+            let nodes = self.starter.room.keep_nearest(state, shape);
             self.reserved += 1;
-            self.keeps.extend(node.map(|node| Kept { job: job.id, node, at: None }));
+            self.keeps.extend(nodes.first().map(|node| Kept {
+                job: job.id,
+                node: *node,
+                at: None,
+            }));
+            self.claim(job.id, nodes);
+        } else {
+            self.claim(job.id, Vec::new());
         }
+    }
+
+    fn claim(&mut self, job: JobId, nodes: Vec<NodeId>) {
+        self.claims.push(Claim { job, nodes });
     }
 
     /// What may go around the reservations: what is small enough for what is free, and tasks so
@@ -347,6 +357,7 @@ impl<'a> Pass<'a> {
             match self.one(state, id, turn.job) {
                 Some((Verdict::Starts(fact), _)) => return (Some(fact), Stage::Sorted(jobs)),
                 Some((Verdict::Full, shape)) if Room::is_possible(state, shape) => {
+                    self.claim(turn.job, Vec::new());
                     return (None, Stage::Recall);
                 }
                 Some((Verdict::Full | Verdict::Barred, _)) | None => {
@@ -373,6 +384,8 @@ impl<'a> Pass<'a> {
                         self.reserved += 1;
                         let (node, at) = (slot.place.node, Some(slot.at));
                         self.keeps.push(Kept { job: turn.job, node, at });
+                        let nodes = slot.place.shares().map(|(node, _)| node);
+                        self.claims.push(Claim { job: turn.job, nodes: nodes.collect() });
                     }
                     if self.reserved >= MOST_RESERVED {
                         return (None, Stage::Recall);

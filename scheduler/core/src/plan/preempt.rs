@@ -1,26 +1,33 @@
 //! Stopping what is less urgent, so that what is more urgent can start.
 //!
 //! Only where the policy says who may push whom aside. A task that is stopped saves its work within
-//! its grace and goes back to pending; that counts against nothing.
+//! its grace and goes back to pending; that counts against nothing. A gang stops whole, and others
+//! stop for a gang only if all of it gets its place by that.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use repower_model::{AttemptId, NodeId, Resources, StopReason, TaskId};
+use repower_model::{
+    AttemptId, Gang, JobId, JobSpec, Layout, NodeId, Resources, StopReason, TaskId,
+};
 
-use super::avoided;
-use super::room::{Room, held, need};
+use super::room::{Room, held, whole};
+use super::{avoided, quota};
 use crate::fact::Fact;
 use crate::life::attempt::{self, Event, Phase};
 use crate::policy::Preemption;
-use crate::state::{Job, Node, Shape, State};
+use crate::state::{Attempt, Job, Node, Shape, State};
 
 /// For how many tasks a pass makes room at most.
 const MOST: usize = 1024;
 
+/// What places a plain task as if it were a gang.
+const ALONE: Gang = Gang { nodes: 1, ranks_per_node: 1, layout: Layout::Spread };
+
 /// Nodes on which room is being made: what is less urgent must not take it meanwhile.
 pub(super) fn being_cleared(state: &State) -> Vec<NodeId> {
     let stopping = state.attempts.values().filter(|one| one.phase == Phase::Preempting);
-    let mut nodes: Vec<NodeId> = stopping.flat_map(crate::state::Attempt::nodes).collect();
+    let mut nodes: Vec<NodeId> = stopping.flat_map(Attempt::nodes).collect();
     nodes.sort_unstable();
     nodes.dedup();
     nodes
@@ -28,26 +35,30 @@ pub(super) fn being_cleared(state: &State) -> Vec<NodeId> {
 
 /// What must stop so that the urgent tasks that wait can start, in the order in which it stops.
 /// Asked when all that fits has been started.
-pub(super) fn preempt(state: &State, rule: Preemption) -> VecDeque<Fact> {
-    let mut making = Making { state, rule, spare: BTreeMap::new(), facts: VecDeque::new() };
-    let mut waiting: Vec<_> = state
-        .queue
-        .lines()
-        .flat_map(|(_, line)| {
-            let urgent = line.jobs().take_while(|(turn, _)| turn.priority.0 >= rule.from);
-            urgent.take(MOST).map(|(turn, tasks)| (turn, tasks, &line.shape))
-        })
-        .collect();
+///
+/// Nothing stops for a task that could not take the room then: not on a node that the pass keeps for
+/// a job that goes before it; not for a gang for which the pass keeps no place, since what gets free
+/// for it would be taken before the rest of it is; and where nothing may overtake, only for what is
+/// first. Otherwise tasks would start and stop by turns for ever.
+pub(super) fn preempt(state: &State, rule: Preemption, claims: &[Claim]) -> VecDeque<Fact> {
+    let mut making = Making::new(state, rule);
+    let urgent = state.queue.lines().flat_map(|(_, line)| {
+        line.urgent(rule.from).take(MOST).map(|(turn, tasks)| (turn, tasks, &line.shape))
+    });
+    let mut waiting: Vec<_> = urgent.collect();
     waiting.sort_unstable_by_key(|(turn, ..)| *turn);
+    let strict = state.scheduling().discipline.lets_none_overtake();
     let mut left = MOST;
     for (turn, tasks, shape) in waiting {
-        // A gang waits for its nodes: stopping so many others for it is an operator's business.
-        if shape.gang.is_some() {
+        let own = claims.iter().position(|claim| claim.job == turn.job);
+        if own.is_none() && (strict || shape.gang.is_some()) {
             continue;
         }
+        let before = &claims[..own.unwrap_or(claims.len())];
+        let barred = before.iter().flat_map(|claim| claim.nodes.iter().copied()).collect();
         for _ in 0..tasks.min(left as u64) {
             left -= 1;
-            if !making.room_for(shape, &state.jobs[&turn.job]) {
+            if !making.room_for(shape, &state.jobs[&turn.job], &barred) {
                 break;
             }
         }
@@ -55,60 +66,138 @@ pub(super) fn preempt(state: &State, rule: Preemption) -> VecDeque<Fact> {
     making.facts
 }
 
+/// A job that cannot start now and for which a pass keeps nodes, as far as it knows which.
+#[derive(Debug)]
+pub(super) struct Claim {
+    pub(super) job: JobId,
+    pub(super) nodes: Vec<NodeId>,
+}
+
 struct Making<'a> {
     state: &'a State,
     rule: Preemption,
     /// What is free or about to be, less what has been promised.
     spare: BTreeMap<NodeId, Resources>,
+    /// What projects have been promised beside what they hold.
+    promised: BTreeMap<&'a str, Resources>,
+    stopped: BTreeSet<TaskId>,
     facts: VecDeque<Fact>,
 }
 
-/// Tasks that would have to stop on a node.
-struct Victims {
+/// Processes of a task that would go to a node, and the tasks that would have to stop for them there.
+#[derive(Clone)]
+struct Site {
     node: NodeId,
+    processes: u32,
     tasks: Vec<TaskId>,
-    /// The highest priority among them, and how many they are: less is better.
+    /// The highest priority among the tasks, and how many processes stop: less is better.
     cost: (i32, usize),
 }
 
-impl Making<'_> {
+impl<'a> Making<'a> {
+    fn new(state: &'a State, rule: Preemption) -> Self {
+        Self {
+            state,
+            rule,
+            spare: BTreeMap::new(),
+            promised: BTreeMap::new(),
+            stopped: BTreeSet::new(),
+            facts: VecDeque::new(),
+        }
+    }
+
     /// Promises room to a task, and stops what must stop for it; false if nothing helps.
-    fn room_for(&mut self, shape: &Shape, job: &Job) -> bool {
+    fn room_for(&mut self, shape: &'a Shape, job: &Job, barred: &BTreeSet<NodeId>) -> bool {
         let state = self.state;
         let Some(place) = job.next_place(state.now) else {
             return false;
         };
-        let avoid = avoided(state, job, place);
-        let able = || Room::able(state, shape).filter(|node| !avoid.contains(&node.id));
-        for node in able() {
-            let need = need(node, shape, &shape.resources).clone();
-            let spare = self.spare_of(node);
-            if spare.holds(&need) {
-                self.spare.insert(node.id, spare.less(&need));
-                return true;
-            }
+        let promised = self.promised.get(shape.project.as_str());
+        if quota::passed(state, shape, promised).is_some() {
+            return false;
         }
-        let best = able().filter_map(|node| self.victims(node, shape, job));
-        let Some(best) = best.min_by_key(|victims| (victims.cost, victims.node)) else {
+        let avoid = avoided(state, job, place);
+        let able = Room::able(state, shape)
+            .filter(|node| !avoid.contains(&node.id) && !barred.contains(&node.id));
+        let able: Vec<&Node> = able.collect();
+        let gang = shape.gang.unwrap_or(ALONE);
+        let sites = match gang.layout {
+            Layout::Spread => self.spread(shape, job, &able, gang),
+            Layout::Pack => self.packed(shape, job, &able, gang.ranks()),
+        };
+        let Some(sites) = sites else {
             return false;
         };
-        let node = &state.nodes[&best.node];
-        let mut spare = self.spare_of(node);
-        for task in best.tasks {
-            spare = spare.plus(&held(state, task, best.node));
-            let number = state.attempts[&task].number;
-            self.facts.push_back(Fact::AttemptStopping {
-                attempt: AttemptId { task, number },
-                why: StopReason::Preempted,
-                by: "scheduler".into(),
-                reason: format!("job {} of priority {} needs its place", job.id, job.spec.priority),
-            });
-        }
-        self.spare.insert(best.node, spare.less(need(node, shape, &shape.resources)));
+        self.clear(shape, job, &sites);
+        let promised = self.promised.entry(&shape.project).or_default();
+        *promised = promised.plus(&shape.whole());
         true
     }
 
-    /// What is free of a node or will be when what is stopping has ended, less what is promised.
+    /// The nodes on which the fewest and least urgent stop for an equal share of a gang on each.
+    fn spread(&self, shape: &Shape, job: &Job, able: &[&Node], gang: Gang) -> Option<Vec<Site>> {
+        let wanted = usize::try_from(gang.nodes).ok()?;
+        let ranks = gang.ranks_per_node;
+        let spare = able.iter().filter_map(|node| self.spared(node, shape, ranks));
+        let mut sites: Vec<Site> = spare.take(wanted).collect();
+        if sites.len() < wanted {
+            sites = able.iter().filter_map(|node| self.site(node, shape, job, ranks)).collect();
+            sites.sort_unstable_by_key(|site| (site.cost, site.node));
+        }
+        sites.truncate(wanted);
+        (sites.len() == wanted).then_some(sites)
+    }
+
+    /// Nodes that hold all ranks together: what they have to spare first, then as few as will do of
+    /// those on which the least urgent stops.
+    fn packed(&self, shape: &Shape, job: &Job, able: &[&Node], ranks: u32) -> Option<Vec<Site>> {
+        let mut left = ranks;
+        let mut sites: BTreeMap<NodeId, Site> = BTreeMap::new();
+        for node in able {
+            let ranks = seats(node, shape, &self.spare_of(node), left);
+            if let Some(site) = self.spared(node, shape, ranks).filter(|_| ranks > 0) {
+                left -= ranks;
+                sites.insert(node.id, site);
+            }
+        }
+        if left == 0 {
+            return Some(sites.into_values().collect());
+        }
+        let had = |sites: &BTreeMap<NodeId, Site>, node: NodeId| {
+            sites.get(&node).map_or(0, |site| site.processes)
+        };
+        let cleared = able.iter().filter_map(|node| {
+            let before = had(&sites, node.id);
+            let all = self.below(node, job).into_iter();
+            let free = all
+                .fold(self.spare_of(node), |sum, task| sum.plus(&held(self.state, task, node.id)));
+            let more = seats(node, shape, &free, before.saturating_add(left));
+            let site = self.site(node, shape, job, more).filter(|_| more > before)?;
+            Some((*node, site))
+        });
+        let mut cleared: Vec<(&Node, Site)> = cleared.collect();
+        cleared.sort_unstable_by_key(|(_, site)| (site.cost.0, Reverse(site.processes), site.node));
+        for (node, site) in cleared {
+            let before = had(&sites, node.id);
+            let more = left.min(site.processes - before);
+            let site = self.site(node, shape, job, before + more).unwrap_or(site);
+            sites.insert(node.id, site);
+            left -= more;
+            if left == 0 {
+                return Some(sites.into_values().collect());
+            }
+        }
+        None
+    }
+
+    /// A node that has room for so many processes without stopping anything.
+    fn spared(&self, node: &Node, shape: &Shape, processes: u32) -> Option<Site> {
+        let room = self.spare_of(node).holds(&whole(node, shape, 0, processes));
+        let cost = (i32::MIN, 0);
+        room.then(|| Site { node: node.id, processes, tasks: Vec::new(), cost })
+    }
+
+    /// What of a node is free or will be when what is stopping has ended, less what is promised.
     fn spare_of(&self, node: &Node) -> Resources {
         if let Some(spare) = self.spare.get(&node.id) {
             return spare.clone();
@@ -120,55 +209,125 @@ impl Making<'_> {
         stopping.fold(node.free(), |sum, task| sum.plus(&held(self.state, *task, node.id)))
     }
 
-    /// The least urgent and youngest tasks that would have to stop on a node; `None` if that would
-    /// not be enough.
-    fn victims(&self, node: &Node, shape: &Shape, job: &Job) -> Option<Victims> {
+    /// The tasks of a node that may be stopped for a job, the least urgent and youngest first. None
+    /// that would go before it again by its deadline.
+    fn below(&self, node: &Node, job: &Job) -> Vec<TaskId> {
         let state = self.state;
         let most = self.rule.below.min(job.spec.priority);
-        let stopped = |task: &TaskId| {
-            self.facts.iter().any(|fact| {
-                matches!(fact, Fact::AttemptStopping { attempt, .. } if attempt.task == *task)
-            })
+        let priority = |task: &TaskId| state.jobs[&task.job].spec.priority;
+        let guarded = |spec: &JobSpec| spec.latest_safe_start().is_some_and(|at| at <= state.now);
+        let may = |task: &&TaskId| {
+            priority(task) < most
+                && (guarded(&job.spec) || !guarded(&state.jobs[&task.job].spec))
+                && attempt::after(state.attempts[task].phase, Event::Preempt).is_some()
+                && !self.stopped.contains(task)
         };
-        let mut running: Vec<_> = node
-            .holding
-            .iter()
-            .filter(|task| {
-                let attempt = &state.attempts[task];
-                state.jobs[&task.job].spec.priority < most
-                    && state.jobs[&task.job].spec.gang.is_none()
-                    && attempt::after(attempt.phase, Event::Preempt).is_some()
-                    && !stopped(task)
-            })
-            .map(|task| {
-                let placed = std::cmp::Reverse(state.attempts[task].placed);
-                (state.jobs[&task.job].spec.priority, placed, *task)
-            })
-            .collect();
-        running.sort_unstable();
-        let need = need(node, shape, &shape.resources);
+        let mut below: Vec<TaskId> = node.holding.iter().filter(may).copied().collect();
+        below.sort_unstable_by_key(|task| {
+            (priority(task), Reverse(state.attempts[task].placed), *task)
+        });
+        below
+    }
+
+    /// What would have to stop on a node for so many processes; `None` if that would not be enough.
+    fn site(&self, node: &Node, shape: &Shape, job: &Job, processes: u32) -> Option<Site> {
+        if let Some(site) = self.spared(node, shape, processes) {
+            return Some(site);
+        }
+        let need = whole(node, shape, 0, processes);
         let mut spare = self.spare_of(node);
         let mut tasks = Vec::new();
-        for (_, _, task) in running {
-            spare = spare.plus(&held(state, task, node.id));
+        for task in self.below(node, job) {
+            spare = spare.plus(&held(self.state, task, node.id));
             tasks.push(task);
-            if spare.holds(need) {
+            if spare.holds(&need) {
                 break;
             }
         }
-        if !spare.holds(need) {
+        if !spare.holds(&need) {
             return None;
         }
-        // Some of the first may have been in vain.
-        tasks.retain(|task| {
-            let without = spare.less(&held(state, *task, node.id));
-            let spared = without.holds(need);
-            if spared {
-                spare = without;
-            }
-            !spared
-        });
-        let highest = tasks.iter().map(|task| state.jobs[&task.job].spec.priority).max()?;
-        Some(Victims { node: node.id, cost: (highest, tasks.len()), tasks })
+        self.keep_spared(&mut tasks, &mut BTreeMap::from([(node.id, (spare, need))]));
+        let highest = tasks.iter().map(|task| self.state.jobs[&task.job].spec.priority).max()?;
+        let stops = tasks.iter().map(|task| self.state.attempts[task].left().len()).sum();
+        Some(Site { node: node.id, processes, tasks, cost: (highest, stops) })
     }
+
+    /// Leaves out the tasks that need not stop, the most urgent first, as far as each node keeps what
+    /// it needs of what it would have to spare.
+    fn keep_spared(
+        &self,
+        tasks: &mut Vec<TaskId>,
+        nodes: &mut BTreeMap<NodeId, (Resources, Resources)>,
+    ) {
+        let state = self.state;
+        tasks.reverse();
+        tasks.retain(|task| {
+            let on = state.attempts[task].nodes();
+            let needed = on.iter().any(|node| {
+                nodes.get(node).is_some_and(|(spare, need)| {
+                    !spare.less(&held(state, *task, *node)).holds(need)
+                })
+            });
+            if !needed {
+                for node in on {
+                    if let Some((spare, _)) = nodes.get_mut(&node) {
+                        *spare = spare.less(&held(state, *task, node));
+                    }
+                }
+            }
+            needed
+        });
+        tasks.reverse();
+    }
+
+    /// Stops what must stop, and promises the room to a task.
+    fn clear(&mut self, shape: &Shape, job: &Job, sites: &[Site]) {
+        let state = self.state;
+        let mut tasks: Vec<TaskId> = Vec::new();
+        for task in sites.iter().flat_map(|site| &site.tasks) {
+            if !tasks.contains(task) {
+                tasks.push(*task);
+            }
+        }
+        let mut spare: BTreeMap<NodeId, (Resources, Resources)> = BTreeMap::new();
+        for site in sites {
+            let node = &state.nodes[&site.node];
+            let freed = tasks.iter().filter(|task| node.holding.contains(task));
+            let free =
+                freed.fold(self.spare_of(node), |sum, task| sum.plus(&held(state, *task, node.id)));
+            spare.insert(site.node, (free, whole(node, shape, 0, site.processes)));
+        }
+        // What stops on one node with a gang may be enough for what would have had to on another.
+        tasks.sort_unstable_by_key(|task| {
+            (state.jobs[&task.job].spec.priority, Reverse(state.attempts[task].placed), *task)
+        });
+        self.keep_spared(&mut tasks, &mut spare);
+        for task in &tasks {
+            for id in state.attempts[task].nodes().into_iter().filter(|id| !spare.contains_key(id))
+            {
+                let free = self.spare_of(&state.nodes[&id]).plus(&held(state, *task, id));
+                self.spare.insert(id, free);
+            }
+            let number = state.attempts[task].number;
+            self.facts.push_back(Fact::AttemptStopping {
+                attempt: AttemptId { task: *task, number },
+                why: StopReason::Preempted,
+                by: "scheduler".into(),
+                reason: format!("job {} of priority {} needs its place", job.id, job.spec.priority),
+            });
+        }
+        self.stopped.extend(tasks);
+        for (node, (free, need)) in spare {
+            self.spare.insert(node, free.less(&need));
+        }
+    }
+}
+
+/// How many ranks of a gang go to a node with this much free, at most so many.
+fn seats(node: &Node, shape: &Shape, free: &Resources, most: u32) -> u32 {
+    if shape.constraints.exclusive && !free.holds(node.capacity()) {
+        return 0;
+    }
+    free.fits(&shape.resources, most)
 }

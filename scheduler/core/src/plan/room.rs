@@ -39,7 +39,7 @@ impl Place {
     }
 
     /// Each node of it, with how many processes it takes there.
-    fn shares(&self) -> impl Iterator<Item = (NodeId, u32)> + '_ {
+    pub(super) fn shares(&self) -> impl Iterator<Item = (NodeId, u32)> + '_ {
         let one = self.parts.is_empty().then_some((self.node, 1));
         self.parts.iter().map(|part| (part.node, part.ranks)).chain(one)
     }
@@ -247,15 +247,15 @@ impl Room {
     }
 
     /// Keeps the node that is nearest to holding a task of which nobody knows when it can start; for a
-    /// gang as many as it takes. Returns the first of them.
-    pub(crate) fn keep_nearest(&mut self, state: &State, shape: &Shape) -> Option<NodeId> {
+    /// gang as many as it takes. Returns them.
+    pub(crate) fn keep_nearest(&mut self, state: &State, shape: &Shape) -> Vec<NodeId> {
         if let Some(gang) = &shape.gang {
             return self.keep_for_gang(state, shape, gang);
         }
         let able = Self::able(state, shape).filter(|node| !self.kept.contains(&node.id));
         let nearest = able.max_by_key(|node| node.free().cpus).map(|node| node.id);
         self.kept.extend(nearest);
-        nearest
+        nearest.into_iter().collect()
     }
 
     /// Looks at every node that could hold a task, not only at those where something is reserved.
@@ -281,7 +281,7 @@ pub(super) fn need<'a>(node: &'a Node, shape: &Shape, amounts: &'a Resources) ->
 }
 
 /// What so many processes of a task take of a node.
-fn whole(node: &Node, shape: &Shape, choice: u32, processes: u32) -> Resources {
+pub(super) fn whole(node: &Node, shape: &Shape, choice: u32, processes: u32) -> Resources {
     let amounts = shape.choices().nth(choice as usize).map(|(_, amounts)| amounts);
     let amounts = amounts.unwrap_or(&shape.resources);
     if shape.constraints.exclusive {

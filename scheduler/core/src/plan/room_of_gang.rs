@@ -164,26 +164,27 @@ impl Room {
     }
 
     /// Keeps as many nodes as a gang takes of which nobody knows when it can start: those that are
-    /// nearest to empty. Returns the first of them.
+    /// nearest to empty. Returns them.
     pub(super) fn keep_for_gang(
         &mut self,
         state: &State,
         shape: &Shape,
         gang: &Gang,
-    ) -> Option<NodeId> {
+    ) -> Vec<NodeId> {
         let able = Self::able(state, shape).filter(|node| !self.kept.contains(&node.id));
         let mut able: Vec<&Node> = able.collect();
         able.sort_by_key(|node| (std::cmp::Reverse(node.free().cpus), node.id));
         let mut hall = Hall::new(shape, gang, &shape.resources);
-        let first = able.first().map(|node| node.id);
+        let mut nodes = Vec::new();
         for node in able {
             if hall.place(0).is_some() {
                 break;
             }
             hall.set(node, node.capacity().clone());
             self.kept.insert(node.id);
+            nodes.push(node.id);
         }
-        first
+        nodes
     }
 
     fn takes_ranks(&self, node: &Node, shape: &Shape, rank: &Resources, avoid: &[NodeId]) -> bool {

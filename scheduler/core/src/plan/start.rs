@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use repower_model::{AttemptId, JobId, NodeId};
 
 use super::room::{Place, Room};
-use super::{avoided, pace};
+use super::{avoided, pace, quota};
 use crate::fact::Fact;
 use crate::state::{Job, Shape, ShapeId, State};
 
@@ -93,7 +93,7 @@ impl<'a> Starter<'a> {
         let Some(at) = job.next_place(state.now) else {
             return Verdict::Barred;
         };
-        if passes_quota(state, shape) {
+        if quota::passed(state, shape, None).is_some() {
             return Verdict::Barred;
         }
         let mut avoid = avoided(state, job, at).to_vec();
@@ -131,7 +131,9 @@ impl<'a> Starter<'a> {
         job: &Job,
         avoid: &[NodeId],
     ) -> Option<NodeId> {
-        if !job.is_brisk() || shape.gang.is_some() || shape.constraints.exclusive {
+        // What waits on a node holds nothing yet, so a quota would not see it.
+        let waits = job.is_brisk() && !quota::bounds(state, &shape.project);
+        if !waits || shape.gang.is_some() || shape.constraints.exclusive {
             return None;
         }
         let asked = &shape.resources;
@@ -149,15 +151,4 @@ impl<'a> Starter<'a> {
             .find(|(waiting, node)| *waiting < pace::runway(job.pace_us, asked, node.capacity()))
             .map(|(_, node)| node.id)
     }
-}
-
-/// Whether a project would hold more than it may.
-fn passes_quota(state: &State, shape: &Shape) -> bool {
-    let policy = state.policy.as_ref().map(|(policy, _)| policy);
-    let project = policy.and_then(|policy| policy.projects.get(&shape.project));
-    project.is_some_and(|project| {
-        let none = repower_model::Resources::default();
-        let held = state.shares.held(&shape.project).unwrap_or(&none);
-        project.passed(held, &shape.whole()).is_some()
-    })
 }

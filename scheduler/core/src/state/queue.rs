@@ -76,6 +76,19 @@ impl Line {
         self.jobs.get(&turn).copied().unwrap_or(0)
     }
 
+    /// Ready jobs of a priority and higher, in order, each with how many of its tasks wait.
+    pub fn urgent(&self, from: i32) -> impl Iterator<Item = (Turn, u64)> {
+        let turn = |guard, priority, key, job| Turn {
+            guard: Reverse(guard),
+            priority: Reverse(priority),
+            key,
+            job: JobId(job),
+        };
+        let of = move |guard| turn(guard, i32::MAX, 0, 0)..=turn(guard, from, u64::MAX, u64::MAX);
+        let both = [true, false].into_iter().flat_map(move |guard| self.jobs.range(of(guard)));
+        both.map(|(turn, tasks)| (*turn, *tasks))
+    }
+
     /// Ready jobs, in order, each with how many of its tasks wait.
     pub fn jobs(&self) -> impl Iterator<Item = (Turn, u64)> + Clone {
         self.jobs.iter().map(|(turn, tasks)| (*turn, *tasks))

@@ -7,7 +7,7 @@ mod sooner;
 use repower_model::{Dimension, JobId, JobState, Timestamp};
 
 use super::pass::{kept, scored};
-use super::{Room, avoided};
+use super::{Room, avoided, quota};
 use crate::reason::Reason;
 use crate::state::{Job, Shape, State, Turn};
 
@@ -156,11 +156,9 @@ fn between(
 }
 
 fn over_quota(state: &State, shape: &Shape) -> Option<Reason> {
-    let (policy, _) = state.policy.as_ref()?;
-    let none = repower_model::Resources::default();
-    let held = state.shares.held(&shape.project).unwrap_or(&none);
+    let quota = quota::passed(state, shape, None)?;
+    let held = state.shares.held(&shape.project).cloned().unwrap_or_default();
     let whole = shape.whole();
-    let quota = policy.projects.get(&shape.project)?.passed(held, &whole)?;
     let show = |amount| quota.dimension.show(amount);
     Some(Reason::Quota {
         project: shape.project.clone(),
