@@ -8,7 +8,7 @@ use repower_core::input::Input;
 use repower_core::plan::why;
 use repower_core::refusal::Refusal;
 use repower_model::{
-    Constraints, Instance, Inventory, IsaLevel, JobId, JobSpec, LabelRule, NodeId,
+    Constraints, Gang, Instance, Inventory, IsaLevel, JobId, JobSpec, LabelRule, Layout, NodeId,
 };
 use world::{World, array, cpus, job};
 
@@ -117,4 +117,21 @@ fn a_node_with_labels_that_cannot_be_is_not_let_in() {
 
     assert!(matches!(blank, Err(Refusal::BadText { .. })), "{blank:?}");
     assert!(matches!(many, Err(Refusal::BadText { .. })), "{many:?}");
+}
+
+#[test]
+fn a_gang_is_refused_with_the_largest_that_the_nodes_of_its_rules_could_hold() {
+    let mut world = world();
+    let gang = |nodes, layout| JobSpec {
+        gang: Some(Gang { nodes, ranks_per_node: 4, layout }),
+        ..wants(&["gpu"], None)
+    };
+
+    let spread = world.try_submit(gang(3, Layout::Spread));
+    let packed = world.try_submit(gang(3, Layout::Pack));
+    let fits = world.try_submit(gang(2, Layout::Spread));
+
+    assert_eq!(spread.err(), Some(Refusal::GangTooWide { asked: 3, most: 2, ranks: 4 }));
+    assert_eq!(packed.err(), Some(Refusal::GangTooLarge { asked: 12, most: 8 }));
+    assert!(fits.is_ok());
 }

@@ -2,8 +2,9 @@
 
 use repower_model::{JobSpec, Layout, NodePhase, Resources};
 
+use crate::plan::filter;
 use crate::refusal::Refusal;
-use crate::state::State;
+use crate::state::{Node, State};
 
 /// The variables by which ranks find each other. A job may set `MASTER_PORT` itself: its own word
 /// counts.
@@ -26,18 +27,22 @@ pub(super) fn check(spec: &JobSpec) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// Refuses a gang that the enrolled nodes could not hold even if all of them were empty.
-/// With these amounts for each rank.
+/// Refuses a gang that the enrolled nodes that meet its rules could not hold even if all of them were
+/// empty. With these amounts for each rank.
 pub(super) fn fits_somewhere(
     state: &State,
     spec: &JobSpec,
     asked: &Resources,
 ) -> Result<(), Refusal> {
     let Some(gang) = &spec.gang else { return Ok(()) };
+    // Whether it has told its address does not count: its agent may do so when it starts next.
+    let meets = |node: &&Node| filter::meets(node, &spec.constraints, None);
     let known = state.nodes.values().filter(|node| node.phase != NodePhase::Enrolled);
+    let known = known.filter(meets);
     let fits: Vec<u32> = known.map(|node| node.capacity().fits(asked, gang.ranks())).collect();
     if fits.iter().all(|fits| *fits == 0) {
-        // Each amount is on some node, but never all of them on one: it waits for such a node.
+        // Each amount is on some node, but never all of them on one that meets its rules: it waits
+        // for such a node.
         return Ok(());
     }
     let per_node = gang.ranks_per_node;
