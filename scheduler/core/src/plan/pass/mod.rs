@@ -1,21 +1,29 @@
 //! One pass over what waits. It reads the state and proposes one fact at a time; the engine makes
 //! each true before it asks for the next, so the pass never plans with what it has given away.
 
-use std::cmp::{Ordering, Reverse};
+mod around;
+mod keep;
+mod sort;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::vec::IntoIter;
 
-use repower_model::{JobId, NodeId, Timestamp};
+use repower_model::JobId;
 
-use super::order::{estimate, score};
+use self::around::Follower;
+use self::sort::{Ready, by_score, by_turn, in_order};
+use super::Discipline;
 use super::preempt::{Claim, being_cleared, preempt};
 use super::recall::recall;
-use super::room::{Room, is_patient};
+use super::room::Room;
 use super::start::{Memory, Starter, Verdict};
-use super::{Discipline, avoided};
 use crate::fact::Fact;
 use crate::policy::Scheduling;
-use crate::state::{Line, Shape, ShapeId, State, Turn};
+use crate::state::{Shape, ShapeId, State, Turn};
+
+pub(super) use self::keep::kept;
+pub use self::keep::{Kept, earliest, keeps};
+pub(super) use self::sort::scored;
 
 /// How many tasks that cannot start get a reservation before others go around them: that which is
 /// first, and under `repower` that which has waited longest.
@@ -64,19 +72,6 @@ enum Stage {
     Recall,
     /// Is over.
     Over,
-}
-
-/// A ready job, its shape, and how many of its tasks wait.
-pub(super) type Ready = (Turn, ShapeId, u64);
-
-/// A shape that may go around what is reserved; less goes first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Follower {
-    guard: Reverse<bool>,
-    priority: Reverse<i32>,
-    key: u64,
-    turn: Turn,
-    shape: ShapeId,
 }
 
 impl<'a> Pass<'a> {
@@ -252,105 +247,6 @@ impl<'a> Pass<'a> {
         state.shares.of(project, state.now, self.scheduling.half_life) / weight
     }
 
-    /// Keeps a place for what cannot start now.
-    fn reserve(&mut self, state: &State, id: ShapeId, job: JobId) {
-        let Some(line) = state.queue.line(id) else { return };
-        let (shape, job) = (&*line.shape, &state.jobs[&job]);
-        let avoid = job.next_place(state.now).map_or(&[][..], |place| avoided(state, job, place));
-        let room = &mut self.starter.room;
-        if let Some(slot) = room.earliest(state, shape, avoid) {
-            room.reserve(state, shape, &slot);
-            self.reserved += 1;
-            self.keeps.push(Kept { job: job.id, node: slot.place.node, at: Some(slot.at) });
-            self.claim(job.id, slot.place.shares().map(|(node, _)| node).collect());
-        } else if !is_patient(state.now.since(job.submitted))
-            // It may be only the other reservations that leave a gang no nodes.
-            && Room::default().earliest(state, shape, avoid).is_none()
-        {
-            let nodes = self.starter.room.keep_nearest(state, shape);
-            self.reserved += 1;
-            self.keeps.extend(nodes.first().map(|node| Kept {
-                job: job.id,
-                node: *node,
-                at: None,
-            }));
-            self.claim(job.id, nodes);
-        } else {
-            self.claim(job.id, Vec::new());
-        }
-    }
-
-    fn claim(&mut self, job: JobId, nodes: Vec<NodeId>) {
-        self.claims.push(Claim { job, nodes });
-    }
-
-    /// What may go around the reservations: what is small enough for what is free, and tasks so
-    /// short that they may wait on a busy node.
-    fn lanes(&self, state: &State) -> BTreeMap<String, BTreeSet<Follower>> {
-        let mut lanes: BTreeMap<String, BTreeSet<Follower>> = BTreeMap::new();
-        let most = state.offers.most_free();
-        let small = most.into_iter().flat_map(|most| state.queue.within(most));
-        for (id, line) in small.chain(state.queue.brisk()) {
-            let Some(follower) = self.follower(id, line) else { continue };
-            let project = if self.shares() { line.shape.project.as_str() } else { "" };
-            if let Some(lane) = lanes.get_mut(project) {
-                lane.insert(follower);
-            } else {
-                lanes.insert(project.to_owned(), BTreeSet::from([follower]));
-            }
-        }
-        lanes
-    }
-
-    fn follower(&self, shape: ShapeId, line: &Line) -> Option<Follower> {
-        let turn = line.head()?;
-        let shortest_first = self.scheduling.discipline == Discipline::EasySjf;
-        let key = if shortest_first { estimate(&line.shape).as_millis() } else { turn.key };
-        Some(Follower { guard: turn.guard, priority: turn.priority, key, turn, shape })
-    }
-
-    /// Starts what fits around the reservations.
-    fn around(
-        &mut self,
-        state: &State,
-        mut lanes: BTreeMap<String, BTreeSet<Follower>>,
-    ) -> (Option<Fact>, Stage) {
-        loop {
-            let heads = lanes.iter().filter_map(|(project, lane)| {
-                let share = if self.shares() { self.share(state, project) } else { 0.0 };
-                Some((*lane.first()?, share, project))
-            });
-            let first = heads.min_by(|(one, of_one, _), (other, of_other, _)| {
-                in_order(
-                    (one.guard, one.priority),
-                    *of_one,
-                    (other.guard, other.priority),
-                    *of_other,
-                )
-                .then(one.cmp(other))
-            });
-            let Some((follower, _, project)) = first else {
-                return (None, Stage::Recall);
-            };
-            let project = project.clone();
-            let lane = lanes.get_mut(&project).expect("it has just been found");
-            lane.remove(&follower);
-            let line = state.queue.line(follower.shape);
-            let Some(now) = line.and_then(|line| self.follower(follower.shape, line)) else {
-                continue;
-            };
-            if now != follower {
-                // Its first job has run out of tasks.
-                lane.insert(now);
-                continue;
-            }
-            if let Verdict::Starts(fact) = self.starter.shape(state, follower.shape) {
-                lane.insert(follower);
-                return (Some(fact), Stage::Around(lanes));
-            }
-        }
-    }
-
     /// Starts jobs in the order that was made for this pass, until one cannot.
     fn sorted(&mut self, state: &State, mut jobs: IntoIter<Ready>) -> (Option<Fact>, Stage) {
         while let Some((turn, id, _)) = jobs.as_slice().first().copied() {
@@ -410,93 +306,4 @@ impl<'a> Pass<'a> {
         let line = state.queue.line(id).filter(|_| state.queue.is_ready(job))?;
         Some((self.starter.job(state, id, &line.shape, &state.jobs[&job]), &line.shape))
     }
-}
-
-/// What a pass keeps for a job whose next task cannot start now.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Kept {
-    /// Which.
-    pub job: JobId,
-    /// Where.
-    pub node: NodeId,
-    /// From when on; `None`: the whole node, because nobody knows when it can start.
-    pub at: Option<Timestamp>,
-}
-
-/// What the next pass would keep for what it cannot start, before anything goes around that: under
-/// `repower` for the job that is first in order and the one that is oldest.
-pub fn keeps(state: &State) -> Vec<Kept> {
-    kept(state).1
-}
-
-/// When the next task of a job could start at the earliest, of the times at which something ends, if
-/// nothing else began before: what a pass keeps for the job that is first.
-pub fn earliest(state: &State, job: JobId) -> Option<Timestamp> {
-    let (id, _) = state.queue.place(job)?;
-    let shape = &state.queue.line(id)?.shape;
-    let job = &state.jobs[&job];
-    let avoid = job.next_place(state.now).map_or(&[][..], |place| avoided(state, job, place));
-    Room::default().earliest(state, shape, avoid).map(|slot| slot.at)
-}
-
-/// What the next pass would keep for tasks that cannot start now: the same steps, but nothing starts.
-pub(super) fn kept(state: &State) -> (Room, Vec<Kept>) {
-    let mut memory = Memory::default();
-    let mut pass = Pass::new(state, &mut memory);
-    if state.scheduling().discipline.lets_none_overtake() {
-        return (Room::default(), Vec::new());
-    }
-    // If something starts, what the pass would keep after that is not known without it.
-    while matches!(pass.stage, Stage::Opening(_) | Stage::InTurn(_) | Stage::Everyone(_)) {
-        if pass.step(state).is_some() {
-            break;
-        }
-    }
-    (pass.starter.room, pass.keeps)
-}
-
-/// Guarded jobs first, then by priority, then who has less.
-fn in_order(
-    one: (Reverse<bool>, Reverse<i32>),
-    of_one: f64,
-    other: (Reverse<bool>, Reverse<i32>),
-    of_other: f64,
-) -> Ordering {
-    one.cmp(&other).then(of_one.total_cmp(&of_other))
-}
-
-/// All ready jobs, in order.
-fn by_turn(state: &State) -> Vec<Ready> {
-    let lines = state.queue.lines();
-    let jobs = lines.flat_map(|(id, line)| line.jobs().map(move |(turn, tasks)| (turn, id, tasks)));
-    let mut all: Vec<Ready> = jobs.collect();
-    all.sort_unstable();
-    all
-}
-
-/// All ready jobs in order, where a discipline makes a new one for each pass.
-pub(super) fn scored(state: &State) -> Option<Vec<Ready>> {
-    let discipline = state.scheduling().discipline;
-    matches!(discipline, Discipline::Wfp3 | Discipline::Unicef).then(|| by_score(state, discipline))
-}
-
-/// All ready jobs, by priority and then by what the discipline says of them now.
-fn by_score(state: &State, discipline: Discipline) -> Vec<Ready> {
-    let scored = by_turn(state).into_iter().map(|ready| {
-        let shape = state.queue.line(ready.1).map(|line| &line.shape);
-        let shape = shape.expect("the shape of a ready job is known");
-        let job = &state.jobs[&ready.0.job];
-        (score(discipline, job, shape, state.now).unwrap_or(0.0), ready)
-    });
-    let mut scored: Vec<_> = scored.collect();
-    scored.sort_by(|(of_one, one), (of_other, other)| {
-        in_order(
-            (one.0.guard, one.0.priority),
-            *of_one,
-            (other.0.guard, other.0.priority),
-            *of_other,
-        )
-        .then(one.cmp(other))
-    });
-    scored.into_iter().map(|(_, ready)| ready).collect()
 }
