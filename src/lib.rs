@@ -13,16 +13,21 @@ pub mod jobfile;
 pub mod render;
 mod text;
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::Parser;
-
-use arguments::Arguments;
+use arguments::Misread;
 use failure::Exit;
+use render::Screen;
+use render::screen::{Colour, Form};
 
 /// Runs the process: reads its arguments, carries the command out, tells what went wrong.
 pub fn main() -> ExitCode {
-    let command = Arguments::parse().command;
+    let words: Vec<OsString> = std::env::args_os().collect();
+    let command = match arguments::read(&words) {
+        Ok(arguments) => arguments.command,
+        Err(error) => return misread(&words, &error),
+    };
     let mut screen = command.screen();
     let ended = command.run(&mut screen).and_then(|exit| {
         screen.flush()?;
@@ -35,6 +40,14 @@ pub fn main() -> ExitCode {
         failure.exit()
     });
     code(exit)
+}
+
+/// Tells what is wrong with the command line, in the form that it asks for; or prints help.
+fn misread(words: &[OsString], error: &clap::Error) -> ExitCode {
+    let Some(misread) = Misread::for_program(words, error) else { error.exit() };
+    let mut screen = Screen::standard(Form::Json, false, Colour::Never);
+    render::failure::tell(&mut screen, &misread.into());
+    code(Exit::USAGE)
 }
 
 fn code(exit: Exit) -> ExitCode {

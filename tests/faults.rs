@@ -132,6 +132,7 @@ fn a_port_in_use_is_named() {
     let said = Cli::alone(folder.path()).run(&words);
 
     said.fails(1, &[&address, "is in use", "--listen"]);
+    assert!(!data.exists(), "it leaves no ledger behind");
 }
 
 #[test]

@@ -267,7 +267,23 @@ fn a_head_of_another_cell_does_not_pass_for_one_of_this() {
     let note = journal.latest_head().unwrap().unwrap().note;
     let head = file(other.path(), "other.head", note);
 
-    copy.verify_against(Path::new(&head)).fails(1, &["other.head"]);
+    let said = copy.verify_against(Path::new(&head));
+
+    let told = "other.head has a head of other.example, and this ledger is";
+    assert!(!said.err.contains("cannot be trusted"), "{said:?}");
+    said.fails(1, &[told, "take a head of this cell"]);
+}
+
+#[test]
+fn a_file_that_is_no_head_is_told_as_that_and_raises_no_alarm() {
+    let shared = ENDED.get();
+    let (copy, other) = (Copy::of(&shared), scratch());
+    let text = file(other.path(), "notes.txt", "buy milk\n");
+
+    let said = copy.verify_against(Path::new(&text));
+
+    assert!(!said.err.contains("cannot be trusted"), "{said:?}");
+    said.fails(1, &["notes.txt has no signed head in it", "`repower ledger head`"]);
 }
 
 #[test]

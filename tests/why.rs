@@ -260,6 +260,11 @@ fn why_a_job_waits_whose_nodes_are_busy() {
     session.running(&[&two[..], &["--cpus", "7"]].concat());
     session.waits("nodes.occupied", "nodes.occupied", &["--exclusive"]);
 
+    session.running(&[&two[..], &["--extra", "licence=2"]].concat());
+    session.running(&[&two[..], &["--cpus", "8"]].concat());
+    let ranks = ["--nodes", "2", "--time-limit", "1h"];
+    session.waits("gang.waiting", "gang.waiting", &ranks);
+
     session.running(&[&two[..], &["--cpus", "4"]].concat());
     session.running(&["--cpus", "2", "--extra", "licence=1"]);
     session.job(&["--name", "wide", "--cpus", "8", "--time-limit", "1h"]);

@@ -4,12 +4,14 @@
 //! they share, and the tree that holds them.
 
 mod reach;
+mod read;
 mod style;
 #[cfg(test)]
 mod tests;
 mod tree;
 
 pub use reach::{Look, Reach};
+pub(crate) use read::{Misread, read};
 pub use tree::{Arguments, Command};
 
 /// The exit codes, as `--help` tells them.

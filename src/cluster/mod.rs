@@ -97,6 +97,7 @@ struct AgentFile<'a> {
     data: &'a Path,
     join: &'a Path,
     name: &'a str,
+    scheduler: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     cpus: Option<u64>,
     no_exec: bool,
@@ -115,7 +116,7 @@ impl Cluster {
         cluster.start_scheduler().await?;
         let client = cluster.client().await?;
         for at in 0..cluster.plan.agents {
-            cluster.enrol_agent(&client, at).await?;
+            cluster.configure_agent(&client, at).await?;
             cluster.agents.push(None);
             cluster.start_agent(at)?;
         }
@@ -239,26 +240,42 @@ impl Cluster {
         }
     }
 
-    async fn enrol_agent(&self, client: &Client, at: usize) -> Result<(), Failure> {
+    /// Writes what an agent is started with; one of an earlier run keeps its identity.
+    async fn configure_agent(&self, client: &Client, at: usize) -> Result<(), Failure> {
         let name = agent_name(at);
-        let request =
-            IssueRequest { kind: TokenKind::Join.into(), name: name.clone(), valid_for_ms: 0 };
+        let scheduler = format!("https://{}", self.address);
+        let (join, data) =
+            (self.plan.folder.join(format!("{name}.join")), self.plan.folder.join(&name));
+        if !repower_agent::is_enrolled(&data) {
+            self.allow_agent(client, &name, &scheduler, &join).await?;
+        }
+        create(&data)?;
+        let Plan { cpus, no_exec, .. } = self.plan;
+        let (join, name) = (join.as_path(), name.as_str());
+        let file = AgentFile { data: &data, join, name, scheduler: &scheduler, cpus, no_exec };
+        write(&self.plan.folder.join(format!("{name}.toml")), &as_toml(&file))?;
+        Ok(())
+    }
+
+    /// Writes a join file for a new agent.
+    async fn allow_agent(
+        &self,
+        client: &Client,
+        name: &str,
+        scheduler: &str,
+        join: &Path,
+    ) -> Result<(), Failure> {
+        let name = name.to_owned();
+        let request = IssueRequest { kind: TokenKind::Join.into(), name, valid_for_ms: 0 };
         let issued =
             client.access().issue(request).await.map_err(|status| client.refused(&status))?;
         let issued = issued.into_inner();
         let file = JoinFile {
-            scheduler: format!("https://{}", self.address),
+            scheduler: scheduler.to_owned(),
             authority: issued.authority_pem,
             secret: issued.secret,
         };
-        let join = self.plan.folder.join(format!("{name}.join"));
-        write(&join, &as_toml(&file))?;
-        let data = self.plan.folder.join(&name);
-        create(&data)?;
-        let Plan { cpus, no_exec, .. } = self.plan;
-        let file = AgentFile { data: &data, join: &join, name: &name, cpus, no_exec };
-        let config = self.plan.folder.join(format!("{name}.toml"));
-        write(&config, &as_toml(&file))?;
+        write(join, &as_toml(&file))?;
         Ok(())
     }
 

@@ -18,7 +18,8 @@ pub struct Dev {
     /// Processors that each agent says it has [default: all]
     #[arg(long, value_name = "N")]
     cpus: Option<u64>,
-    /// Folder to keep everything in [default: a temporary one, removed at the end]
+    /// Folder to keep everything in; one of an earlier run goes on [default: a temporary one,
+    /// removed at the end]
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
     #[command(flatten)]
@@ -28,20 +29,16 @@ pub struct Dev {
 /// The cluster cannot be set up.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum DevError {
-    #[error("cannot make a temporary folder")]
+    #[error("cannot make a folder for it")]
     NoFolder { source: std::io::Error },
     #[error("cannot find this program's own file")]
     NoProgram { source: std::io::Error },
-    #[error("{path} has a cluster in it already", path = path.display())]
-    FolderInUse { path: PathBuf },
 }
 
 impl Explain for DevError {
     fn hint(&self) -> Option<String> {
         match self {
-            Self::NoFolder { .. } | Self::FolderInUse { .. } => {
-                Some("name a new folder with --data".to_owned())
-            }
+            Self::NoFolder { .. } => Some("name a new folder with --data".to_owned()),
             Self::NoProgram { .. } => None,
         }
     }
@@ -63,9 +60,8 @@ impl Dev {
         let temporary = temporary.transpose().map_err(|source| DevError::NoFolder { source })?;
         let named = temporary.as_ref().map(|folder| folder.path().to_owned()).or(self.data);
         let folder = named.expect("one of the two is there");
-        if folder.join("scheduler.toml").exists() {
-            return Err(DevError::FolderInUse { path: folder }.into());
-        }
+        // Its processes run in folders of their own.
+        let folder = std::path::absolute(folder).map_err(|source| DevError::NoFolder { source })?;
         let (agents, cpus) = (self.agents, self.cpus);
         let lease = Duration::from_secs(15);
         let plan = Plan { program, folder, agents, cpus, no_exec: false, lease };

@@ -4,8 +4,8 @@ mod asked;
 
 use jiff::tz::TimeZone;
 use repower_proto::v1::{
-    AttemptsReply, AttemptsRequest, JobSpec, JobState, JobSummary, ShowJobReply, ShowJobRequest,
-    TaskSummary,
+    AttemptsReply, AttemptsRequest, JobSpec, JobState, JobSummary, Outcome, RankSummary,
+    ShowJobReply, ShowJobRequest, TaskState, TaskSummary, Usage,
 };
 
 use crate::arguments::Reach;
@@ -15,10 +15,13 @@ use crate::jobfile::array;
 use crate::jobfile::reference::Reference;
 use crate::render::json::{self, reason};
 use crate::render::quantity::{bytes, count};
-use crate::render::{Cell, Column, Screen, Table, time, words};
+use crate::render::{Cell, Column, Screen, Table, table::cut, time, words};
 
 /// Attempts that are shown of a job with few tasks.
 const FEW: u32 = 12;
+
+/// On a terminal a field takes so many lines at most.
+const FIELD_LINES: usize = 4;
 
 /// Options of `repower show`.
 #[derive(Debug, clap::Args)]
@@ -114,35 +117,44 @@ fn attempts(screen: &mut Screen, reply: &AttemptsReply) -> Result<(), Failure> {
 
 /// Returns attempts as a table.
 pub(super) fn attempts_table(attempts: &[TaskSummary], now_ms: i64) -> Table {
-    let mut table = Table::new(&[
-        Column::whole("ATTEMPT"),
-        Column::whole("STATE"),
-        Column::cut("NODE", 6),
-        Column::number("TIME"),
-        Column::number("CPU"),
-        Column::number("MEMORY"),
-        Column::cut("OUTCOME", 12),
-    ]);
-    for task in attempts {
-        let took = took(task.started_ms, task.ended_ms, now_ms);
-        let usage = task.usage.as_ref();
-        table.row([
-            format!("{}.{}#{}", task.job, task.index, task.attempt).into(),
-            Cell::tinted(words::task_state(task.state()), words::task_tint(task.state())),
-            task.node.as_str().into(),
-            took.into(),
-            usage.map_or_else(|| "-".to_owned(), |usage| time::span(usage.cpu_us / 1000)).into(),
-            usage.map_or_else(|| "-".to_owned(), |usage| bytes(usage.peak_memory_bytes)).into(),
-            task.outcome.as_ref().map(words::outcome).unwrap_or_default().into(),
-        ]);
-    }
-    table
+    let row = |task: &TaskSummary| Row {
+        id: format!("{}.{}#{}", task.job, task.index, task.attempt),
+        state: task.state(),
+        node: task.node.clone(),
+        times: (task.started_ms, task.ended_ms),
+        usage: task.usage,
+        outcome: task.outcome.clone(),
+    };
+    table_of("ATTEMPT", attempts.iter().map(row), now_ms)
 }
 
 /// Returns the ranks of an attempt of a gang as a table.
 fn ranks_table(task: &TaskSummary, now_ms: i64) -> Table {
+    let row = |rank: &RankSummary| Row {
+        id: format!("{}.{}#{}/{}", task.job, task.index, task.attempt, rank.rank),
+        state: rank.state(),
+        node: rank.node.clone(),
+        times: (rank.started_ms, rank.ended_ms),
+        usage: rank.usage,
+        outcome: rank.outcome.clone(),
+    };
+    table_of("RANK", task.ranks.iter().map(row), now_ms)
+}
+
+/// An attempt, or a rank of one.
+struct Row {
+    id: String,
+    state: TaskState,
+    node: String,
+    /// When it started and when it ended; 0: it has not.
+    times: (i64, i64),
+    usage: Option<Usage>,
+    outcome: Option<Outcome>,
+}
+
+fn table_of(title: &'static str, rows: impl Iterator<Item = Row>, now_ms: i64) -> Table {
     let mut table = Table::new(&[
-        Column::whole("RANK"),
+        Column::whole(title),
         Column::whole("STATE"),
         Column::cut("NODE", 6),
         Column::number("TIME"),
@@ -150,17 +162,16 @@ fn ranks_table(task: &TaskSummary, now_ms: i64) -> Table {
         Column::number("MEMORY"),
         Column::cut("OUTCOME", 12),
     ]);
-    for rank in &task.ranks {
-        let took = took(rank.started_ms, rank.ended_ms, now_ms);
-        let usage = rank.usage.as_ref();
+    for row in rows {
+        let used = |show: &dyn Fn(&Usage) -> String| row.usage.as_ref().map_or("-".into(), show);
         table.row([
-            format!("{}.{}#{}/{}", task.job, task.index, task.attempt, rank.rank).into(),
-            Cell::tinted(words::task_state(rank.state()), words::task_tint(rank.state())),
-            rank.node.as_str().into(),
-            took.into(),
-            usage.map_or_else(|| "-".to_owned(), |usage| time::span(usage.cpu_us / 1000)).into(),
-            usage.map_or_else(|| "-".to_owned(), |usage| bytes(usage.peak_memory_bytes)).into(),
-            rank.outcome.as_ref().map(words::outcome).unwrap_or_default().into(),
+            row.id.as_str().into(),
+            Cell::tinted(words::task_state(row.state), words::task_tint(row.state)),
+            row.node.as_str().into(),
+            took(row.times.0, row.times.1, now_ms).into(),
+            used(&|usage| time::span(usage.cpu_us / 1000)).into(),
+            used(&|usage| bytes(usage.peak_memory_bytes)).into(),
+            row.outcome.as_ref().map(words::outcome).unwrap_or_default().into(),
         ]);
     }
     table
@@ -183,8 +194,17 @@ fn detail(
 ) -> Result<(), Failure> {
     let (summary, spec) =
         (reply.summary.clone().unwrap_or_default(), reply.spec.clone().unwrap_or_default());
+    let mut is_cut = false;
     for (title, text) in fields(reply, &summary, &spec, zone) {
-        screen.line(format_args!("{title:<12}{}", words::tame(&text)))?;
+        let whole = words::tame(&text);
+        let short = screen
+            .width()
+            .map_or_else(|| whole.clone(), |width| cut(&whole, FIELD_LINES * width - 12));
+        is_cut |= short.len() < whole.len();
+        screen.line(format_args!("{title:<12}{short}"))?;
+    }
+    if is_cut {
+        screen.note("what ends with … is cut for the screen: `-o json` and pipes get it whole");
     }
     let shown = if few.is_empty() { &reply.failures } else { few };
     if !shown.is_empty() {

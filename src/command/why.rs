@@ -62,11 +62,12 @@ pub(super) fn show(
         });
         let named = named.collect::<Vec<_>>().join(", ");
         let more = if why.jobs_ahead > why.ahead.len() as u64 { ", .." } else { "" };
-        let (tasks, jobs) = (count(why.tasks_ahead, "task"), count(why.jobs_ahead, "job"));
         let place = why.jobs_ahead + 1;
-        screen.sentence(format_args!(
-            "position in queue: {place}, behind {tasks} of {jobs}: {named}{more}"
-        ))?;
+        let behind = match why.jobs_ahead {
+            1 => format!("job {named}"),
+            jobs => format!("{} of {jobs} jobs: {named}{more}", count(why.tasks_ahead, "task")),
+        };
+        screen.sentence(format_args!("position in queue: {place}, behind {behind}"))?;
     }
     for one in &why.sooner {
         screen.sentence(format_args!("sooner: {}", words::tame(&one.text)))?;
@@ -119,6 +120,9 @@ fn when(forecast: &Forecast, zone: &TimeZone, now_ms: i64) -> String {
     if forecast.at_ms == 0 {
         return basis;
     }
+    if forecast.at_ms <= now_ms {
+        return format!("at once, {basis}");
+    }
     let at = time::calendar(forecast.at_ms, zone);
     format!("{at} (in {}), {basis}", time::between(now_ms, forecast.at_ms))
 }
@@ -132,75 +136,4 @@ fn amount_of(short: &Shortage, amount: u64) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use repower_proto::v1::{Ahead, FunnelStep, Sooner};
-
-    use super::*;
-    use crate::render::screen::Form;
-    use crate::render::testing::page;
-
-    #[test]
-    fn the_funnel_and_what_is_short_are_shown_with_numbers() {
-        let step = |nodes_left, condition: &str| FunnelStep {
-            nodes_left,
-            condition: condition.into(),
-            code: String::new(),
-        };
-        let why = Explanation {
-            job: 12,
-            code: "resources.busy".into(),
-            text: "2 nodes could hold a task, but none has more than 4 cpus free".into(),
-            hint: "wait, or ask for what is free".into(),
-            funnel: vec![
-                step(5, "enrolled"),
-                step(4, "up"),
-                step(2, "16 cpus when empty"),
-                step(0, "16 cpus free"),
-            ],
-            shortages: vec![Shortage {
-                dimension: "cpus".into(),
-                unit: "milli-cpus".into(),
-                asked: 16_000,
-                free: 4000,
-                most: 32_000,
-            }],
-            tasks_ahead: 3,
-            jobs_ahead: 1,
-            ahead: vec![Ahead { job: 7, name: "train".into(), tasks: 3 }],
-            forecast: Some(Forecast {
-                code: "estimate.in-order".into(),
-                text: "after the 3 tasks that go first".into(),
-                at_ms: 1_777_633_200_000,
-            }),
-            sooner: vec![Sooner {
-                code: "sooner.less".into(),
-                text: "ask for 4 cpus or less".into(),
-            }],
-            ..Explanation::default()
-        };
-        let moment = (&TimeZone::UTC, 1_777_633_200_000 - 725_000);
-
-        let shown = page(Form::Table, |screen| show(screen, "task 12.3", &why, moment));
-
-        assert_eq!(
-            shown,
-            "\
-task 12.3: 2 nodes could hold a task, but none has more than 4 cpus free
-  [resources.busy]
-estimated start: 2026-05-01 11:00:00 (in 12m05s), after the 3 tasks that go
-  first
-position in queue: 2, behind 3 tasks of 1 job: 7 (train, 3 tasks)
-sooner: ask for 4 cpus or less
-
-NODES LEFT  CONDITION
-         5  enrolled
-         4  up
-         2  16 cpus when empty
-         0  16 cpus free
-
-SHORT OF  ASKED  MOST FREE NOW  MOST ON ANY NODE
-cpus         16              4                32
-"
-        );
-    }
-}
+mod tests;

@@ -20,6 +20,9 @@ pub enum AfterError {
     /// The word before the colon is not known.
     #[error("`{0}` is not a way to end: ok, not-ok and any are")]
     Kind(String),
+    /// The word behind the number is not known.
+    #[error("`{0}` cannot stand behind a job's number: only `each` can, as in 12:each")]
+    Scope(String),
     /// What should be a job is not.
     #[error(transparent)]
     Job(#[from] ReferenceError),
@@ -50,8 +53,16 @@ impl FromStr for After {
             Some(("ok", job)) => (DependencyKind::Ok, job),
             Some(("not-ok", job)) => (DependencyKind::NotOk, job),
             Some(("any", job)) => (DependencyKind::Any, job),
+            Some((number, scope)) if is_number(number) => {
+                return Err(AfterError::Scope(scope.to_owned()));
+            }
             Some((kind, _)) => return Err(AfterError::Kind(kind.to_owned())),
         };
+        if let Some((number, scope)) = job.split_once(':').filter(|(_, scope)| *scope != "each")
+            && is_number(number)
+        {
+            return Err(AfterError::Scope(scope.to_owned()));
+        }
         let (job, per_task) = job.strip_suffix(":each").map_or((job, false), |job| (job, true));
         let named: Reference = job.parse()?;
         if named.index.is_some() {
@@ -68,9 +79,14 @@ impl FromStr for After {
 /// As when parsing [`After`]; a kind before the number is not one either.
 pub fn job_only(text: &str) -> Result<After, AfterError> {
     match text.strip_suffix(":each").unwrap_or(text).split_once(':') {
+        Some((number, _)) if is_number(number) => text.parse(),
         Some((kind, _)) => Err(AfterError::Kind(kind.to_owned())),
         None => text.parse(),
     }
+}
+
+fn is_number(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 #[cfg(test)]
@@ -109,6 +125,10 @@ mod tests {
             after("fine:12"),
             Err("`fine` is not a way to end: ok, not-ok and any are".into())
         );
+        let scope = "`eahc` cannot stand behind a job's number: only `each` can, as in 12:each";
+        assert_eq!(after("12:eahc"), Err(scope.into()));
+        assert_eq!(after("any:12:eahc"), Err(scope.into()));
+        assert_eq!(job_only("12:eahc"), Err(AfterError::Scope("eahc".into())));
         assert_eq!(
             after("12.3"),
             Err("`12.3` is a task; a job can only wait for whole jobs, or with `:each` task for task"

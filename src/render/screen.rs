@@ -168,6 +168,11 @@ impl Screen {
         self.line("")
     }
 
+    /// How wide lines can be; `None`: as wide as they like.
+    pub fn width(&self) -> Option<usize> {
+        self.width
+    }
+
     /// Writes a value as one line of JSON, for streams of them.
     pub fn json_line(&mut self, value: &impl Serialize) -> Result<(), OutputError> {
         serde_json::to_writer(&mut self.out.write, value)

@@ -22,7 +22,16 @@ pub(crate) async fn identity(options: &Options, data: &DataFolder) -> Result<Ide
             Err(Error::EnrolledElsewhere { data: data.path().into(), name: known.name })
         }
         // A join file that is gone after enrolment is no fault.
-        (Some(known), _) => Ok(known),
+        (Some(known), _) => {
+            if let Some(name) = options.name.as_ref().filter(|name| **name != known.name) {
+                tracing::warn!(
+                    asked = %name,
+                    name = %known.name,
+                    "the name is passed over: this folder has enrolled under another; a new folder gets a new name"
+                );
+            }
+            Ok(known)
+        }
         (None, Ok(None)) => Err(Error::NotEnrolled { data: data.path().into() }),
         (None, Ok(Some(join))) => {
             let name = options.name.clone().unwrap_or_else(inventory::node_name);

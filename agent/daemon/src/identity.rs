@@ -39,6 +39,14 @@ impl std::fmt::Debug for Identity {
     }
 }
 
+/// The file of the identity, in the data folder.
+const FILE: &str = "identity.toml";
+
+/// Whether an agent with this data folder has enrolled.
+pub fn is_enrolled(data: &Path) -> bool {
+    data.join(FILE).exists()
+}
+
 /// The agent's data folder, held by this process alone.
 #[derive(Debug)]
 pub(crate) struct DataFolder {
@@ -108,6 +116,6 @@ impl DataFolder {
     }
 
     fn identity_path(&self) -> PathBuf {
-        self.path.join("identity.toml")
+        self.path.join(FILE)
     }
 }

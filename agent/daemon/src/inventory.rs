@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use repower_model::{Bytes, Cpus, Inventory, Resources};
+use repower_model::{Bytes, Cpus, Dimension, Inventory, Resources};
 use sysinfo::{CpuRefreshKind, MemoryRefreshKind, RefreshKind, System};
 
 use crate::{Error, Options};
@@ -37,18 +37,38 @@ pub(crate) fn inventory(options: &Options, data: &Path) -> Result<Inventory, Err
 }
 
 fn capacity(options: &Options, system: &System, data: &Path) -> Resources {
-    let cpus = options.cpus.unwrap_or_else(|| {
-        std::thread::available_parallelism().map_or(1, |count| count.get() as u64)
-    });
-    let memory = options.memory_mib.map_or_else(|| Bytes::new(memory(system)), Bytes::from_mib);
-    let disk = options.disk_mib.map_or_else(|| Bytes::new(free_disk(data)), Bytes::from_mib);
-    let extras = options.extras.iter().filter(|(_, amount)| **amount > 0);
-    Resources {
-        cpus: Cpus::from_whole(cpus),
-        memory,
-        disk,
-        extras: extras.map(|(name, amount)| (name.clone(), *amount)).collect(),
+    let has = Resources {
+        cpus: Cpus::from_whole(
+            std::thread::available_parallelism().map_or(1, |count| count.get() as u64),
+        ),
+        memory: Bytes::new(memory(system)),
+        disk: Bytes::new(free_disk(data)),
+        extras: Vec::new(),
+    };
+    let cpus = options.cpus.map_or(has.cpus, Cpus::from_whole);
+    let memory = options.memory_mib.map_or(has.memory, Bytes::from_mib);
+    let disk = options.disk_mib.map_or(has.disk, Bytes::from_mib);
+    let said = Resources { cpus, memory, disk, extras: Vec::new() };
+    for (what, said, has) in overstated(&said, &has) {
+        tracing::warn!(
+            "the agent offers {said} of {what}, but the machine has {has}: tasks will share what there is"
+        );
     }
+    let extras = options.extras.iter().filter(|(_, amount)| **amount > 0);
+    Resources { extras: extras.map(|(name, amount)| (name.clone(), *amount)).collect(), ..said }
+}
+
+/// What an operator says that there is, and is more than the machine has: what, how much is said, and
+/// how much there is.
+fn overstated(said: &Resources, has: &Resources) -> Vec<(Dimension, String, String)> {
+    let fixed = [Dimension::Cpus, Dimension::Memory, Dimension::Disk].into_iter();
+    let more = fixed.filter(|dimension| said.amount(dimension) > has.amount(dimension));
+    more.map(|dimension| {
+        let show = |resources: &Resources| dimension.show(resources.amount(&dimension));
+        let (said, has) = (show(said), show(has));
+        (dimension, said, has)
+    })
+    .collect()
 }
 
 /// Main memory, or what the control group of this process may use of it.
@@ -115,4 +135,23 @@ fn isa_level() -> String {
 #[cfg(not(target_arch = "x86_64"))]
 fn isa_level() -> String {
     std::env::consts::ARCH.to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_more_than_the_machine_has_is_told_with_both_amounts() {
+        let of = |cpus, gib| Resources {
+            cpus: Cpus::from_whole(cpus),
+            memory: Bytes::from_gib(gib),
+            ..Resources::default()
+        };
+
+        let told = overstated(&of(64, 8), &of(2, 8));
+
+        assert_eq!(told, [(Dimension::Cpus, "64".to_owned(), "2".to_owned())]);
+        assert_eq!(overstated(&of(1, 4), &of(2, 8)), []);
+    }
 }

@@ -34,6 +34,7 @@ mod service;
 mod tasks;
 
 pub use error::{Error, Malformed};
+pub use identity::is_enrolled;
 pub use join::JoinFile;
 pub use options::Options;
 pub use service::run;

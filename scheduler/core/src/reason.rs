@@ -248,10 +248,10 @@ impl fmt::Display for Reason {
                 write!(f, "{limit} of its tasks run, and its array allows no more at once")
             }
             Self::NoNodes => f.write_str("no node takes work now"),
-            Self::NoneMeets { condition } => write!(f, "no node in reach is {condition}"),
+            Self::NoneMeets { condition } => write!(f, "no node that takes work is {condition}"),
             Self::NothingFits { dimension, asked, most } => write!(
                 f,
-                "a task asks for {}, and no node in reach has more than {most}",
+                "a task asks for {}, and no node that takes work has more than {most}",
                 amount(asked, dimension)
             ),
             Self::Reserved { nodes, id, begins, ends, bound } => {
@@ -324,6 +324,8 @@ pub(crate) fn amount(shown: &str, dimension: &str) -> String {
     match (dimension, shown) {
         ("cpus", "1") => "1 cpu".to_owned(),
         ("cpus", _) => format!("{shown} cpus"),
+        // Things that are counted, by their own names: `2 gpu`.
+        _ if shown.bytes().all(|byte| byte.is_ascii_digit()) => format!("{shown} {dimension}"),
         _ => format!("{shown} of {dimension}"),
     }
 }

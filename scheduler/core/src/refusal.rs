@@ -74,7 +74,7 @@ pub enum Refusal {
     },
     /// A gang asks for more nodes than could hold a share of it, even when empty.
     #[error(
-        "a gang asks for {asked} nodes with {ranks} ranks each, but only {most} of the enrolled nodes could hold so many ranks"
+        "a gang asks for {asked} nodes with {} each, but only {most} of the enrolled nodes could hold that", many(*ranks, "rank")
     )]
     GangTooWide {
         /// How many nodes it asks for.
@@ -325,12 +325,16 @@ impl Refusal {
                 Some("write ascending ranges that do not overlap, for example 0-9,20-29:2".into())
             }
             Self::OutOfBounds { allowed, .. } => Some(format!("choose one that is {allowed}")),
+            Self::TaskTooLarge { dimension, most, .. } if most == "0" => Some(format!(
+                "no node has any {dimension}; an agent offers it with `--extra {dimension}=AMOUNT`"
+            )),
             Self::TaskTooLarge { dimension, most, .. } => {
                 let most = amount(most, dimension);
                 Some(format!("ask for {most} or less, or add a larger node"))
             }
             Self::GangTooWide { most, ranks, .. } => Some(format!(
-                "ask for {most} nodes or fewer with {ranks} ranks each, or let the ranks lie together with layout `pack`"
+                "ask for {most} nodes or fewer with {} each, or let the ranks lie together with layout `pack`",
+                many(*ranks, "rank")
             )),
             Self::GangShareTooLarge { most, .. } => Some(format!(
                 "ask for {most} ranks per node or fewer, or let the ranks lie on more nodes with layout `pack`"
@@ -382,4 +386,9 @@ impl Refusal {
             }
         }
     }
+}
+
+/// So many of something: `1 rank`, `2 ranks`.
+fn many(count: u32, noun: &str) -> String {
+    if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
 }

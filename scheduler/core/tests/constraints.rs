@@ -61,7 +61,7 @@ fn a_job_that_no_node_suits_holds_up_none_behind_it() {
 
     assert_eq!(placed.iter().map(|(attempt, _)| attempt.task.job).collect::<Vec<_>>(), [free]);
     let (code, text, funnel) = explained(&world, stuck);
-    assert_eq!((code, text.as_str()), ("nodes.label", "no node in reach is labelled fpga"));
+    assert_eq!((code, text.as_str()), ("nodes.label", "no node that takes work is labelled fpga"));
     assert_eq!(funnel.last(), Some(&("nodes.label", 0)));
 }
 
@@ -73,7 +73,7 @@ fn the_funnel_counts_who_is_left_after_each_condition_in_order() {
     let (code, text, funnel) = explained(&world, id);
 
     assert_eq!(code, "nodes.isa");
-    assert_eq!(text, "no node in reach is of instruction set x86-64-v4 or more");
+    assert_eq!(text, "no node that takes work is of instruction set x86-64-v4 or more");
     assert_eq!(funnel[funnel.len() - 2..], [("nodes.label", 2), ("nodes.isa", 0)]);
 }
 

@@ -31,3 +31,4 @@ mod tls;
 pub use error::Error;
 pub use options::Options;
 pub use run::{Ready, run};
+pub use services::why::wire as explained;

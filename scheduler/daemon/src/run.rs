@@ -58,11 +58,12 @@ pub async fn run(
 ) -> Result<(), Error> {
     options.check()?;
     let policy = options.policy.as_deref().map(read_policy).transpose()?;
+    // Before anything is made: who cannot listen leaves no ledger behind.
+    let port = Port::open(options.listen).await?;
     let Replayed { journal, engine, snapshot } = journal::open(&options.data, &options.cell)?;
     let output = Output::open(&options.data)?;
     let authority = Authority::open(&options.data, &options.cell, clock::now())?;
     let tls = tls::config(&options.data, &authority, &options.names, clock::now())?;
-    let port = Port::open(options.listen).await?;
 
     let metrics = Metrics::new(engine.state().seq);
     let published = Arc::new(Published::new(engine.clone()));

@@ -12,6 +12,7 @@ pub mod clock;
 pub mod crowd;
 pub mod dice;
 pub mod fault;
+mod file;
 pub mod heap;
 mod history;
 mod machine;

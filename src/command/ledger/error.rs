@@ -37,6 +37,10 @@ pub(super) enum LedgerError {
     File { path: PathBuf, source: io::Error },
     #[error("{path} does not fit this ledger", path = path.display())]
     Outside { path: PathBuf, source: OutsideError },
+    #[error("{path} has no signed head in it", path = path.display())]
+    NoHead { path: PathBuf, source: CheckpointError },
+    #[error("{path} has a head of {found}, and this ledger is {expected}", path = path.display())]
+    OtherLedger { path: PathBuf, found: String, expected: String },
     #[error("the head does not hold")]
     Head(#[from] CheckpointError),
     #[error("the ledger does not hold")]
@@ -61,7 +65,13 @@ impl Explain for LedgerError {
             Self::Hash { .. } | Self::Lacks { .. } => "use a command line of the scheduler's release".to_owned(),
             Self::File { .. } => "check its name and permissions".to_owned(),
             Self::Outside { .. } => {
-                "check that the head is of this cell; if it is, the ledger was signed anew and cannot be trusted".to_owned()
+                "the head names this ledger: if nobody tampered with the file, the ledger was signed anew and cannot be trusted".to_owned()
+            }
+            Self::NoHead { .. } => {
+                "give a file with what `repower ledger head` printed".to_owned()
+            }
+            Self::OtherLedger { .. } => {
+                "take a head of this cell, or ask the cell that the head is of".to_owned()
             }
             Self::Head(_) | Self::Proof { .. } => {
                 "keep what you have and ask the operator: who answered is not to be trusted".to_owned()

@@ -5,11 +5,12 @@ use std::io::BufReader;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
+use repower_store::checkpoint::Checkpoint;
 use repower_store::export;
 use repower_store::journal::StoredEntry;
 use repower_store::note::VerifierKey;
 use repower_store::sqlite::Reader;
-use repower_store::verify::{self, Report, Verifier};
+use repower_store::verify::{self, OutsideError, Report, Verifier};
 use serde::Serialize;
 
 use super::Place;
@@ -136,10 +137,22 @@ impl Verify {
     fn verifier<'a>(&self, key: &'a VerifierKey) -> Result<Verifier<'a>, LedgerError> {
         let mut verifier = Verifier::new(key, &|body| seq_of(body));
         for path in &self.against {
-            let outside = verifier.outside(&source::text(path)?);
-            outside.map_err(|source| LedgerError::Outside { path: path.clone(), source })?;
+            let text = source::text(path)?;
+            let outside = verifier.outside(&text);
+            outside.map_err(|source| strange(path.clone(), &text, key, source))?;
         }
         Ok(verifier)
+    }
+}
+
+/// Why a head is none of this ledger: only one that says that it is raises the alarm.
+fn strange(path: PathBuf, text: &str, key: &VerifierKey, source: OutsideError) -> LedgerError {
+    match Checkpoint::parse(text) {
+        Err(source) => LedgerError::NoHead { path, source },
+        Ok(head) if head.origin != key.name() => {
+            LedgerError::OtherLedger { path, found: head.origin, expected: key.name().to_owned() }
+        }
+        Ok(_) => LedgerError::Outside { path, source },
     }
 }
 

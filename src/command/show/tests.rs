@@ -7,7 +7,7 @@ use repower_proto::v1::{
 
 use super::*;
 use crate::render::screen::Form;
-use crate::render::testing::page;
+use crate::render::testing::{page, pages};
 
 fn reply() -> ShowJobReply {
     let summary = JobSummary {
@@ -172,4 +172,20 @@ estimate    40m00s each, by its own tasks so far, off by 12 % on average
 after       ok:7:each
 variables   EPOCHS"
     );
+}
+
+#[test]
+fn a_huge_command_is_cut_on_a_screen_and_whole_elsewhere() {
+    let mut reply = reply();
+    if let Some(spec) = &mut reply.spec {
+        spec.command.push("x".repeat(100_000));
+    }
+    let moment = (&TimeZone::UTC, 1_777_633_260_000);
+
+    let (shown, told, result) = pages(Form::Table, |screen| detail(screen, &reply, &[], moment));
+
+    assert!(result.is_ok());
+    let command = shown.lines().find(|line| line.starts_with("command")).unwrap();
+    assert_eq!((command.chars().count(), command.ends_with('…')), (4 * 80, true));
+    assert!(told.contains("`-o json` and pipes get it whole"), "{told}");
 }

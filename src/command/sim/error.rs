@@ -67,6 +67,12 @@ impl Explain for SimError {
             Self::Replay { source, .. } => source.hint().to_owned(),
             Self::Rlscheduler(source) => source.hint().to_owned(),
             Self::EngineOnly { option } => format!("leave {option} out, or --semantics"),
+            Self::Starts(StartsError { source, .. })
+            | Self::Plot(PlotError::Folder { source, .. } | PlotError::File { source, .. })
+                if source.kind() == std::io::ErrorKind::StorageFull =>
+            {
+                "free some space there, or name another place".to_owned()
+            }
             Self::Starts(_) | Self::Plot(_) => "check the folder and its permissions".to_owned(),
             Self::Open(error) => error.hint().to_owned(),
             Self::Read(error) => error.hint().to_owned(),

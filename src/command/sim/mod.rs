@@ -13,7 +13,7 @@ use repower_core::plan::Discipline;
 use repower_model::Span;
 use repower_sim::plot::{self, Gallery, Scene, Series, Window};
 use repower_sim::replay::{Faults, Replay, Rule, Setup, policy_text, replay};
-use repower_sim::report::{Report, write_starts};
+use repower_sim::report::{Report, check_starts, write_starts};
 use repower_sim::rlscheduler;
 
 use crate::arguments::Look;
@@ -58,6 +58,12 @@ impl Sim {
         if !screen.is_json() && !screen.is_quiet() {
             room.describe(screen)?;
         }
+        if let Some(path) = &self.starts {
+            check_starts(path).map_err(SimError::from)?;
+        }
+        if let Some(folder) = &self.plot {
+            plot::prepare(folder).map_err(SimError::from)?;
+        }
         let mut outcomes = Vec::new();
         if let Some(replay) = room.recorded.clone() {
             let report = Report::of(&room.workload, &room.machine, &replay);
@@ -66,19 +72,28 @@ impl Sim {
         for policy in policies {
             outcomes.push(self.one(&room, policy, screen)?);
         }
-        if let Some(path) = &self.starts {
-            let columns = outcomes.iter().map(|one| (one.policy, &one.replay));
-            let columns: Vec<_> = columns.collect();
-            write_starts(path, &room.workload, &columns).map_err(SimError::from)?;
-        }
-        let gallery = self.draw(&room, &outcomes)?;
+        // A disk that fills up at the end takes the files, but not what was found.
+        let starts = self.write_starts(&room, &outcomes);
+        let drawn = self.draw(&room, &outcomes);
+        let gallery = drawn.as_ref().map(Gallery::clone).unwrap_or_default();
         if screen.is_json() {
             screen.json(&document::Document::of(&room, &outcomes, &gallery))?;
         } else {
             table::show(screen, &outcomes)?;
             pictures(screen, &gallery)?;
         }
+        screen.flush()?;
+        starts.and(drawn)?;
         Ok(Exit::OK)
+    }
+
+    fn write_starts(&self, room: &Room, outcomes: &[Outcome]) -> Result<(), SimError> {
+        if let Some(path) = &self.starts {
+            let columns = outcomes.iter().map(|one| (one.policy, &one.replay));
+            let columns: Vec<_> = columns.collect();
+            write_starts(path, &room.workload, &columns)?;
+        }
+        Ok(())
     }
 
     fn draw(&self, room: &Room, outcomes: &[Outcome]) -> Result<Gallery, SimError> {

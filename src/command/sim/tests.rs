@@ -234,3 +234,49 @@ fn starts_of_a_journal_are_named_by_task() {
     assert_eq!(&lines[1..3], ["1.0,100,10,1,10,100,100", "1.1,100,10,1,10,100,100"]);
     assert_eq!(&lines[3..], ["1.2,100,10,1,10,110,110", "2.0,120,5,1,5,120,120"]);
 }
+
+#[test]
+fn a_full_disk_takes_the_file_but_not_what_was_found() {
+    let options = ["--swf", SYNTH, "--limit", "20", "--starts", "/dev/full"];
+
+    let (out, _, result) = pages(Form::Json, |screen| sim(&options).run(screen));
+
+    let failure: Failure = result.expect_err("it is not written");
+    assert_eq!(failure.message(), "cannot write /dev/full");
+    assert_eq!(failure.hint().unwrap(), "free some space there, or name another place");
+    let document: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(document["policies"][0]["jobs"], 20);
+}
+
+#[test]
+fn a_place_that_cannot_be_written_is_told_before_anything_runs() {
+    let folder = tempfile::tempdir().unwrap();
+    let missing = folder.path().join("none/starts.csv");
+    let taken = folder.path().join("taken");
+    std::fs::write(&taken, "").unwrap();
+    for place in [["--starts", missing.to_str().unwrap()], ["--plot", taken.to_str().unwrap()]] {
+        let options = [&["--swf", SYNTH][..], &place].concat();
+
+        let (out, _, result) = pages(Form::Json, |screen| sim(&options).run(screen));
+
+        let told = result.expect_err("it cannot be written").message();
+        assert!(told.starts_with("cannot") && out.is_empty(), "{told} {out}");
+    }
+}
+
+#[test]
+fn jobs_that_no_node_holds_alone_run_as_gangs_where_that_is_asked_for() {
+    let options = ["--swf", SYNTH, "--nodes", "4x16", "--limit", "100"];
+
+    let gangs = [&options[..], &["--gangs"]].concat();
+    let text = page(Form::Table, |screen| sim(&gangs).run(screen).map(drop));
+    let (without, with) = (json(&options), json(&gangs));
+
+    let wide = with["as_gangs"].as_u64().unwrap();
+    assert!(text.contains(&format!("\nas gangs: {wide} jobs that no node could hold alone\n")));
+    assert_eq!(
+        (without["as_gangs"].as_u64(), without["left_out"][0]["rule"].as_str()),
+        (Some(0), Some("too-large"))
+    );
+    assert!(with["left_out"].as_array().unwrap().is_empty() && wide > 0);
+}

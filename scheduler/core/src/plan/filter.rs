@@ -48,7 +48,7 @@ impl fmt::Display for Condition {
             }
             Self::Label(rule) => write!(f, "labelled {rule}"),
             Self::Isa(least) => write!(f, "of instruction set {least} or more"),
-            Self::Address => f.write_str("reached by others: its agent has told an address"),
+            Self::Address => f.write_str("known by an address"),
         }
     }
 }

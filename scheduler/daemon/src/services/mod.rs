@@ -15,7 +15,7 @@ mod resubmit;
 mod submit;
 mod summary;
 mod watch;
-mod why;
+pub(crate) mod why;
 
 use std::sync::Arc;
 

@@ -38,7 +38,8 @@ pub(super) async fn why(
     })
 }
 
-pub(super) fn wire(explanation: Explanation) -> v1::Explanation {
+/// An explanation as it goes over the wire.
+pub fn wire(explanation: Explanation) -> v1::Explanation {
     let Explanation {
         job,
         state,

@@ -11,11 +11,12 @@ mod timeline;
 mod waits;
 
 use std::error::Error;
-use std::io;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use repower_model::Span;
 
+use crate::file;
 use crate::replay::Replay;
 use crate::trace::{Machine, Workload};
 
@@ -93,6 +94,19 @@ pub struct Gallery {
 
 type Drawn = Result<(), Box<dyn Error + Send + Sync>>;
 
+/// Makes the folder, and tries whether files can be made in it: that is better known before a long
+/// replay than after it.
+///
+/// # Errors
+///
+/// [`PlotError`] if it cannot be.
+pub fn prepare(folder: &Path) -> Result<(), PlotError> {
+    std::fs::create_dir_all(folder)
+        .map_err(|source| PlotError::Folder { path: folder.to_owned(), source })?;
+    let path = folder.join("timeline.svg");
+    file::probe(&path).map_err(|source| PlotError::File { path, source })
+}
+
 /// Draws all pictures into a folder: `timeline.svg`, `waits.svg`, and `gantt-<policy>.svg` for each.
 ///
 /// # Errors
@@ -107,7 +121,7 @@ pub fn draw(folder: &Path, scene: &Scene<'_>) -> Result<Gallery, PlotError> {
         paint(&mut text).map_err(|source| PlotError::Drawing { picture: name.clone(), source })?;
         let path = folder.join(name);
         let text = style::plain_families(&text);
-        std::fs::write(&path, text)
+        file::replace(&path, |out| out.write_all(text.as_bytes()))
             .map_err(|source| PlotError::File { path: path.clone(), source })?;
         gallery.pictures.push(path);
         Ok(())

@@ -16,7 +16,7 @@ use crate::replay::{Replay, Run};
 use crate::trace::{Job, Machine, Shape, Workload};
 
 pub use measure::{jain, percentile};
-pub use starts::{StartsError, write_starts};
+pub use starts::{StartsError, check_starts, write_starts};
 
 /// Shorter jobs count as so long in the bounded slowdown.
 pub const BOUND: Span = Span::from_secs(10);

@@ -1,11 +1,11 @@
 //! When each job started, under each policy, as CSV.
 
-use std::fs::File;
-use std::io::{self, BufWriter, Write as _};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use repower_model::Span;
 
+use crate::file;
 use crate::replay::Replay;
 use crate::trace::Workload;
 
@@ -31,9 +31,17 @@ pub fn write_starts(
     workload: &Workload,
     replays: &[(&str, &Replay)],
 ) -> Result<(), StartsError> {
-    let failed = |source| StartsError { path: path.to_owned(), source };
-    let mut out = BufWriter::new(File::create(path).map_err(failed)?);
-    write(&mut out, workload, replays).and_then(|()| out.flush()).map_err(failed)
+    file::replace(path, |out| write(out, workload, replays))
+        .map_err(|source| StartsError { path: path.to_owned(), source })
+}
+
+/// Whether the file could be written, which is better known before a long replay than after it.
+///
+/// # Errors
+///
+/// [`StartsError`] if it could not.
+pub fn check_starts(path: &Path) -> Result<(), StartsError> {
+    file::probe(path).map_err(|source| StartsError { path: path.to_owned(), source })
 }
 
 fn write(

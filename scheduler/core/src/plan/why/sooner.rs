@@ -65,7 +65,7 @@ impl fmt::Display for Sooner {
                 let most = most.to_string().replace(' ', "");
                 write!(f, "set --time-limit {most} or less: then it is not in the way of job {job}")
             }
-            Self::Higher { than } => write!(f, "a priority above {than}"),
+            Self::Higher { than } => write!(f, "give it a priority above {than}"),
         }
     }
 }
