@@ -5,6 +5,7 @@ mod world;
 
 use repower_core::fact::Fact;
 use repower_core::input::Input;
+use repower_core::plan;
 use repower_model::{JobSpec, JobState, NodeId, Outcome, Retries, Timestamp};
 use world::{World, array, attempt, cpus, exited, job};
 
@@ -16,9 +17,14 @@ fn a_task_that_the_only_node_could_not_start_is_tried_there_again() {
 
     let (first, _) = world.schedule()[0];
     world.end(first, cannot());
+    let at_once = world.schedule();
+    let why = plan::why(world.engine.state(), id, None, world.now).expect("it waits").reason;
+    world.now = world.engine.next_wake(world.now).expect("it goes on by itself");
     let (second, _) = world.schedule()[0];
     world.end(second, cannot());
 
+    assert_eq!(at_once, [], "it would fail as fast as it is tried");
+    assert_eq!((why.code(), world.now), ("time.retry-after", Timestamp::from_millis(1_001_000)));
     assert_eq!(second, attempt(id, 0, 2));
     assert_eq!(world.outcome_of(id), Some((JobState::Failed, 126)));
 }

@@ -55,8 +55,31 @@ impl Plan {
             waiting = tasks;
             measure(&mut report, &mut crowd, tasks, started, *jobs.last().unwrap_or(&JobId(1)));
         }
+        drop(crowd);
+        screen.note("memory of shapes");
+        report.add("a shape", "bytes", &[shape_bytes()?]);
         Ok(report)
     }
+}
+
+/// What a shape takes beside its jobs: as many jobs that wait, each of a shape of its own, against
+/// all of one.
+fn shape_bytes() -> Result<f64, BenchError> {
+    const JOBS: u32 = 200_000;
+    let grown = |shapes: u32| -> Result<f64, BenchError> {
+        let size = Size { nodes: 0, shapes, tasks: 1 };
+        let mut crowd = Crowd::new(size, Discipline::Repower);
+        let before = resident()?;
+        for at in 0..JOBS {
+            crowd.submit(at % shapes, 1);
+        }
+        let after = resident()?;
+        // What is freed may stay with this process, and the next would seem to take nothing.
+        std::mem::forget(crowd);
+        Ok(after - before)
+    };
+    let (one, many) = (grown(1)?, grown(JOBS)?);
+    Ok((many - one) * number(1 << 20) / f64::from(JOBS - 1))
 }
 
 /// Fills all nodes from nothing, and leaves nothing waiting.

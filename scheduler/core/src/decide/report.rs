@@ -1,7 +1,7 @@
 //! What agents report of attempts. A late report of an older attempt changes nothing.
 
 use repower_model::{
-    AttemptId, Fault, JobState, NodeId, Outcome, RankId, Sequel, Timestamp, Usage,
+    AttemptId, Fault, JobState, NodeId, Outcome, RankId, Sequel, Span, Timestamp, Usage,
 };
 
 use super::each::follow;
@@ -13,10 +13,13 @@ use crate::fact::{AttemptEnded, Fact, RankEnded};
 use crate::input::Report;
 use crate::life::attempt::{self, Event, Phase};
 use crate::plan::gang;
-use crate::state::{Attempt, State, named};
+use crate::state::{Attempt, Job, State, Tries, named};
 
 /// A task that so many nodes could not start is at fault itself.
 const START_ELSEWHERE: usize = 2;
+
+/// The longest that a task waits before another node or the same one tries to start it once more.
+const LONGEST_DELAY: Span = Span::from_secs(300);
 
 pub(crate) fn report(draft: &mut Draft<'_>, node: NodeId, report: &Report) -> Answer {
     match report {
@@ -135,6 +138,9 @@ fn conclude(
     ended: Timestamp,
 ) {
     let (sequel, fault) = judge(draft.state(), attempt, &outcome);
+    let is_again = sequel == Sequel::Again;
+    let delay = is_again.then(|| delay(draft.state(), attempt, &outcome)).flatten();
+    let again_after = delay.map(|delay| draft.now() + delay);
     let place = draft.state().jobs[&attempt.task.job].place(attempt.task).into_iter().collect();
     draft.push(Fact::AttemptEnded(Box::new(AttemptEnded {
         attempt,
@@ -143,7 +149,7 @@ fn conclude(
         started,
         ended,
         sequel,
-        again_after: None,
+        again_after,
         fault,
     })));
     let job = attempt.task.job;
@@ -186,11 +192,7 @@ fn judge(state: &State, attempt: AttemptId, outcome: &Outcome) -> (Sequel, Fault
             again(tries.system < job.spec.retries.system, Fault::System)
         }
         Outcome::NotStarted { .. } => {
-            let others = state
-                .nodes
-                .values()
-                .filter(|node| node.id != attempt.end_node() && !tries.avoid.contains(&node.id));
-            let elsewhere = gang::could_hold(others, &job.spec);
+            let elsewhere = could_go_elsewhere(state, job, &tries, attempt);
             if elsewhere && tries.avoid.len() + 1 < START_ELSEWHERE {
                 (Sequel::Again, Fault::System)
             } else {
@@ -198,4 +200,26 @@ fn judge(state: &State, attempt: AttemptId, outcome: &Outcome) -> (Sequel, Fault
             }
         }
     }
+}
+
+/// Whether another node could hold a task than those that could not start it.
+fn could_go_elsewhere(state: &State, job: &Job, tries: &Tries, attempt: &Attempt) -> bool {
+    let others = state
+        .nodes
+        .values()
+        .filter(|node| node.id != attempt.end_node() && !tries.avoid.contains(&node.id));
+    gang::could_hold(others, &job.spec)
+}
+
+/// How long a task waits before it is tried again; `None`: not at all. What could not be started goes
+/// elsewhere at once, but where there is no other node, it would fail again as fast as it is tried.
+fn delay(state: &State, attempt: AttemptId, outcome: &Outcome) -> Option<Span> {
+    let job = &state.jobs[&attempt.task.job];
+    let tries = job.place(attempt.task).and_then(|place| job.tries.get(&place));
+    let tries = tries.cloned().unwrap_or_default();
+    let live = &state.attempts[&attempt.task];
+    let waits = matches!(outcome, Outcome::NotStarted { .. })
+        && !could_go_elsewhere(state, job, &tries, live);
+    let doubled = u32::try_from(tries.avoid.len()).unwrap_or(u32::MAX).min(16);
+    waits.then(|| Span::from_secs(1 << doubled).min(LONGEST_DELAY))
 }

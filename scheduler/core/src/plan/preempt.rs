@@ -216,9 +216,16 @@ impl<'a> Making<'a> {
         let most = self.rule.below.min(job.spec.priority);
         let priority = |task: &TaskId| state.jobs[&task.job].spec.priority;
         let guarded = |spec: &JobSpec| spec.latest_safe_start().is_some_and(|at| at <= state.now);
+        // What goes first and waits for the quota would take a place instead, and not start there.
+        let turn = state.queue.place(job.id).map(|(_, turn)| turn);
+        let frees_quota = |project: &str| {
+            let head = state.queue.next_head(project, None).map(|(head, _)| head);
+            quota::bounds(state, project) && head.is_some_and(|head| Some(head) < turn)
+        };
         let may = |task: &&TaskId| {
             priority(task) < most
                 && (guarded(&job.spec) || !guarded(&state.jobs[&task.job].spec))
+                && !frees_quota(&state.jobs[&task.job].spec.project)
                 && attempt::after(state.attempts[task].phase, Event::Preempt).is_some()
                 && !self.stopped.contains(task)
         };

@@ -13,6 +13,7 @@ mod offers;
 mod queue;
 mod ranks;
 mod reservations;
+mod roll;
 mod shape;
 mod share;
 mod token;

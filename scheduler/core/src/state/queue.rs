@@ -8,6 +8,7 @@ use std::sync::Arc;
 use repower_model::{Cpus, JobId, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use super::roll::Roll;
 use super::{Job, Shape, ShapeId};
 
 /// Where a job stands among others; less goes first.
@@ -28,9 +29,7 @@ pub struct Turn {
 pub struct Line {
     /// The shape.
     pub shape: Arc<Shape>,
-    jobs: BTreeMap<Turn, u64>,
-    /// How many tasks of these jobs wait.
-    tasks: u64,
+    jobs: Roll,
     /// How many live jobs have the shape, ready or not.
     known: u64,
 }
@@ -68,12 +67,12 @@ struct Known {
 impl Line {
     /// The ready job that goes first.
     pub fn head(&self) -> Option<Turn> {
-        self.jobs.first_key_value().map(|(turn, _)| *turn)
+        self.jobs.first()
     }
 
     /// How many tasks of a job wait.
     pub fn waiting(&self, turn: Turn) -> u64 {
-        self.jobs.get(&turn).copied().unwrap_or(0)
+        self.jobs.get(turn).unwrap_or(0)
     }
 
     /// Ready jobs of a priority and higher, in order, each with how many of its tasks wait.
@@ -84,14 +83,16 @@ impl Line {
             key,
             job: JobId(job),
         };
-        let of = move |guard| turn(guard, i32::MAX, 0, 0)..=turn(guard, from, u64::MAX, u64::MAX);
-        let both = [true, false].into_iter().flat_map(move |guard| self.jobs.range(of(guard)));
-        both.map(|(turn, tasks)| (*turn, *tasks))
+        [true, false].into_iter().flat_map(move |guard| {
+            let last = turn(guard, from, u64::MAX, u64::MAX);
+            let all = self.jobs.from(turn(guard, i32::MAX, 0, 0));
+            all.take_while(move |(turn, _)| *turn <= last)
+        })
     }
 
     /// Ready jobs, in order, each with how many of its tasks wait.
     pub fn jobs(&self) -> impl Iterator<Item = (Turn, u64)> + Clone {
-        self.jobs.iter().map(|(turn, tasks)| (*turn, *tasks))
+        self.jobs.iter()
     }
 }
 
@@ -140,8 +141,8 @@ impl Queue {
 
     /// The first ready jobs before `turn`, at most so many, each with how many of its tasks wait.
     pub fn first_ahead(&self, turn: Turn, most: usize) -> Vec<(JobId, u64)> {
-        let each = self.lines.values().flat_map(|line| line.jobs.range(..turn).take(most));
-        let mut first: Vec<_> = each.map(|(turn, tasks)| (*turn, *tasks)).collect();
+        let each = self.lines.values().flat_map(|line| line.jobs.iter().take(most));
+        let mut first: Vec<_> = each.filter(|(other, _)| *other < turn).collect();
         first.sort_unstable();
         first.truncate(most);
         first.into_iter().map(|(turn, tasks)| (turn.job, tasks)).collect()
@@ -158,17 +159,11 @@ impl Queue {
     }
 
     /// How many ready jobs go before `turn`, how many of their tasks wait, and their work as in
-    /// [`Shape::work`]. Cost: the shapes, and the jobs of those that have some on either side.
+    /// [`Shape::work`]. Cost: the shapes, and a block of jobs of each.
     pub fn ahead(&self, turn: Turn) -> (u64, u64, u128) {
         let mut sum = (0, 0, 0);
         for line in self.lines.values() {
-            let whole = line.jobs.last_key_value().is_some_and(|(last, _)| *last < turn);
-            let (jobs, tasks) = if whole {
-                (line.jobs.len() as u64, line.tasks)
-            } else {
-                let before = line.jobs.range(..turn);
-                before.fold((0, 0), |(jobs, sum), (_, tasks)| (jobs + 1, sum + tasks))
-            };
+            let (jobs, tasks) = line.jobs.before(turn);
             sum.0 += jobs;
             sum.1 += tasks;
             sum.2 += line.shape.work() * u128::from(tasks);
@@ -267,7 +262,6 @@ impl Queue {
         let line = self.lines.get_mut(&shape).expect("a live job's shape is known");
         let before = line.head();
         let counted = line.jobs.insert(turn, tasks).unwrap_or(0);
-        line.tasks = line.tasks + tasks - counted;
         let one = line.shape.work();
         self.work = self.work + one * u128::from(tasks) - one * u128::from(counted);
         self.ages.insert((turn.guard, turn.priority, age, turn.job));
@@ -281,8 +275,7 @@ impl Queue {
         let line = self.lines.get_mut(&known.shape).expect("a live job's shape is known");
         let before = line.head();
         let turn = known.turn;
-        let counted = line.jobs.remove(&turn).unwrap_or(0);
-        line.tasks -= counted;
+        let counted = line.jobs.remove(turn).unwrap_or(0);
         self.work -= line.shape.work() * u128::from(counted);
         self.ages.remove(&(turn.guard, turn.priority, known.age, turn.job));
         if line.jobs.is_empty() {
@@ -317,7 +310,7 @@ impl Queue {
             self.last_shape += 1;
             ShapeId(self.last_shape)
         });
-        let line = || Line { shape, jobs: BTreeMap::new(), tasks: 0, known: 0 };
+        let line = || Line { shape, jobs: Roll::default(), known: 0 };
         self.lines.entry(id).or_insert_with(line).known += 1;
         id
     }
