@@ -90,10 +90,14 @@ impl Tree {
             let mut pool = self.pool();
             (pool.take(limits), pool.name())
         };
-        let mut group = match spare {
-            Some(group) => group,
-            None => self.make(&name)?,
-        };
+        if let Some(mut group) = spare {
+            if group.limit(limits).is_ok() {
+                return Ok(group);
+            }
+            // What little is left in it may be more than the new limit.
+            group.remove()?;
+        }
+        let mut group = self.make(&name)?;
         match group.limit(limits) {
             Ok(()) => Ok(group),
             Err(error) => {

@@ -92,6 +92,13 @@ impl Failure {
         Self { step, errno, detail }
     }
 
+    /// Whether a limit of memory can be the reason: the kernel counts what it needs to start a program.
+    pub(crate) const fn wants_memory(self) -> bool {
+        let is_inside = self.step as u32 > Step::Group as u32;
+        let is_exec = self.step as u32 == Step::Exec as u32;
+        is_inside && self.errno == libc::ENOMEM || is_exec && self.errno == libc::E2BIG
+    }
+
     /// What the kernel said.
     pub(crate) fn error(self) -> io::Error {
         io::Error::from_raw_os_error(self.errno)

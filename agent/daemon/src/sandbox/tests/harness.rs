@@ -21,6 +21,8 @@ use crate::sandbox::strings::Strings;
 pub(super) struct Room {
     pub(super) host: Host,
     pub(super) folder: TempDir,
+    /// Of its control groups.
+    pub(super) name: String,
 }
 
 /// How much a test asks for.
@@ -49,7 +51,7 @@ impl Room {
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let name = format!("repower-test-{}-{number}", std::process::id());
         let host = Host::new(folder.path(), &name).unwrap();
-        Self { host, folder }
+        Self { host, folder, name }
     }
 
     /// Whether the host can do this; says so if it cannot.
