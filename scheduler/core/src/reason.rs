@@ -188,6 +188,10 @@ impl Reason {
                 "start the agents with `--address HOST`, by which the ranks on other nodes reach theirs"
                     .into(),
             ),
+            Self::NoneMeets { condition: Condition::Ability(_) } => Some(
+                "`repower node NAME` shows what its agent can do; ask for less isolation or fewer limits, or add a node that can"
+                    .into(),
+            ),
             Self::NoneMeets { .. } => Some(
                 "`repower nodes` and `repower node NAME` show what there is; ask for less, or add such a node"
                     .into(),

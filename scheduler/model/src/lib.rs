@@ -27,7 +27,7 @@ pub use id::{
     AttemptId, Hash, Instance, JobId, Key, NodeId, RankId, ReservationId, TaskId, TokenId,
 };
 pub use indices::Indices;
-pub use isolation::{Egress, Isolation, OnDisconnect};
+pub use isolation::{Ability, Egress, Isolation, OnDisconnect};
 pub use job::{Dependency, DependencyKind, JobSpec, JobState, Retries, TaskState, Variable};
 pub use label::{LabelError, LabelRule, check_label};
 pub use node::{Inventory, NodePhase, TokenKind};

@@ -24,6 +24,7 @@ pub(crate) mod name {
     pub(crate) const USER: &str = "namespace.user";
     pub(crate) const SECCOMP: &str = "seccomp";
     pub(crate) const LANDLOCK: &str = "landlock";
+    pub(crate) const SCOPES: &str = "landlock.scopes";
     pub(crate) const USERS: &str = "users";
     /// Everything that the levels of these names need, tried together.
     pub(crate) const BOXED: &str = "isolation.boxed";
@@ -60,6 +61,7 @@ pub(super) fn of(host: &Host) -> Abilities {
             Err(error) => tracing::info!(ability = name, %error, "this host lacks an ability"),
         }
     }
+    add(name::SCOPES, host.has_scopes());
     add(name::USERS, host.is_privileged());
     add(name::PODMAN, is_program("podman"));
     add(name::DOCKER, is_program("docker"));

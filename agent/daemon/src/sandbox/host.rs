@@ -127,6 +127,10 @@ impl Host {
         self.system.is_privileged
     }
 
+    pub(super) fn has_scopes(&self) -> bool {
+        self.landlock.is_some_and(Landlock::has_scopes)
+    }
+
     /// A box for one task.
     ///
     /// # Errors

@@ -55,6 +55,11 @@ impl Landlock {
         raw::landlock_version().ok().filter(|version| *version > 0).map(|version| Self { version })
     }
 
+    /// Whether it also holds what goes to processes outside by signals and by sockets without a path.
+    pub(crate) const fn has_scopes(self) -> bool {
+        self.version >= 6
+    }
+
     /// Everything that this version can hold about files.
     const fn handled(self) -> u64 {
         let bits = match self.version {
@@ -80,7 +85,7 @@ impl Landlock {
 
     /// A descriptor of these rules. Makes system calls only.
     pub(super) fn rules(self, rules: &[Rule]) -> Result<i32, Errno> {
-        let scopes = if self.version >= 6 { bit::SCOPES } else { 0 };
+        let scopes = if self.has_scopes() { bit::SCOPES } else { 0 };
         let attributes = [self.handled(), 0, scopes];
         let size = match self.version {
             0..=3 => 8,

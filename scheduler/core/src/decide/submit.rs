@@ -1,6 +1,7 @@
 //! Submissions: what is accepted, what is held, what is refused.
 
 mod bounds;
+mod box_of;
 
 use std::sync::Arc;
 
@@ -12,7 +13,7 @@ use crate::draft::Draft;
 use crate::effect::Answer;
 use crate::fact::{Fact, JobSubmitted, SubmissionRefused};
 use crate::input::Submit;
-use crate::policy::{Policy, Tier};
+use crate::policy::{Class, Policy, Tier};
 use crate::reason::Reason;
 use crate::refusal::Refusal;
 use crate::state::State;
@@ -24,17 +25,19 @@ pub(crate) fn submit(draft: &mut Draft<'_>, submit: &Submit) -> Result<Answer, R
         return Ok(Answer::Job { job, created: false, tasks, hold });
     }
     bounds::check(&submit.spec, draft.now())?;
+    box_of::check(&submit.spec)?;
     let (policy, _) = draft
         .state()
         .policy
         .as_ref()
         .ok_or_else(|| Refusal::BadPolicy { problem: "none has been adopted".into() })?;
-    let tier = match tier_of(policy, &submit.spec.class) {
-        Ok(tier) => tier,
+    let class = match class_of(policy, &submit.spec.class) {
+        Ok(class) => class,
         Err(refusal) => return Ok(refuse(draft, submit, refusal)),
     };
+    let (tier, spec) = (class.tier, box_of::settled(&submit.spec, class)?);
     let hash = policy.hash;
-    bounds::fits_somewhere(draft.state(), &submit.spec)?;
+    bounds::fits_somewhere(draft.state(), &spec)?;
     let waits_for = open_dependencies(draft.state(), submit)?;
     let mut lost = Indices::default();
     for dependency in waits_for.iter().filter(|one| one.per_task) {
@@ -47,7 +50,7 @@ pub(crate) fn submit(draft: &mut Draft<'_>, submit: &Submit) -> Result<Answer, R
         job,
         key: submit.key,
         submitter: submit.submitter.clone(),
-        spec: Arc::new(submit.spec.clone()),
+        spec: Arc::new(spec),
         tier,
         policy: hash,
         review,
@@ -64,7 +67,7 @@ fn hold_of(review: bool, job: JobId, class: &str) -> Option<Reason> {
     review.then(|| Reason::Review { job, class: class.to_owned() })
 }
 
-fn tier_of(policy: &Policy, class: &str) -> Result<Tier, Refusal> {
+fn class_of<'a>(policy: &'a Policy, class: &str) -> Result<&'a Class, Refusal> {
     if class.is_empty() {
         return Err(Refusal::ClassUndeclared { known: policy.runnable() });
     }
@@ -83,7 +86,7 @@ fn tier_of(policy: &Policy, class: &str) -> Result<Tier, Refusal> {
             entry: known.entry.clone(),
         });
     }
-    Ok(known.tier)
+    Ok(known)
 }
 
 /// What the policy forbids is refused, and the refusal is a fact.

@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-use repower_model::{Constraints, Gang, IsaLevel, JobSpec, LabelRule, Layout};
+use repower_model::{Ability, Constraints, Gang, IsaLevel, JobSpec, LabelRule, Layout};
 
 use crate::state::Node;
 
@@ -15,6 +15,8 @@ pub enum Condition {
     Label(LabelRule),
     /// The least instruction set.
     Isa(IsaLevel),
+    /// Something that it must be able to do.
+    Ability(Ability),
     /// An address by which ranks on other nodes reach it.
     Address,
 }
@@ -25,6 +27,7 @@ impl Condition {
         match self {
             Self::Label(_) => "nodes.label",
             Self::Isa(_) => "nodes.isa",
+            Self::Ability(_) => "nodes.abilities",
             Self::Address => "nodes.address",
         }
     }
@@ -34,6 +37,7 @@ impl Condition {
         match self {
             Self::Label(rule) => rule.is_met_by(&node.inventory.labels),
             Self::Isa(least) => has_level(node, *least),
+            Self::Ability(ability) => is_able(node, *ability),
             Self::Address => !node.inventory.address.is_empty(),
         }
     }
@@ -48,26 +52,30 @@ impl fmt::Display for Condition {
             }
             Self::Label(rule) => write!(f, "labelled {rule}"),
             Self::Isa(least) => write!(f, "of instruction set {least} or more"),
+            Self::Ability(ability) => write!(f, "able to do {ability}"),
             Self::Address => f.write_str("known by an address"),
         }
     }
 }
 
 /// The conditions that a job sets, in the order in which they are told: labels, then the
-/// instruction set, then what the ranks of a gang need.
+/// instruction set, abilities, and what the ranks of a gang need.
 pub fn conditions<'a>(
     wanted: &'a Constraints,
+    needs: &'a [Ability],
     gang: Option<&Gang>,
 ) -> impl Iterator<Item = Condition> + use<'a> {
     let labels = wanted.labels.iter().cloned().map(Condition::Label);
     let address = needs_address(gang).then_some(Condition::Address);
-    labels.chain(wanted.isa_level.map(Condition::Isa)).chain(address)
+    let abilities = needs.iter().copied().map(Condition::Ability);
+    labels.chain(wanted.isa_level.map(Condition::Isa)).chain(abilities).chain(address)
 }
 
 /// Whether a node meets all of them.
-pub fn meets(node: &Node, wanted: &Constraints, gang: Option<&Gang>) -> bool {
+pub fn meets(node: &Node, wanted: &Constraints, needs: &[Ability], gang: Option<&Gang>) -> bool {
     wanted.labels.iter().all(|rule| rule.is_met_by(&node.inventory.labels))
         && wanted.isa_level.is_none_or(|least| has_level(node, least))
+        && needs.iter().all(|ability| is_able(node, *ability))
         && (!needs_address(gang) || Condition::Address.is_met_by(node))
 }
 
@@ -85,8 +93,14 @@ fn needs_address(gang: Option<&Gang>) -> bool {
 pub fn suits(node: &Node, spec: &JobSpec) -> bool {
     let mut choices = std::iter::once(&spec.resources).chain(&spec.alternatives);
     node.takes_work()
-        && meets(node, &spec.constraints, spec.gang.as_ref())
+        && meets(node, &spec.constraints, &spec.abilities(), spec.gang.as_ref())
         && choices.any(|amounts| node.capacity().holds(amounts))
+}
+
+/// Agents list their abilities ascending.
+fn is_able(node: &Node, ability: Ability) -> bool {
+    let known = &node.inventory.abilities;
+    known.binary_search_by(|name| name.as_str().cmp(ability.as_str())).is_ok()
 }
 
 fn has_level(node: &Node, least: IsaLevel) -> bool {

@@ -20,6 +20,7 @@ pub(super) fn recall(state: &State, room: &Room, before: usize) -> Option<Fact> 
         let job = &state.jobs[&task.job];
         let asked = &job.spec.resources;
         let avoid = job.place(task).map_or(&[][..], |place| avoided(state, job, place));
+        let needs = job.spec.abilities();
         let free = state.offers.with_free(asked.cpus);
         let usable = |id: &NodeId| !room.is_spoken_for(*id) && !avoid.contains(id);
         let mut able = free.filter(|id| {
@@ -27,7 +28,7 @@ pub(super) fn recall(state: &State, room: &Room, before: usize) -> Option<Fact> 
             let bound = State::bound(job);
             usable(id)
                 && node.free().holds(asked)
-                && filter::meets(node, &job.spec.constraints, job.spec.gang.as_ref())
+                && filter::meets(node, &job.spec.constraints, &needs, job.spec.gang.as_ref())
                 && state.reserved(*id, &job.spec.project, state.now, bound).is_none()
         });
         able.nth(before)?;

@@ -70,7 +70,7 @@ impl Room {
     /// Whether an empty node could hold these amounts for a shape.
     pub(crate) fn could_hold(node: &Node, shape: &Shape, amounts: &Resources) -> bool {
         node.takes_work()
-            && filter::meets(node, &shape.constraints, shape.gang.as_ref())
+            && filter::meets(node, &shape.constraints, &shape.needs, shape.gang.as_ref())
             && node.capacity().holds(amounts)
     }
 
@@ -79,7 +79,7 @@ impl Room {
         state.nodes.values().filter(|node| {
             let holds = |(_, amounts): (u32, &Resources)| node.capacity().holds(amounts);
             node.takes_work()
-                && filter::meets(node, &shape.constraints, shape.gang.as_ref())
+                && filter::meets(node, &shape.constraints, &shape.needs, shape.gang.as_ref())
                 && shape.choices().any(holds)
                 && state.reserved(node.id, &shape.project, state.now, shape.bound).is_none()
         })
@@ -140,7 +140,7 @@ impl Room {
     ) -> bool {
         if !node.takes_work()
             || !node.runway.is_empty()
-            || !filter::meets(node, &shape.constraints, shape.gang.as_ref())
+            || !filter::meets(node, &shape.constraints, &shape.needs, shape.gang.as_ref())
         {
             return false;
         }
@@ -189,7 +189,7 @@ impl Room {
         let slots = self.profiles.iter().filter_map(|(id, profile)| {
             let node = &state.nodes[id];
             let able = node.takes_work()
-                && filter::meets(node, &shape.constraints, shape.gang.as_ref())
+                && filter::meets(node, &shape.constraints, &shape.needs, shape.gang.as_ref())
                 && node.capacity().holds(amounts)
                 && !avoid.contains(id)
                 && !self.kept.contains(id);
@@ -221,7 +221,7 @@ impl Room {
                 let able = node.takes_work()
                     && !self.is_spoken_for(id)
                     && !avoid.contains(&id)
-                    && filter::meets(node, &shape.constraints, shape.gang.as_ref())
+                    && filter::meets(node, &shape.constraints, &shape.needs, shape.gang.as_ref())
                     && node.capacity().holds(amounts);
                 able.then(|| node.free())
             });

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use repower_model::{Egress, Isolation};
 use serde::Deserialize;
 use toml::Spanned;
 
@@ -80,10 +81,52 @@ struct Section {
     about: String,
     #[serde(default)]
     entry: String,
+    #[serde(default)]
+    isolation: Level,
+    #[serde(default)]
+    egress: Reach,
 }
 
-const KEYS: [&str; 7] =
-    ["policy-version", "catalogue", "edition", "class", "tier", "about", "entry"];
+/// The least isolation, as a policy writes it.
+#[derive(Deserialize, Default, Clone, Copy)]
+#[serde(rename_all = "kebab-case")]
+enum Level {
+    #[default]
+    Bare,
+    Boxed,
+    Sealed,
+}
+
+/// What of the network is reached, as a policy writes it.
+#[derive(Deserialize, Default, Clone, Copy)]
+#[serde(rename_all = "kebab-case")]
+enum Reach {
+    #[default]
+    Open,
+    None,
+}
+
+impl Level {
+    const fn isolation(self) -> Isolation {
+        match self {
+            Self::Bare => Isolation::Bare,
+            Self::Boxed => Isolation::Boxed,
+            Self::Sealed => Isolation::Sealed,
+        }
+    }
+}
+
+const KEYS: [&str; 9] = [
+    "policy-version",
+    "catalogue",
+    "edition",
+    "class",
+    "tier",
+    "about",
+    "entry",
+    "isolation",
+    "egress",
+];
 
 pub(super) fn parse(text: &str) -> Result<Policy, PolicyError> {
     let file: File = toml::from_str(text).map_err(|error| malformed(text, &error))?;
@@ -97,11 +140,16 @@ pub(super) fn parse(text: &str) -> Result<Policy, PolicyError> {
         if name.is_empty() || name.len() > 64 || !name.chars().all(right) {
             return Err(PolicyError::ClassName { line, name });
         }
-        let Section { tier, about, entry } = spanned.into_inner();
+        let Section { tier, about, entry, isolation, egress } = spanned.into_inner();
+        let isolation = isolation.isolation();
+        let egress = match egress {
+            Reach::Open if isolation < Isolation::Sealed => Egress::Open,
+            Reach::Open | Reach::None => Egress::None,
+        };
         if tier == Tier::Prohibited && entry.trim().is_empty() {
             return Err(PolicyError::EntryMissing { line, name });
         }
-        classes.insert(name, Class { tier, about, entry });
+        classes.insert(name, Class { tier, about, entry, isolation, egress });
     }
     if classes.values().all(|class| class.tier == Tier::Prohibited) {
         return Err(PolicyError::NothingRuns);

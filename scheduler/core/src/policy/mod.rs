@@ -9,7 +9,7 @@ mod scheduling;
 use std::collections::BTreeMap;
 use std::fmt;
 
-use repower_model::Hash;
+use repower_model::{Egress, Hash, Isolation};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -60,6 +60,10 @@ pub struct Class {
     pub about: String,
     /// The entry of the jurisdiction's catalogue that it falls under; may be empty.
     pub entry: String,
+    /// The least isolation of its jobs.
+    pub isolation: Isolation,
+    /// What of the network its jobs reach if they do not say.
+    pub egress: Egress,
 }
 
 /// A policy that has been read.

@@ -1,6 +1,6 @@
 //! What the planner must know of a task to find it a place.
 
-use repower_model::{Constraints, Cpus, Gang, JobSpec, Resources, Span};
+use repower_model::{Ability, Constraints, Cpus, Gang, JobSpec, Resources, Span};
 use serde::{Deserialize, Serialize};
 
 use crate::plan::UNKNOWN;
@@ -17,6 +17,8 @@ pub struct Shape {
     pub alternatives: Vec<Resources>,
     /// Which nodes will do.
     pub constraints: Constraints,
+    /// What they must be able to do.
+    pub needs: Vec<Ability>,
     /// Ranks that start together.
     pub gang: Option<Gang>,
     /// How long it will take, by the user's word or else by its limit; `None`: nobody knows.
@@ -37,6 +39,7 @@ impl Shape {
             resources: spec.resources.clone(),
             alternatives: spec.alternatives.clone(),
             constraints: spec.constraints.clone(),
+            needs: spec.abilities(),
             gang: spec.gang,
             estimate: spec.expected.or(spec.time_limit),
             bound: spec.time_limit.or(spec.expected),

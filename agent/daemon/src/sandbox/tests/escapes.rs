@@ -215,5 +215,12 @@ fn every_level_blocks_what_its_table_says_and_nothing_less() {
     let elsewhere = std::env::var_os("REPOWER_ISOLATION_PAGE").map(PathBuf::from);
     let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/isolation.md");
     let page = fs::read_to_string(elsewhere.unwrap_or_else(|| page.into())).unwrap();
+    // The one line that a kernel before 6.12 cannot hold, as the page says below its table.
+    let scoped = "abstract sockets | possible | blocked |";
+    let page = if world.room.can(name::SCOPES) {
+        page
+    } else {
+        page.replace(scoped, "abstract sockets | possible | possible |")
+    };
     assert!(page.contains(&table), "docs/isolation.md has another table than this:\n{table}");
 }

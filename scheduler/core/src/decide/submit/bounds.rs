@@ -167,6 +167,10 @@ fn bad(what: &'static str, problem: &str) -> Result<(), Refusal> {
     Err(Refusal::BadText { what, problem: problem.to_owned() })
 }
 
-fn out(what: &'static str, asked: impl std::fmt::Display, allowed: String) -> Result<(), Refusal> {
+pub(super) fn out(
+    what: &'static str,
+    asked: impl std::fmt::Display,
+    allowed: String,
+) -> Result<(), Refusal> {
     Err(Refusal::OutOfBounds { what, asked: asked.to_string(), allowed })
 }

@@ -356,7 +356,7 @@ impl<'a> Play<'a> {
             let fitting = nodes.filter_map(|id| {
                 let node = &self.state.nodes[&id];
                 let free = self.free_of(node);
-                if !filter::meets(node, &shape.constraints, shape.gang.as_ref())
+                if !filter::meets(node, &shape.constraints, &shape.needs, shape.gang.as_ref())
                     || !free.holds(&need)
                 {
                     return None;

@@ -69,7 +69,8 @@ fn with(state: &State, job: &Job, place: Option<u32>, asked: &Resources) -> Verd
     funnel.push(step("nodes.not-drained", "not drained", &left));
     left.retain(|node| node.held_back.is_none());
     funnel.push(step("nodes.not-held-back", "not held back", &left));
-    for condition in filter::conditions(&job.spec.constraints, job.spec.gang.as_ref()) {
+    let needs = job.spec.abilities();
+    for condition in filter::conditions(&job.spec.constraints, &needs, job.spec.gang.as_ref()) {
         let before = left.len();
         left.retain(|node| condition.is_met_by(node));
         funnel.push(step(condition.code(), &condition.to_string(), &left));

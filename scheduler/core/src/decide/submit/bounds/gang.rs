@@ -36,7 +36,8 @@ pub(super) fn fits_somewhere(
 ) -> Result<(), Refusal> {
     let Some(gang) = &spec.gang else { return Ok(()) };
     // Whether it has told its address does not count: its agent may do so when it starts next.
-    let meets = |node: &&Node| filter::meets(node, &spec.constraints, None);
+    let needs = spec.abilities();
+    let meets = |node: &&Node| filter::meets(node, &spec.constraints, &needs, None);
     let known = state.nodes.values().filter(|node| node.phase != NodePhase::Enrolled);
     let known = known.filter(meets);
     let fits: Vec<u32> = known.map(|node| node.capacity().fits(asked, gang.ranks())).collect();
