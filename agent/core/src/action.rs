@@ -18,6 +18,19 @@ pub struct Definition {
 /// Something that the daemon must do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
+    /// Bring the inputs of a job to this node; answered by `Staged` or `NotStaged`. Its tasks wait meanwhile, and hold
+    /// nothing.
+    Stage(Arc<Definition>),
+    /// Bring the outputs of a process that has ended to the scheduler's store; answered by `Collected`. Its folder
+    /// must stay until `Discard`.
+    Collect {
+        /// Whose.
+        attempt: RankId,
+        /// What it was.
+        definition: Arc<Definition>,
+    },
+    /// Nothing is wanted any more of the outputs of an attempt whose process has ended, or of its folder.
+    Discard(RankId),
     /// Start a process; answered by `Started` or `NotStarted`.
     Launch {
         /// Whose.
@@ -41,7 +54,7 @@ pub enum Action {
     },
     /// Read output again: there is room.
     ResumeReading,
-    /// No task of this job is left: its files can go.
+    /// No task of this job is left: its files can go, and its inputs need not be kept here.
     ForgetJob(JobId),
 }
 

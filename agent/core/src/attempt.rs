@@ -32,11 +32,15 @@ struct Written {
 }
 
 impl Attempt {
-    pub(crate) fn new(definition: Arc<Definition>, rendezvous: Option<Arc<Rendezvous>>) -> Self {
+    pub(crate) fn new(
+        definition: Arc<Definition>,
+        rendezvous: Option<Arc<Rendezvous>>,
+        phase: Phase,
+    ) -> Self {
         Self {
             definition,
             rendezvous,
-            phase: Phase::Waiting,
+            phase,
             started: None,
             start_report: None,
             due: None,

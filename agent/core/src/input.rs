@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use repower_model::{AttemptId, JobId, JobSpec, RankId, Rendezvous, Span, StopReason, Timestamp};
+use repower_model::{
+    Artefact, AttemptId, JobId, JobSpec, RankId, Rendezvous, Span, StopReason, Timestamp,
+};
 
 use crate::{Moment, Stream};
 
@@ -38,6 +40,24 @@ pub enum Input<'a> {
     Stop(RankId, StopReason),
     /// Everything up to and including the report with this sequence is durable.
     Acknowledged(u64),
+    /// The inputs of a job are on this node.
+    Staged(JobId),
+    /// The inputs of a job cannot be brought to this node.
+    NotStaged {
+        /// Which job.
+        job: JobId,
+        /// Why, and what to do.
+        detail: String,
+    },
+    /// Outputs of a process are in the scheduler's store.
+    Collected {
+        /// Whose.
+        attempt: RankId,
+        /// The files, ascending by path.
+        artefacts: Vec<Artefact>,
+        /// What of the job's patterns matched nothing, and what could not be brought back and why.
+        missing: Vec<String>,
+    },
     /// A process runs.
     Started {
         /// Whose.

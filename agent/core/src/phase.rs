@@ -7,6 +7,8 @@ use crate::{Exit, Status};
 /// Where an attempt is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Phase {
+    /// The inputs of its job are not here yet.
+    Staging,
     /// In the queue.
     Waiting,
     /// A launch has been asked for and not answered.
@@ -32,6 +34,11 @@ pub(crate) enum Phase {
         why: Option<Why>,
         /// How it ended.
         exit: Exit,
+    },
+    /// Its process has ended, and its outputs are being brought back.
+    Collecting {
+        /// How it will be over.
+        end: End,
     },
     /// Over; kept only until its report is acknowledged.
     Ended,
@@ -59,6 +66,8 @@ pub(crate) enum Why {
 /// What happens to an attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Event {
+    /// The inputs of its job are here.
+    Staged,
     /// It is at the front and what it needs is free.
     Turn,
     /// It must not run any longer.
@@ -73,6 +82,8 @@ pub(crate) enum Event {
     Exited { exit: Exit, drained: bool },
     /// Its output is at the end.
     Drained,
+    /// Its outputs are in the store.
+    Collected,
     /// The moment that was set for it has come.
     Due,
 }
@@ -93,6 +104,8 @@ pub(crate) enum Deed {
     Kill,
     /// What it held is free; wait for its output.
     Drain,
+    /// Its process is over: bring back what it has made, then it is over.
+    Finish(End),
     /// It is over.
     End(End),
 }
@@ -173,12 +186,14 @@ impl Phase {
     /// The phase after `event`, and what has to be done.
     pub(crate) fn after(self, event: &Event) -> (Self, Deed) {
         match self {
+            Self::Staging => staging(event),
             Self::Waiting => waiting(event),
             Self::Starting { stop } => starting(stop, event),
             Self::Running => running(event),
             Self::Stopping { why } => stopping(why, event),
             Self::Killed { why } => killed(why, event),
             Self::Draining { why, exit } => draining(why, exit, event),
+            Self::Collecting { end } => collecting(end, event),
             Self::Ended => (Self::Ended, Deed::Nothing),
         }
     }
@@ -188,11 +203,50 @@ fn end(outcome: Option<Outcome>, exit: Option<Exit>, held: Held) -> (Phase, Deed
     (Phase::Ended, Deed::End(End { outcome, exit, held }))
 }
 
+/// The process is over; what it has made may still have to be brought back.
+fn finish(why: Option<Why>, exit: Exit, held: Held) -> (Phase, Deed) {
+    (Phase::Ended, Deed::Finish(End { outcome: outcome(why, exit), exit: Some(exit), held }))
+}
+
 fn exited(why: Option<Why>, exit: Exit, drained: bool) -> (Phase, Deed) {
     if drained {
-        end(outcome(why, exit), Some(exit), Held::Resources)
+        finish(why, exit, Held::Resources)
     } else {
         (Phase::Draining { why, exit }, Deed::Drain)
+    }
+}
+
+fn staging(event: &Event) -> (Phase, Deed) {
+    match event {
+        Event::Staged => (Phase::Waiting, Deed::Nothing),
+        Event::NotStarted { detail } => {
+            end(Some(Outcome::NotStarted { detail: detail.clone() }), None, Held::Nothing)
+        }
+        &Event::Stop(why) => end(why.outcome_unstarted(), None, Held::Nothing),
+        Event::Recall => end(Some(Outcome::Recalled), None, Held::Nothing),
+        Event::Turn
+        | Event::Started
+        | Event::Exited { .. }
+        | Event::Drained
+        | Event::Collected
+        | Event::Due => (Phase::Staging, Deed::Nothing),
+    }
+}
+
+fn collecting(end: End, event: &Event) -> (Phase, Deed) {
+    match event {
+        Event::Collected => (Phase::Ended, Deed::End(end)),
+        Event::Stop(Why::Stale) => (Phase::Ended, Deed::End(End { outcome: None, ..end })),
+        // Its process has ended by itself: that somebody wanted that changes nothing any more.
+        Event::Stop(_)
+        | Event::Staged
+        | Event::Turn
+        | Event::Recall
+        | Event::Started
+        | Event::NotStarted { .. }
+        | Event::Exited { .. }
+        | Event::Drained
+        | Event::Due => (Phase::Collecting { end }, Deed::Nothing),
     }
 }
 
@@ -201,10 +255,12 @@ fn waiting(event: &Event) -> (Phase, Deed) {
         Event::Turn => (Phase::Starting { stop: None }, Deed::Launch),
         &Event::Stop(why) => end(why.outcome_unstarted(), None, Held::Nothing),
         Event::Recall => end(Some(Outcome::Recalled), None, Held::Nothing),
-        Event::Started
+        Event::Staged
+        | Event::Started
         | Event::NotStarted { .. }
         | Event::Exited { .. }
         | Event::Drained
+        | Event::Collected
         | Event::Due => (Phase::Waiting, Deed::Nothing),
     }
 }
@@ -226,9 +282,13 @@ fn starting(stop: Option<Why>, event: &Event) -> (Phase, Deed) {
             let why = stop.map_or(why, |first| first.and(why));
             (Phase::Starting { stop: Some(why) }, Deed::Nothing)
         }
-        Event::Turn | Event::Recall | Event::Exited { .. } | Event::Drained | Event::Due => {
-            (Phase::Starting { stop }, Deed::Nothing)
-        }
+        Event::Staged
+        | Event::Turn
+        | Event::Recall
+        | Event::Exited { .. }
+        | Event::Drained
+        | Event::Collected
+        | Event::Due => (Phase::Starting { stop }, Deed::Nothing),
     }
 }
 
@@ -237,7 +297,9 @@ fn running(event: &Event) -> (Phase, Deed) {
         &Event::Stop(why) => (Phase::Stopping { why }, Deed::Terminate),
         Event::Due => (Phase::Stopping { why: Why::TimedOut }, Deed::Terminate),
         &Event::Exited { exit, drained } => exited(None, exit, drained),
-        Event::Turn
+        Event::Staged
+        | Event::Collected
+        | Event::Turn
         | Event::Recall
         | Event::Started
         | Event::NotStarted { .. }
@@ -250,7 +312,9 @@ fn stopping(why: Why, event: &Event) -> (Phase, Deed) {
         &Event::Stop(later) => (Phase::Stopping { why: why.and(later) }, Deed::Hasten),
         Event::Due => (Phase::Killed { why }, Deed::Kill),
         &Event::Exited { exit, drained } => exited(Some(why), exit, drained),
-        Event::Turn
+        Event::Staged
+        | Event::Collected
+        | Event::Turn
         | Event::Recall
         | Event::Started
         | Event::NotStarted { .. }
@@ -262,7 +326,9 @@ fn killed(why: Why, event: &Event) -> (Phase, Deed) {
     match event {
         &Event::Stop(later) => (Phase::Killed { why: why.and(later) }, Deed::Nothing),
         &Event::Exited { exit, drained } => exited(Some(why), exit, drained),
-        Event::Turn
+        Event::Staged
+        | Event::Collected
+        | Event::Turn
         | Event::Recall
         | Event::Started
         | Event::NotStarted { .. }
@@ -274,8 +340,8 @@ fn killed(why: Why, event: &Event) -> (Phase, Deed) {
 fn draining(why: Option<Why>, exit: Exit, event: &Event) -> (Phase, Deed) {
     match event {
         Event::Stop(Why::Stale) => (Phase::Draining { why: Some(Why::Stale), exit }, Deed::Nothing),
-        Event::Drained => end(outcome(why, exit), Some(exit), Held::Nothing),
-        Event::Due => end(outcome(why, exit), Some(exit), Held::Output),
+        Event::Drained => finish(why, exit, Held::Nothing),
+        Event::Due => finish(why, exit, Held::Output),
         // It has ended by itself: that somebody wanted it to end changes nothing any more.
         Event::Stop(
             Why::Cancelled
@@ -285,6 +351,8 @@ fn draining(why: Option<Why>, exit: Exit, event: &Event) -> (Phase, Deed) {
             | Why::LeaseLost
             | Why::Leaving,
         )
+        | Event::Staged
+        | Event::Collected
         | Event::Turn
         | Event::Recall
         | Event::Started

@@ -1,5 +1,6 @@
 //! The agent's session: the one door of this crate.
 
+mod files;
 mod life;
 mod link;
 mod orders;
@@ -43,6 +44,18 @@ struct Job {
     unended: usize,
     /// Whether no more tasks will come without a new definition.
     forgotten: bool,
+    inputs: Inputs,
+}
+
+/// How far the inputs of a job are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Inputs {
+    /// There are some, and nobody was told to bring them.
+    Elsewhere,
+    /// They are on their way.
+    Coming,
+    /// They are on this node, or there are none.
+    Here,
 }
 
 /// How the scheduler is reached.
@@ -83,9 +96,16 @@ impl Session {
             Input::LinkDown { contact } => self.link_down(contact),
             Input::Define { job, spec, tasks } => self.define(job, *spec, tasks),
             Input::Forget(job) => self.forget(job, actions),
-            Input::Start { attempt, rendezvous } => self.start(attempt, rendezvous.as_ref(), now),
+            Input::Start { attempt, rendezvous } => {
+                self.start(attempt, rendezvous.as_ref(), now, actions);
+            }
             Input::Stop(attempt, reason) => self.stop(attempt, reason, now, actions),
             Input::Acknowledged(through) => self.acknowledged(through),
+            Input::Staged(job) => self.staged(job, now, actions),
+            Input::NotStaged { job, detail } => self.not_staged(job, &detail, now, actions),
+            Input::Collected { attempt, artefacts, missing } => {
+                self.collected(attempt, artefacts, missing, now, actions);
+            }
             Input::Started { attempt } => self.step(attempt, &Event::Started, now, actions),
             Input::NotStarted { attempt, detail } => {
                 self.step(attempt, &Event::NotStarted { detail }, now, actions);

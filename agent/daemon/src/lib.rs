@@ -8,6 +8,7 @@
 //! | `join`, `identity`, `enrol` | trade a join token for a certificate, and keep it |
 //! | `inventory` | what the machine has |
 //! | `link` | one gRPC stream to the scheduler, and reports over it |
+//! | `transfer` | artefacts to and from the scheduler's store |
 //! | `tasks` | processes: launch, read, signal, reap, clean up |
 //!
 //! Tasks are children of this process, each in its own process group. Control groups, namespaces and
@@ -32,6 +33,7 @@ mod options;
 mod sandbox;
 mod service;
 mod tasks;
+pub mod transfer;
 
 pub use error::{Error, Malformed};
 pub use identity::is_enrolled;

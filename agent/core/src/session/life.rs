@@ -14,6 +14,7 @@ impl Session {
             return;
         };
         let was_waiting = attempt.phase == Phase::Waiting;
+        let was_collecting = matches!(attempt.phase, Phase::Collecting { .. });
         let phase = std::mem::replace(&mut attempt.phase, Phase::Ended);
         let (phase, deed) = phase.after(event);
         attempt.phase = phase;
@@ -36,11 +37,16 @@ impl Session {
                 actions.push(Action::Signal { attempt: id, signal: Signal::Kill });
             }
             Deed::Drain => self.drain(id, now),
-            Deed::End(end) => self.end(id, was_waiting, end, now, actions),
+            Deed::Finish(end) => self.finish(id, end, now, actions),
+            Deed::End(end) => {
+                let collected = was_collecting.then_some(Action::Discard(id));
+                self.end(id, was_waiting, end, now, actions);
+                actions.extend(collected);
+            }
         }
     }
 
-    fn set_due(&mut self, id: RankId, at: Option<Moment>) {
+    pub(super) fn set_due(&mut self, id: RankId, at: Option<Moment>) {
         if let Some(attempt) = self.attempts.get_mut(&id) {
             self.timers.set(&mut attempt.due, id, at);
         }
@@ -80,11 +86,13 @@ impl Session {
         let attempt = self.attempts.get(&id)?;
         let why = match attempt.phase {
             Phase::Stopping { why } => why,
-            Phase::Waiting
+            Phase::Staging
+            | Phase::Waiting
             | Phase::Starting { .. }
             | Phase::Running
             | Phase::Killed { .. }
             | Phase::Draining { .. }
+            | Phase::Collecting { .. }
             | Phase::Ended => Why::Stale,
         };
         Some(now.steady + self.grace(why, attempt.definition.spec.grace))
@@ -99,7 +107,7 @@ impl Session {
     }
 
     /// It is over.
-    fn end(
+    pub(super) fn end(
         &mut self,
         id: RankId,
         was_waiting: bool,
@@ -160,7 +168,7 @@ impl Session {
                 let (offset, keep) = attempt.wrote(stream, data, bound);
                 self.outbox.push_output(id, stream, offset, keep);
             }
-            Phase::Waiting | Phase::Ended => {}
+            Phase::Staging | Phase::Waiting | Phase::Collecting { .. } | Phase::Ended => {}
         }
     }
 }

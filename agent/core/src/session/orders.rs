@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use repower_model::{AttemptId, JobId, JobSpec, Outcome, RankId, Rendezvous, StopReason, Usage};
 
-use super::{Job, Session};
+use super::{Inputs, Job, Session};
 use crate::attempt::Attempt;
-use crate::phase::{Event, Why};
+use crate::phase::{Event, Phase, Why};
 use crate::{Action, Definition, Now, Report};
 
 impl Session {
@@ -17,7 +17,9 @@ impl Session {
             return;
         }
         let definition = Arc::new(Definition { job, spec, tasks });
-        self.jobs.insert(job, Job { definition, unended: 0, forgotten: false });
+        let inputs =
+            if definition.spec.inputs.is_empty() { Inputs::Here } else { Inputs::Elsewhere };
+        self.jobs.insert(job, Job { definition, unended: 0, forgotten: false, inputs });
     }
 
     pub(super) fn forget(&mut self, job: JobId, actions: &mut Vec<Action>) {
@@ -40,6 +42,7 @@ impl Session {
         attempt: AttemptId,
         rendezvous: Option<&Arc<Rendezvous>>,
         now: Now,
+        actions: &mut Vec<Action>,
     ) {
         // Who leaves gives nothing back: the scheduler would place it here again. With the goodbye it
         // ends whatever it placed here that never ran.
@@ -48,11 +51,17 @@ impl Session {
         }
         let ranks = rendezvous.map_or(0..1, |rendezvous| rendezvous.local());
         for rank in ranks {
-            self.start_one(attempt.rank(rank), rendezvous.cloned(), now);
+            self.start_one(attempt.rank(rank), rendezvous.cloned(), now, actions);
         }
     }
 
-    fn start_one(&mut self, attempt: RankId, rendezvous: Option<Arc<Rendezvous>>, now: Now) {
+    fn start_one(
+        &mut self,
+        attempt: RankId,
+        rendezvous: Option<Arc<Rendezvous>>,
+        now: Now,
+        actions: &mut Vec<Action>,
+    ) {
         if self.attempts.contains_key(&attempt) {
             return;
         }
@@ -71,9 +80,17 @@ impl Session {
             return self.refuse(attempt, Outcome::Lost { detail }, now);
         }
         known.unended += 1;
+        let inputs = known.inputs;
+        if inputs == Inputs::Elsewhere {
+            known.inputs = Inputs::Coming;
+            actions.push(Action::Stage(Arc::clone(&definition)));
+        }
         self.unended += 1;
-        self.attempts.insert(attempt, Attempt::new(definition, rendezvous));
-        self.slots.push(attempt);
+        let phase = if inputs == Inputs::Here { Phase::Waiting } else { Phase::Staging };
+        self.attempts.insert(attempt, Attempt::new(definition, rendezvous, phase));
+        if inputs == Inputs::Here {
+            self.slots.push(attempt);
+        }
     }
 
     /// Gives back an attempt that cannot be started here at all.

@@ -1,5 +1,6 @@
 //! The rules of the agent, one a test.
 
+mod files;
 mod gang;
 mod life;
 mod link;
@@ -144,6 +145,9 @@ impl World {
         let launched = |action| match action {
             Action::Launch { attempt, .. } => attempt,
             other @ (Action::Signal { .. }
+            | Action::Stage(_)
+            | Action::Collect { .. }
+            | Action::Discard(_)
             | Action::CloseOutput { .. }
             | Action::ResumeReading
             | Action::ForgetJob(_)) => panic!("{other:?}"),

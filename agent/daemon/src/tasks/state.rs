@@ -91,14 +91,30 @@ impl State {
     pub(super) fn handle(&mut self, input: Input<'_>, now: Now, tasks: &Tasks) {
         let mut actions = std::mem::take(&mut self.actions);
         self.session.handle(input, now, &mut actions);
+        let mut answers = Vec::new();
         for action in actions.drain(..) {
-            self.perform(action, tasks);
+            answers.extend(self.perform(action, tasks));
+        }
+        for answer in answers {
+            self.session.handle(answer, now, &mut actions);
+            for action in std::mem::take(&mut actions) {
+                self.perform(action, tasks);
+            }
         }
         self.actions = actions;
     }
 
-    fn perform(&mut self, action: Action, tasks: &Tasks) {
+    fn perform(&mut self, action: Action, tasks: &Tasks) -> Option<Input<'static>> {
         match action {
+            Action::Stage(definition) => {
+                let detail = "this agent cannot bring inputs to its node".to_owned();
+                return Some(Input::NotStaged { job: definition.job, detail });
+            }
+            Action::Collect { attempt, definition } => {
+                let (artefacts, missing) = (Vec::new(), definition.spec.outputs.clone());
+                return Some(Input::Collected { attempt, artefacts, missing });
+            }
+            Action::Discard(_) => {}
             Action::Launch { attempt, definition, rendezvous } => {
                 self.launches.push_back(Launch { attempt, definition, rendezvous });
             }
@@ -117,6 +133,7 @@ impl State {
             }
             Action::ForgetJob(job) => tasks.jobs.forget(job),
         }
+        None
     }
 
     fn serial(&self, attempt: RankId) -> Option<u64> {

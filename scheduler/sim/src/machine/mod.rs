@@ -190,16 +190,30 @@ impl Machine {
         };
         let mut actions = Vec::new();
         agent.session.handle(input, self.clock.at(now), &mut actions);
+        let (mut staged, mut collected) = (Vec::new(), Vec::new());
         for action in actions {
             match action {
                 Action::Launch { attempt, definition, .. } => {
                     self.launch(attempt, &definition.spec, now, deeds);
                 }
                 Action::Signal { attempt, signal } => self.signal(attempt, signal, now, deeds),
-                Action::CloseOutput { .. } | Action::ResumeReading | Action::ForgetJob(_) => {}
+                Action::Stage(definition) => staged.push(definition.job),
+                Action::Collect { attempt, .. } => collected.push(attempt),
+                Action::Discard(_)
+                | Action::CloseOutput { .. }
+                | Action::ResumeReading
+                | Action::ForgetJob(_) => {}
             }
         }
         self.settle(now, deeds);
+        // Files are there at once.
+        for job in staged {
+            self.tell(Input::Staged(job), now, deeds);
+        }
+        for attempt in collected {
+            let (artefacts, missing) = (Vec::new(), Vec::new());
+            self.tell(Input::Collected { attempt, artefacts, missing }, now, deeds);
+        }
     }
 
     /// What follows from any change: the next timer, reports, and the end of an agent that leaves.

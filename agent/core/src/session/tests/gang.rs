@@ -38,6 +38,9 @@ fn one_order_starts_all_ranks_of_this_node_each_with_what_it_must_know() {
         .filter_map(|action| match action {
             Action::Launch { attempt, rendezvous, .. } => Some((attempt, rendezvous)),
             Action::Signal { .. }
+            | Action::Stage(_)
+            | Action::Collect { .. }
+            | Action::Discard(_)
             | Action::CloseOutput { .. }
             | Action::ResumeReading
             | Action::ForgetJob(_) => None,

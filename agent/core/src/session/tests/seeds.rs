@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use repower_model::{JobSpec, RankId, Span, StopReason};
+use repower_model::{Hash, InputFile, JobId, JobSpec, RankId, Source, Span, StopReason};
 
 use super::{World, attempt, spec, start, terms};
 use crate::{Action, Input, Report, Signal, Status};
@@ -30,15 +30,36 @@ struct Story {
     stale: BTreeSet<RankId>,
     ended: BTreeSet<RankId>,
     printed: BTreeMap<RankId, u64>,
+    /// What the job is, now and on later links.
+    spec: JobSpec,
+    /// Whether the inputs are asked for.
+    staging: bool,
+    collecting: BTreeSet<RankId>,
+    kept: BTreeSet<RankId>,
+    /// Processes that have ended, and whose folders were given up.
+    over: BTreeSet<RankId>,
+    discarded: BTreeSet<RankId>,
     received: u64,
     linked: bool,
 }
 
 impl Story {
     fn new(seed: u64) -> Self {
-        let spec = JobSpec { time_limit: Some(Span::from_secs(20)), ..spec() };
+        let mut spec = JobSpec { time_limit: Some(Span::from_secs(20)), ..spec() };
+        if seed % 2 == 1 {
+            let source = Source::Stored { digest: Hash([7; 32]), bytes: 7 };
+            let path = "data".into();
+            spec.inputs.push(InputFile { source, path, unpack: false, executable: false });
+            spec.outputs.push("out".into());
+        }
         Self {
-            world: World::with(spec),
+            world: World::with(spec.clone()),
+            spec,
+            staging: false,
+            collecting: BTreeSet::new(),
+            kept: BTreeSet::new(),
+            over: BTreeSet::new(),
+            discarded: BTreeSet::new(),
             dice: Dice(seed + 1),
             launching: BTreeSet::new(),
             running: BTreeSet::new(),
@@ -59,7 +80,7 @@ impl Story {
 
     /// Something happens.
     fn go_on(&mut self) {
-        match self.dice.roll(12) {
+        match self.dice.roll(14) {
             0 | 1 if self.linked => {
                 let next = attempt(u32::try_from(self.dice.roll(400)).unwrap());
                 if self.ordered.insert(next) {
@@ -99,6 +120,8 @@ impl Story {
                 self.world.tell(Input::Timer);
             }
             10 if self.dice.roll(4) == 0 => self.flap(),
+            11 => self.answer_stage(),
+            12 => self.answer_collect(),
             _ if self.linked && self.dice.roll(10) == 0 => {
                 // The link breaks under a message.
                 drop(self.world.sent());
@@ -121,8 +144,28 @@ impl Story {
         }
     }
 
+    fn answer_stage(&mut self) {
+        if std::mem::take(&mut self.staging) {
+            let job = JobId(1);
+            self.world.tell(if self.dice.roll(3) == 0 {
+                Input::NotStaged { job, detail: "no".into() }
+            } else {
+                Input::Staged(job)
+            });
+        }
+    }
+
+    fn answer_collect(&mut self) {
+        if let Some(attempt) = self.one_of(&self.collecting.clone()) {
+            self.collecting.remove(&attempt);
+            let (artefacts, missing) = (Vec::new(), vec!["out".into()]);
+            self.world.tell(Input::Collected { attempt, artefacts, missing });
+        }
+    }
+
     fn exit(&mut self, one: RankId) {
         self.running.remove(&one);
+        self.over.insert(one);
         let drained = self.dice.roll(2) == 0;
         if !drained {
             self.draining.insert(one);
@@ -134,7 +177,7 @@ impl Story {
         self.linked = !self.linked;
         if self.linked {
             self.world.tell(Input::LinkUp(terms()));
-            self.world.define(1, JobSpec { time_limit: Some(Span::from_secs(20)), ..spec() });
+            self.world.define(1, self.spec.clone());
         } else {
             self.world.tell(Input::LinkDown { contact: self.world.now.steady });
         }
@@ -157,9 +200,13 @@ impl Story {
 
     fn note(&mut self, report: Report) {
         match report {
-            Report::Started { attempt, .. }
-            | Report::Kept { attempt, .. }
-            | Report::Stopping { attempt, .. } => assert!(!self.ended.contains(&attempt)),
+            Report::Started { attempt, .. } | Report::Stopping { attempt, .. } => {
+                assert!(!self.ended.contains(&attempt));
+            }
+            Report::Kept { attempt, .. } => {
+                assert!(!self.ended.contains(&attempt));
+                assert!(self.kept.insert(attempt), "kept twice");
+            }
             Report::Output { attempt, offset, data, .. } => {
                 assert!(!self.ended.contains(&attempt), "output after the end");
                 let printed = self.printed.entry(attempt).or_default();
@@ -186,7 +233,22 @@ impl Story {
                 Action::Signal { signal: Signal::Terminate | Signal::Checkpoint(_), .. }
                 | Action::ResumeReading => {}
                 Action::CloseOutput { attempt } => assert!(self.draining.remove(&attempt)),
+                Action::Stage(_) => {
+                    assert!(!self.staging, "asked for twice");
+                    self.staging = true;
+                }
+                Action::Collect { attempt, .. } => {
+                    assert!(self.over.contains(&attempt) && !self.discarded.contains(&attempt));
+                    assert!(self.collecting.insert(attempt), "collected twice");
+                }
+                Action::Discard(attempt) => {
+                    assert!(self.over.contains(&attempt));
+                    assert!(self.discarded.insert(attempt), "discarded twice");
+                    self.collecting.remove(&attempt);
+                }
                 Action::ForgetJob(_) => {
+                    // Who brings the inputs stops.
+                    self.staging = false;
                     assert!(self.launching.is_empty() && self.running.is_empty());
                 }
             }
@@ -201,7 +263,9 @@ impl Story {
         self.world.tell(Input::Leave);
         self.obey();
         while !self.world.session.is_settled() {
+            self.answer_stage();
             self.answer_launch();
+            self.answer_collect();
             if self.world.session.wake_at().is_some() {
                 self.world.wake();
             }
@@ -209,8 +273,12 @@ impl Story {
             self.receive();
             self.world.tell(Input::Acknowledged(self.received));
         }
+        self.obey();
         assert_eq!(self.world.session.wake_at(), None);
         assert_eq!(self.world.session.held().count(), 0);
+        if !self.spec.outputs.is_empty() {
+            assert_eq!(self.discarded, self.over, "each folder is given up once");
+        }
         let silent: BTreeSet<_> = self.ordered.difference(&self.ended).copied().collect();
         assert!(silent.is_subset(&self.stale), "{:?} never ended", silent.difference(&self.stale));
     }
