@@ -7,7 +7,7 @@ use std::{fs, io};
 use crate::Beneath;
 
 /// The most files that one attempt brings back.
-pub const MOST: usize = 10_000;
+pub const MOST: usize = 4096;
 
 /// The most files and folders that are looked at.
 const LOOKED_AT: usize = 1_000_000;

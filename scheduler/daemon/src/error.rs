@@ -26,6 +26,13 @@ pub enum Error {
     /// The file for what tasks print cannot be opened.
     #[error(transparent)]
     Output(#[from] FileError),
+    /// The store of artefacts cannot be opened.
+    #[error("the store of artefacts cannot be opened")]
+    Artefacts {
+        /// Why not.
+        #[source]
+        source: repower_artefacts::Fault,
+    },
     /// The ledger cannot be read.
     #[error("the ledger cannot be read")]
     Read(#[source] ReadError),
@@ -126,6 +133,7 @@ impl Error {
             Self::BadOption { .. } => "correct the option",
             Self::Ledger(error) => error.hint(),
             Self::Output(error) => error.hint(),
+            Self::Artefacts { source } => source.hint(),
             Self::Read(_) => {
                 "run `repower ledger verify --data FOLDER` on the data folder, and restore it from a backup if it is damaged"
             }

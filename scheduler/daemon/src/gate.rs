@@ -28,6 +28,8 @@ pub(crate) enum Who {
     Person,
     /// Whoever shows a certificate of a node.
     Node,
+    /// Whoever shows either.
+    PersonOrNode,
 }
 
 /// Who may call what. What is not here cannot be called.
@@ -37,6 +39,7 @@ pub(crate) const RULES: &[(&str, Who)] = &[
     ("/repower.v1.Jobs/Show", Who::Person),
     ("/repower.v1.Jobs/Attempts", Who::Person),
     ("/repower.v1.Jobs/Watch", Who::Person),
+    ("/repower.v1.Jobs/Outputs", Who::Person),
     ("/repower.v1.Jobs/Logs", Who::Person),
     ("/repower.v1.Jobs/Cancel", Who::Person),
     ("/repower.v1.Jobs/Resubmit", Who::Person),
@@ -58,6 +61,10 @@ pub(crate) const RULES: &[(&str, Who)] = &[
     ("/repower.v1.Ledger/Export", Who::Person),
     ("/repower.v1.Ledger/ProveInclusion", Who::Person),
     ("/repower.v1.Ledger/ProveConsistency", Who::Person),
+    // Which artefacts an agent may have, the service decides.
+    ("/repower.v1.Artefacts/Stat", Who::PersonOrNode),
+    ("/repower.v1.Artefacts/Put", Who::PersonOrNode),
+    ("/repower.v1.Artefacts/Get", Who::PersonOrNode),
     ("/repower.v1.Policies/Show", Who::Person),
     // The secret of a join token is in the request.
     ("/repower.v1.Agents/Enrol", Who::Anyone),
@@ -103,6 +110,14 @@ pub(crate) fn node<T>(request: &tonic::Request<T>) -> Result<NodeId, Status> {
     }
 }
 
+/// Whoever makes a call that people and nodes may make.
+pub(crate) fn caller<T>(request: &tonic::Request<T>) -> Result<Caller, Status> {
+    match request.extensions().get::<Caller>() {
+        Some(caller @ (Caller::Person(_) | Caller::Node(_))) => Ok(caller.clone()),
+        Some(Caller::Anyone) | None => Err(no_token().into()),
+    }
+}
+
 /// Lets a call through, with its [`Caller`], or answers it.
 pub(crate) async fn keep(
     State(published): State<Arc<Published>>,
@@ -118,6 +133,12 @@ pub(crate) async fn keep(
         Who::Anyone => Ok(Caller::Anyone),
         Who::Person => by_token(request.headers(), &published),
         Who::Node => by_certificate(request.extensions().get::<Peer>(), &published),
+        Who::PersonOrNode => match request.extensions().get::<Peer>() {
+            Some(peer @ Peer(Some(_))) if !request.headers().contains_key(AUTHORIZATION) => {
+                by_certificate(Some(peer), &published)
+            }
+            _ => by_token(request.headers(), &published),
+        },
     };
     match caller {
         Ok(caller) => {

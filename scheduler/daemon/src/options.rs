@@ -28,6 +28,14 @@ pub struct Options {
     pub heartbeat_ms: u64,
     /// The bound of each output stream of a task.
     pub output_bytes: u64,
+    /// Where the files of jobs are: a folder, or `s3://BUCKET/PREFIX` with endpoint, region and credentials from the
+    /// variables `AWS_*` of the environment; none: the folder `artefacts` in `data`. What is on its way to a bucket
+    /// comes through that folder.
+    pub artefacts: Option<String>,
+    /// A file of such variables, one `NAME=VALUE` a line, which only its owner may read; what it says wins.
+    pub artefacts_credentials: Option<PathBuf>,
+    /// How long the inputs of an ended job are kept, so that it can be submitted again.
+    pub keep_inputs_hours: u32,
     /// A snapshot is taken after this many facts, but not more often than every ten seconds.
     pub snapshot_facts: u64,
     /// The most connections at one time.
@@ -45,6 +53,9 @@ impl Default for Options {
             lease_ms: 60_000,
             heartbeat_ms: 0,
             output_bytes: 64 << 20,
+            artefacts: None,
+            artefacts_credentials: None,
+            keep_inputs_hours: 7 * 24,
             snapshot_facts: 20_000,
             connections: 20_000,
         }
@@ -82,6 +93,10 @@ impl Options {
             return bad(option, "is 0, but must be at least 1".to_owned());
         }
         Ok(())
+    }
+
+    pub(crate) fn keep_inputs(&self) -> Span {
+        Span::from_secs(u64::from(self.keep_inputs_hours) * 3600)
     }
 
     pub(crate) fn lease(&self) -> Span {

@@ -19,6 +19,7 @@ use tokio::task::JoinSet;
 use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 
+use crate::artefacts::{self, Artefacts};
 use crate::follower::{Charge, follower};
 use crate::journal::{self, Replayed};
 use crate::keeper::{self, Keeper, Loop, Parts};
@@ -62,6 +63,7 @@ pub async fn run(
     let port = Port::open(options.listen).await?;
     let Replayed { journal, engine, snapshot } = journal::open(&options.data, &options.cell)?;
     let output = Output::open(&options.data)?;
+    let artefacts = Artefacts::open(&options)?;
     let authority = Authority::open(&options.data, &options.cell, clock::now())?;
     let tls = tls::config(&options.data, &authority, &options.names, clock::now())?;
 
@@ -107,6 +109,7 @@ pub async fn run(
         history,
         printed: tails,
         printer,
+        artefacts,
         links,
         notices,
         metrics,
@@ -205,6 +208,8 @@ async fn serve(
     shared.restart_leases();
     let watching = Arc::clone(&shared);
     crew.spawn(async move { watching.watch_leases().await });
+    let sweeping = Arc::clone(&shared);
+    crew.spawn(async move { artefacts::sweep(&sweeping).await });
 
     let facts = shared.published.read().seq;
     tracing::info!(%address, cell = shared.options.cell, facts, "the scheduler serves");

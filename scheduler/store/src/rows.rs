@@ -4,7 +4,8 @@
 //! only what it changes; what it does not name stays.
 
 use repower_model::{
-    AttemptId, Fault, JobId, JobState, Key, NodeId, Outcome, RankId, Sequel, Timestamp, Usage,
+    Artefact, AttemptId, Fault, JobId, JobState, Key, NodeId, Outcome, RankId, Sequel, Timestamp,
+    Usage,
 };
 
 /// A change to a projection.
@@ -59,6 +60,15 @@ pub enum Row {
         /// How.
         ended: Box<RankEnded>,
     },
+    /// A job was submitted with artefacts of the store as its inputs.
+    InputsGiven {
+        /// Which job.
+        job: JobId,
+        /// Where they go, and what they are.
+        inputs: Vec<Artefact>,
+    },
+    /// The outputs of a process were brought back.
+    OutputsKept(Collection),
     /// A node joined or changed. The row is replaced.
     Node(Box<NodeRow>),
 }
@@ -202,6 +212,17 @@ pub struct RankRow {
     pub started: Option<Timestamp>,
     /// How it ended; `None` while it goes on.
     pub ended: Option<RankEnded>,
+}
+
+/// What was brought back of a process: a row of the table `collections`, with those of `outputs`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Collection {
+    /// Which process.
+    pub id: RankId,
+    /// The files, ascending by path.
+    pub artefacts: Vec<Artefact>,
+    /// What of the job's patterns matched nothing, and what could not be brought back and why.
+    pub missing: Vec<String>,
 }
 
 /// A row of the table `nodes`.

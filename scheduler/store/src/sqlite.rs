@@ -6,6 +6,7 @@
 
 mod append;
 mod attempts;
+mod files;
 mod jobs;
 mod ledger;
 mod lock;

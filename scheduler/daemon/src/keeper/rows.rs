@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use prost::Message as _;
 use repower_core::fact::{AttemptEnded, Entry, Fact, JobSubmitted};
 use repower_core::state::{Job, State};
-use repower_model::{AttemptId, JobId, JobState, NodeId, TaskId, Timestamp};
+use repower_model::{Artefact, AttemptId, JobId, JobState, NodeId, Source, TaskId, Timestamp};
 use repower_proto::v1;
-use repower_store::rows::{self, AttemptPlaced, JobEnded, JobRow, NodeRow, Row};
+use repower_store::rows::{self, AttemptPlaced, Collection, JobEnded, JobRow, NodeRow, Row};
 
 /// Makes rows of facts. Remembers of live work what later rows need.
 #[derive(Debug)]
@@ -40,6 +40,7 @@ impl Projector {
         for entry in entries {
             rows.extend(self.row(entry, state, &mut touched));
             rows.extend(ranks(&entry.fact, state));
+            rows.extend(files(&entry.fact));
         }
         rows.extend(touched.jobs.iter().filter_map(|job| self.changed(state.job(*job)?)));
         let nodes = touched.nodes.into_iter();
@@ -191,6 +192,23 @@ fn ranks(fact: &Fact, state: &State) -> Vec<Row> {
         return vec![Row::RankEnded { id: ended.rank, ended: Box::new(row) }];
     }
     Vec::new()
+}
+
+/// The row about files that a fact brings.
+fn files(fact: &Fact) -> Option<Row> {
+    if let Fact::OutputsKept(kept) = fact {
+        let (artefacts, missing) = (kept.artefacts.clone(), kept.missing.clone());
+        return Some(Row::OutputsKept(Collection { id: kept.rank, artefacts, missing }));
+    }
+    let Fact::JobSubmitted(submitted) = fact else { return None };
+    let stored = submitted.spec.inputs.iter().filter_map(|input| match input.source {
+        Source::Stored { digest, bytes } => {
+            Some(Artefact { path: input.path.clone(), bytes, digest })
+        }
+        Source::Url { .. } => None,
+    });
+    let inputs: Vec<Artefact> = stored.collect();
+    (!inputs.is_empty()).then_some(Row::InputsGiven { job: submitted.job, inputs })
 }
 
 fn name_of(node: NodeId, state: &State) -> String {

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use repower_artefacts::check_path;
+use repower_artefacts::outputs::MOST as MOST_FILES;
 use repower_core::fact::OutputsKept;
 use repower_core::input::{Input, Report};
 use repower_model::{Artefact, NodeId, Outcome, RankId, Timestamp};
@@ -246,14 +248,17 @@ fn sort(reports: Vec<v1::Report>) -> Result<(Vec<Chunk>, Vec<Report>), ConvertEr
 
 /// The outputs of a process, with bounded texts.
 fn outputs(kept: v1::Kept) -> Result<OutputsKept, ConvertError> {
-    let artefacts = kept.artefacts.into_iter().map(Artefact::try_from);
-    Ok(OutputsKept {
-        rank: rank(kept.attempt)?,
-        artefacts: artefacts
-            .collect::<Result<_, _>>()
-            .map_err(|error| error.within("kept.artefacts"))?,
-        missing: kept.missing.into_iter().map(short).collect(),
-    })
+    let artefacts = kept.artefacts.into_iter().take(MOST_FILES).map(Artefact::try_from);
+    let artefacts: Vec<Artefact> =
+        artefacts.collect::<Result<_, _>>().map_err(|error| error.within("kept.artefacts"))?;
+    // Whoever fetches them checks that, too; but a path that leads out is nothing to keep for ever.
+    let (artefacts, bad): (Vec<_>, Vec<_>) =
+        artefacts.into_iter().partition(|artefact| check_path(&artefact.path).is_ok());
+    let mut missing: Vec<String> = kept.missing.into_iter().take(MOST_FILES).map(short).collect();
+    missing.extend(bad.into_iter().map(|artefact| {
+        short(format!("{}: its path leads out of the working folder", artefact.path))
+    }));
+    Ok(OutputsKept { rank: rank(kept.attempt)?, artefacts, missing })
 }
 
 fn outcome(outcome: Option<v1::Outcome>) -> Result<v1::Outcome, ConvertError> {

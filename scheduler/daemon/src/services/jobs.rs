@@ -10,7 +10,7 @@ use repower_proto::v1::jobs_server::Jobs;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
-use super::{attempts, check_reason, list, logs, plan, resubmit, submit, watch, why};
+use super::{attempts, check_reason, list, logs, outputs, plan, resubmit, submit, watch, why};
 use crate::gate;
 use crate::shared::Shared;
 
@@ -58,6 +58,13 @@ impl Jobs for Service {
     ) -> Result<Response<Self::WatchStream>, Status> {
         let stream = watch::watch(&self.0, request.into_inner()).await?;
         Ok(Response::new(stream))
+    }
+
+    async fn outputs(
+        &self,
+        request: Request<v1::OutputsRequest>,
+    ) -> Result<Response<v1::OutputsReply>, Status> {
+        Ok(Response::new(outputs::outputs(&self.0, request.into_inner()).await?))
     }
 
     type LogsStream = ReceiverStream<Result<v1::LogChunk, Status>>;

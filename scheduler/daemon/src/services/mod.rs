@@ -2,12 +2,14 @@
 
 mod access;
 mod agents;
+mod artefacts;
 mod attempts;
 mod jobs;
 mod ledger;
 mod list;
 mod logs;
 mod nodes;
+mod outputs;
 mod plan;
 mod policies;
 mod reservations;
@@ -22,6 +24,7 @@ use std::sync::Arc;
 use repower_proto::v1;
 use repower_proto::v1::access_server::AccessServer;
 use repower_proto::v1::agents_server::AgentsServer;
+use repower_proto::v1::artefacts_server::ArtefactsServer;
 use repower_proto::v1::jobs_server::JobsServer;
 use repower_proto::v1::ledger_server::LedgerServer;
 use repower_proto::v1::nodes_server::NodesServer;
@@ -51,6 +54,7 @@ pub(crate) fn routes(shared: &Arc<Shared>) -> (Routes, Vec<&'static str>) {
         .add_service(NodesServer::new(nodes::Service(share())))
         .add_service(AccessServer::new(access::Service(share())))
         .add_service(LedgerServer::new(ledger::Service(share())))
+        .add_service(ArtefactsServer::new(artefacts::Service(share())))
         .add_service(PoliciesServer::new(policies::Service(share())))
         .add_service(agents);
     let names = vec![
@@ -58,6 +62,7 @@ pub(crate) fn routes(shared: &Arc<Shared>) -> (Routes, Vec<&'static str>) {
         v1::nodes_server::SERVICE_NAME,
         v1::access_server::SERVICE_NAME,
         v1::ledger_server::SERVICE_NAME,
+        v1::artefacts_server::SERVICE_NAME,
         v1::policies_server::SERVICE_NAME,
         v1::agents_server::SERVICE_NAME,
     ];

@@ -34,6 +34,7 @@ pub(super) async fn spec_of(
 ) -> Result<v1::SubmitReply, Status> {
     let spec_hash = hash_of(&spec.encode_to_vec());
     let spec = read(spec)?;
+    shared.artefacts.check(&spec).await?;
     let submit = Submit { key, submitter, spec, spec_hash, past: Vec::new() };
     let answer = shared.keeper.ask(Input::Submit(Box::new(submit))).await?;
     let Answer::Job { job, created, tasks, hold } = answer else {

@@ -4,6 +4,7 @@
 
 mod access;
 mod agent;
+mod artefacts;
 mod durable;
 mod jobs;
 mod links;

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use repower_model::AttemptId;
 use rusqlite::Connection;
 
-use super::{attempts, jobs, nodes, ranks};
+use super::{attempts, files, jobs, nodes, ranks};
 use crate::rows::Row;
 
 /// Writes the rows in order.
@@ -29,6 +29,8 @@ pub(super) fn rows(connection: &Connection, rows: &[Row]) -> rusqlite::Result<()
             }
             Row::RankStarted { id, started } => ranks::started(connection, *id, *started)?,
             Row::RankEnded { id, ended } => ranks::ended(connection, *id, ended)?,
+            Row::InputsGiven { job, inputs } => files::given(connection, *job, inputs)?,
+            Row::OutputsKept(kept) => files::kept(connection, kept)?,
             Row::Node(node) => nodes::write(connection, node)?,
         }
     }
@@ -51,6 +53,8 @@ fn told_whole(rows: &[Row]) -> BTreeSet<AttemptId> {
         | Row::RankPlaced { .. }
         | Row::RankStarted { .. }
         | Row::RankEnded { .. }
+        | Row::InputsGiven { .. }
+        | Row::OutputsKept(_)
         | Row::Node(_) => None,
     });
     ends.collect()

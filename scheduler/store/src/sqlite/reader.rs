@@ -3,16 +3,16 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use repower_model::{IndexRange, JobId, Key, RankId, TaskId};
+use repower_model::{Hash as Digest, IndexRange, JobId, Key, RankId, TaskId, Timestamp};
 use rusqlite::OptionalExtension as _;
 
 use super::schema::LEDGER;
-use super::{AttemptFilter, JobFilter, attempts, jobs, ledger, nodes, ranks};
+use super::{AttemptFilter, JobFilter, attempts, files, jobs, ledger, nodes, ranks};
 use crate::database::FileError;
 use crate::journal::{Ledger, ReadError, SignedHead, StoredEntry};
 use crate::merkle::Hash;
 use crate::pool::Pool;
-use crate::rows::{AttemptRow, JobRow, NodeRow, RankRow};
+use crate::rows::{AttemptRow, Collection, JobRow, NodeRow, RankRow};
 
 /// A handle for queries on a ledger; cheap to clone, and to share between threads.
 ///
@@ -74,6 +74,23 @@ impl Reader {
     /// One rank of a gang.
     pub fn rank(&self, id: RankId) -> Result<Option<RankRow>, ReadError> {
         Ok(self.pool.with(|connection| ranks::by_id(connection, id))?)
+    }
+
+    /// What was brought back of a job's tasks, or of one of them, by task and rank, after a place in that order: of
+    /// each task that of its latest attempt of which anything was brought back.
+    pub fn outputs(
+        &self,
+        job: JobId,
+        index: Option<u32>,
+        after: Option<(u32, u32)>,
+        limit: usize,
+    ) -> Result<Vec<Collection>, ReadError> {
+        Ok(self.pool.with(|connection| files::list(connection, job, index, after, limit))?)
+    }
+
+    /// Whether an artefact is an output of any job, or an input of one that goes on or ended at `inputs_since` or later.
+    pub fn refers_to(&self, digest: Digest, inputs_since: Timestamp) -> Result<bool, ReadError> {
+        Ok(self.pool.with(|connection| files::refers(connection, digest, inputs_since))?)
     }
 
     /// The tasks of a job that failed for good, as ranges in order.

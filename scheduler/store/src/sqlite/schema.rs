@@ -6,11 +6,16 @@ use crate::database::Kind;
 pub(super) const LEDGER: Kind = Kind {
     name: "ledger.db",
     application_id: 0x5250_574C,
-    version: 3,
+    version: 4,
     schema: concat!(
         include_str!("schema.sql"),
         include_str!("ranks.sql"),
-        include_str!("execution.sql")
+        include_str!("execution.sql"),
+        include_str!("files.sql")
     ),
-    upgrades: &[include_str!("ranks.sql"), include_str!("execution.sql")],
+    upgrades: &[
+        include_str!("ranks.sql"),
+        include_str!("execution.sql"),
+        include_str!("files.sql"),
+    ],
 };

@@ -2,6 +2,7 @@
 
 mod common;
 mod faults;
+mod files;
 mod journal;
 mod projections;
 mod snapshots;

@@ -1,10 +1,11 @@
 //! Bounds on what a job may say. There is a limit on everything.
 
 mod demand;
+mod files;
 mod gang;
 mod timing;
 
-use repower_model::{Bytes, Cpus, Dimension, JobSpec, NodePhase, Resources, Timestamp};
+use repower_model::{Bytes, Cpus, Dimension, JobSpec, NodePhase, Resources, Source, Timestamp};
 
 use crate::refusal::Refusal;
 use crate::state::State;
@@ -56,6 +57,7 @@ pub(super) fn check(spec: &JobSpec, now: Timestamp) -> Result<(), Refusal> {
     numbers(spec)?;
     demand::check(spec)?;
     gang::check(spec)?;
+    files::check(spec)?;
     timing::check(spec, now)
 }
 
@@ -140,7 +142,13 @@ fn size(spec: &JobSpec) -> Result<(), Refusal> {
     let variables = spec.environment.iter().map(|one| one.name.len() + one.value.len());
     let rules = spec.constraints.labels.iter();
     let labels = rules.flat_map(|rule| std::iter::once(&rule.name).chain(&rule.values));
-    let parts = words.chain(variables).chain(labels.map(String::len)).map(|length| length + 8);
+    let outputs = spec.outputs.iter().map(String::len);
+    let inputs = spec.inputs.iter().map(|input| match &input.source {
+        Source::Stored { .. } => input.path.len() + 32,
+        Source::Url { url, .. } => input.path.len() + url.len() + 32,
+    });
+    let parts = words.chain(variables).chain(labels.map(String::len)).chain(outputs).chain(inputs);
+    let parts = parts.map(|length| length + 8);
     let total: usize = spec.script.len() + parts.sum::<usize>();
     if total > MOST_BYTES {
         let asked = Bytes::new(total as u64);

@@ -1,0 +1,54 @@
+//! What was brought back of jobs.
+
+use repower_model::{JobId, RankId};
+use repower_proto::v1;
+use repower_store::rows::Collection;
+use tonic::Status;
+
+use super::summary;
+use crate::shared::Shared;
+
+/// The most processes of one answer: each may have thousands of files.
+const MOST: usize = 1000;
+/// An answer ends when it has so many files.
+const FILES: usize = 50_000;
+
+/// What was brought back of a job's tasks, by index and rank.
+pub(super) async fn outputs(
+    shared: &Shared,
+    request: v1::OutputsRequest,
+) -> Result<v1::OutputsReply, Status> {
+    let job = JobId(request.job);
+    if shared.published.read().job(job).is_none() {
+        summary::row(shared, job).await?;
+    }
+    let limit = match request.limit as usize {
+        0 => 100,
+        limit => limit.min(MOST),
+    };
+    let after = request.after.map(|place| (place.index, place.rank));
+    let index = request.index;
+    let rows = shared.past(move |history| history.outputs(job, index, after, limit + 1)).await?;
+    let (mut files, all) = (0, rows.len());
+    let mut outputs = Vec::new();
+    for row in rows.into_iter().take(limit) {
+        files += row.artefacts.len();
+        if files > FILES && !outputs.is_empty() {
+            break;
+        }
+        outputs.push(kept(row));
+    }
+    let more = outputs.len() < all;
+    Ok(v1::OutputsReply { outputs, more })
+}
+
+fn kept(row: Collection) -> v1::KeptOutputs {
+    let RankId { attempt, rank } = row.id;
+    v1::KeptOutputs {
+        index: attempt.task.index,
+        attempt: attempt.number,
+        rank,
+        artefacts: row.artefacts.iter().map(Into::into).collect(),
+        missing: row.missing,
+    }
+}
