@@ -27,6 +27,8 @@ pub enum Command {
     Show(command::show::Show),
     /// Print what tasks wrote
     Logs(command::logs::Logs),
+    /// Fetch the files that tasks have brought back
+    Fetch(command::fetch::Fetch),
     /// Wait for jobs to end, and exit as they did
     Wait(command::wait::Wait),
     /// Cancel jobs or some of their tasks

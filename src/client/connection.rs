@@ -5,6 +5,7 @@ use std::io;
 use std::time::Duration;
 
 use repower_proto::v1::access_client::AccessClient;
+use repower_proto::v1::artefacts_client::ArtefactsClient;
 use repower_proto::v1::jobs_client::JobsClient;
 use repower_proto::v1::ledger_client::LedgerClient;
 use repower_proto::v1::nodes_client::NodesClient;
@@ -20,6 +21,9 @@ use crate::failure::{Exit, Explain};
 
 /// How long the scheduler may take to answer a new connection.
 const ANSWER: Duration = Duration::from_secs(10);
+
+/// Bytes of a stream that may be on their way here.
+const WINDOW: u32 = 4 << 20;
 
 /// The largest answer that is taken, in bytes.
 const LARGEST_ANSWER: usize = 64 << 20;
@@ -181,6 +185,9 @@ impl Client {
             .tls_config(tls)
             .map_err(|source| ReachError::Authority { source: Some(source) })?
             .connect_timeout(ANSWER)
+            .tcp_nodelay(true)
+            .initial_stream_window_size(WINDOW)
+            .initial_connection_window_size(2 * WINDOW)
             .http2_keep_alive_interval(Duration::from_secs(20))
             .keep_alive_timeout(Duration::from_secs(20));
         // The connect timeout ends with TCP; a handshake that is never answered must end too.
@@ -199,6 +206,11 @@ impl Client {
     /// Returns the service for jobs.
     pub fn jobs(&self) -> JobsClient<Line> {
         JobsClient::new(self.line.clone()).max_decoding_message_size(LARGEST_ANSWER)
+    }
+
+    /// Returns the service for files of jobs.
+    pub fn artefacts(&self) -> ArtefactsClient<Line> {
+        ArtefactsClient::new(self.line.clone())
     }
 
     /// Returns the service for nodes.

@@ -6,9 +6,9 @@ use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use repower_proto::v1::jobs_server::{Jobs, JobsServer};
 use repower_proto::v1::{
     AttemptsReply, AttemptsRequest, CancelReply, CancelRequest, Explanation, JobSummary,
-    ListJobsReply, ListJobsRequest, LogChunk, LogsRequest, PlanReply, PlanRequest, ResubmitRequest,
-    ReviewReply, ReviewRequest, ShowJobReply, ShowJobRequest, SubmitReply, SubmitRequest,
-    WatchRequest, WhyRequest,
+    ListJobsReply, ListJobsRequest, LogChunk, LogsRequest, OutputsReply, OutputsRequest, PlanReply,
+    PlanRequest, ResubmitRequest, ReviewReply, ReviewRequest, ShowJobReply, ShowJobRequest,
+    SubmitReply, SubmitRequest, WatchRequest, WhyRequest,
 };
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -99,6 +99,10 @@ impl Jobs for Scheduler {
         &self,
         _: Request<AttemptsRequest>,
     ) -> Result<Response<AttemptsReply>, Status> {
+        unused()
+    }
+
+    async fn outputs(&self, _: Request<OutputsRequest>) -> Result<Response<OutputsReply>, Status> {
         unused()
     }
 

@@ -8,6 +8,7 @@ mod daemon;
 pub mod demo;
 pub mod dev;
 pub mod drain;
+pub mod fetch;
 pub mod jobs;
 pub mod ledger;
 pub mod logs;
@@ -38,6 +39,7 @@ impl Command {
             Self::Jobs(command) => command.reach.look().screen(),
             Self::Show(command) => command.reach.look().screen(),
             Self::Logs(command) => command.reach.look().screen(),
+            Self::Fetch(command) => command.reach.look().screen(),
             Self::Wait(command) => command.reach.look().screen(),
             Self::Cancel(command) => command.reach.look().screen(),
             Self::Resubmit(command) => command.reach.look().screen(),
@@ -75,6 +77,7 @@ impl Command {
             Self::Jobs(command) => asking(command.run(screen)),
             Self::Show(command) => asking(command.run(screen)),
             Self::Logs(command) => asking(command.run(screen)),
+            Self::Fetch(command) => asking(command.run(screen)),
             Self::Wait(command) => asking(command.run(screen)),
             Self::Cancel(command) => asking(command.run(screen)),
             Self::Resubmit(command) => asking(command.run(screen)),

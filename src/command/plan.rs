@@ -30,7 +30,7 @@ pub struct Plan {
 impl Plan {
     /// Tells whether the job would be accepted, and where and when it would start.
     pub(super) async fn run(self, screen: &mut Screen) -> Result<Exit, Failure> {
-        let spec = self.job.into_spec()?;
+        let (spec, _) = self.job.into_spec()?;
         let client = self.reach.connect(screen).await?;
         let request = PlanRequest { spec: Some(spec) };
         let reply = client.jobs().plan(request).await;

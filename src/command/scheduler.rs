@@ -47,6 +47,15 @@ pub struct Scheduler {
     /// Bound of each output stream of a task [default: 64MiB]
     #[arg(long, value_name = "SIZE")]
     output_limit: Option<Size>,
+    /// Where the files of jobs are: a folder or `s3://BUCKET/PREFIX` [default: in the data folder]
+    #[arg(long, value_name = "PLACE")]
+    artefacts: Option<String>,
+    /// File of lines like `AWS_ACCESS_KEY_ID=..` for a bucket [default: the environment has them]
+    #[arg(long, value_name = "FILE")]
+    artefacts_credentials: Option<PathBuf>,
+    /// Keep the inputs of an ended job so long, for another submission [default: 7d]
+    #[arg(long, value_name = "SPAN")]
+    keep_inputs: Option<duration::Duration>,
     #[command(flatten)]
     stay: Stay,
     #[command(flatten)]
@@ -63,6 +72,7 @@ impl Explain for repower_scheduler::Error {
             Self::BadOption { .. } | Self::BadName { .. } | Self::Policy { .. } => Exit::USAGE,
             Self::Ledger(_)
             | Self::Output(_)
+            | Self::Artefacts { .. }
             | Self::Read(_)
             | Self::Fact { .. }
             | Self::RolledBack { .. }
@@ -116,9 +126,17 @@ impl Scheduler {
             cell: self.cell.unwrap_or(file.cell),
             lease_ms: self.lease.map_or(file.lease_ms, duration::Duration::as_millis),
             output_bytes: self.output_limit.map_or(file.output_bytes, Size::as_bytes),
+            artefacts: self.artefacts.or(file.artefacts),
+            artefacts_credentials: self.artefacts_credentials.or(file.artefacts_credentials),
+            keep_inputs_hours: self.keep_inputs.map_or(file.keep_inputs_hours, hours),
             ..file
         })
     }
+}
+
+/// Whole hours, rounded up.
+fn hours(span: duration::Duration) -> u32 {
+    u32::try_from(span.as_millis().div_ceil(3_600_000)).unwrap_or(u32::MAX)
 }
 
 /// Writes the line that says where it serves, for whoever started it.

@@ -1,14 +1,16 @@
 //! `repower show`.
 
 mod asked;
+mod files;
 
 use jiff::tz::TimeZone;
 use repower_proto::v1::{
-    AttemptsReply, AttemptsRequest, JobSpec, JobState, JobSummary, Outcome, RankSummary,
-    ShowJobReply, ShowJobRequest, TaskState, TaskSummary, Usage,
+    AttemptsReply, AttemptsRequest, JobSpec, JobState, JobSummary, Outcome, OutputsReply,
+    OutputsRequest, RankSummary, ShowJobReply, ShowJobRequest, TaskState, TaskSummary, Usage,
 };
 
 use crate::arguments::Reach;
+use crate::client::Client;
 use crate::clock;
 use crate::failure::{Exit, Failure};
 use crate::jobfile::array;
@@ -67,8 +69,9 @@ impl Show {
             .await
             .map_err(|status| client.refused(&status))?;
         let reply = reply.into_inner();
+        let outputs = outputs(&client, job, &reply).await?;
         if screen.is_json() {
-            screen.json(&json::JobDetail::from(&reply))?;
+            screen.json(&json::JobDetail::from(&reply).with_outputs(&outputs))?;
             return Ok(Exit::OK);
         }
         let tasks = reply.summary.as_ref().map_or(0, |summary| summary.tasks);
@@ -80,8 +83,19 @@ impl Show {
             Vec::new()
         };
         detail(screen, &reply, &few, (&TimeZone::system(), clock::now_ms()))?;
+        files::show(screen, &reply, &outputs)?;
         Ok(Exit::OK)
     }
+}
+
+/// What was brought back of a job that asks for it: of its first processes.
+async fn outputs(client: &Client, job: u64, reply: &ShowJobReply) -> Result<OutputsReply, Failure> {
+    if reply.spec.as_ref().is_none_or(|spec| spec.outputs.is_empty()) {
+        return Ok(OutputsReply::default());
+    }
+    let request = OutputsRequest { job, limit: files::PROCESSES, ..OutputsRequest::default() };
+    let reply = client.jobs().outputs(request).await.map_err(|status| client.refused(&status))?;
+    Ok(reply.into_inner())
 }
 
 fn only(reply: AttemptsReply, attempt: Option<u32>) -> AttemptsReply {
@@ -248,6 +262,7 @@ fn fields(
         ("limits", asked::limits(spec)),
     ];
     fields.extend(asked::placement(spec));
+    fields.extend(asked::outputs(spec));
     fields.extend(asked::timing(spec, zone));
     fields.extend(reply.estimate.as_ref().and_then(asked::estimate).map(|text| ("estimate", text)));
     if let Some(reason) = reason(summary) {

@@ -1,5 +1,6 @@
 //! `repower submit`.
 
+mod files;
 mod given;
 mod job;
 #[cfg(test)]
@@ -27,6 +28,7 @@ Examples:
   repower submit --class ai-training --cpus 2 -- ./train --lr 0.1
   repower submit --class sci-simulation --array 0-99%10 run.sh
   repower submit sweep.toml --wait --progress
+  repower submit --class ai-training --input data/ --outputs 'out/*' train.sh
 A script may say its options itself, in lines that begin with #REPOWER.";
 
 /// Options of `repower submit`.
@@ -48,8 +50,9 @@ impl Submit {
     /// Submits the job, and waits for it if asked to.
     pub(super) async fn run(self, screen: &mut Screen) -> Result<Exit, Failure> {
         let Self { job, until, key, reach } = self;
-        let spec = job.into_spec()?;
+        let (spec, uploads) = job.into_spec()?;
         let client = reach.connect(screen).await?;
+        uploads.send(&client, screen.is_quiet() || screen.is_json()).await?;
         let key = key.unwrap_or_else(Uuid::new_v4);
         let reply =
             send(&client, key, SubmitRequest { key: key.as_bytes().to_vec(), spec: Some(spec) })

@@ -76,7 +76,7 @@ impl DocumentError {
 }
 
 /// Keys that take one text or number.
-const SINGLE: [&str; 20] = [
+const SINGLE: [&str; 21] = [
     "array",
     "checkpoint-signal",
     "class",
@@ -86,6 +86,7 @@ const SINGLE: [&str; 20] = [
     "expect",
     "grace",
     "isa",
+    "keep-outputs",
     "layout",
     "memory",
     "name",
@@ -101,7 +102,7 @@ const SINGLE: [&str; 20] = [
 /// Keys that are true or false.
 const FLAGS: [&str; 1] = ["exclusive"];
 /// Keys that take one or a list of them.
-const LISTS: [&str; 5] = ["after", "after-any", "after-not-ok", "label", "or"];
+const LISTS: [&str; 7] = ["after", "after-any", "after-not-ok", "input", "label", "or", "outputs"];
 /// Keys that take a table of names and values.
 const TABLES: [&str; 2] = ["env", "extra"];
 /// Keys that no option has, or that options call otherwise.

@@ -5,6 +5,7 @@ use std::ffi::{OsStr, OsString};
 use std::path::{self, PathBuf};
 
 use jiff::Zoned;
+use repower_artefacts::outputs::check_pattern;
 use repower_proto::v1::{self, DependencyKind};
 
 use super::amounts::Amounts;
@@ -13,6 +14,7 @@ use super::demand::Demand;
 use super::dependency::{After, job_only};
 use super::duration::Duration;
 use super::extra::Extra;
+use super::input::Input;
 use super::moment::{Moment, MomentError};
 use super::number::Cpus;
 use super::script::Script;
@@ -96,10 +98,22 @@ pub struct Draft {
     #[command(flatten)]
     pub demand: Demand,
 
+    /// File or folder that goes along, or an address that the node fetches from: data.csv,
+    /// data/:training, `https://host/file#sha256=DIGEST:name`; may be repeated
+    #[arg(long, value_name = "FROM[:TO]", alias = "inputs", help_heading = "Files")]
+    pub input: Vec<Input>,
+    /// Pattern of files that are brought back: out/*.csv, out; may be repeated
+    #[arg(long, value_name = "PATTERN", value_parser = pattern, help_heading = "Files")]
+    pub outputs: Vec<String>,
+    /// When they are: always, or only after success or failure [default: always]
+    #[arg(long, value_name = "WHEN", help_heading = "Files")]
+    pub keep_outputs: Option<KeepOutputs>,
+
     /// Variable of its environment; without a value, as it is here
     #[arg(long, short, value_name = "NAME[=VALUE]", help_heading = "How it runs")]
     pub env: Vec<Variable>,
-    /// Folder of the node to run in, or `fresh` for an empty one [default: the current folder]
+    /// Folder of the node to run in, or `fresh` for an empty one [default: the current folder;
+    /// with inputs or outputs, a fresh one]
     #[arg(long, short, value_name = "FOLDER", help_heading = "How it runs")]
     pub workdir: Option<String>,
     /// Longest that an attempt may run: 2h, 1:30:00, 90s [default: no limit]
@@ -127,6 +141,32 @@ pub struct Draft {
         help_heading = "How it runs"
     )]
     pub system_retries: Option<u32>,
+}
+
+/// After which ends outputs are brought back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum KeepOutputs {
+    /// After every end of the program.
+    Always,
+    /// Only after success.
+    Success,
+    /// Only after a failure.
+    Failure,
+}
+
+impl KeepOutputs {
+    fn into_wire(self) -> v1::Keep {
+        match self {
+            Self::Always => v1::Keep::Always,
+            Self::Success => v1::Keep::OnSuccess,
+            Self::Failure => v1::Keep::OnFailure,
+        }
+    }
+}
+
+/// Reads a pattern of paths below the working folder.
+fn pattern(text: &str) -> Result<String, String> {
+    check_pattern(text).map(|()| text.to_owned())
 }
 
 /// What is to run.
@@ -210,6 +250,9 @@ impl Draft {
             disk: self.disk.or(lower.disk),
             extra: joined(lower.extra, self.extra),
             demand: self.demand.over(lower.demand),
+            input: joined(lower.input, self.input),
+            outputs: joined(lower.outputs, self.outputs),
+            keep_outputs: self.keep_outputs.or(lower.keep_outputs),
             env: joined(lower.env, self.env),
             workdir: self.workdir.or(lower.workdir),
             time_limit: self.time_limit.or(lower.time_limit),
@@ -220,12 +263,18 @@ impl Draft {
         }
     }
 
-    /// Returns the specification of a job that runs `program`.
+    /// Returns the specification of a job that runs `program`. Inputs from here have to be looked at first: `inputs`
+    /// says what they all are.
     ///
     /// # Errors
     ///
     /// Any [`DraftError`]; what depends on policy and cluster is not looked at.
-    pub fn into_spec(self, program: Program, here: &Here<'_>) -> Result<v1::JobSpec, DraftError> {
+    pub fn into_spec(
+        self,
+        program: Program,
+        inputs: Vec<v1::InputFile>,
+        here: &Here<'_>,
+    ) -> Result<v1::JobSpec, DraftError> {
         let dependencies = self.dependencies();
         let (named, script, command) = match program {
             Program::Command(command) => (command_name(&command), Vec::new(), command),
@@ -242,6 +291,7 @@ impl Draft {
         if self.demand.has_idle_layout() {
             return Err(DraftError::Layout);
         }
+        let has_files = !self.input.is_empty() || !self.outputs.is_empty();
         let millis =
             |moment: Option<Moment>| moment.map_or(Ok(0), |moment| moment.as_millis(&(here.now)()));
         Ok(v1::JobSpec {
@@ -251,7 +301,7 @@ impl Draft {
             command,
             script,
             environment: environment.into_values().collect(),
-            working_folder: folder(self.workdir.as_deref(), here)?,
+            working_folder: folder(self.workdir.as_deref(), has_files, here)?,
             array: self.array.map(Array::into_wire),
             resources: Some(v1::Resources {
                 cpu_milli: self.cpus.map_or(1000, Cpus::as_milli),
@@ -274,6 +324,9 @@ impl Draft {
             constraints: self.demand.constraints(),
             alternatives: self.demand.or.into_iter().map(Amounts::into_wire).collect(),
             checkpoint_signal: self.checkpoint_signal.map_or(0, Signal::number),
+            inputs,
+            outputs: self.outputs,
+            keep_outputs: self.keep_outputs.map_or(0, |keep| keep.into_wire().into()),
             ..v1::JobSpec::default()
         })
     }
@@ -299,9 +352,11 @@ fn command_name(command: &[String]) -> String {
     last[..end].to_owned()
 }
 
-fn folder(asked: Option<&str>, here: &Here<'_>) -> Result<String, DraftError> {
+fn folder(asked: Option<&str>, has_files: bool, here: &Here<'_>) -> Result<String, DraftError> {
     let folder = match asked {
         Some("fresh") => return Ok(String::new()),
+        // Its files come to it, so it needs no folder that all nodes share.
+        None if has_files => return Ok(String::new()),
         Some(folder) => here.folder.join(folder),
         None => here.folder.clone(),
     };

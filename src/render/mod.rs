@@ -12,6 +12,7 @@ pub mod table;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod time;
+pub mod transfer;
 pub mod words;
 
 pub use screen::{Form, OutputError, Screen};

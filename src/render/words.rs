@@ -1,7 +1,7 @@
 //! The words for states, the same in tables and in JSON.
 
 use repower_proto::v1::{
-    DependencyKind, Inventory, JobState, LabelRule, Layout, NodePhase, NodeSummary, Outcome,
+    DependencyKind, Inventory, JobState, Keep, LabelRule, Layout, NodePhase, NodeSummary, Outcome,
     OutcomeKind, Stream, TaskState, TokenKind,
 };
 
@@ -129,6 +129,11 @@ pub fn dependency_kind(kind: DependencyKind) -> &'static str {
         DependencyKind::NotOk => "not-ok",
         DependencyKind::Any => "any",
     }
+}
+
+/// After which ends outputs are brought back.
+pub fn keep(keep: Keep) -> &'static str {
+    repower_model::Keep::from(keep).as_str()
 }
 
 /// Returns the word for how a gang lies on its nodes.

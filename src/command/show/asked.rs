@@ -1,7 +1,7 @@
 //! What a job asks for, in the words of `repower show`.
 
 use jiff::tz::TimeZone;
-use repower_proto::v1::{Dependency, Estimate, JobSpec, Resources};
+use repower_proto::v1::{Dependency, Estimate, JobSpec, Keep, Resources};
 
 use crate::jobfile::signal;
 use crate::render::quantity::{bytes, count, cpus};
@@ -88,6 +88,16 @@ pub(super) fn placement(spec: &JobSpec) -> Vec<(&'static str, String)> {
         fields.push(("nodes", which.join(", ")));
     }
     fields
+}
+
+/// What is brought back, where it asks for anything.
+pub(super) fn outputs(spec: &JobSpec) -> Option<(&'static str, String)> {
+    let when = match spec.keep_outputs() {
+        Keep::Unspecified | Keep::Always => "",
+        Keep::OnSuccess => ", after success",
+        Keep::OnFailure => ", after a failure",
+    };
+    (!spec.outputs.is_empty()).then(|| ("brings back", format!("{}{when}", spec.outputs.join(" "))))
 }
 
 /// How long it takes and when it should have ended, where it says so.

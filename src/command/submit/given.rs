@@ -92,7 +92,11 @@ pub(super) fn given(
         let draft = said(&script)?;
         return Ok((Program::Script(script, command), draft));
     }
-    let document = document::read(&path.display().to_string(), &text_of(path)?)?;
+    let mut document = document::read(&path.display().to_string(), &text_of(path)?)?;
+    // As the script, which is beside the job file.
+    let beside = path.with_file_name("");
+    let inputs = std::mem::take(&mut document.draft.input).into_iter();
+    document.draft.input = inputs.map(|input| input.relative_to(&beside)).collect();
     let command = if command.is_empty() { document.command } else { command };
     match document.script {
         Some(script) => {

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use repower_proto::v1::JobSpec;
 
+use super::files::Uploads;
 use super::given::{Directives, GivenError, given};
 use crate::clock;
 use crate::failure::Failure;
@@ -38,8 +39,8 @@ pub(in crate::command) struct Job {
 }
 
 impl Job {
-    /// Puts together what the options, the script or the job file say.
-    pub(in crate::command) fn into_spec(self) -> Result<JobSpec, Failure> {
+    /// Puts together what the options, the script or the job file say, with the files that go along.
+    pub(in crate::command) fn into_spec(self) -> Result<(JobSpec, Uploads), Failure> {
         let Self { draft, directives, file, stray, command } = self;
         if let (Some(file), false) = (&file, stray.is_empty()) {
             let words = format!("{} {}", file.display(), stray.join(" "));
@@ -50,6 +51,9 @@ impl Job {
         let folder = if draft.workdir.is_some() { folder.unwrap_or_default() } else { folder? };
         let here =
             Here { now: &clock::here, folder, variable: &|name: &OsStr| std::env::var_os(name) };
-        Ok(draft.over(said).into_spec(program, &here).map_err(GivenError::from)?)
+        let draft = draft.over(said);
+        let (inputs, uploads) = Uploads::gather(&draft.input)?;
+        let spec = draft.into_spec(program, inputs, &here).map_err(GivenError::from)?;
+        Ok((spec, uploads))
     }
 }

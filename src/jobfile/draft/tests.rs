@@ -30,7 +30,7 @@ fn command(words: &[&str]) -> Program {
 #[test]
 fn a_bare_command_asks_for_one_cpu_in_the_current_folder() {
     let spec = Draft::default()
-        .into_spec(command(&["./bin/train", "--lr", "0.1"]), &here())
+        .into_spec(command(&["./bin/train", "--lr", "0.1"]), Vec::new(), &here())
         .expect("a spec");
 
     assert_eq!(spec.name, "train");
@@ -53,7 +53,7 @@ fn every_option_reaches_the_specification() {
          --or cpus=16,memory=8G --checkpoint-signal USR1 --after 16:each",
     );
 
-    let spec = all.into_spec(command(&["true"]), &here()).expect("a spec");
+    let spec = all.into_spec(command(&["true"]), Vec::new(), &here()).expect("a spec");
 
     assert_eq!(
         (spec.name.as_str(), spec.job_class.as_str(), spec.project.as_str()),
@@ -105,7 +105,8 @@ fn the_upper_draft_wins_and_lists_are_joined() {
     let lower = draft("--name low --cpus 1 --env A=1 --env B=1 --after 1 --extra x=1");
     let upper = draft("--name high --env B=2 --after 2 --extra x=3");
 
-    let spec = upper.over(lower).into_spec(command(&["true"]), &here()).expect("a spec");
+    let spec =
+        upper.over(lower).into_spec(command(&["true"]), Vec::new(), &here()).expect("a spec");
 
     assert_eq!(spec.name, "high");
     let environment: Vec<_> =
@@ -120,8 +121,10 @@ fn the_upper_draft_wins_and_lists_are_joined() {
 
 #[test]
 fn ranks_alone_make_a_gang_on_one_node_and_a_layout_alone_makes_none() {
-    let ranks = draft("--ranks-per-node 3").into_spec(command(&["true"]), &here()).expect("a spec");
-    let layout = draft("--layout pack").into_spec(command(&["true"]), &here());
+    let ranks = draft("--ranks-per-node 3")
+        .into_spec(command(&["true"]), Vec::new(), &here())
+        .expect("a spec");
+    let layout = draft("--layout pack").into_spec(command(&["true"]), Vec::new(), &here());
 
     let gang = ranks.gang.expect("asked");
     assert_eq!((gang.nodes, gang.ranks_per_node, gang.layout()), (1, 3, v1::Layout::Spread));
@@ -133,7 +136,8 @@ fn the_upper_draft_can_take_exclusive_back() {
     let lower = draft("--exclusive --label a --or cpus=1");
     let upper = draft("--exclusive=false --label b --or cpus=2");
 
-    let spec = upper.over(lower).into_spec(command(&["true"]), &here()).expect("a spec");
+    let spec =
+        upper.over(lower).into_spec(command(&["true"]), Vec::new(), &here()).expect("a spec");
 
     let constraints = spec.constraints.expect("labels");
     assert_eq!((constraints.labels.len(), constraints.exclusive), (2, false));
@@ -142,14 +146,18 @@ fn the_upper_draft_can_take_exclusive_back() {
 
 #[test]
 fn a_relative_folder_is_below_the_current_one() {
-    let spec = draft("--workdir ./run").into_spec(command(&["true"]), &here()).expect("a spec");
+    let spec = draft("--workdir ./run")
+        .into_spec(command(&["true"]), Vec::new(), &here())
+        .expect("a spec");
 
     assert_eq!(spec.working_folder, "/home/mia/sweep/run");
 }
 
 #[test]
 fn a_variable_that_is_not_set_here_is_refused() {
-    let error = draft("--env NONE").into_spec(command(&["true"]), &here()).expect_err("not set");
+    let error = draft("--env NONE")
+        .into_spec(command(&["true"]), Vec::new(), &here())
+        .expect_err("not set");
 
     assert_eq!(error.to_string(), "the variable NONE is not set here");
 }

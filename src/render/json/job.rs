@@ -3,6 +3,7 @@
 use repower_proto::v1;
 use serde::Serialize;
 
+use super::files::Kept;
 use super::{Spec, Task, text};
 use crate::render::{time, words};
 
@@ -67,6 +68,18 @@ pub struct JobDetail {
     spec: Option<Spec>,
     estimate: Option<Estimate>,
     failures: Vec<Task>,
+    outputs: Vec<Kept>,
+    /// Whether there are more of them than `outputs` has.
+    more_outputs: bool,
+}
+
+impl JobDetail {
+    /// With what was brought back of it.
+    #[must_use]
+    pub fn with_outputs(self, reply: &v1::OutputsReply) -> Self {
+        let outputs = reply.outputs.iter().map(Kept::from).collect();
+        Self { outputs, more_outputs: reply.more, ..self }
+    }
 }
 
 /// How long an attempt will take.
@@ -156,6 +169,8 @@ impl From<&v1::ShowJobReply> for JobDetail {
             policy_hash: reply.policy_hash.clone(),
             spec: reply.spec.as_ref().map(Spec::from),
             estimate: reply.estimate.as_ref().map(Estimate::from),
+            outputs: Vec::new(),
+            more_outputs: false,
             failures: reply.failures.iter().map(Task::from).collect(),
         }
     }

@@ -3,6 +3,7 @@
 //! Keys are `snake_case`, moments are RFC 3339 texts or null, amounts are whole numbers with the
 //! unit in the key, hashes are hexadecimal. Keys may be added; none is removed or changes meaning.
 
+mod files;
 mod job;
 mod node;
 mod reservation;
@@ -13,6 +14,7 @@ mod tests;
 mod token;
 mod why;
 
+pub use files::{Fetched, FetchedFile, MissingOutput};
 pub use job::{Cancelled, Job, JobDetail, Jobs, Reason, Submitted, Tasks};
 pub(crate) use job::{pending, reason};
 pub use node::{Inventory, Node, NodeDetail, Nodes, Resources};

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use repower_proto::v1;
 use serde::Serialize;
 
+use super::files::Input;
 use super::{Resources, text};
 use crate::jobfile::array;
 use crate::render::{time, words};
@@ -30,6 +31,9 @@ pub struct Spec {
     constraints: Constraints,
     alternatives: Vec<Resources>,
     checkpoint_signal: Option<i32>,
+    inputs: Vec<Input>,
+    outputs: Vec<String>,
+    keep_outputs: &'static str,
 }
 
 #[derive(Debug, Serialize)]
@@ -96,6 +100,9 @@ impl From<&v1::JobSpec> for Spec {
             gang: spec.gang.as_ref().map(Gang::from),
             constraints: Constraints::from(&spec.constraints.clone().unwrap_or_default()),
             alternatives: spec.alternatives.iter().map(Resources::from).collect(),
+            inputs: spec.inputs.iter().map(Input::from).collect(),
+            outputs: spec.outputs.clone(),
+            keep_outputs: words::keep(spec.keep_outputs()),
             checkpoint_signal: (spec.checkpoint_signal != 0).then_some(spec.checkpoint_signal),
         }
     }

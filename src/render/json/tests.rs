@@ -82,6 +82,21 @@ fn spec() -> v1::JobSpec {
         }),
         alternatives: vec![v1::Resources { cpu_milli: 16_000, ..v1::Resources::default() }],
         checkpoint_signal: 10,
+        inputs: vec![
+            v1::InputFile {
+                digest: vec![0xab; 32],
+                bytes: 4096,
+                path: "data".into(),
+                unpack: true,
+                ..v1::InputFile::default()
+            },
+            v1::InputFile {
+                url: "https://data.example.org/weights.bin".into(),
+                path: "weights.bin".into(),
+                ..v1::InputFile::default()
+            },
+        ],
+        outputs: vec!["out/*.csv".into()],
         ..v1::JobSpec::default()
     }
 }
@@ -222,6 +237,35 @@ fn plan() -> v1::PlanReply {
     }
 }
 
+fn kept() -> v1::OutputsReply {
+    let artefact =
+        v1::Artefact { path: "out/loss.csv".into(), bytes: 1842, digest: vec![0xcd; 32] };
+    let kept = v1::KeptOutputs {
+        index: 3,
+        attempt: 2,
+        rank: 0,
+        artefacts: vec![artefact],
+        missing: vec!["out/*.png".into()],
+    };
+    v1::OutputsReply { outputs: vec![kept], more: false }
+}
+
+fn fetched() -> Fetched {
+    let mut fetched = Fetched::new(12, std::path::Path::new("job-12"));
+    fetched.files.push(FetchedFile {
+        task: 3,
+        attempt: 2,
+        rank: 0,
+        path: "out/loss.csv".into(),
+        file: "job-12/3/out/loss.csv".into(),
+        bytes: 1842,
+        sha256: hex(&[0xcd; 32]),
+        fetched: true,
+    });
+    fetched.missing.push(MissingOutput { task: 3, rank: 0, what: "out/*.png".into() });
+    fetched
+}
+
 #[test]
 fn the_page_about_json_has_every_shape_as_it_is_printed() {
     let submitted = v1::SubmitReply {
@@ -282,7 +326,7 @@ fn the_page_about_json_has_every_shape_as_it_is_printed() {
     let blocks = [
         ("submit", pretty(&Submitted::new(&submitted, Uuid::nil(), None))),
         ("jobs", pretty(&Jobs::from(&v1::ListJobsReply { jobs: vec![waiting()], more: true }))),
-        ("show", pretty(&JobDetail::from(&shown))),
+        ("show", pretty(&JobDetail::from(&shown).with_outputs(&kept()))),
         (
             "attempts",
             pretty(&TaskList::from(&v1::AttemptsReply { attempts: vec![attempt()], more: false })),
@@ -300,6 +344,7 @@ fn the_page_about_json_has_every_shape_as_it_is_printed() {
                 .map(|chunk| serde_json::to_string(&Log::new(12, chunk)).expect("JSON") + "\n")
                 .concat(),
         ),
+        ("fetch", pretty(&fetched())),
         ("cancel", pretty(&serde_json::json!({ "cancelled": [cancelled] }))),
         ("why", pretty(&Why::from(&explanation()))),
         ("plan", pretty(&Plan::from(&plan()))),
