@@ -3,16 +3,25 @@
 use std::sync::Arc;
 
 use repower_model::{
-    Artefact, AttemptId, JobId, JobSpec, RankId, Rendezvous, Span, StopReason, Timestamp,
+    Artefact, AttemptId, JobId, JobSpec, RankId, Rendezvous, Resources, Span, StopReason, Timestamp,
 };
 
-use crate::{Moment, Stream};
+use crate::{Limits, Moment, Stream};
 
 /// Something that happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Input<'a> {
+    /// An agent holds this session from now on: what the node has, and what may wait.
+    Attached {
+        /// What tasks can have together.
+        capacity: Resources,
+        /// The bounds.
+        limits: Limits,
+    },
     /// The scheduler has welcomed this agent.
     LinkUp(Terms),
+    /// The scheduler was there at this moment, on the steady clock.
+    Heard(Moment),
     /// The link is gone.
     LinkDown {
         /// When the scheduler was there for certain, on the steady clock.

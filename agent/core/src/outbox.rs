@@ -71,6 +71,17 @@ impl Outbox {
         }
     }
 
+    /// The sequence of the first report that has none.
+    pub(crate) fn next_sequence(&self) -> u64 {
+        self.first + self.numbered.len() as u64
+    }
+
+    /// Counts on from another outbox, which was empty.
+    pub(crate) fn succeed(&mut self, next: u64) {
+        assert!(self.first == 1 && self.numbered.is_empty(), "nothing has a sequence yet");
+        self.first = next.max(1);
+    }
+
     /// How many reports wait.
     pub(crate) fn len(&self) -> usize {
         self.numbered.len() + self.fresh.len()

@@ -63,7 +63,11 @@ enum Inputs {
 enum Link {
     /// There has been no welcome yet.
     Never,
-    Up(Terms),
+    /// The scheduler was there at the moment `contact`, if not later.
+    Up {
+        terms: Terms,
+        contact: Moment,
+    },
     Down {
         terms: Terms,
         contact: Moment,
@@ -92,7 +96,9 @@ impl Session {
     /// Takes in what happened at `now`, and adds to `actions` what has to be done about it, in this order.
     pub fn handle(&mut self, input: Input<'_>, now: Now, actions: &mut Vec<Action>) {
         match input {
-            Input::LinkUp(terms) => self.link_up(terms, actions),
+            Input::Attached { capacity, limits } => self.attached(capacity, limits, now, actions),
+            Input::LinkUp(terms) => self.link_up(terms, now, actions),
+            Input::Heard(contact) => self.heard(contact),
             Input::LinkDown { contact } => self.link_down(contact),
             Input::Define { job, spec, tasks } => self.define(job, *spec, tasks),
             Input::Forget(job) => self.forget(job, actions),
@@ -139,9 +145,28 @@ impl Session {
     /// The next message of reports; `None` if there is nothing to send or too much is on its way.
     pub fn next_batch(&mut self, limits: &BatchLimits) -> Option<Batch<'_>> {
         match self.link {
-            Link::Up(_) => self.outbox.next_batch(limits),
+            Link::Up { .. } => self.outbox.next_batch(limits),
             Link::Never | Link::Down { .. } | Link::LeaseLost(_) => None,
         }
+    }
+
+    /// The sequence of the next report that will be sent for the first time.
+    pub fn next_sequence(&self) -> u64 {
+        self.outbox.next_sequence()
+    }
+
+    /// Goes on where another session has come to rest: the next report has the sequence `next`.
+    ///
+    /// # Panics
+    ///
+    /// If this session has reported already.
+    pub fn succeed(&mut self, next: u64) {
+        self.outbox.succeed(next);
+    }
+
+    /// Whether the scheduler has been silent for so long that the tasks were ended.
+    pub fn has_lost_lease(&self) -> bool {
+        matches!(self.link, Link::LeaseLost(_))
     }
 
     /// Whether there are reports that have not been sent on this link.
@@ -185,7 +210,7 @@ impl Session {
 
     fn may_start(&self) -> bool {
         let in_touch = match self.link {
-            Link::Up(_) | Link::Down { .. } => true,
+            Link::Up { .. } | Link::Down { .. } => true,
             Link::Never | Link::LeaseLost(_) => false,
         };
         in_touch && !self.leaving && !self.is_full()

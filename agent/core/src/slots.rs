@@ -8,7 +8,8 @@ use repower_model::{RankId, Resources};
 #[derive(Debug)]
 pub(crate) struct Slots {
     capacity: Resources,
-    free: Resources,
+    /// What those who run have; more than there is after the capacity has become smaller.
+    used: Resources,
     queue: VecDeque<RankId>,
     /// Entries of the queue that no longer wait.
     idle: usize,
@@ -16,7 +17,12 @@ pub(crate) struct Slots {
 
 impl Slots {
     pub(crate) fn new(capacity: Resources) -> Self {
-        Self { free: capacity.clone(), capacity, queue: VecDeque::new(), idle: 0 }
+        Self { capacity, used: Resources::default(), queue: VecDeque::new(), idle: 0 }
+    }
+
+    /// From now on an empty node has `capacity`; who runs keeps what it has.
+    pub(crate) fn resize(&mut self, capacity: Resources) {
+        self.capacity = capacity;
     }
 
     /// What an empty node has.
@@ -55,15 +61,16 @@ impl Slots {
 
     /// Takes `asked` if it is free.
     pub(crate) fn take(&mut self, asked: &Resources) -> bool {
-        let fits = self.free.holds(asked);
+        let used = self.used.plus(asked);
+        let fits = self.capacity.holds(&used);
         if fits {
-            self.free = self.free.less(asked);
+            self.used = used;
         }
         fits
     }
 
     /// Gives back what was taken.
     pub(crate) fn give_back(&mut self, asked: &Resources) {
-        self.free = self.free.plus(asked);
+        self.used = self.used.less(asked);
     }
 }

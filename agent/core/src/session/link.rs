@@ -1,14 +1,38 @@
 //! The link, its lease, and the end of the agent.
 
-use repower_model::{RankId, Span};
+use repower_model::{RankId, Resources, Span};
 
 use super::{Link, Session};
+use crate::attempt::Attempt;
 use crate::phase::{Event, Phase, Why};
-use crate::{Action, Moment, Now, Terms};
+use crate::{Action, Limits, Moment, Now, Terms};
 
 impl Session {
-    pub(super) fn link_up(&mut self, terms: Terms, actions: &mut Vec<Action>) {
-        self.link = Link::Up(terms);
+    /// Who attaches stays, whatever the agent before it was told: its tasks that were being stopped end,
+    /// and others start. What waits and can no longer fit is given back.
+    pub(super) fn attached(
+        &mut self,
+        capacity: Resources,
+        limits: Limits,
+        now: Now,
+        actions: &mut Vec<Action>,
+    ) {
+        self.limits = limits;
+        self.leaving = false;
+        self.slots.resize(capacity);
+        let waits = |attempt: &Attempt| attempt.phase == Phase::Waiting;
+        let fits = |attempt: &Attempt| {
+            self.slots.capacity().holds(&attempt.definition.spec.resources)
+        };
+        let unfit = self.attempts.iter().filter(|(_, one)| waits(one) && !fits(one));
+        let unfit: Vec<RankId> = unfit.map(|(id, _)| *id).collect();
+        for attempt in unfit {
+            self.step(attempt, &Event::Recall, now, actions);
+        }
+    }
+
+    pub(super) fn link_up(&mut self, terms: Terms, now: Now, actions: &mut Vec<Action>) {
+        self.link = Link::Up { terms, contact: now.steady };
         self.outbox.rewind();
         // Definitions are sent anew on each link.
         let jobs: Vec<_> = self.jobs.keys().copied().collect();
@@ -17,9 +41,15 @@ impl Session {
         }
     }
 
+    pub(super) fn heard(&mut self, at: Moment) {
+        if let Link::Up { contact, .. } = &mut self.link {
+            *contact = at.max(*contact);
+        }
+    }
+
     pub(super) fn link_down(&mut self, contact: Moment) {
         match self.link {
-            Link::Up(terms) => self.link = Link::Down { terms, contact },
+            Link::Up { terms, .. } => self.link = Link::Down { terms, contact },
             Link::Never | Link::Down { .. } | Link::LeaseLost(_) => {}
         }
     }
@@ -36,7 +66,7 @@ impl Session {
     pub(super) fn output_bound(&self) -> u64 {
         match self.link {
             Link::Never => 0,
-            Link::Up(terms) | Link::Down { terms, .. } | Link::LeaseLost(terms) => {
+            Link::Up { terms, .. } | Link::Down { terms, .. } | Link::LeaseLost(terms) => {
                 terms.output_bytes
             }
         }
@@ -44,12 +74,15 @@ impl Session {
 
     /// When the tasks must be ended for want of contact: after three quarters of the lease, so that
     /// they are gone (see [`Session::grace`]) before the scheduler gives them to somebody else.
+    ///
+    /// Also while the link is up: whoever holds it may have been stopped, and the scheduler goes by what
+    /// it hears, not by what is open.
     pub(super) fn lease_ends(&self) -> Option<Moment> {
         match self.link {
-            Link::Down { terms, contact } => {
+            Link::Up { terms, contact } | Link::Down { terms, contact } => {
                 Some(contact + Span::from_millis(terms.lease.as_millis() / 4 * 3))
             }
-            Link::Never | Link::Up(_) | Link::LeaseLost(_) => None,
+            Link::Never | Link::LeaseLost(_) => None,
         }
     }
 
@@ -59,14 +92,14 @@ impl Session {
         let short = asked.min(self.limits.short_grace);
         match (why, &self.link) {
             (_, Link::LeaseLost(terms))
-            | (Why::LeaseLost, Link::Up(terms) | Link::Down { terms, .. }) => {
+            | (Why::LeaseLost, Link::Up { terms, .. } | Link::Down { terms, .. }) => {
                 short.min(Span::from_millis(terms.lease.as_millis() / 8))
             }
             (Why::LeaseLost, Link::Never) => Span::ZERO,
-            (Why::Stale | Why::Leaving, Link::Never | Link::Up(_) | Link::Down { .. }) => short,
+            (Why::Stale | Why::Leaving, Link::Never | Link::Up { .. } | Link::Down { .. }) => short,
             (
                 Why::Cancelled | Why::Preempted | Why::Drained | Why::TimedOut,
-                Link::Never | Link::Up(_) | Link::Down { .. },
+                Link::Never | Link::Up { .. } | Link::Down { .. },
             ) => {
                 if self.leaving {
                     short
@@ -86,7 +119,7 @@ impl Session {
             self.step(attempt, &Event::Due, now, actions);
         }
         if self.lease_ends().is_some_and(|end| end <= now.steady) {
-            if let Link::Down { terms, .. } = self.link {
+            if let Link::Up { terms, .. } | Link::Down { terms, .. } = self.link {
                 self.link = Link::LeaseLost(terms);
             }
             self.stop_all(Why::LeaseLost, now, actions);

@@ -1,5 +1,6 @@
 //! The rules of the agent, one a test.
 
+mod attach;
 mod files;
 mod gang;
 mod life;
@@ -25,6 +26,9 @@ struct World {
     now: Now,
     actions: Vec<Action>,
 }
+
+/// Later than anything here.
+const NEVER: Moment = Moment::from_millis(1 << 50);
 
 /// An attempt of job 1.
 fn attempt(index: u32) -> RankId {
@@ -84,8 +88,18 @@ impl World {
         world
     }
 
+    /// Tells the session; a scheduler that has said welcome is then heard for ever.
     fn tell(&mut self, input: Input<'_>) {
+        let is_welcome = matches!(input, Input::LinkUp(_));
         self.session.handle(input, self.now, &mut self.actions);
+        if is_welcome {
+            self.session.handle(Input::Heard(NEVER), self.now, &mut self.actions);
+        }
+    }
+
+    /// When the session wants to be woken, if ever.
+    fn wake_at(&self) -> Option<Moment> {
+        self.session.wake_at().filter(|at| *at < NEVER)
     }
 
     fn define(&mut self, job: u64, spec: JobSpec) {
@@ -100,7 +114,7 @@ impl World {
 
     /// Lets time pass up to the next moment that the session asked for, and wakes it; returns how long that was.
     fn wake(&mut self) -> u64 {
-        let at = self.session.wake_at().expect("the session waits for some moment");
+        let at = self.wake_at().expect("the session waits for some moment");
         let ms = at.since(self.now.steady).as_millis();
         self.pass(ms);
         self.tell(Input::Timer);

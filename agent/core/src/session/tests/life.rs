@@ -82,7 +82,7 @@ fn output_that_somebody_else_keeps_open_is_closed_after_a_second() {
 
     assert_eq!(world.actions(), [Action::CloseOutput { attempt: attempt(0) }]);
     assert_eq!(world.outcomes(), [(attempt(0), Outcome::Exited { code: 0 })]);
-    assert_eq!(world.session.wake_at(), None);
+    assert_eq!(world.wake_at(), None);
 }
 
 #[test]
@@ -98,7 +98,7 @@ fn a_time_limit_ends_in_sigterm_then_sigkill_after_the_grace() {
     world.exit(attempt(0), Status::Signal(9), true);
 
     assert_eq!(world.outcomes(), [(attempt(0), Outcome::TimedOut)]);
-    assert_eq!(world.session.wake_at(), None);
+    assert_eq!(world.wake_at(), None);
 }
 
 #[test]
@@ -119,7 +119,7 @@ fn a_task_that_ends_in_time_leaves_no_timer() {
     world.run(0);
     world.exit(attempt(0), Status::Code(0), true);
 
-    assert_eq!(world.session.wake_at(), None);
+    assert_eq!(world.wake_at(), None);
 }
 
 #[test]

@@ -32,7 +32,7 @@ fn a_short_break_disturbs_nobody() {
     world.tell(Input::LinkUp(terms()));
 
     assert_eq!(world.actions(), []);
-    assert_eq!(world.session.wake_at(), None);
+    assert_eq!(world.wake_at(), None);
     assert_eq!(world.session.held().count(), 3);
 }
 
@@ -71,6 +71,25 @@ fn the_lease_counts_from_the_last_contact_and_not_from_when_the_break_was_notice
     world.tell(Input::LinkDown { contact });
 
     assert_eq!(world.wake(), 18_000);
+}
+
+#[test]
+fn a_scheduler_that_is_silent_on_an_open_link_is_as_good_as_gone() {
+    let mut world = World::new();
+    world.run(0);
+    let now = world.now;
+    world.session.handle(Input::LinkUp(terms()), now, &mut world.actions);
+    world.pass(12_000);
+    world.tell(Input::Heard(world.now.steady));
+    world.pass(2_000);
+
+    assert_eq!(world.wake(), 28_000);
+    assert_eq!(world.actions(), [terminate(attempt(0))]);
+    assert!(world.session.has_lost_lease());
+    world.tell(Input::Heard(world.now.steady));
+    assert!(world.session.has_lost_lease(), "only a welcome gives it a new one");
+    world.tell(Input::LinkUp(terms()));
+    assert!(!world.session.has_lost_lease());
 }
 
 #[test]

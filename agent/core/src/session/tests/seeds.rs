@@ -266,7 +266,7 @@ impl Story {
             self.answer_stage();
             self.answer_launch();
             self.answer_collect();
-            if self.world.session.wake_at().is_some() {
+            if self.world.wake_at().is_some() {
                 self.world.wake();
             }
             self.obey();
@@ -274,7 +274,7 @@ impl Story {
             self.world.tell(Input::Acknowledged(self.received));
         }
         self.obey();
-        assert_eq!(self.world.session.wake_at(), None);
+        assert_eq!(self.world.wake_at(), None);
         assert_eq!(self.world.session.held().count(), 0);
         if !self.spec.outputs.is_empty() {
             assert_eq!(self.discarded, self.over, "each folder is given up once");
