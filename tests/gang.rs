@@ -251,7 +251,7 @@ fn a_rank_that_is_killed_ends_the_whole_attempt_and_the_next_one_succeeds() {
 }
 
 #[test]
-fn an_agent_that_is_killed_takes_its_gangs_with_it_and_they_are_tried_again() {
+fn a_node_that_dies_takes_its_gangs_with_it_and_they_are_tried_again() {
     runtime().block_on(async {
         let (folder, mut cluster) = start(3, Some(2)).await;
         let client = cluster.client().await.unwrap();
@@ -263,7 +263,7 @@ fn an_agent_that_is_killed_takes_its_gangs_with_it_and_they_are_tried_again() {
         let node = attempts(&client, job).await[0].ranks[3].node.clone();
         let victim = (0..3).find(|at| repower::cluster::agent_name(*at) == node).unwrap();
 
-        cluster.kill_agent(victim).await;
+        cluster.kill_node(victim).await;
         cluster.start_agent(victim).unwrap();
 
         assert_eq!(ended(&client, job).await.state(), JobState::Succeeded);

@@ -65,6 +65,9 @@ pub enum Command {
     Scheduler(Box<command::scheduler::Scheduler>),
     /// Run an agent: tasks run on this machine
     Agent(Box<command::agent::Agent>),
+    /// Run the parent of an agent's tasks; agents start it
+    #[command(hide = true)]
+    Executor(command::executor::Executor),
     /// Run a scheduler and agents on this machine, to try things out
     Dev(command::dev::Dev),
     /// Show the main job on real examples, from the first start to a verified ledger

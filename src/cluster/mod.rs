@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use repower_agent::JoinFile;
 use repower_proto::v1::{IssueRequest, ListNodesRequest, NodePhase, TokenKind};
+use rustix::fs::{FlockOperation, flock};
 use serde::Serialize;
 
 use crate::client::{Client, Patience, Profile};
@@ -208,11 +209,28 @@ impl Cluster {
         }
     }
 
-    /// Kills an agent with SIGKILL; its tasks are orphans until it starts again.
+    /// Kills an agent with SIGKILL; its tasks go on, up to the end of the lease.
     pub async fn kill_agent(&mut self, at: usize) {
         if let Some(process) = self.agents[at].take() {
             process.kill().await;
         }
+    }
+
+    /// Kills an agent and its executor with SIGKILL; its tasks are orphans until it starts again.
+    pub async fn kill_node(&mut self, at: usize) {
+        self.kill_agent(at).await;
+        if let Some(executor) = self.executor(at) {
+            process::kill(executor);
+        }
+    }
+
+    /// The process of an agent's executor, while it runs.
+    pub fn executor(&self, at: usize) -> Option<u32> {
+        let lock = self.plan.folder.join(agent_name(at)).join("executor/lock");
+        let is_free =
+            flock(fs::File::open(&lock).ok()?, FlockOperation::NonBlockingLockShared).is_ok();
+        // Whose number is in a lock that nobody holds has ended.
+        if is_free { None } else { fs::read_to_string(lock).ok()?.trim().parse().ok() }
     }
 
     /// Ends all in order: agents, then the scheduler. What does not end in time is killed. An agent

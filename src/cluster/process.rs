@@ -136,3 +136,11 @@ impl Process {
         kill_process(self.id, signal).is_ok()
     }
 }
+
+/// Kills a process of a cluster that is no child of this one.
+pub(super) fn kill(id: u32) {
+    if let Some(id) = Pid::from_raw(id.cast_signed()) {
+        // It may have ended before.
+        kill_process(id, Signal::KILL).ok();
+    }
+}

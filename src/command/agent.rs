@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use repower_agent::Options;
+use repower_agent::{OnTerminate, Options};
 use repower_model::{LabelError, check_label};
 
 use super::daemon::{self, Stay};
@@ -59,6 +59,13 @@ pub struct Agent {
     /// Output that may wait for the scheduler before tasks are slowed down [default: 32MiB]
     #[arg(long, value_name = "SIZE", help_heading = "What tasks may use")]
     backlog: Option<Size>,
+    /// What SIGTERM means for tasks that run: stop them, or keep them for the next agent [default:
+    /// stop]
+    #[arg(long, value_name = "WHAT", value_parser = on_terminate, help_heading = "Restarts")]
+    on_terminate: Option<OnTerminate>,
+    /// Kill what an agent of another version has left running, instead of taking it over
+    #[arg(long, help_heading = "Restarts")]
+    replace_executor: bool,
     /// Start no process and report success: measures everything but the processes
     #[arg(long, hide = true)]
     no_exec: bool,
@@ -81,6 +88,7 @@ impl Explain for repower_agent::Error {
             | Self::BadLabel { .. }
             | Self::TooManyLabels { .. }
             | Self::BadOwnAddress { .. }
+            | Self::NotForPeople
             | Self::NotEnrolled { .. } => Exit::USAGE,
             Self::JoinFileUnreadable { .. }
             | Self::JoinFileMalformed { .. }
@@ -92,6 +100,13 @@ impl Explain for repower_agent::Error {
             | Self::DataFolderInUse { .. }
             | Self::DataFolder { .. }
             | Self::IdentityMalformed { .. }
+            | Self::SecondExecutor { .. }
+            | Self::ExecutorSilent { .. }
+            | Self::ForeignExecutor { .. }
+            | Self::OtherProtocol { .. }
+            | Self::StrangeExecutor { .. }
+            | Self::ExecutorNotStarted { .. }
+            | Self::ExecutorFailed { .. }
             | Self::System { .. } => Exit::FAILED,
         }
     }
@@ -128,7 +143,19 @@ impl Agent {
             labels,
             backlog_mib: self.backlog.map_or(file.backlog_mib, mebibytes),
             no_exec: self.no_exec || file.no_exec,
+            on_terminate: self.on_terminate.unwrap_or(file.on_terminate),
+            replace_executor: self.replace_executor,
+            executor: Vec::new(),
         })
+    }
+}
+
+/// Reads what SIGTERM means.
+fn on_terminate(text: &str) -> Result<OnTerminate, &'static str> {
+    match text {
+        "stop" => Ok(OnTerminate::Stop),
+        "keep" => Ok(OnTerminate::Keep),
+        _ => Err("it is stop or keep"),
     }
 }
 

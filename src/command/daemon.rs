@@ -4,6 +4,7 @@ use std::io::{self, IsTerminal as _};
 use std::path::{Path, PathBuf};
 
 use etcetera::BaseStrategy;
+use repower_agent::Told;
 use rustix::process::{Signal, set_parent_process_death_signal};
 use serde::de::DeserializeOwned;
 use tokio::signal::unix::{SignalKind, signal};
@@ -73,15 +74,20 @@ impl Stay {
             set_parent_process_death_signal(Some(Signal::TERM))
                 .map_err(|source| DaemonError::Signals { source: source.into() })?;
         }
-        let filter = EnvFilter::try_new(&self.log)
-            .map_err(|source| DaemonError::Filter { filter: self.log.clone(), source })?;
-        tracing_subscriber::fmt()
-            .with_env_filter(filter)
-            .with_ansi(io::stderr().is_terminal())
-            .with_writer(io::stderr)
-            .init();
-        Ok(())
+        log(&self.log)
     }
+}
+
+/// Sends what is logged and passes `filter` to standard error.
+pub(super) fn log(filter: &str) -> Result<(), DaemonError> {
+    let filter = EnvFilter::try_new(filter)
+        .map_err(|source| DaemonError::Filter { filter: filter.to_owned(), source })?;
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(io::stderr().is_terminal())
+        .with_writer(io::stderr)
+        .init();
+    Ok(())
 }
 
 /// Runs a service until it ends, or SIGTERM or SIGINT asks it to; asked twice, it is left where it is.
@@ -95,14 +101,14 @@ pub(super) async fn until_told<E: Into<Failure>, F: Future<Output = Result<(), E
     let mut tell = Some(tell);
     let mut service = std::pin::pin!(service(Shutdown { told }));
     loop {
-        tokio::select! {
+        let by = tokio::select! {
             ended = &mut service => return ended.map(|()| Exit::OK).map_err(Into::into),
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
+            _ = terminate.recv() => Told::Terminate,
+            _ = interrupt.recv() => Told::Interrupt,
+        };
         match tell.take() {
             // Whether it still listens does not matter: it ends either way.
-            Some(tell) => drop(tell.send(())),
+            Some(tell) => drop(tell.send(by)),
             None => return Ok(Exit::INTERRUPTED),
         }
     }
@@ -111,14 +117,19 @@ pub(super) async fn until_told<E: Into<Failure>, F: Future<Output = Result<(), E
 /// Is ready when the process is asked to end.
 #[derive(Debug)]
 pub(super) struct Shutdown {
-    told: oneshot::Receiver<()>,
+    told: oneshot::Receiver<Told>,
 }
 
 impl Shutdown {
-    /// Waits until the process is asked to end.
-    pub(super) async fn asked(self) {
+    /// Waits until the process is asked to end, and returns by what.
+    pub(super) async fn asked(self) -> Told {
         // The other end is dropped only when nobody waits any more.
-        drop(self.told.await);
+        self.told.await.unwrap_or(Told::Interrupt)
+    }
+
+    /// Waits until the process is asked to end, by whatever it is.
+    pub(super) async fn asked_by_anything(self) {
+        let _ = self.asked().await;
     }
 }
 

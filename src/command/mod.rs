@@ -8,6 +8,7 @@ mod daemon;
 pub mod demo;
 pub mod dev;
 pub mod drain;
+pub mod executor;
 pub mod fetch;
 pub mod jobs;
 pub mod ledger;
@@ -62,7 +63,7 @@ impl Command {
             Self::Demo(command) => command.look().screen(),
             Self::Bench(command) => command.look().screen(),
             Self::Sim(command) => command.look().screen(),
-            Self::Agent(_) | Self::Completions(_) => Look::default().screen(),
+            Self::Agent(_) | Self::Executor(_) | Self::Completions(_) => Look::default().screen(),
         }
     }
 
@@ -96,6 +97,7 @@ impl Command {
             Self::Ledger(command) => asking(command.run(screen)),
             Self::Scheduler(command) => command.run(screen),
             Self::Agent(command) => command.run(),
+            Self::Executor(command) => command.run(),
             Self::Completions(command) => command.run(screen),
             Self::Man(command) => command.run(screen),
             Self::Dev(command) => asking(command.run(screen)),

@@ -102,8 +102,9 @@ impl Scheduler {
         };
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
         let runtime = runtime.map_err(super::StartError::from)?;
-        let service =
-            daemon::until_told(|shutdown| repower_scheduler::run(options, ready, shutdown.asked()));
+        let service = daemon::until_told(|told| {
+            repower_scheduler::run(options, ready, told.asked_by_anything())
+        });
         let ended = runtime.block_on(service);
         // What blocks in a thread must not hold the process: everything that matters is durable.
         runtime.shutdown_timeout(LINGER);

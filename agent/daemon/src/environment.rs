@@ -1,10 +1,12 @@
-//! The environment of tasks, and the mark by which a process is known as one of this agent's.
+//! The environment of tasks, and the mark by which a process is known as one of this node's.
 
-use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt as _;
+
+use repower_proto::v1::Inherited;
 
 use crate::Error;
 
-/// The variable that carries the mark.
+/// The variable that carries the mark: the data folder's, the executor's and the task's, in this order.
 pub(crate) const MARK: &str = "REPOWER_AGENT_INSTANCE";
 
 /// The variables that tasks inherit from the agent; nothing else of its environment reaches them.
@@ -14,13 +16,16 @@ const INHERITED: [&str; 4] = ["PATH", "HOME", "LANG", "USER"];
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// The variables that every task inherits.
-pub(crate) fn inherited() -> Vec<(OsString, OsString)> {
+pub(crate) fn inherited() -> Vec<Inherited> {
     let mut variables: Vec<_> = INHERITED
         .iter()
-        .filter_map(|name| Some((OsString::from(name), std::env::var_os(name)?)))
+        .filter_map(|name| {
+            let value = std::env::var_os(name)?.into_vec();
+            Some(Inherited { name: (*name).into(), value })
+        })
         .collect();
-    if variables.iter().all(|(name, _)| name != "PATH") {
-        variables.push(("PATH".into(), PATH.into()));
+    if variables.iter().all(|one| one.name != b"PATH") {
+        variables.push(Inherited { name: "PATH".into(), value: PATH.into() });
     }
     variables
 }

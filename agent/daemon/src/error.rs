@@ -166,6 +166,63 @@ pub enum Error {
         /// Line, column and what is wrong there.
         source: Box<toml::de::Error>,
     },
+    /// An executor was started by hand.
+    #[error("an executor is started by its agent only")]
+    NotForPeople,
+    /// There is an executor already.
+    #[error("{} already has an executor", path.display())]
+    SecondExecutor {
+        /// Its folder.
+        path: PathBuf,
+    },
+    /// An executor lives, but does not answer.
+    #[error("the executor of {} lives, but does not answer", path.display())]
+    ExecutorSilent {
+        /// Its folder.
+        path: PathBuf,
+    },
+    /// Another user's process is where the executor should be.
+    #[error("who answers in {} is another user's process", path.display())]
+    ForeignExecutor {
+        /// Its folder.
+        path: PathBuf,
+    },
+    /// The executor speaks another protocol.
+    #[error(
+        "the executor of this node (process {pid}, version {version}) speaks protocol {theirs}, and this agent {ours}"
+    )]
+    OtherProtocol {
+        /// Its process.
+        pid: i32,
+        /// Its build.
+        version: String,
+        /// Its protocol.
+        theirs: u32,
+        /// This agent's.
+        ours: u32,
+    },
+    /// The executor says something that makes no sense.
+    #[error("the executor says something that makes no sense")]
+    StrangeExecutor {
+        /// What is wrong with it.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The executor's program cannot be run.
+    #[error("the executor ({}) cannot be started", program.display())]
+    ExecutorNotStarted {
+        /// Its program.
+        program: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The executor has ended at once.
+    #[error("the executor did not start: {log}")]
+    ExecutorFailed {
+        /// The end of its log.
+        log: String,
+        /// Where all of it is.
+        path: PathBuf,
+    },
     /// The system refuses something that the agent cannot do without.
     #[error("the system refuses {what}")]
     System {
@@ -223,6 +280,24 @@ impl Error {
             Self::IdentityMalformed { .. } => {
                 "restore the file, or enrol again with a new join file and an empty data folder"
             }
+            Self::NotForPeople => "start an agent with `repower agent`: it starts its executor",
+            Self::SecondExecutor { .. } => {
+                "nothing needs to be done: the agent uses the one that lives"
+            }
+            Self::ExecutorSilent { .. } => {
+                "its log is in its folder; `--replace-executor` ends it, and its tasks with it"
+            }
+            Self::ForeignExecutor { .. } => {
+                "check who owns the data folder, and run the agent as that user"
+            }
+            Self::OtherProtocol { .. } => {
+                "run the agent's old version until its tasks have ended, or end them with `--replace-executor`"
+            }
+            Self::StrangeExecutor { .. } => {
+                "end it, and its tasks with it, with `--replace-executor`"
+            }
+            Self::ExecutorNotStarted { .. } => "check that the program is there and may be run",
+            Self::ExecutorFailed { .. } => "its whole log is executor/log in the data folder",
             Self::System { .. } => "check the limits of this process (open files, threads, memory)",
         }
     }

@@ -7,36 +7,43 @@
 //! | --- | --- |
 //! | `join`, `identity`, `enrol` | trade a join token for a certificate, and keep it |
 //! | `inventory` | what the machine has |
-//! | `link` | one gRPC stream to the scheduler, and reports over it |
+//! | `link` | one gRPC stream to the scheduler: orders and reports pass through it |
 //! | `transfer` | artefacts to and from the scheduler's store |
-//! | `tasks` | processes: launch, read, signal, reap, clean up |
+//! | `attach` | finds the executor of this node, or starts it |
+//! | `executor` | a process apart, parent of all tasks, which outlives its agents |
+//! | `tasks` | what the executor does: launch, read, signal, reap, clean up, report |
 //!
-//! Tasks are children of this process, each in its own process group. Control groups, namespaces and
-//! an executor that outlives the agent are not here yet: what a task starts in another session
-//! outlives the task until the agent itself is started again, and if the agent dies its tasks are
-//! killed at its next start and counted as lost.
+//! [`execute`] is the whole of the executor. What it and the agent say to each other is in
+//! `proto/repower/v1/executor.proto`, and who loses what when is in `docs/execution.md`.
 //!
-//! A task's peak memory is what the kernel counts for it, which begins with what the agent itself
+//! A task's peak memory is what the kernel counts for it, which begins with what the executor itself
 //! holds at the moment of the launch (a few MiB): smaller tasks show that figure.
 
 mod address;
+mod attach;
 mod clock;
 mod endpoint;
 mod enrol;
 mod environment;
 mod error;
+mod executor;
+mod frame;
 mod identity;
 mod inventory;
 mod join;
 mod link;
 mod options;
+mod place;
 mod sandbox;
 mod service;
+mod signals;
 mod tasks;
 pub mod transfer;
+mod version;
 
 pub use error::{Error, Malformed};
+pub use executor::execute;
 pub use identity::is_enrolled;
 pub use join::JoinFile;
-pub use options::Options;
-pub use service::run;
+pub use options::{OnTerminate, Options};
+pub use service::{Told, run};

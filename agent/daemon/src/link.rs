@@ -1,20 +1,19 @@
-//! The link: one gRPC stream to the scheduler, made again whenever it breaks.
+//! The link: one gRPC stream to the scheduler, made again whenever it breaks. The agent itself knows
+//! nothing of tasks: orders go on to the executor, and its reports come from there.
 
 mod backoff;
 mod stream;
-mod wire;
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use repower_agent_core::{Input, Moment};
-use repower_model::{Instance, Inventory};
+use repower_agent_core::Moment;
+use repower_model::Inventory;
+use tokio::sync::watch;
 use tonic::transport::Endpoint;
 
+use crate::attach::{Attacher, Executor};
 use crate::endpoint::{self, Failure};
 use crate::identity::Identity;
-use crate::tasks::Tasks;
 use crate::{Error, clock};
 
 pub(crate) use backoff::Backoff;
@@ -23,19 +22,19 @@ use stream::End;
 /// The link to the scheduler.
 #[derive(Debug)]
 pub(crate) struct Link {
-    pub(crate) tasks: Arc<Tasks>,
+    pub(crate) attacher: Attacher,
+    pub(crate) executor: Executor,
     pub(crate) endpoint: Endpoint,
     pub(crate) scheduler: String,
     pub(crate) identity: Identity,
-    pub(crate) instance: Instance,
     pub(crate) inventory: Inventory,
     /// Whether the agent is to end when its tasks have.
-    pub(crate) leaving: AtomicBool,
+    pub(crate) leaving: watch::Receiver<bool>,
 }
 
 impl Link {
     /// Holds the link until the agent has left in order, or the scheduler does not want it.
-    pub(crate) async fn run(&self) -> Result<(), Error> {
+    pub(crate) async fn run(&mut self) -> Result<(), Error> {
         let mut backoff = Backoff::default();
         let mut welcomed = false;
         loop {
@@ -46,7 +45,7 @@ impl Link {
             if let Some(heard) = end.heard() {
                 welcomed = true;
                 backoff = Backoff::default();
-                self.lost(heard);
+                self.lost(heard).await;
             }
             match end {
                 End::Left => return Ok(()),
@@ -57,6 +56,14 @@ impl Link {
                     tracing::warn!(reason, "the scheduler has ended the link");
                 }
                 End::Broken { failure, .. } => self.broken(failure, welcomed)?,
+                End::LeaseLost { .. } => tracing::warn!("the lease was over: linking anew"),
+                End::Outdated { .. } => self.renew().await?,
+                End::ExecutorGone { .. } => {}
+            }
+            if self.executor.is_gone() {
+                // What it has not reported is lost, and so are its tasks: the next hello says so.
+                tracing::error!("the executor is gone, and its tasks with it: starting another");
+                self.executor = self.attacher.attach(None).await?;
             }
             if self.may_go() {
                 return Ok(());
@@ -65,34 +72,50 @@ impl Link {
         }
     }
 
-    /// The longest wait before the next try.
-    fn patience(&self) -> Duration {
-        let idle = self.tasks.ask(|session| session.is_idle());
-        if idle { Backoff::AT_REST } else { Backoff::AT_WORK }
+    /// Replaces an executor of another build by one of this build, if it still has nothing to do: no
+    /// link is up, so no orders come. To the scheduler it stays the same.
+    async fn renew(&mut self) -> Result<(), Error> {
+        if let Ok(Some(succession)) = self.executor.retire().await {
+            tracing::info!("the executor of another build has ended: its successor takes over");
+            self.executor = self.attacher.attach(Some(succession)).await?;
+        }
+        Ok(())
     }
 
-    /// The agent is to end: the link ends when all is reported.
-    pub(crate) fn leave(&self) {
-        self.leaving.store(true, Ordering::Release);
-        self.tasks.news.notify_one();
+    /// The longest wait before the next try.
+    fn patience(&self) -> Duration {
+        if self.executor.standing().idle { Backoff::AT_REST } else { Backoff::AT_WORK }
     }
 
     fn is_leaving(&self) -> bool {
-        self.leaving.load(Ordering::Acquire)
+        *self.leaving.borrow()
     }
 
     /// Whether nobody needs an agent that cannot reach its scheduler any more.
     fn may_go(&self) -> bool {
-        self.is_leaving() && self.tasks.ask(|session| session.is_idle())
+        self.is_leaving() && self.executor.standing().idle
     }
 
-    /// Waits before the next try, or until the agent is to end.
-    async fn pause(&self, wait: Duration) {
+    /// The agent is to end: the executor stops its tasks.
+    async fn leave(&self) {
+        // One that is gone has stopped.
+        let _ = self.executor.leave().await;
+    }
+
+    /// Waits before the next try, or until the agent is to end and may.
+    async fn pause(&mut self, wait: Duration) {
         let until = tokio::time::Instant::from_std(clock::instant()) + wait;
         loop {
             tokio::select! {
                 () = tokio::time::sleep_until(until) => return,
-                () = self.tasks.news.notified() => if self.may_go() { return },
+                told = self.leaving.changed() => match told {
+                    Ok(()) => self.leave().await,
+                    Err(_) => return,
+                },
+                changed = self.executor.changed() => if changed.is_err() { return },
+            }
+            if self.may_go() {
+                return;
             }
         }
     }
@@ -131,10 +154,9 @@ impl Link {
 
     /// A link that had been welcomed is gone. The lease counts from the last answer of the scheduler,
     /// which answers every heartbeat, and not from when the end was noticed.
-    fn lost(&self, contact: Moment) {
-        self.tasks.tell([Input::LinkDown { contact }]);
-        // The lease now runs.
-        self.tasks.alarm.notify_one();
+    async fn lost(&mut self, contact: Moment) {
+        // An executor that is gone stops nothing.
+        let _ = self.executor.link_down(contact).await;
     }
 }
 

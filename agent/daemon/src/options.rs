@@ -1,6 +1,7 @@
 //! What an agent is told before it starts.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use repower_model::{LabelRule, check_label};
@@ -38,6 +39,26 @@ pub struct Options {
     /// Starts no process and reports success at once: to measure everything but the processes.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub no_exec: bool,
+    /// What SIGTERM means for the tasks.
+    pub on_terminate: OnTerminate,
+    /// Kills an executor that lives, and with it all tasks of the agent before this one.
+    #[serde(skip)]
+    pub replace_executor: bool,
+    /// What starts an executor, to which the data folder is added as the last argument; empty: this
+    /// program itself.
+    #[serde(skip)]
+    pub executor: Vec<OsString>,
+}
+
+/// What SIGTERM means for the tasks of an agent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OnTerminate {
+    /// They are stopped, and the node leaves.
+    #[default]
+    Stop,
+    /// They go on without it until the next agent comes, or the lease is over.
+    Keep,
 }
 
 impl Options {
@@ -74,6 +95,9 @@ impl Default for Options {
             labels: BTreeMap::new(),
             backlog_mib: 32,
             no_exec: false,
+            on_terminate: OnTerminate::Stop,
+            replace_executor: false,
+            executor: Vec::new(),
         }
     }
 }

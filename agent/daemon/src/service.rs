@@ -2,27 +2,32 @@
 
 use std::future::Future;
 use std::pin::pin;
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use repower_agent_core::{Input, Limits};
-use repower_model::Instance;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::sync::watch;
+use tokio::time::timeout;
 
+use crate::attach::Attacher;
 use crate::identity::DataFolder;
 use crate::link::Link;
-use crate::tasks::{About, Tasks, Threads, kill_leftovers};
-use crate::{Error, Options, clock, endpoint, enrol, environment, inventory};
+use crate::options::OnTerminate;
+use crate::{Error, Options, endpoint, enrol, inventory};
 
 /// How long an agent that was told to end waits for its tasks to end and its reports to be durable.
 const PATIENCE: Duration = Duration::from_secs(15);
 
-/// The longest sleep of the timekeeper: a machine that was suspended notices at the latest then.
-const LONGEST_SLEEP: Duration = Duration::from_secs(1);
+/// By what an agent was told to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Told {
+    /// SIGTERM: whoever started it as a service stops it.
+    Terminate,
+    /// SIGINT: a person at its terminal.
+    Interrupt,
+}
 
 /// Runs an agent until `shutdown` is ready, then ends it in order: tasks are stopped and reported,
-/// and the scheduler is told.
+/// the scheduler is told, and the executor ends. With [`OnTerminate::Keep`], SIGTERM ends the agent
+/// alone: its executor goes on, and the next agent of this data folder finds it.
 ///
 /// Needs a tokio runtime with time and I/O; a current-thread one is enough.
 ///
@@ -30,88 +35,63 @@ const LONGEST_SLEEP: Duration = Duration::from_secs(1);
 ///
 /// What keeps the agent from starting, or why the scheduler has sent it away. An unreachable
 /// scheduler is an error only at enrolment; later it is tried again for ever.
-pub async fn run(options: Options, shutdown: impl Future<Output = ()>) -> Result<(), Error> {
+pub async fn run(options: Options, shutdown: impl Future<Output = Told>) -> Result<(), Error> {
     options.check()?;
     let data = DataFolder::open(&options.data)?;
     let mut shutdown = pin!(shutdown);
     let identity = tokio::select! {
         identity = enrol::identity(&options, &data) => identity?,
-        () = &mut shutdown => return Ok(()),
+        _ = &mut shutdown => return Ok(()),
     };
-    match kill_leftovers(&identity.folder) {
-        Ok(0) => {}
-        Ok(count) => tracing::warn!(count, "killed processes that an earlier agent had left"),
-        Err(error) => {
-            tracing::warn!(%error, "cannot look for processes that an earlier agent has left");
-        }
-    }
-    let instance = Instance(environment::random()?);
     let inventory = inventory::inventory(&options, data.path())?;
-    let about = About {
-        name: identity.name.clone(),
-        mark: format!("{}-{}", identity.folder, environment::hex(&instance.0)),
-    };
-    let limits = Limits {
-        bytes: usize::try_from(options.backlog_mib.max(1) << 20).unwrap_or(usize::MAX),
-        ..Limits::default()
-    };
-    let tasks =
-        Tasks::new(inventory.capacity.clone(), limits, about, data.path(), options.no_exec)?;
-    let threads = Threads::start(&tasks)?;
     let scheduler = options.scheduler.clone().unwrap_or_else(|| identity.scheduler.clone());
     let certificate = Some((identity.certificate.as_str(), identity.key.as_str()));
-    let link = Link {
-        endpoint: endpoint::endpoint(&scheduler, &identity.authority, certificate)?,
-        tasks: Arc::clone(&tasks),
-        scheduler,
-        identity,
-        instance,
-        inventory,
-        leaving: AtomicBool::new(false),
-    };
-    let result = hold(&link, &tasks, shutdown).await;
-    // Also kills what a task that could not be stopped has left.
-    drop(threads);
-    result
+    let endpoint = endpoint::endpoint(&scheduler, &identity.authority, certificate)?;
+    let attacher = Attacher::new(&options, &data, &identity, inventory.capacity.clone())?;
+    let (leave, leaving) = watch::channel(false);
+    let executor = attacher.attach(None).await?;
+    let mut link = Link { attacher, executor, endpoint, scheduler, identity, inventory, leaving };
+    match hold(&mut link, &leave, &options, shutdown).await {
+        Ended::Kept => Ok(()),
+        Ended::Left(result) => {
+            // Who is not wanted any more, or has left, leaves nothing behind. Otherwise, what runs is
+            // worth more than an agent that cannot be started as it is now.
+            let is_over = matches!(result, Ok(()) | Err(Error::Dismissed { .. }));
+            if is_over || link.executor.standing().settled {
+                link.executor.end().await;
+            }
+            result
+        }
+    }
 }
 
-async fn hold(link: &Link, tasks: &Tasks, shutdown: impl Future<Output = ()>) -> Result<(), Error> {
+/// How an agent has ended.
+#[derive(Debug)]
+enum Ended {
+    /// Its tasks go on.
+    Kept,
+    Left(Result<(), Error>),
+}
+
+async fn hold(
+    link: &mut Link,
+    leave: &watch::Sender<bool>,
+    options: &Options,
+    shutdown: impl Future<Output = Told>,
+) -> Ended {
     let mut held = pin!(link.run());
-    let mut timers = pin!(keep_time(tasks));
-    tokio::select! {
-        result = &mut held => return result,
-        () = &mut timers => {}
-        () = shutdown => {}
+    let told = tokio::select! {
+        result = &mut held => return Ended::Left(result),
+        told = shutdown => told,
+    };
+    if told == Told::Terminate && options.on_terminate == OnTerminate::Keep {
+        tracing::info!("told to end: tasks go on");
+        return Ended::Kept;
     }
     tracing::info!("told to end: stopping tasks");
-    tasks.tell([Input::Leave]);
-    link.leave();
-    tokio::select! {
-        result = timeout(PATIENCE, &mut held) => result.unwrap_or_else(|_| {
-            tracing::warn!("ending although not all is reported");
-            Ok(())
-        }),
-        () = timers => Ok(()),
-    }
-}
-
-/// Wakes the session whenever it asked for it.
-async fn keep_time(tasks: &Tasks) {
-    loop {
-        let Some(at) = tasks.ask(|session| session.wake_at()) else {
-            tasks.alarm.notified().await;
-            continue;
-        };
-        let now = clock::now().steady;
-        if at <= now {
-            tasks.tell([Input::Timer]);
-            continue;
-        }
-        let wait = Duration::from_millis(at.since(now).as_millis()).min(LONGEST_SLEEP);
-        let until = Instant::from_std(clock::instant()) + wait;
-        tokio::select! {
-            () = sleep_until(until) => {}
-            () = tasks.alarm.notified() => {}
-        }
-    }
+    leave.send_replace(true);
+    Ended::Left(timeout(PATIENCE, held).await.unwrap_or_else(|_| {
+        tracing::warn!("ending although not all is reported");
+        Ok(())
+    }))
 }

@@ -6,108 +6,125 @@
 //! that no slot waits for another thread to wake up. All state is behind one lock, which is never
 //! held while a process is launched or a folder is cleared.
 
+mod alarm;
 mod child;
+mod door;
 mod exit;
 mod failure;
 mod folders;
 mod gang;
 mod launch;
 mod leftovers;
+mod orphans;
 mod ownfile;
 mod prepared;
+mod relay;
 mod shortage;
 mod state;
 mod threads;
+mod token;
+mod wire;
 
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use repower_agent_core::{Input, Limits, Session};
-use repower_model::Resources;
+use repower_model::{Instance, Resources};
 use rustix::event::{EventfdFlags, epoll, eventfd};
-use tokio::sync::Notify;
 
-use crate::{Error, clock};
+use crate::{Error, clock, environment};
 
-pub(crate) use leftovers::kill_leftovers;
+pub(crate) use door::Door;
+pub(crate) use leftovers::{kill_leftovers, wait_for_end};
+use orphans::Orphans;
 use prepared::Jobs;
+use relay::Relay;
 use state::State;
 pub(crate) use threads::Threads;
-
-/// The token of the wake-up in the epoll set; those of tasks are above.
-const WAKE: u64 = 0;
+use token::Token;
 
 /// What tasks are told about their node.
 #[derive(Debug, Clone)]
 pub(crate) struct About {
     /// The node's name.
     pub(crate) name: String,
-    /// By which a process is known as one of this agent's.
-    pub(crate) mark: String,
+    /// The mark of the data folder.
+    pub(crate) folder: String,
 }
 
-/// All tasks of this agent.
+/// All tasks of a node.
 #[derive(Debug)]
 pub(crate) struct Tasks {
     state: Mutex<State>,
     jobs: Jobs,
+    relay: Relay,
+    door: Door,
+    orphans: Orphans,
     epoll: OwnedFd,
     wake: OwnedFd,
-    /// There are reports to send, or no tasks any more, or the end is near.
-    pub(crate) news: Notify,
-    /// There is an earlier moment to wake at.
-    pub(crate) alarm: Notify,
-    no_exec: bool,
+    instance: Mutex<Instance>,
+    /// The build of this program.
+    version: String,
+    no_exec: AtomicBool,
 }
 
 impl Tasks {
-    /// No tasks yet, in a cleared folder for their files.
-    pub(crate) fn new(
-        capacity: Resources,
-        limits: Limits,
-        about: About,
-        folder: &Path,
-        no_exec: bool,
-    ) -> Result<Arc<Self>, Error> {
+    /// No tasks yet, in a cleared folder for their files, and no agent, without which none can come.
+    pub(crate) fn new(folder: &Path, door: Door, version: String) -> Result<Arc<Self>, Error> {
         let refused =
             |what| move |errno: rustix::io::Errno| Error::System { what, source: errno.into() };
+        let failed = |what| move |source| Error::System { what, source };
         let unusable = |source| Error::DataFolder { path: folder.into(), source };
-        let slots = capacity.cpus.as_milli() / 1000;
-        raise_open_files(slots);
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC).map_err(refused("an epoll set"))?;
         let wake = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)
             .map_err(refused("an event descriptor"))?;
+        let relay = Relay::new().map_err(failed("a timer"))?;
         let flags = epoll::EventFlags::IN | epoll::EventFlags::ET;
-        epoll::add(&epoll, &wake, epoll::EventData::new_u64(WAKE), flags)
+        epoll::add(&epoll, &wake, Token::Wake.pack(), flags)
+            .and_then(|()| relay.watch_alarm(&epoll))
+            .and_then(|()| door.watch(&epoll))
             .map_err(refused("an entry in an epoll set"))?;
         let folders = folders::Folders::new(&folder.join("work")).map_err(unusable)?;
-        let jobs = Jobs::new(&folder.join("scripts"), about).map_err(unusable)?;
+        let own = environment::random_mark()?;
+        let jobs = Jobs::new(&folder.join("scripts"), own).map_err(unusable)?;
+        let session = Session::new(Resources::default(), Limits::default());
         Ok(Arc::new(Self {
-            state: Mutex::new(State::new(Session::new(capacity, limits), folders)),
+            state: Mutex::new(State::new(session, folders)),
             jobs,
+            relay,
+            door,
+            orphans: Orphans::new().map_err(failed("an event descriptor"))?,
             epoll,
             wake,
-            news: Notify::new(),
-            alarm: Notify::new(),
-            no_exec,
+            instance: Mutex::new(Instance(environment::random()?)),
+            version,
+            no_exec: AtomicBool::new(false),
         }))
     }
 
-    /// Tells the session what has happened.
-    pub(crate) fn tell(&self, inputs: impl IntoIterator<Item = Input<'static>>) {
+    /// Where agents come in.
+    pub(crate) fn door(&self) -> &Door {
+        &self.door
+    }
+
+    /// By which processes are known as those of this executor, if there can be any.
+    pub(crate) fn mark(&self) -> Option<String> {
+        self.jobs.mark()
+    }
+
+    /// Tells the session what has happened. For the threads only: they launch what is to be launched.
+    fn tell(&self, inputs: impl IntoIterator<Item = Input<'static>>) {
         let mut state = self.lock();
         for input in inputs {
             self.apply(&mut state, input);
         }
-        if state.has_launches() || !state.used.is_empty() {
-            self.wake();
-        }
     }
 
     /// Asks the session.
-    pub(crate) fn ask<T>(&self, question: impl FnOnce(&mut Session) -> T) -> T {
+    fn ask<T>(&self, question: impl FnOnce(&mut Session) -> T) -> T {
         question(self.lock().session())
     }
 
@@ -116,21 +133,13 @@ impl Tasks {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Hands `input` to the session, performs what it asks for, and wakes whom it concerns.
+    /// Hands `input` to the session and performs what it asks for.
     fn apply(&self, state: &mut State, input: Input<'_>) {
-        let had_unsent = state.session().has_unsent();
-        let was_idle = state.session().is_idle();
-        let before = state.session().wake_at();
         state.handle(input, clock::now(), self);
-        let has_news = !had_unsent && state.session().has_unsent();
-        let is_over = !was_idle && state.session().is_idle();
-        if has_news || is_over {
-            self.news.notify_one();
-        }
-        let after = state.session().wake_at();
-        if after.is_some_and(|after| before.is_none_or(|before| after < before)) {
-            self.alarm.notify_one();
-        }
+    }
+
+    fn no_exec(&self) -> bool {
+        self.no_exec.load(Ordering::Acquire)
     }
 
     /// Makes one of the threads look for launches.

@@ -21,9 +21,8 @@ impl Session {
         self.leaving = false;
         self.slots.resize(capacity);
         let waits = |attempt: &Attempt| attempt.phase == Phase::Waiting;
-        let fits = |attempt: &Attempt| {
-            self.slots.capacity().holds(&attempt.definition.spec.resources)
-        };
+        let fits =
+            |attempt: &Attempt| self.slots.capacity().holds(&attempt.definition.spec.resources);
         let unfit = self.attempts.iter().filter(|(_, one)| waits(one) && !fits(one));
         let unfit: Vec<RankId> = unfit.map(|(id, _)| *id).collect();
         for attempt in unfit {

@@ -3,10 +3,11 @@
 use std::pin::pin;
 use std::time::Duration;
 
-use repower_agent_core::{BatchLimits, Input, Moment, Session};
+use repower_agent_core::Moment;
 use repower_proto::v1::agents_client::AgentsClient;
 use repower_proto::v1::from_agent::Body as Up;
 use repower_proto::v1::to_agent::Body as Down;
+use repower_proto::v1::to_executor::Body as Order;
 use repower_proto::v1::{FromAgent, Goodbye, Heartbeat, Hello, Reports, ToAgent, Welcome};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
@@ -14,7 +15,8 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::Channel;
 use tonic::{Code, Status, Streaming};
 
-use super::{Link, wire};
+use super::Link;
+use crate::attach::Gone;
 use crate::endpoint::Failure;
 use crate::{address, clock};
 
@@ -26,10 +28,6 @@ const QUEUE: usize = 4;
 
 /// The largest message that is accepted: a definition may carry a long script or many arguments.
 const LARGEST: usize = 64 << 20;
-
-/// The shortest time between two messages of reports. The first one after a pause goes at once, so
-/// this delays nobody when little happens, and makes messages few when much does.
-const GATHER: Duration = Duration::from_millis(4);
 
 /// How long to wait for the other side to end the stream after a goodbye.
 const FAREWELL: Duration = Duration::from_secs(1);
@@ -43,6 +41,31 @@ pub(super) enum End {
     Dismissed { reason: String, last: bool, heard: Option<Moment> },
     /// It broke.
     Broken { failure: Failure, heard: Option<Moment> },
+    /// The tasks were stopped because the scheduler was silent: it has to hear of it.
+    LeaseLost { heard: Option<Moment> },
+    /// There is no executor any more.
+    ExecutorGone { heard: Option<Moment> },
+    /// The executor is of another build and has nothing to do: it is time to replace it.
+    Outdated { heard: Option<Moment> },
+}
+
+/// What ends a stream before its end.
+#[derive(Debug)]
+enum Stopped {
+    Status(Status),
+    Gone,
+}
+
+impl From<Status> for Stopped {
+    fn from(status: Status) -> Self {
+        Self::Status(status)
+    }
+}
+
+impl From<Gone> for Stopped {
+    fn from(_: Gone) -> Self {
+        Self::Gone
+    }
 }
 
 impl End {
@@ -50,7 +73,11 @@ impl End {
     pub(super) fn heard(&self) -> Option<Moment> {
         match self {
             Self::Left => None,
-            Self::Dismissed { heard, .. } | Self::Broken { heard, .. } => *heard,
+            Self::Dismissed { heard, .. }
+            | Self::Broken { heard, .. }
+            | Self::LeaseLost { heard }
+            | Self::Outdated { heard }
+            | Self::ExecutorGone { heard } => *heard,
         }
     }
 }
@@ -65,77 +92,88 @@ struct Course {
     heartbeat: Duration,
     /// When the next heartbeat is due if nothing else is sent.
     beat_at: Instant,
-    /// Whether there may be reports to send.
-    pending: bool,
-    /// Not before this.
-    gate: Instant,
+    /// What the executor reports on this link; closed before the welcome.
+    reports: mpsc::Receiver<Reports>,
 }
 
 impl Link {
     /// Says hello on a new stream and holds it until it ends.
-    pub(super) async fn hold(&self, channel: Channel) -> End {
+    pub(super) async fn hold(&mut self, channel: Channel) -> End {
         let (sender, receiver) = mpsc::channel(QUEUE);
-        let hello = FromAgent { body: Some(Up::Hello(self.hello().await)) };
-        sender.try_send(hello).expect("a new queue has room");
+        let Ok(hello) = self.hello().await else {
+            return End::ExecutorGone { heard: None };
+        };
+        sender.try_send(FromAgent { body: Some(Up::Hello(hello)) }).expect("a new queue has room");
         let mut client = AgentsClient::new(channel).max_decoding_message_size(LARGEST);
-        let now = Instant::from_std(clock::instant());
         let mut course = Course {
             sender,
             heard: None,
             heartbeat: Duration::from_secs(1),
-            beat_at: now,
-            pending: true,
-            gate: now,
+            beat_at: Instant::from_std(clock::instant()),
+            reports: mpsc::channel(1).1,
         };
         let end = match client.link(ReceiverStream::new(receiver)).await {
             Ok(reply) => self.converse(reply.into_inner(), &mut course).await,
-            Err(status) => Err(status),
+            Err(status) => Err(status.into()),
         };
-        end.unwrap_or_else(|status| End::Broken { failure: failure(status), heard: course.heard })
+        let heard = course.heard;
+        end.unwrap_or_else(|stopped| match stopped {
+            Stopped::Status(status) => End::Broken { failure: failure(status), heard },
+            Stopped::Gone => End::ExecutorGone { heard },
+        })
     }
 
-    async fn hello(&self) -> Hello {
+    async fn hello(&mut self) -> Result<Hello, Gone> {
         let mut inventory = self.inventory.clone();
         if inventory.address.is_empty() {
             // Asked anew each time: a machine may get another address.
             let own = address::towards(self.endpoint.uri()).await;
             inventory.address = own.map(|own| own.to_string()).unwrap_or_default();
         }
-        Hello {
+        Ok(Hello {
             protocol: PROTOCOL,
-            instance: self.instance.0.to_vec(),
+            instance: self.executor.instance.0.to_vec(),
             inventory: Some((&inventory).into()),
-            held: self.tasks.ask(|session| session.held().map(Into::into).collect()),
-        }
+            held: self.executor.held().await?,
+        })
     }
 
     async fn converse(
-        &self,
+        &mut self,
         mut inbound: Streaming<ToAgent>,
         course: &mut Course,
-    ) -> Result<End, Status> {
+    ) -> Result<End, Stopped> {
         loop {
-            if self.is_leaving()
-                && course.heard.is_some()
-                && self.tasks.ask(|session| session.is_settled())
-            {
+            let welcomed = course.heard.is_some();
+            let standing = self.executor.standing();
+            if welcomed && self.is_leaving() && standing.settled {
                 return Ok(self.farewell(inbound, course).await);
+            }
+            if welcomed && standing.lease_lost {
+                return Ok(End::LeaseLost { heard: course.heard });
+            }
+            if welcomed && standing.settled && !self.executor.is_latest && !self.is_leaving() {
+                return Ok(End::Outdated { heard: course.heard });
             }
             tokio::select! {
                 biased;
                 message = inbound.message() => match message? {
                     Some(message) => {
-                        if let Some(end) = self.take(message, course) {
+                        if let Some(end) = self.take(message, course).await? {
                             return Ok(end);
                         }
                     }
-                    None => return Err(Status::unavailable("the scheduler has closed the link")),
+                    None => {
+                        return Err(Status::unavailable("the scheduler has closed the link").into());
+                    }
                 },
-                () = self.tasks.news.notified() => course.pending = true,
-                () = sleep_until(course.gate), if course.pending && course.heard.is_some() => {
-                    self.send_reports(course).await?;
+                changed = self.executor.changed() => changed?,
+                told = self.leaving.changed() => {
+                    told.map_err(|_| Gone)?;
+                    self.leave().await;
                 }
-                () = sleep_until(course.beat_at), if course.heard.is_some() => {
+                Some(reports) = course.reports.recv() => course.send(Up::Reports(reports)).await?,
+                () = sleep_until(course.beat_at), if welcomed => {
                     course.send(Up::Heartbeat(Heartbeat {})).await?;
                 }
             }
@@ -143,48 +181,38 @@ impl Link {
     }
 
     /// Takes in one message; returns how the stream ends if it ends it.
-    fn take(&self, message: ToAgent, course: &mut Course) -> Option<End> {
-        match message.body? {
-            Down::Welcome(welcome) => self.welcome(&welcome, course),
-            Down::Orders(orders) => {
-                self.tasks.tell(orders.orders.into_iter().filter_map(wire::input));
-            }
+    async fn take(&mut self, message: ToAgent, course: &mut Course) -> Result<Option<End>, Gone> {
+        let Some(body) = message.body else {
+            return Ok(None);
+        };
+        match body {
+            Down::Welcome(welcome) => self.welcome(&welcome, course).await?,
+            Down::Orders(orders) => self.executor.send(Order::Orders(orders)).await?,
             Down::Acknowledged(acknowledged) => {
+                let now = clock::now().steady;
                 if course.heard.is_some() {
-                    course.heard = Some(clock::now().steady);
+                    course.heard = Some(now);
+                    self.executor.heard(now, acknowledged.through).await?;
                 }
-                self.tasks.tell([Input::Acknowledged(acknowledged.through)]);
-                // There may be room on the way again.
-                course.pending = true;
             }
             Down::Dismissed(dismissed) => {
-                return Some(End::Dismissed {
+                return Ok(Some(End::Dismissed {
                     reason: dismissed.reason,
                     last: dismissed.r#final,
                     heard: course.heard,
-                });
+                }));
             }
         }
-        None
+        Ok(None)
     }
 
-    fn welcome(&self, welcome: &Welcome, course: &mut Course) {
+    async fn welcome(&mut self, welcome: &Welcome, course: &mut Course) -> Result<(), Gone> {
         tracing::info!(node = welcome.node, cell = welcome.cell, "linked to the scheduler");
-        course.heard = Some(clock::now().steady);
+        let now = clock::now().steady;
+        course.heard = Some(now);
         course.heartbeat = Duration::from_millis(welcome.heartbeat_ms.max(10));
         course.beat_at = Instant::from_std(clock::instant()) + course.heartbeat;
-        self.tasks.tell([Input::LinkUp(wire::terms(welcome))]);
-    }
-
-    async fn send_reports(&self, course: &mut Course) -> Result<(), Status> {
-        let reports = self.tasks.ask(next_reports);
-        match reports {
-            Some(reports) => {
-                course.send(Up::Reports(reports)).await?;
-                course.gate = Instant::from_std(clock::instant()) + GATHER;
-            }
-            None => course.pending = false,
-        }
+        course.reports = self.executor.link_up(welcome, now).await?;
         Ok(())
     }
 
@@ -201,11 +229,6 @@ impl Link {
         }
         End::Left
     }
-}
-
-fn next_reports(session: &mut Session) -> Option<Reports> {
-    let batch = session.next_batch(&BatchLimits::default())?;
-    Some(wire::reports(&batch))
 }
 
 impl Course {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use repower_agent_core::Stream;
 use repower_model::RankId;
-use rustix::event::epoll::{self, EventData, EventFlags};
+use rustix::event::epoll::{self, EventFlags};
 use rustix::fs::{OFlags, fcntl_setfl};
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::Pid;
@@ -14,6 +14,7 @@ use rustix::process::Pid;
 use super::folders::Folder;
 use super::ownfile::OwnFile;
 use super::prepared::Prepared;
+use super::token::Token;
 
 /// One running process and its pipes.
 #[derive(Debug)]
@@ -36,32 +37,6 @@ pub(super) struct Child {
     pub(super) _prepared: Arc<Prepared>,
     /// Keeps the list of hosts of a gang.
     pub(super) _hosts: Option<OwnFile>,
-}
-
-/// What an entry of the epoll set is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Token {
-    Exit(u64),
-    Output(u64, Stream),
-}
-
-impl Token {
-    pub(super) fn pack(self) -> EventData {
-        EventData::new_u64(match self {
-            Self::Exit(serial) => serial << 2,
-            Self::Output(serial, Stream::Stdout) => serial << 2 | 1,
-            Self::Output(serial, Stream::Stderr) => serial << 2 | 2,
-        })
-    }
-
-    pub(super) fn unpack(data: u64) -> Self {
-        let serial = data >> 2;
-        match data & 3 {
-            0 => Self::Exit(serial),
-            1 => Self::Output(serial, Stream::Stdout),
-            _ => Self::Output(serial, Stream::Stderr),
-        }
-    }
 }
 
 impl Child {
@@ -110,21 +85,4 @@ pub(super) fn pipe() -> rustix::io::Result<(OwnedFd, OwnedFd)> {
     let (reader, writer) = pipe_with(PipeFlags::CLOEXEC)?;
     fcntl_setfl(reader.as_fd(), OFlags::NONBLOCK)?;
     Ok((reader, writer))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_token_survives_the_epoll_set_and_is_never_the_wake_up() {
-        for serial in [1, 2, u64::MAX >> 2] {
-            let streams =
-                [Stream::Stdout, Stream::Stderr].map(|stream| Token::Output(serial, stream));
-            for token in [Token::Exit(serial), streams[0], streams[1]] {
-                assert_eq!(Token::unpack(token.pack().u64()), token);
-                assert_ne!(token.pack().u64(), super::super::WAKE);
-            }
-        }
-    }
 }

@@ -13,20 +13,21 @@ use super::ownfile::OwnFile;
 use super::prepared::Prepared;
 use super::state::{self, Launch, State};
 use super::{Tasks, gang};
-use crate::clock;
+use crate::{clock, environment};
 
 impl Tasks {
     /// Starts the process of an attempt and tells the session how that went. Takes as long as the kernel needs.
     pub(super) fn launch(&self, launch: &Launch) {
         let attempt = launch.attempt;
-        if self.no_exec {
+        if self.no_exec() {
             return self.pretend(launch);
         }
+        let serial = self.lock().announce();
         let mut folder = None;
-        match self.start(launch, &mut folder) {
+        match self.start(launch, serial, &mut folder) {
             Ok(child) => {
                 let mut state = self.lock();
-                let serial = state.insert(child);
+                state.conclude(serial, Some(child));
                 self.apply(&mut state, Input::Started { attempt });
                 let watched =
                     state.children.get(&serial).map(|child| child.watch(&self.epoll, serial));
@@ -38,6 +39,7 @@ impl Tasks {
             }
             Err(failure) => {
                 let mut state = self.lock();
+                state.conclude(serial, None);
                 state.used.extend(folder);
                 self.apply(&mut state, Input::NotStarted { attempt, detail: failure.to_string() });
             }
@@ -65,7 +67,12 @@ impl Tasks {
         self.apply(&mut state, Input::Exited { attempt, exit, drained: true });
     }
 
-    fn start(&self, launch: &Launch, kept: &mut Option<Folder>) -> Result<Child, Failure> {
+    fn start(
+        &self,
+        launch: &Launch,
+        serial: u64,
+        kept: &mut Option<Folder>,
+    ) -> Result<Child, Failure> {
         let prepared = self.jobs.prepare(&launch.definition)?;
         let source = self.lock().folders.take();
         let folder = kept.insert(source.get().map_err(|source| Failure::Folder { source })?);
@@ -75,6 +82,7 @@ impl Tasks {
         let duplicate =
             |fd: &std::os::fd::OwnedFd| fd.try_clone().map_err(|source| Failure::NoRoom { source });
         let mut command = command(launch, &prepared, folder);
+        command.env(environment::MARK, format!("{}-{serial}", prepared.mark));
         let hosts = self.gather(launch, &prepared, &mut command)?;
         command
             .stdin(Stdio::null())

@@ -1,4 +1,4 @@
-//! Processes that an earlier agent of this data folder has left when it was killed.
+//! Processes that an earlier executor of this data folder has left when it was killed.
 
 use std::fs;
 use std::io;
@@ -10,11 +10,10 @@ use crate::environment::MARK;
 /// How often the processes are gone through; one that forks all the time could outrun a single pass.
 const PASSES: usize = 10;
 
-/// Kills every process whose environment carries the mark of the data folder `folder`; returns how many.
-///
-/// The mark is that of another instance than this one, which has not started any task yet.
-pub(crate) fn kill_leftovers(folder: &str) -> io::Result<usize> {
-    let mark = format!("{MARK}={folder}");
+/// Kills every process whose environment carries a mark that begins with `mark`: that of a data folder,
+/// or that of one of its executors; returns how many.
+pub(crate) fn kill_leftovers(mark: &str) -> io::Result<usize> {
+    let mark = format!("{MARK}={mark}-");
     let mut killed = 0;
     for _ in 0..PASSES {
         match kill_marked(mark.as_bytes())? {
@@ -50,7 +49,7 @@ fn kill_marked(mark: &[u8]) -> io::Result<usize> {
 }
 
 /// Waits, for at most a second, until a process that was killed has ended.
-fn wait_for_end(process: &std::os::fd::OwnedFd) {
+pub(crate) fn wait_for_end(process: &std::os::fd::OwnedFd) {
     use rustix::event::{PollFd, PollFlags, Timespec, poll};
     let second = Timespec { tv_sec: 1, tv_nsec: 0 };
     let mut set = [PollFd::new(process, PollFlags::IN)];

@@ -14,16 +14,24 @@ use repower_model::{JobId, RankId};
 use super::failure::Failure;
 use super::ownfile::OwnFile;
 use super::{About, folders};
-use crate::environment;
 
 /// The jobs of which tasks are launched here.
 #[derive(Debug)]
 pub(super) struct Jobs {
     /// Where the files of scripts are.
     folder: PathBuf,
-    about: About,
-    inherited: Vec<(OsString, OsString)>,
+    /// Makes the mark of this executor, behind that of its data folder.
+    own: String,
+    setting: Mutex<Option<Setting>>,
     known: Mutex<BTreeMap<JobId, Arc<Prepared>>>,
+}
+
+/// What an agent says of how tasks are to run.
+#[derive(Debug)]
+struct Setting {
+    about: About,
+    /// The variables that every task has.
+    inherited: Vec<(OsString, OsString)>,
 }
 
 /// What all launches of a job share.
@@ -34,6 +42,8 @@ pub(super) struct Prepared {
     /// What the program is told that its name is.
     pub(super) name: OsString,
     pub(super) arguments: Vec<OsString>,
+    /// By which its processes are known as those of this executor.
+    pub(super) mark: String,
     /// Ascending by name.
     pub(super) environment: Vec<(OsString, OsString)>,
     /// `None`: a fresh one for each attempt.
@@ -43,16 +53,27 @@ pub(super) struct Prepared {
 }
 
 impl Jobs {
-    /// Clears the folder of scripts of what an earlier agent has left.
-    pub(super) fn new(folder: &Path, about: About) -> io::Result<Self> {
+    /// Clears the folder of scripts of what an earlier executor has left. `own` is this one's name.
+    pub(super) fn new(folder: &Path, own: String) -> io::Result<Self> {
         folders::clear(folder)?;
         folders::make(folder)?;
-        Ok(Self {
-            folder: folder.into(),
-            about,
-            inherited: environment::inherited(),
-            known: Mutex::default(),
-        })
+        Ok(Self { folder: folder.into(), own, setting: Mutex::default(), known: Mutex::default() })
+    }
+
+    /// How the tasks of jobs that are not known yet run.
+    pub(super) fn configure(&self, about: About, inherited: Vec<(OsString, OsString)>) {
+        *self.setting() = Some(Setting { about, inherited });
+    }
+
+    /// By which processes are known as those of this executor; `None`: there has been no agent, nor
+    /// any task.
+    pub(super) fn mark(&self) -> Option<String> {
+        let setting = self.setting();
+        Some(format!("{}-{}", setting.as_ref()?.about.folder, self.own))
+    }
+
+    fn setting(&self) -> MutexGuard<'_, Option<Setting>> {
+        self.setting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What all launches of this job share. Made at the first one; a failure is tried again at the next.
@@ -85,6 +106,7 @@ impl Jobs {
 
     fn make(&self, definition: &Definition) -> Result<Prepared, Failure> {
         let spec = &definition.spec;
+        let mark = self.mark().expect("an agent attaches before it gives orders");
         let environment = self.environment(definition);
         let working_folder =
             Some(PathBuf::from(&spec.working_folder)).filter(|path| !path.as_os_str().is_empty());
@@ -99,6 +121,7 @@ impl Jobs {
                 program,
                 name,
                 arguments,
+                mark,
                 environment,
                 working_folder,
                 _script: None,
@@ -113,6 +136,7 @@ impl Jobs {
             name: interpreter.clone().into_os_string(),
             program: interpreter,
             arguments,
+            mark,
             environment,
             working_folder,
             _script: Some(script),
@@ -121,6 +145,8 @@ impl Jobs {
 
     /// The variables that are the same for all tasks of a job; those of the system come last and win.
     fn environment(&self, definition: &Definition) -> Vec<(OsString, OsString)> {
+        let setting = self.setting();
+        let setting = setting.as_ref().expect("an agent attaches before it gives orders");
         let spec = &definition.spec;
         let own = spec
             .environment
@@ -131,16 +157,15 @@ impl Jobs {
             ("REPOWER_JOB_ID", definition.job.to_string()),
             ("REPOWER_JOB_NAME", spec.name.clone()),
             ("REPOWER_TASK_COUNT", definition.tasks.to_string()),
-            ("REPOWER_NODE", self.about.name.clone()),
+            ("REPOWER_NODE", setting.about.name.clone()),
             ("REPOWER_CPUS", asked.cpus.to_string()),
             ("REPOWER_MEMORY", asked.memory.as_u64().to_string()),
             ("REPOWER_CLASS", spec.class.clone()),
             ("REPOWER_PROJECT", spec.project.clone()),
-            (environment::MARK, self.about.mark.clone()),
         ];
         let system = system.map(|(name, value)| (name.into(), value.into()));
         let all: BTreeMap<OsString, OsString> =
-            self.inherited.iter().cloned().chain(own).chain(system).collect();
+            setting.inherited.iter().cloned().chain(own).chain(system).collect();
         all.into_iter().collect()
     }
 }

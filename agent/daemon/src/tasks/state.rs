@@ -1,6 +1,6 @@
 //! What the lock guards: the session, the running processes, and what waits to be launched.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use repower_agent_core::{Action, Definition, Input, Now, Session, Signal, Stream};
@@ -19,6 +19,8 @@ pub(super) struct State {
     /// By serial; the tokens of the epoll set are made of it.
     pub(super) children: BTreeMap<u64, Child>,
     next_serial: u64,
+    /// The serials of those that are being launched.
+    launching: BTreeSet<u64>,
     launches: VecDeque<Launch>,
     /// Pipes that are not read until there is room.
     paused: Vec<(u64, Stream)>,
@@ -46,6 +48,7 @@ impl State {
             session,
             children: BTreeMap::new(),
             next_serial: 1,
+            launching: BTreeSet::new(),
             launches: VecDeque::new(),
             paused: Vec::new(),
             folders,
@@ -68,12 +71,23 @@ impl State {
         self.launches.pop_front()
     }
 
-    /// Keeps a running process; returns its serial.
-    pub(super) fn insert(&mut self, child: Child) -> u64 {
+    /// A process is about to be launched; returns its serial.
+    pub(super) fn announce(&mut self) -> u64 {
         let serial = self.next_serial;
         self.next_serial += 1;
-        self.children.insert(serial, child);
+        self.launching.insert(serial);
         serial
+    }
+
+    /// It was launched, or could not be.
+    pub(super) fn conclude(&mut self, serial: u64, child: Option<Child>) {
+        self.launching.remove(&serial);
+        self.children.extend(child.map(|child| (serial, child)));
+    }
+
+    /// The serials of those that are being launched.
+    pub(super) fn launching(&self) -> impl Iterator<Item = u64> + '_ {
+        self.launching.iter().copied()
     }
 
     /// The process is over and its output is at the end or closed.

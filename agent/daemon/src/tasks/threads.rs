@@ -7,9 +7,9 @@ use repower_agent_core::{Exit, Input, Status, Stream};
 use rustix::event::epoll;
 use rustix::io::Errno;
 
-use super::child::Token;
 use super::state::{self, State};
-use super::{Tasks, WAKE, exit};
+use super::token::Token;
+use super::{Tasks, exit};
 use crate::{Error, clock};
 
 /// How much is read of a pipe at once: what a pipe holds.
@@ -71,6 +71,7 @@ impl Tasks {
                 // The next thread must hear of it, too.
                 return self.wake();
             }
+            self.report();
             events.clear();
             match epoll::wait(&self.epoll, rustix::buffer::spare_capacity(&mut events), None) {
                 Ok(_) | Err(Errno::INTR) => {}
@@ -81,13 +82,16 @@ impl Tasks {
                 }
             }
             for event in &events {
-                let data = event.data.u64();
-                if data == WAKE {
-                    continue;
-                }
-                match Token::unpack(data) {
+                match Token::unpack(event.data.u64()) {
                     Token::Exit(serial) => self.exited(serial, &mut buffer),
                     Token::Output(serial, stream) => self.readable(serial, stream, &mut buffer),
+                    Token::Incoming(number) => self.hear(number, &mut buffer),
+                    Token::Timer => self.wake_up(),
+                    Token::Door => self.open_door(),
+                    Token::Folder => self.look_at_folder(),
+                    Token::Signal => self.take_signal(),
+                    // What there is to write is written before the next wait.
+                    Token::Wake | Token::Outgoing(_) => {}
                 }
             }
         }
@@ -105,7 +109,7 @@ impl Tasks {
             };
             let more = state.has_launches();
             drop(state);
-            if more && !self.no_exec {
+            if more && !self.no_exec() {
                 self.wake();
             }
             self.launch(&launch);
@@ -151,6 +155,8 @@ impl Tasks {
             peak_memory_bytes: reaped.peak_memory,
         };
         self.apply(&mut state, Input::Exited { attempt, exit, drained });
+        drop(state);
+        self.orphans.look();
     }
 
     /// A pipe has something to read, or is at its end.

@@ -2,12 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
-use repower_agent::{Error, Options};
+use repower_agent::{Error, Options, Told};
 use tempfile::TempDir;
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
 use crate::fake::{Authority, Fake, SECRET};
+
+/// An agent or an executor as a process of its own.
+pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_repower-agent-for-tests");
 
 /// A data folder and a join file for one agent.
 pub(crate) struct House {
@@ -47,6 +50,7 @@ impl House {
             cpus: Some(2),
             memory_mib: Some(4096),
             disk_mib: Some(4096),
+            executor: vec![PROGRAM.into(), "executor".into()],
             ..Options::default()
         }
     }
@@ -62,6 +66,7 @@ impl Agent {
         let mut run = JoinSet::new();
         run.spawn(repower_agent::run(options, async {
             stopped.await.unwrap_or_default();
+            Told::Interrupt
         }));
         Self { stop: Some(stop), run }
     }

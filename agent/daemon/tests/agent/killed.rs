@@ -1,32 +1,13 @@
-//! An agent that is killed leaves nothing behind for long.
+//! An agent that is killed, or its executor.
 
-use std::ffi::OsString;
 use std::process::{Child, Command, Stdio};
 
-use repower_agent::Options;
-use repower_proto::v1::Stream;
+use repower_proto::v1::report::Body as Report;
+use repower_proto::v1::{AttemptRef, Stream};
 
 use crate::fake::Fake;
-use crate::house::{House, entries, gone, runs};
-use crate::orders::{command, shell};
-
-/// The options of the agent process, as JSON would be too much: its data folder and its join file.
-const DATA: &str = "AGENT_TEST_DATA";
-const JOIN: &str = "AGENT_TEST_JOIN";
-
-#[test]
-#[ignore = "it is the agent of the other tests, as a process of its own"]
-fn agent_process() {
-    let variable = |name| std::env::var_os(name).map(OsString::into_string).unwrap().unwrap();
-    let options = Options {
-        data: variable(DATA).into(),
-        join: Some(variable(JOIN).into()),
-        name: Some("n1".into()),
-        ..Options::default()
-    };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(repower_agent::run(options, std::future::pending())).unwrap();
-}
+use crate::house::{House, PROGRAM, entries, gone, runs};
+use crate::orders::{attempt, command, define, shell, start};
 
 /// A process that does not outlive the test, however that ends.
 struct Process(Child);
@@ -37,7 +18,8 @@ impl Process {
     }
 
     fn kill(&mut self) {
-        self.0.kill().unwrap();
+        // It may have been killed before.
+        self.0.kill().ok();
         self.0.wait().unwrap();
     }
 }
@@ -48,37 +30,124 @@ impl Drop for Process {
     }
 }
 
-/// Starts this very program as an agent.
+/// Starts an agent.
 fn spawn(house: &House) -> Process {
     let options = house.options();
-    let program = std::env::current_exe().unwrap();
-    Process::start(
-        Command::new(program)
-            .args(["--exact", "killed::agent_process", "--ignored", "--nocapture"])
-            .env(DATA, options.data)
-            .env(JOIN, options.join.unwrap()),
-    )
+    Process::start(Command::new(PROGRAM).arg("agent").arg(options.data).arg(options.join.unwrap()))
+}
+
+/// The pids that a task has printed, when there are `count`.
+async fn pids(fake: &Fake, attempt: AttemptRef, count: usize) -> Vec<i32> {
+    fake.until("pids", |memory| {
+        let text = String::from_utf8(memory.output(attempt, Stream::Stdout)).unwrap();
+        let pids: Vec<i32> = text.lines().filter_map(|line| line.parse().ok()).collect();
+        (pids.len() == count).then_some(pids)
+    })
+    .await
+}
+
+/// The process of the executor.
+fn executor(house: &House) -> i32 {
+    let text = std::fs::read_to_string(house.data().join("executor/lock")).unwrap();
+    text.trim().parse().unwrap()
+}
+
+fn kill(pid: i32) {
+    let pid = rustix::process::Pid::from_raw(pid).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_a_killed_agent_has_left_is_killed_at_its_next_start() {
+async fn tasks_outlive_a_killed_agent_and_nothing_of_them_is_lost_or_doubled() {
     let fake = Fake::start().await;
     let house = House::new(&fake);
     let mut agent = spawn(&house);
+    fake.linked().await;
+
+    let flag = house.folder.path().join("go");
+    let line = format!(
+        "i=0; until [ -e {} ]; do i=$((i+1)); echo $i; sleep 0.005; done; echo end $i >&2; \
+         exit $((10 + REPOWER_TASK_INDEX))",
+        flag.display()
+    );
+    let attempts: Vec<_> = (0..4).map(|index| attempt(1, index)).collect();
+    fake.order(vec![define(1, shell(&line))]).await;
+    fake.order(attempts.iter().map(|one| start(*one)).collect()).await;
+    for _ in 0..3 {
+        for attempt in &attempts {
+            let before = fake.memory().output(*attempt, Stream::Stdout).len();
+            fake.until("more output", |memory| {
+                (memory.output(*attempt, Stream::Stdout).len() > before + 20).then_some(())
+            })
+            .await;
+        }
+        let hellos = fake.memory().hellos.len();
+        agent.kill();
+        agent = spawn(&house);
+        fake.until("the next hello", |memory| (memory.hellos.len() > hellos).then_some(())).await;
+    }
+    agent.kill();
+    // These end while there is no agent.
+    std::fs::write(flag, "").unwrap();
+    let agent = spawn(&house);
+
+    for (code, one) in (10..).zip(&attempts) {
+        let ended = fake.ended(*one).await;
+        let memory = fake.memory();
+        assert_eq!(ended.outcome.unwrap().exit_code, code);
+        let text = String::from_utf8(memory.output(*one, Stream::Stdout)).unwrap();
+        let last: u32 = text.lines().last().unwrap().parse().unwrap();
+        assert!((1..=last).map(|number| number.to_string()).eq(text.lines()), "{text}");
+        assert_eq!(memory.output(*one, Stream::Stderr), format!("end {last}\n").as_bytes());
+        assert!(ended.usage.unwrap().cpu_us > 0);
+    }
+    let hellos = fake.memory().hellos.clone();
+    assert!(hellos.iter().all(|hello| hello.instance == hellos[0].instance));
+    assert_eq!(hellos[1].held.len(), 4);
+    let ends = |report: &&Report| matches!(report, Report::Ended(_));
+    assert_eq!(fake.memory().reports.iter().filter(ends).count(), 4);
+    drop(agent);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_killed_executor_takes_its_tasks_with_it_and_the_agent_says_so() {
+    let fake = Fake::start().await;
+    let house = House::new(&fake);
+    let agent = house.start();
     let bystander = Process::start(Command::new("sleep").arg("300"));
 
     let line = "touch mess; (setsid sleep 300 & echo $!); echo $$; exec sleep 300";
     let attempt = fake.run(1, shell(line)).await;
-    let pids = fake
-        .until("two pids", |memory| {
-            let text = String::from_utf8(memory.output(attempt, Stream::Stdout)).unwrap();
-            let pids: Vec<i32> = text.lines().filter_map(|line| line.parse().ok()).collect();
-            (pids.len() == 2).then_some(pids)
-        })
-        .await;
+    let pids = pids(&fake, attempt, 2).await;
+    let killed = executor(&house);
+    kill(killed);
+    fake.until("another hello", |memory| (memory.hellos.len() > 1).then_some(())).await;
+
+    for pid in pids {
+        gone(pid).await;
+    }
+    assert!(runs(i32::try_from(bystander.0.id()).unwrap()));
+    let hellos = fake.memory().hellos.clone();
+    assert_ne!(hellos[0].instance, hellos[1].instance, "to the scheduler, all is lost");
+    assert!(hellos[1].held.is_empty());
+    assert_ne!(executor(&house), killed);
+    assert!(entries(&house.data().join("work")).is_empty());
+    let after = fake.run(2, command(&["true"])).await;
+    assert_eq!(fake.ended(after).await.outcome.unwrap().exit_code, 0);
+    agent.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_agent_and_an_executor_that_are_killed_together_leave_what_the_next_agent_kills() {
+    let fake = Fake::start().await;
+    let house = House::new(&fake);
+    let mut agent = spawn(&house);
+
+    let line = "(setsid sleep 300 & echo $!); echo $$; exec sleep 300";
+    let attempt = fake.run(1, shell(line)).await;
+    let pids = pids(&fake, attempt, 2).await;
     agent.kill();
-    assert!(pids.iter().all(|pid| runs(*pid)), "tasks die only with their agent's next start");
-    fake.cut();
+    kill(executor(&house));
     let hellos = fake.memory().hellos.len();
     let next = spawn(&house);
     fake.until("the next hello", |memory| (memory.hellos.len() > hellos).then_some(())).await;
@@ -86,14 +155,27 @@ async fn what_a_killed_agent_has_left_is_killed_at_its_next_start() {
     for pid in pids {
         gone(pid).await;
     }
-    assert!(runs(i32::try_from(bystander.0.id()).unwrap()));
-    let all = fake.memory().hellos.clone();
-    assert_ne!(all[0].instance, all[hellos].instance);
-    assert!(all[hellos].held.is_empty());
-    assert!(entries(&house.data().join("work")).is_empty());
-    let after = fake.run(2, command(&["true"])).await;
-    assert_eq!(fake.ended(after).await.outcome.unwrap().exit_code, 0);
+    assert!(fake.memory().hellos[hellos].held.is_empty());
     drop(next);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_executor_whose_folder_is_gone_kills_its_tasks_and_ends() {
+    let fake = Fake::start().await;
+    let house = House::new(&fake);
+    let mut agent = spawn(&house);
+
+    let attempt = fake.run(1, shell("(setsid sleep 300 & echo $!); echo $$; exec sleep 300")).await;
+    let pids = pids(&fake, attempt, 2).await;
+    let executor = executor(&house);
+    agent.kill();
+    assert!(runs(executor) && pids.iter().all(|pid| runs(*pid)));
+    drop(house);
+
+    gone(executor).await;
+    for pid in pids {
+        gone(pid).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -126,10 +126,43 @@ async fn a_grandchild_that_keeps_the_output_open_does_not_hold_up_the_end() {
         let text = String::from_utf8(fake.memory().output(attempt, Stream::Stdout)).unwrap();
         text.trim().parse::<i32>().unwrap()
     };
-    // What is left of the task's own group is killed; what has left it is not, until there are control groups.
     crate::house::gone(pid(left)).await;
-    let escaped = rustix::process::Pid::from_raw(pid(daemon)).unwrap();
-    rustix::process::kill_process(escaped, rustix::process::Signal::KILL).unwrap();
+    crate::house::gone(pid(daemon)).await;
+    agent.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_leaves_its_group_and_its_session_and_its_name_ends_with_its_task_and_no_sooner() {
+    let fake = Fake::start().await;
+    let house = House::new(&fake);
+    let agent = house.start();
+    fake.linked().await;
+
+    // A child of a child in sessions of their own, one without any environment.
+    let line = "setsid sh -c 'setsid sleep 300 & echo $!; wait' & \
+                env -i /usr/bin/setsid sh -c 'sleep 300 & echo $!' & wait %2; sleep 0.1; \
+                until [ -e go ]; do sleep 0.02; done";
+    let folder = tempfile::TempDir::new().unwrap();
+    let spec = JobSpec { working_folder: folder.path().to_str().unwrap().into(), ..shell(line) };
+    let attempt = fake.run(1, spec).await;
+    let pids = |memory: &mut Memory| {
+        let text = String::from_utf8(memory.output(attempt, Stream::Stdout)).unwrap();
+        let pids: Vec<i32> = text.lines().filter_map(|line| line.parse().ok()).collect();
+        (pids.len() == 2).then_some(pids)
+    };
+    let pids = fake.until("two pids", pids).await;
+    // Others come and go meanwhile, and what this one has started is not theirs.
+    for job in 2..5 {
+        let other = fake.run(job, command(&["true"])).await;
+        fake.ended(other).await;
+    }
+    assert!(pids.iter().all(|pid| crate::house::runs(*pid)));
+    std::fs::write(folder.path().join("go"), "").unwrap();
+    fake.ended(attempt).await;
+
+    for pid in pids {
+        crate::house::gone(pid).await;
+    }
     agent.stop().await.unwrap();
 }
 

@@ -46,9 +46,9 @@ fn rendezvous(wire: Option<v1::Rendezvous>) -> Result<Option<Arc<Rendezvous>>, C
     wire.map(|wire| Rendezvous::try_from(wire).map(Arc::new)).transpose()
 }
 
-/// What a welcome says that matters to the session.
-pub(super) fn terms(welcome: &v1::Welcome) -> Terms {
-    Terms { lease: Span::from_millis(welcome.lease_ms), output_bytes: welcome.output_bytes }
+/// What the scheduler said in its welcome.
+pub(super) fn terms(link: &v1::LinkUp) -> Terms {
+    Terms { lease: Span::from_millis(link.lease_ms), output_bytes: link.output_bytes }
 }
 
 /// A message of reports.
