@@ -77,7 +77,9 @@ impl Attempt {
             stdout_bytes: self.stdout.all,
             stderr_bytes: self.stderr.all,
             truncated: self.stdout.all > self.stdout.kept || self.stderr.all > self.stderr.kept,
-            ..Usage::default()
+            read_bytes: exit.map_or(0, |exit| exit.read_bytes),
+            written_bytes: exit.map_or(0, |exit| exit.written_bytes),
+            oom_kills: exit.map_or(0, |exit| exit.oom_kills),
         }
     }
 }

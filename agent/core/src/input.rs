@@ -128,8 +128,15 @@ pub struct Exit {
     pub wall_us: u64,
     /// User and system time of all that it waited for, in microseconds.
     pub cpu_us: u64,
-    /// Largest resident set.
+    /// The most memory of all its processes together where the node counts it, else the largest
+    /// resident set of one of them.
     pub peak_memory_bytes: u64,
+    /// Read from block devices.
+    pub read_bytes: u64,
+    /// Written to block devices.
+    pub written_bytes: u64,
+    /// How often the kernel killed one of its processes for want of memory.
+    pub oom_kills: u64,
 }
 
 /// How a process ended.

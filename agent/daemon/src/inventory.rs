@@ -6,7 +6,7 @@ use std::path::Path;
 use repower_model::{Bytes, Cpus, Dimension, Inventory, Resources};
 use sysinfo::{CpuRefreshKind, MemoryRefreshKind, RefreshKind, System};
 
-use crate::{Error, Options};
+use crate::{Error, Options, sandbox};
 
 /// Looks at the machine. What the options say about capacity comes first.
 pub(crate) fn inventory(options: &Options, data: &Path) -> Result<Inventory, Error> {
@@ -32,8 +32,13 @@ pub(crate) fn inventory(options: &Options, data: &Path) -> Result<Inventory, Err
         sockets: sockets(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         address: options.address.clone().unwrap_or_default(),
-        abilities: Vec::new(),
+        abilities: sandbox::abilities(data).map_err(no_host)?,
     })
+}
+
+/// What keeps this host from being tried.
+pub(crate) fn no_host(error: sandbox::Error) -> Error {
+    Error::System { what: "what holds tasks", source: std::io::Error::other(error) }
 }
 
 fn capacity(options: &Options, system: &System, data: &Path) -> Resources {

@@ -11,6 +11,7 @@
 //! | `transfer` | artefacts to and from the scheduler's store |
 //! | `attach` | finds the executor of this node, or starts it |
 //! | `executor` | a process apart, parent of all tasks, which outlives its agents |
+//! | `sandbox` | what holds a task: limits, namespaces, what it sees, filters, users |
 //! | `tasks` | what the executor does: launch, read, signal, reap, clean up, report |
 //!
 //! [`execute`] is the whole of the executor. What it and the agent say to each other is in
@@ -46,4 +47,5 @@ pub use executor::execute;
 pub use identity::is_enrolled;
 pub use join::JoinFile;
 pub use options::{OnTerminate, Options};
+pub use sandbox::Launches;
 pub use service::{Told, run};

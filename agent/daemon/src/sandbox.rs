@@ -10,19 +10,42 @@
 //!
 //! `raw` has the system calls of the time between clone and exec.
 
-#![expect(dead_code, reason = "launching through it is the next change")]
-
 mod abilities;
 mod cgroup;
 mod host;
 mod init;
 mod landlock;
+mod measure;
 mod raw;
 mod seccomp;
 mod spawn;
 mod strings;
 mod users;
 mod view;
+
+use std::fs;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
+
+pub(crate) use cgroup::{Figures, Limits};
+pub(crate) use host::{Error, Host, Prepared, Wanted};
+pub(crate) use landlock::Access;
+pub use measure::Launches;
+pub(crate) use spawn::{Failure, Program, Started, Step};
+pub(crate) use strings::Strings;
+pub(crate) use users::User;
+
+/// The name of a data folder's part of the control groups: the same at every start.
+pub(crate) fn name_of(data: &Path) -> String {
+    let (device, number) = fs::metadata(data).map_or((0, 0), |file| (file.dev(), file.ino()));
+    format!("repower-{device:x}-{number:x}")
+}
+
+/// What this host can do, for the inventory; ascending. Leaves what a running executor has alone.
+pub(crate) fn abilities(data: &Path) -> Result<Vec<String>, Error> {
+    let host = Host::new(data, &format!("{}-probe-{}", name_of(data), std::process::id()))?;
+    Ok(host.abilities().iter().map(|name| (*name).to_owned()).collect())
+}
 
 #[cfg(test)]
 mod tests;

@@ -7,6 +7,7 @@
 //! held while a process is launched or a folder is cleared.
 
 mod alarm;
+mod boxes;
 mod child;
 mod door;
 mod exit;
@@ -25,6 +26,7 @@ mod threads;
 mod token;
 mod wire;
 
+use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::Path;
@@ -35,7 +37,8 @@ use repower_agent_core::{Input, Limits, Session};
 use repower_model::{Instance, Resources};
 use rustix::event::{EventfdFlags, epoll, eventfd};
 
-use crate::{Error, clock, environment};
+use crate::sandbox::Host;
+use crate::{Error, clock, environment, inventory, sandbox};
 
 pub(crate) use door::Door;
 pub(crate) use leftovers::{kill_leftovers, wait_for_end};
@@ -60,9 +63,13 @@ pub(crate) struct About {
 pub(crate) struct Tasks {
     state: Mutex<State>,
     jobs: Jobs,
+    /// What holds tasks.
+    host: Host,
     relay: Relay,
     door: Door,
     orphans: Orphans,
+    /// What tasks read from.
+    nothing: File,
     epoll: OwnedFd,
     wake: OwnedFd,
     instance: Mutex<Instance>,
@@ -94,9 +101,11 @@ impl Tasks {
         Ok(Arc::new(Self {
             state: Mutex::new(State::new(session, folders)),
             jobs,
+            host: Host::new(folder, &sandbox::name_of(folder)).map_err(inventory::no_host)?,
             relay,
             door,
             orphans: Orphans::new().map_err(failed("an event descriptor"))?,
+            nothing: File::open("/dev/null").map_err(failed("/dev/null"))?,
             epoll,
             wake,
             instance: Mutex::new(Instance(environment::random()?)),

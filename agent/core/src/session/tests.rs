@@ -145,8 +145,16 @@ impl World {
     }
 
     fn exit(&mut self, attempt: RankId, status: Status, drained: bool) {
-        let exit =
-            Exit { status, ended: self.now.wall, wall_us: 7, cpu_us: 5, peak_memory_bytes: 3 };
+        let exit = Exit {
+            status,
+            ended: self.now.wall,
+            wall_us: 7,
+            cpu_us: 5,
+            peak_memory_bytes: 3,
+            read_bytes: 2,
+            written_bytes: 1,
+            oom_kills: 0,
+        };
         self.tell(Input::Exited { attempt, exit, drained });
     }
 

@@ -37,6 +37,8 @@ pub(crate) struct Figures {
     pub(crate) peak_memory: Option<Bytes>,
     pub(crate) read: Option<Bytes>,
     pub(crate) written: Option<Bytes>,
+    /// Whether the group counts those that the kernel kills for want of memory.
+    pub(crate) counts_kills: bool,
     /// Processes that the kernel has killed because the group was at its limit.
     pub(crate) memory_kills: u64,
     /// How often the group could have no more processes.

@@ -1,7 +1,7 @@
 //! What this host can do for tasks, and the parts that all launches share.
 
 use std::ffi::CString;
-use std::fs::{self, DirBuilder, File};
+use std::fs::{DirBuilder, File};
 use std::io;
 use std::os::fd::{AsFd as _, AsRawFd as _};
 use std::os::unix::fs::DirBuilderExt as _;
@@ -53,6 +53,14 @@ pub(crate) struct Prepared {
     pub(crate) user: Option<User>,
     view: Option<View>,
     namespaces: Namespaces,
+}
+
+impl Prepared {
+    /// Which part of a step failed, for people.
+    pub(crate) fn part(&self, failure: Failure) -> String {
+        let view = self.view.as_ref().filter(|_| failure.step == super::spawn::Step::View);
+        view.map(|view| format!(" ({})", view.describe(failure.detail))).unwrap_or_default()
+    }
 }
 
 /// Why there is no box for a task on this host.
@@ -118,13 +126,51 @@ impl Host {
         Ok(host)
     }
 
+    /// A view of the system alone.
+    pub(super) fn bare_view(&self) -> Result<View, Unusable> {
+        self.view(&[])
+    }
+
+    pub(super) const fn launcher(&self) -> &Launcher {
+        &self.launcher
+    }
+
+    pub(super) const fn filter(&self) -> &Filter {
+        &self.filter
+    }
+
+    pub(super) const fn landlock(&self) -> Option<Landlock> {
+        self.landlock
+    }
+
+    /// A group with limits.
+    pub(super) fn group(&self, limits: Limits) -> io::Result<cgroup::Group> {
+        let tree = self.tree.as_ref().ok_or(cgroup::Error::Nothing).map_err(io::Error::other)?;
+        tree.take(limits).map_err(io::Error::other)
+    }
+
+    /// Takes a group back, to be used again.
+    pub(super) fn return_group(&self, group: cgroup::Group) -> Result<(), cgroup::Error> {
+        self.tree.as_ref().map_or(Ok(()), |tree| tree.give_back(group))
+    }
+
+    /// Takes a group back, to be used never again.
+    pub(super) fn remove(&self, group: cgroup::Group) -> Result<(), cgroup::Error> {
+        self.tree.as_ref().map_or(Ok(()), |tree| tree.remove(group))
+    }
+
     /// What it can do.
     pub(crate) fn abilities(&self) -> &Abilities {
         &self.abilities
     }
 
-    pub(super) fn is_privileged(&self) -> bool {
+    pub(crate) fn is_privileged(&self) -> bool {
         self.system.is_privileged
+    }
+
+    /// Whether a folder of the host is seen from every box.
+    pub(crate) fn shows(&self, path: &Path) -> bool {
+        self.system.has(path) || path.starts_with("/tmp")
     }
 
     pub(super) fn has_scopes(&self) -> bool {
@@ -272,22 +318,4 @@ impl Host {
         }
         Err(io::Error::other(format!("a process in it ended with {code:?} instead of {expected}")))
     }
-}
-
-/// Gives a folder and what it is made of to a user.
-///
-/// # Errors
-///
-/// If the agent may not.
-pub(crate) fn give_to(path: &Path, user: User) -> io::Result<()> {
-    std::os::unix::fs::chown(path, Some(user.uid), Some(user.gid))?;
-    for entry in fs::read_dir(path)? {
-        let entry = entry?;
-        if entry.file_type()?.is_dir() {
-            give_to(&entry.path(), user)?;
-        } else {
-            std::os::unix::fs::lchown(entry.path(), Some(user.uid), Some(user.gid))?;
-        }
-    }
-    Ok(())
 }

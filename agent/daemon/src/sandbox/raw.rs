@@ -189,6 +189,13 @@ pub(super) fn dup_above(fd: i32, least: i32) -> Result<i32, Errno> {
     i32::try_from(copy).map_err(|_| libc::EMFILE)
 }
 
+/// Closes every descriptor from `first` to `last`.
+pub(super) fn close_range(first: i32, last: i32) {
+    if first <= last {
+        let _ = call(libc::SYS_close_range, [word(first), word(last), 0, 0, 0, 0]);
+    }
+}
+
 /// Lets an exec close every descriptor from `first` on.
 pub(super) fn close_on_exec_from(first: u32) -> Result<(), Errno> {
     const CLOEXEC: usize = 4;

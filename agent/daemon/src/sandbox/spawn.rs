@@ -108,6 +108,9 @@ struct Plan<'a> {
     /// Where the task's wait status goes.
     status: Option<i32>,
     maps: &'a Maps,
+    /// The descriptors that are needed on the way, ascending; what others there are belongs to
+    /// others, who may wait for their last copy to be closed.
+    kept: &'a [i32],
     report: &'a Report,
     /// The other end of the second process's stack: where it begins, and how large it is.
     stack: (u64, u64),
@@ -136,6 +139,26 @@ impl Launcher {
         self.init.as_fd()
     }
 
+    /// What a new process needs of this one's descriptors.
+    fn kept(
+        &self,
+        program: Program<'_>,
+        confinement: Confinement<'_>,
+        status: Option<&OwnedFd>,
+    ) -> Vec<i32> {
+        let doors = match confinement.group {
+            Some(Entrance::Write(doors)) => doors.as_slice(),
+            Some(Entrance::Born(folder)) => std::slice::from_ref(folder),
+            None => &[],
+        };
+        let own = [&self.owner, &self.init].into_iter().chain(status).chain(doors);
+        let streams = program.streams.iter().map(std::os::fd::AsRawFd::as_raw_fd);
+        let mut kept: Vec<i32> =
+            own.map(std::os::fd::AsRawFd::as_raw_fd).chain(streams).filter(|fd| *fd > 2).collect();
+        kept.sort_unstable();
+        kept
+    }
+
     /// Starts a process; returns when it runs the program.
     ///
     /// The thread that calls this must live as long as the process: it is killed when the thread ends.
@@ -155,6 +178,7 @@ impl Launcher {
         let maps = if namespaces.user { Maps::own() } else { Maps::default() };
         let report = Report::default();
         let (mut first, mut second) = (stack(), stack());
+        let kept = self.kept(program, confinement, writer.as_ref());
         let plan = Plan {
             program,
             confinement,
@@ -162,6 +186,7 @@ impl Launcher {
             init: self.init.as_raw_fd(),
             status: writer.as_ref().map(std::os::fd::AsRawFd::as_raw_fd),
             maps: &maps,
+            kept: &kept,
             report: &report,
             stack: place(&mut second),
         };

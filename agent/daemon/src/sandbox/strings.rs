@@ -45,12 +45,6 @@ impl Strings {
         self.push(&text)
     }
 
-    /// How many bytes the kernel will count for them: the strings and a pointer each.
-    pub(crate) fn bytes(&self) -> usize {
-        let texts: usize = self.owned.iter().map(|text| text.as_bytes_with_nul().len()).sum();
-        texts + self.pointers.len() * size_of::<usize>()
-    }
-
     pub(super) fn as_ptr(&self) -> *const usize {
         self.pointers.as_ptr()
     }

@@ -13,8 +13,9 @@ use rustix::process::Pid;
 
 use super::folders::Folder;
 use super::ownfile::OwnFile;
-use super::prepared::Prepared;
+use super::prepared::Prepared as Job;
 use super::token::Token;
+use crate::sandbox::Prepared;
 
 /// One running process and its pipes.
 #[derive(Debug)]
@@ -33,8 +34,12 @@ pub(super) struct Child {
     /// The writing ends, held until the process has ended, so that the pipes announce data only.
     pub(super) writers: Option<(OwnedFd, OwnedFd)>,
     pub(super) folder: Option<Folder>,
+    /// What it is held by.
+    pub(super) held: Option<Prepared>,
+    /// In a pid namespace: tells how the task itself ended.
+    pub(super) status: Option<OwnedFd>,
     /// Keeps the file of its script.
-    pub(super) _prepared: Arc<Prepared>,
+    pub(super) _job: Arc<Job>,
     /// Keeps the list of hosts of a gang.
     pub(super) _hosts: Option<OwnFile>,
 }

@@ -13,11 +13,15 @@ pub(super) struct Reaped {
     pub(super) cpu_us: u64,
     /// In bytes.
     pub(super) peak_memory: u64,
+    /// Read from and written to block devices, in bytes.
+    pub(super) read: u64,
+    pub(super) written: u64,
 }
 
 impl Reaped {
     /// Of a process that somebody else has reaped.
-    pub(super) const UNKNOWN: Self = Self { status: Status::Unknown, cpu_us: 0, peak_memory: 0 };
+    pub(super) const UNKNOWN: Self =
+        Self { status: Status::Unknown, cpu_us: 0, peak_memory: 0, read: 0, written: 0 };
 }
 
 /// Reaps a process that has ended; `None` if it has not.
@@ -35,14 +39,22 @@ pub(super) fn reap(pid: Pid) -> io::Result<Option<Reaped>> {
         -1 => Err(io::Error::last_os_error()),
         0 => Ok(None),
         _ => Ok(Some(Reaped {
-            status: if libc::WIFSIGNALED(status) {
-                Status::Signal(libc::WTERMSIG(status))
-            } else {
-                Status::Code(libc::WEXITSTATUS(status))
-            },
+            status: meaning(status),
             cpu_us: micros(usage.ru_utime) + micros(usage.ru_stime),
             peak_memory: u64::try_from(usage.ru_maxrss).unwrap_or(0) * 1024,
+            // Counted in sectors, whatever the disk has.
+            read: u64::try_from(usage.ru_inblock).unwrap_or(0) * 512,
+            written: u64::try_from(usage.ru_oublock).unwrap_or(0) * 512,
         })),
+    }
+}
+
+/// What a wait status means.
+pub(super) fn meaning(status: i32) -> Status {
+    if libc::WIFSIGNALED(status) {
+        Status::Signal(libc::WTERMSIG(status))
+    } else {
+        Status::Code(libc::WEXITSTATUS(status))
     }
 }
 

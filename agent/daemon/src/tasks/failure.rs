@@ -6,6 +6,8 @@ use std::io::{self, Read as _};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
+use repower_model::Bytes;
+
 use super::prepared::Prepared;
 
 /// Why a process could not be started. The text says what to do, too: it travels as one sentence.
@@ -56,8 +58,30 @@ pub(super) enum Failure {
         "the node has no room for one more process ({source}): raise the limits of the agent, or ask for more per task"
     )]
     NoRoom { source: io::Error },
+    #[error(
+        "its limit of {limit} of memory is less than {} needs to be loaded: ask for more memory",
+        program.display()
+    )]
+    LittleMemory { limit: Bytes, program: PathBuf },
+    #[error(
+        "the working folder {} is not seen from a box: leave it out, or ask for isolation `bare`",
+        folder.display()
+    )]
+    Unseen { folder: PathBuf },
+    #[error("an argument or a variable has a zero byte in it: no program can be told that")]
+    Zero,
+    #[error("{}", told(source))]
+    Held { source: crate::sandbox::Error },
+    #[error("the task cannot {what} ({source}): this is a fault of the node, see its log")]
+    Step { what: String, source: io::Error },
     #[error("{} cannot be started: {source}", program.display())]
     Other { program: PathBuf, source: io::Error },
+}
+
+/// An error with what caused it: this one travels as one sentence.
+fn told(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |error| error.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text} ({cause})"))
 }
 
 impl Failure {

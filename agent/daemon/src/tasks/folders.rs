@@ -8,6 +8,8 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 
+use crate::sandbox::User;
+
 /// Fresh folders for attempts.
 #[derive(Debug)]
 pub(super) struct Folders {
@@ -22,6 +24,8 @@ pub(super) struct Folder {
     path: PathBuf,
     /// As it was when it was made.
     state: State,
+    /// Whose it is, if not the agent's own.
+    owner: Option<User>,
 }
 
 /// Changes when anything is made or removed in a folder, or when its mode or owner changes.
@@ -74,7 +78,7 @@ impl Source {
             Self::Make(path) => {
                 make(&path)?;
                 let state = State::of(&path)?;
-                Ok(Folder { path, state })
+                Ok(Folder { path, state, owner: None })
             }
         }
     }
@@ -83,6 +87,21 @@ impl Source {
 impl Folder {
     pub(super) fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Makes it the folder of another user, or of the agent's own.
+    pub(super) fn give_to(&mut self, user: Option<User>) -> io::Result<()> {
+        if user == self.owner {
+            return Ok(());
+        }
+        let (uid, gid) = user.map_or_else(
+            || (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw()),
+            |user| (user.uid, user.gid),
+        );
+        give(&self.path, uid, gid)?;
+        self.owner = user;
+        self.state = State::of(&self.path)?;
+        Ok(())
     }
 
     /// The folder if it is as good as new; else removes it and all that is in it.
@@ -113,6 +132,20 @@ impl State {
 /// Whether there is nothing in a folder; one that cannot be read counts as not empty.
 fn is_empty(path: &Path) -> bool {
     fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_none())
+}
+
+/// Gives a folder and all that is in it to a user; links are given themselves, never followed.
+fn give(path: &Path, uid: u32, gid: u32) -> io::Result<()> {
+    std::os::unix::fs::lchown(path, Some(uid), Some(gid))?;
+    for entry in fs::read_dir(path)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            give(&entry.path(), uid, gid)?;
+        } else {
+            std::os::unix::fs::lchown(entry.path(), Some(uid), Some(gid))?;
+        }
+    }
+    Ok(())
 }
 
 /// Makes a folder that only this user can enter.
@@ -157,7 +190,7 @@ mod tests {
         let path = root.path().join("1");
         make(&path).unwrap();
         fs::write(path.join("file"), "x").unwrap();
-        let folder = Folder { state: State::of(&path).unwrap(), path };
+        let folder = Folder { state: State::of(&path).unwrap(), path, owner: None };
 
         assert!(folder.recycle().is_none());
     }

@@ -1,10 +1,11 @@
 //! From an attempt whose turn it is to a running process.
 
-use std::os::unix::process::CommandExt as _;
-use std::process::{Command, Stdio};
+use std::ffi::OsString;
+use std::os::fd::AsFd as _;
 
 use repower_agent_core::{Exit, Input, Status};
-use rustix::process::{Pid, PidfdFlags, WaitOptions, pidfd_open, waitpid};
+use repower_model::Isolation;
+use rustix::process::{Pid, WaitOptions, waitpid};
 
 use super::child::{Child, pipe};
 use super::failure::Failure;
@@ -12,7 +13,8 @@ use super::folders::Folder;
 use super::ownfile::OwnFile;
 use super::prepared::Prepared;
 use super::state::{self, Launch, State};
-use super::{Tasks, gang};
+use super::{Tasks, boxes, gang};
+use crate::sandbox::Strings;
 use crate::{clock, environment};
 
 impl Tasks {
@@ -73,66 +75,106 @@ impl Tasks {
         serial: u64,
         kept: &mut Option<Folder>,
     ) -> Result<Child, Failure> {
-        let prepared = self.jobs.prepare(&launch.definition)?;
+        let job = self.jobs.prepare(&launch.definition)?;
+        let spec = &launch.definition.spec;
         let source = self.lock().folders.take();
         let folder = kept.insert(source.get().map_err(|source| Failure::Folder { source })?);
         let no_room = |errno: rustix::io::Errno| Failure::NoRoom { source: errno.into() };
         let (stdout, stdout_writer) = pipe().map_err(no_room)?;
         let (stderr, stderr_writer) = pipe().map_err(no_room)?;
-        let duplicate =
-            |fd: &std::os::fd::OwnedFd| fd.try_clone().map_err(|source| Failure::NoRoom { source });
-        let mut command = command(launch, &prepared, folder);
-        command.env(environment::MARK, format!("{}-{serial}", prepared.mark));
-        let hosts = self.gather(launch, &prepared, &mut command)?;
-        command
-            .stdin(Stdio::null())
-            .stdout(duplicate(&stdout_writer)?)
-            .stderr(duplicate(&stderr_writer)?);
+        let hosts = self.gather(launch)?;
+        let words = words(launch, serial, &job, folder, hosts.as_ref())?;
+        let held = self.hold(spec, &job, hosts.as_ref().map(OwnFile::path), folder)?;
+        let streams = [self.nothing.as_fd(), stdout_writer.as_fd(), stderr_writer.as_fd()];
         let since = clock::uptime();
-        let spawned = command.spawn().map_err(|error| Failure::of(error, &prepared))?;
-        let pid = i32::try_from(spawned.id()).ok().and_then(Pid::from_raw);
-        let pid = pid.expect("the kernel numbers processes from 1 to 2^22");
-        let pidfd = pidfd_open(pid, PidfdFlags::empty()).map_err(|errno| {
-            discard(pid);
-            no_room(errno)
-        });
+        let started = match self.start_in(&held, spec, &job, &words, folder.path(), streams) {
+            Ok(started) => started,
+            Err(failure) => {
+                self.release(held);
+                return Err(failure);
+            }
+        };
         Ok(Child {
             attempt: launch.attempt,
-            pid: Some(pid),
-            pidfd: pidfd?,
+            pid: Some(started.pid),
+            pidfd: started.pidfd,
             killed: false,
             since,
             stdout: Some(stdout),
             stderr: Some(stderr),
             writers: Some((stdout_writer, stderr_writer)),
             folder: kept.take(),
-            _prepared: prepared,
+            held: Some(held),
+            status: started.status,
+            _job: job,
             _hosts: hosts,
         })
     }
 
-    /// Tells a rank of a gang how it finds the others; returns the file that it is told to look into.
-    fn gather(
-        &self,
-        launch: &Launch,
-        prepared: &Prepared,
-        command: &mut Command,
-    ) -> Result<Option<OwnFile>, Failure> {
+    /// The file in which a rank of a gang finds the others.
+    fn gather(&self, launch: &Launch) -> Result<Option<OwnFile>, Failure> {
         let Some(rendezvous) = &launch.rendezvous else {
             return Ok(None);
         };
         let hosts = self.jobs.list_hosts(launch.attempt, &gang::hostfile(rendezvous));
-        let hosts = hosts.map_err(|source| Failure::Hosts { source })?;
-        let own = &prepared.environment;
-        let variables = gang::variables(rendezvous, launch.attempt.rank, hosts.path(), own);
-        command.envs(variables);
-        Ok(Some(hosts))
+        hosts.map(Some).map_err(|source| Failure::Hosts { source })
     }
+}
+
+/// What a program is started with.
+#[derive(Debug)]
+pub(super) struct Words {
+    /// The first is what it is told that its name is.
+    pub(super) arguments: Strings,
+    pub(super) environment: Strings,
+}
+
+/// Its arguments, and its variables: those of this launch win over those of the job.
+fn words(
+    launch: &Launch,
+    serial: u64,
+    job: &Prepared,
+    folder: &Folder,
+    hosts: Option<&OwnFile>,
+) -> Result<Words, Failure> {
+    let attempt = launch.attempt.attempt;
+    let mut own: Vec<(OsString, OsString)> = vec![
+        ("TMPDIR".into(), folder.path().into()),
+        ("REPOWER_TASK_INDEX".into(), attempt.task.index.to_string().into()),
+        ("REPOWER_ATTEMPT".into(), attempt.number.to_string().into()),
+        (environment::MARK.into(), format!("{}-{serial}", job.mark).into()),
+    ];
+    if launch.definition.spec.isolation >= Isolation::Boxed {
+        // The home of the agent's own user is not there.
+        own.push(("HOME".into(), folder.path().into()));
+    }
+    if let (Some(rendezvous), Some(hosts)) = (&launch.rendezvous, hosts) {
+        let rank = launch.attempt.rank;
+        let told = gang::variables(rendezvous, rank, hosts.path(), &job.environment);
+        own.extend(told.into_iter().map(|(name, value)| (name.into(), value)));
+    }
+    let is_shadowed = |name: &OsString| own.iter().any(|(one, _)| one == name);
+    let shared = job.environment.iter().filter(|(name, _)| !is_shadowed(name));
+    let mut variables = Strings::new();
+    for (name, value) in shared.chain(&own) {
+        variables.push_variable(name, value).map_err(|_| Failure::Zero)?;
+    }
+    let arguments = std::iter::once(&job.name).chain(&job.arguments).map(OsString::as_os_str);
+    Ok(Words { arguments: boxes::strings(arguments)?, environment: variables })
 }
 
 /// An end of which nothing is known but how.
 fn ended_now(status: Status) -> Exit {
-    Exit { status, ended: clock::now().wall, wall_us: 0, cpu_us: 0, peak_memory_bytes: 0 }
+    Exit {
+        status,
+        ended: clock::now().wall,
+        wall_us: 0,
+        cpu_us: 0,
+        peak_memory_bytes: 0,
+        read_bytes: 0,
+        written_bytes: 0,
+        oom_kills: 0,
+    }
 }
 
 /// Kills and reaps a process that nobody watches.
@@ -141,23 +183,4 @@ fn discard(pid: Pid) {
     if let Err(errno) = waitpid(Some(pid), WaitOptions::empty()) {
         tracing::error!(error = %std::io::Error::from(errno), "cannot reap a process");
     }
-}
-
-/// Nothing here may ask for anything between fork and exec, or the standard library would have to
-/// fork this process instead of using `posix_spawn`, which is several times slower.
-fn command(launch: &Launch, prepared: &Prepared, folder: &Folder) -> Command {
-    let working_folder = prepared.working_folder.as_deref().unwrap_or(folder.path());
-    let attempt = launch.attempt.attempt;
-    let mut command = Command::new(&prepared.program);
-    command
-        .arg0(&prepared.name)
-        .args(&prepared.arguments)
-        .env_clear()
-        .envs(prepared.environment.iter().map(|(name, value)| (name, value)))
-        .env("TMPDIR", folder.path())
-        .env("REPOWER_TASK_INDEX", attempt.task.index.to_string())
-        .env("REPOWER_ATTEMPT", attempt.number.to_string())
-        .current_dir(working_folder)
-        .process_group(0);
-    command
 }

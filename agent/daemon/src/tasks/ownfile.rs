@@ -12,10 +12,11 @@ pub(super) struct OwnFile {
 }
 
 impl OwnFile {
-    /// Writes a file that only this user can read and run.
+    /// Writes a file that everybody can read and run who can come there: to a box it is shown, and
+    /// outside the agent's data folder keeps everybody out.
     pub(super) fn write(path: PathBuf, text: &[u8]) -> io::Result<Self> {
         let mut file =
-            OpenOptions::new().write(true).create(true).truncate(true).mode(0o700).open(&path)?;
+            OpenOptions::new().write(true).create(true).truncate(true).mode(0o755).open(&path)?;
         let own = Self { path };
         file.write_all(text)?;
         Ok(own)

@@ -49,7 +49,14 @@ pub(super) struct Prepared {
     /// `None`: a fresh one for each attempt.
     pub(super) working_folder: Option<PathBuf>,
     /// Its file is removed with this.
-    _script: Option<OwnFile>,
+    script: Option<OwnFile>,
+}
+
+impl Prepared {
+    /// The file of its script, if it has one.
+    pub(super) fn script(&self) -> Option<&Path> {
+        self.script.as_ref().map(OwnFile::path)
+    }
 }
 
 impl Jobs {
@@ -124,7 +131,7 @@ impl Jobs {
                 mark,
                 environment,
                 working_folder,
-                _script: None,
+                script: None,
             });
         }
         let script = OwnFile::write(self.folder.join(definition.job.to_string()), &spec.script)
@@ -139,7 +146,7 @@ impl Jobs {
             mark,
             environment,
             working_folder,
-            _script: Some(script),
+            script: Some(script),
         })
     }
 
@@ -162,6 +169,10 @@ impl Jobs {
             ("REPOWER_MEMORY", asked.memory.as_u64().to_string()),
             ("REPOWER_CLASS", spec.class.clone()),
             ("REPOWER_PROJECT", spec.project.clone()),
+            // No task is assigned a GPU yet, so none may take one.
+            ("CUDA_VISIBLE_DEVICES", String::new()),
+            ("HIP_VISIBLE_DEVICES", String::new()),
+            ("ROCR_VISIBLE_DEVICES", String::new()),
         ];
         let system = system.map(|(name, value)| (name.into(), value.into()));
         let all: BTreeMap<OsString, OsString> =

@@ -11,6 +11,7 @@ use super::Tasks;
 use super::child::Child;
 use super::folders::{Folder, Folders};
 use super::shortage::Shortage;
+use crate::sandbox::Prepared;
 
 /// What the lock guards.
 #[derive(Debug)]
@@ -27,6 +28,8 @@ pub(super) struct State {
     pub(super) folders: Folders,
     /// Folders whose tasks are over.
     pub(super) used: Vec<Folder>,
+    /// What such tasks were held by.
+    pub(super) freed: Vec<Prepared>,
     pub(super) shortage: Shortage,
     pub(super) quit: bool,
     /// Kept for its memory.
@@ -53,6 +56,7 @@ impl State {
             paused: Vec::new(),
             folders,
             used: Vec::new(),
+            freed: Vec::new(),
             shortage: Shortage::new(),
             quit: false,
             actions: Vec::new(),
@@ -92,8 +96,9 @@ impl State {
 
     /// The process is over and its output is at the end or closed.
     pub(super) fn remove(&mut self, serial: u64) {
-        let folder = self.children.remove(&serial).and_then(|child| child.folder);
-        self.used.extend(folder);
+        let Some(child) = self.children.remove(&serial) else { return };
+        self.used.extend(child.folder);
+        self.freed.extend(child.held);
     }
 
     /// Leaves a pipe unread until there is room.

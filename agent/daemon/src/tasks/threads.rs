@@ -4,12 +4,13 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use repower_agent_core::{Exit, Input, Status, Stream};
+use repower_model::Bytes;
 use rustix::event::epoll;
 use rustix::io::Errno;
 
 use super::state::{self, State};
 use super::token::Token;
-use super::{Tasks, exit};
+use super::{Tasks, boxes, exit};
 use crate::{Error, clock};
 
 /// How much is read of a pipe at once: what a pipe holds.
@@ -132,6 +133,10 @@ impl Tasks {
             Ok(None) | Err(_) => exit::Reaped::UNKNOWN,
         };
         child.writers = None;
+        if let Some(status) = &child.status {
+            reaped.status = boxes::status_of_task(status);
+        }
+        let figures = child.held.as_ref().map(boxes::last_figures).unwrap_or_default();
         let (attempt, killed) = (child.attempt, child.killed);
         let wall = clock::uptime().saturating_sub(child.since);
         for stream in [Stream::Stdout, Stream::Stderr] {
@@ -141,18 +146,24 @@ impl Tasks {
         if drained {
             state.remove(serial);
         }
-        if reaped.status == Status::Signal(libc::SIGKILL)
-            && !killed
-            && state.shortage.explains_a_kill()
-        {
+        let is_short = if figures.counts_kills {
+            // Half of a task may be killed, and the other half then says why it cannot go on.
+            figures.memory_kills > 0 && reaped.status != Status::Code(0)
+        } else {
+            reaped.status == Status::Signal(libc::SIGKILL) && state.shortage.explains_a_kill()
+        };
+        if is_short && !killed {
             reaped.status = Status::OutOfMemory;
         }
         let exit = Exit {
             status: reaped.status,
             ended: clock::now().wall,
             wall_us: u64::try_from(wall.as_micros()).unwrap_or(u64::MAX),
-            cpu_us: reaped.cpu_us,
-            peak_memory_bytes: reaped.peak_memory,
+            cpu_us: figures.cpu_us.unwrap_or(reaped.cpu_us),
+            peak_memory_bytes: figures.peak_memory.map_or(reaped.peak_memory, Bytes::as_u64),
+            read_bytes: figures.read.map_or(reaped.read, Bytes::as_u64),
+            written_bytes: figures.written.map_or(reaped.written, Bytes::as_u64),
+            oom_kills: figures.memory_kills,
         };
         self.apply(&mut state, Input::Exited { attempt, exit, drained });
         drop(state);
@@ -218,7 +229,15 @@ impl Tasks {
 
     /// Makes the folders of ended tasks fresh again.
     fn clean_up(&self) {
-        let used = std::mem::take(&mut self.lock().used);
+        let (used, freed) = {
+            let mut state = self.lock();
+            (std::mem::take(&mut state.used), std::mem::take(&mut state.freed))
+        };
+        for held in freed {
+            if let Err(error) = self.host.give_back(held) {
+                tracing::error!(%error, "what a task was held by cannot be used again");
+            }
+        }
         for folder in used {
             if let Some(fresh) = folder.recycle() {
                 self.lock().folders.keep(fresh);

@@ -107,6 +107,9 @@ impl Machine {
             wall_us: now.since(process.since).as_millis() * 1000,
             cpu_us: 0,
             peak_memory_bytes: 0,
+            read_bytes: 0,
+            written_bytes: 0,
+            oom_kills: 0,
         };
         let drained = process.fate.drains;
         if !drained && process.fate.prints % 2 == 0 {

@@ -14,6 +14,9 @@ use super::{Controllers, Error, Group, Limits, file, v1, v2};
 /// Each look gives the processor away, so this is a matter of some seconds on a busy machine.
 const LOOKS: u32 = 200_000;
 
+/// Where the agent itself goes, if it has to make room for its tasks.
+const ASIDE: &str = "repower-agent";
+
 /// The agent's part of the control groups.
 #[derive(Debug)]
 pub(crate) struct Tree {
@@ -124,6 +127,16 @@ impl Tree {
         extra.map_or(Ok(()), Group::remove)
     }
 
+    /// Removes the group of a task that is over, and kills what is left in it.
+    ///
+    /// # Errors
+    ///
+    /// If what is in it does not end or it cannot be removed.
+    pub(crate) fn remove(&self, group: Group) -> Result<(), Error> {
+        self.wait_until_empty(&group)?;
+        group.remove()
+    }
+
     /// Makes one for later, so that the next launch does not have to.
     fn exchange(&self, used: Group) -> Result<(), Error> {
         used.remove()?;
@@ -185,12 +198,16 @@ impl Tree {
 }
 
 impl Drop for Tree {
-    /// Removes the tree; a group that a task still has keeps its part of it.
+    /// Kills and removes whatever is in the tree, and the tree.
     fn drop(&mut self) {
         for group in self.pool().drain() {
             if let Err(error) = group.remove() {
                 tracing::warn!(%error, "cannot remove a control group");
             }
+        }
+        // Of those that tasks still have.
+        if let Err(error) = self.sweep() {
+            tracing::warn!(%error, "cannot remove the control group of a task");
         }
         let folders = match &self.roots {
             Root::V1(roots) => roots.folders().into_iter().cloned().collect(),
@@ -224,7 +241,9 @@ fn root_v1(mounts: &Mounts, controller: &str, proof: &str, name: &str) -> Option
 /// Makes the folder of the tree in the hierarchy of version 2, with all controllers that can be had.
 fn root_v2(hierarchy: &Hierarchy, name: &str) -> Option<(PathBuf, Controllers)> {
     let Hierarchy { mount, own } = hierarchy;
-    [own, mount].into_iter().find_map(|place| {
+    // An agent that has stepped aside before is one folder below where its tasks belong.
+    let own = own.parent().filter(|_| own.ends_with(ASIDE)).unwrap_or(own.as_path());
+    [own, mount.as_path()].into_iter().find_map(|place| {
         let path = place.join(name);
         file::make(&path).ok()?;
         enable(place);
@@ -239,7 +258,7 @@ fn root_v2(hierarchy: &Hierarchy, name: &str) -> Option<(PathBuf, Controllers)> 
             cpuset: has("cpuset"),
             devices: false,
         };
-        if !has.memory && !has.pids && place != mount {
+        if !has.memory && !has.pids && place != mount.as_path() {
             let _ = file::remove(&path);
             return None;
         }
@@ -283,7 +302,7 @@ fn step_aside(folder: &Path) -> bool {
     if here.is_empty() || here.iter().any(|pid| !own.contains(pid)) {
         return false;
     }
-    let aside = folder.join("repower-agent");
+    let aside = folder.join(ASIDE);
     let door = aside.join("cgroup.procs");
     file::make(&aside).is_ok()
         && here.iter().all(|pid| file::write(&door, &pid.to_string()).is_ok())

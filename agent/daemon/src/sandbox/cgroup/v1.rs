@@ -113,6 +113,7 @@ impl Group {
         });
         Figures {
             peak_memory: peak,
+            counts_kills: self.memory.is_some(),
             memory_kills: self.kills().saturating_sub(self.kills_before),
             pids_refused: self.refused().saturating_sub(self.refused_before),
             ..Figures::default()

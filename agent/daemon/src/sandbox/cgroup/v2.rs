@@ -76,6 +76,7 @@ impl Group {
             peak_memory: file::number(&file("memory.peak")).map(Bytes::new),
             read,
             written,
+            counts_kills: self.has.memory,
             memory_kills: file::entry(&file("memory.events"), "oom_kill").unwrap_or(0),
             pids_refused: file::entry(&file("pids.events"), "max").unwrap_or(0),
         }

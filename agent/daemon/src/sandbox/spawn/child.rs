@@ -17,6 +17,7 @@ const HIGH: i32 = 10;
 /// The task's own process, without a pid namespace: makes the box, if any, and becomes the task.
 pub(super) extern "C" fn task(plan: *const c_void) -> ! {
     let plan = plan_at(plan);
+    close_others(plan);
     let failed = boxed(plan).and_then(|rules| become_task(plan, rules, Tie::Owner));
     fail(plan, failed)
 }
@@ -24,6 +25,7 @@ pub(super) extern "C" fn task(plan: *const c_void) -> ! {
 /// The first process of a pid namespace: makes the box, starts the task, becomes `init`.
 pub(super) extern "C" fn init(plan: *const c_void) -> ! {
     let plan = plan_at(plan);
+    close_others(plan);
     let failed = first(plan);
     fail(plan, failed)
 }
@@ -58,6 +60,16 @@ fn plan_at<'a>(plan: *const c_void) -> &'a Plan<'a> {
     unsafe {
         &*plan.cast::<Plan<'_>>()
     }
+}
+
+/// Closes what this process does not need, before anything that takes its time.
+fn close_others(plan: &Plan<'_>) {
+    let mut next = 3;
+    for kept in plan.kept {
+        raw::close_range(next, kept.saturating_sub(1));
+        next = kept.saturating_add(1);
+    }
+    raw::close_range(next, i32::MAX);
 }
 
 fn fail(plan: &Plan<'_>, failed: Result<(), Failed>) -> ! {

@@ -43,7 +43,7 @@ impl System {
     }
 
     /// Whether a path lies in one of the folders.
-    pub(super) fn has(&self, path: &Path) -> bool {
+    pub(crate) fn has(&self, path: &Path) -> bool {
         self.folders.iter().any(|folder| path.starts_with(folder))
     }
 }

@@ -1,0 +1,150 @@
+//! What holds a task: asked for as its job says, and asked afterwards what the task has used.
+
+use std::ffi::{CString, OsStr};
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
+
+use repower_agent_core::Status;
+use repower_model::{Ability, Bytes, Egress, Isolation, JobSpec};
+
+use super::Tasks;
+use super::exit;
+use super::failure::Failure;
+use super::folders::Folder;
+use super::launch::Words;
+use super::prepared::Prepared as Job;
+use crate::sandbox::{
+    self, Access, Error, Figures, Limits, Prepared, Program, Started, Step, Strings, Wanted,
+};
+
+impl Tasks {
+    /// What holds a task of this job, ready; its folder belongs to the task's user then.
+    pub(super) fn hold(
+        &self,
+        spec: &JobSpec,
+        job: &Job,
+        hosts: Option<&Path>,
+        folder: &mut Folder,
+    ) -> Result<Prepared, Failure> {
+        refuse(spec)?;
+        let boxed = spec.isolation >= Isolation::Boxed;
+        let working_folder = job.working_folder.as_deref();
+        if let Some(folder) = working_folder.filter(|path| boxed && !self.host.shows(path)) {
+            return Err(Failure::Unseen { folder: folder.into() });
+        }
+        let own = folder.path().to_owned();
+        let given = [job.script(), hosts].into_iter().flatten().map(|path| (path, Access::Read));
+        let sees: Vec<_> = std::iter::once((own.as_path(), Access::Change)).chain(given).collect();
+        let wanted = Wanted {
+            limits: limits(spec),
+            boxed,
+            own_network: spec.egress == Some(Egress::None) || spec.isolation == Isolation::Sealed,
+            project: Some(spec.project.as_str()).filter(|_| boxed && self.host.is_privileged()),
+            sees: &sees,
+        };
+        let held = self.host.prepare(&wanted).map_err(|source| Failure::Held { source })?;
+        match folder.give_to(held.user) {
+            Ok(()) => Ok(held),
+            Err(source) => {
+                self.release(held);
+                Err(Failure::Folder { source })
+            }
+        }
+    }
+
+    /// Starts the program in it.
+    pub(super) fn start_in(
+        &self,
+        held: &Prepared,
+        spec: &JobSpec,
+        job: &Job,
+        words: &Words,
+        folder: &Path,
+        streams: [BorrowedFd<'_>; 3],
+    ) -> Result<Started, Failure> {
+        let text = |text: &OsStr| CString::new(text.as_bytes()).map_err(|_| Failure::Zero);
+        let working_folder = job.working_folder.as_deref().unwrap_or(folder);
+        let (path, folder) = (text(job.program.as_os_str())?, text(working_folder.as_os_str())?);
+        let program = Program {
+            path: &path,
+            arguments: &words.arguments,
+            environment: &words.environment,
+            folder: &folder,
+            streams,
+        };
+        self.host.start(program, held).map_err(|failure| meaning(failure, held, spec, job))
+    }
+
+    /// Gives back what no task has been started in.
+    pub(super) fn release(&self, held: Prepared) {
+        if let Err(error) = self.host.give_back(held) {
+            tracing::error!(%error, "what a task was to be held by cannot be used again");
+        }
+    }
+}
+
+/// What no agent can do yet: the scheduler should have known.
+fn refuse(spec: &JobSpec) -> Result<(), Failure> {
+    let is_beyond = |ability: &Ability| matches!(ability, Ability::AllowList | Ability::Container);
+    spec.abilities().into_iter().find(is_beyond).map_or(Ok(()), |ability| {
+        Err(Failure::Held { source: Error::Lacks { ability: ability.as_str() } })
+    })
+}
+
+/// What it means that a step has failed.
+fn meaning(failure: sandbox::Failure, held: &Prepared, spec: &JobSpec, job: &Job) -> Failure {
+    let limit = held.group.as_ref().and(limits(spec).memory);
+    if let Some(limit) = limit.filter(|limit| failure.wants_memory() && *limit < SMALL) {
+        return Failure::LittleMemory { limit, program: job.program.clone() };
+    }
+    let (step, source) = (failure.step, failure.error());
+    if matches!(step, Step::Exec | Step::Folder) {
+        return Failure::of(source, job);
+    }
+    if matches!(step, Step::Start | Step::Clone | Step::CloneTask) {
+        return Failure::NoRoom { source };
+    }
+    Failure::Step { what: format!("{}{}", step.what(), held.part(failure)), source }
+}
+
+/// With less memory than this it may be the limit that keeps a program from being loaded.
+const SMALL: Bytes = Bytes::from_mib(8);
+
+/// The limits that a job declares.
+fn limits(spec: &JobSpec) -> Limits {
+    let memory = Some(spec.resources.memory).filter(|memory| *memory > Bytes::default());
+    let cpu_milli =
+        (memory.is_some() || spec.pids.is_some()).then(|| spec.resources.cpus.as_milli());
+    Limits { memory, pids: spec.pids, cpu_milli }
+}
+
+/// How the task in a pid namespace ended; its `init` writes it down before it ends itself.
+pub(super) fn status_of_task(status: &OwnedFd) -> Status {
+    let mut bytes = [0; 4];
+    match rustix::io::read(status.as_fd(), &mut bytes) {
+        Ok(4) => exit::meaning(i32::from_ne_bytes(bytes)),
+        // Whoever kills the box kills its `init` first.
+        Ok(_) | Err(_) => Status::Signal(libc::SIGKILL),
+    }
+}
+
+/// What a task has used that has just ended; kills what is left of it.
+pub(super) fn last_figures(held: &Prepared) -> Figures {
+    let Some(group) = &held.group else {
+        return Figures::default();
+    };
+    if let Err(error) = group.kill() {
+        tracing::error!(%error, "cannot kill what a task has left");
+    }
+    group.figures()
+}
+
+/// The words that a program is started with.
+pub(super) fn strings<'a>(words: impl IntoIterator<Item = &'a OsStr>) -> Result<Strings, Failure> {
+    let mut strings = Strings::new();
+    for word in words {
+        strings.push(word).map_err(|_| Failure::Zero)?;
+    }
+    Ok(strings)
+}

@@ -1,0 +1,213 @@
+//! Tasks are held: limits, boxes and users, through the agent and its executor.
+
+use repower_proto::v1::{
+    Egress, EgressKind, Isolation, JobSpec, OutcomeKind, Resources, StopReason, Stream,
+};
+
+use crate::fake::Fake;
+use crate::house::{House, gone};
+use crate::orders::{command, shell, stop};
+
+/// Whether the node can do this; says so if it cannot.
+fn can(fake: &Fake, ability: &str) -> bool {
+    let memory = fake.memory();
+    let inventory = memory.hellos.last().and_then(|hello| hello.inventory.clone()).unwrap();
+    drop(memory);
+    let can = inventory.abilities.iter().any(|name| name == ability);
+    if !can {
+        eprintln!("SKIPPED: this host lacks {ability}");
+    }
+    can
+}
+
+fn boxed(line: &str) -> JobSpec {
+    JobSpec { project: "red".into(), isolation: Isolation::Boxed.into(), ..shell(line) }
+}
+
+fn with_memory(mib: u64, spec: JobSpec) -> JobSpec {
+    let resources = Resources { cpu_milli: 1000, memory_bytes: mib << 20, ..Resources::default() };
+    JobSpec { resources: Some(resources), ..spec }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_memory_hog_ends_as_out_of_memory_and_its_neighbour_does_not() {
+    let fake = Fake::start().await;
+    let house = House::new(&fake);
+    let agent = house.start();
+    fake.linked().await;
+    if !can(&fake, "limit.memory") {
+        return agent.stop().await.unwrap();
+    }
+
+    let hog = "head -c 300m /dev/zero | tail -c 200m";
+    let attempts = [
+        fake.run(1, with_memory(32, shell(hog))).await,
+        fake.run(2, with_memory(32, shell("exit 3"))).await,
+        fake.run(3, with_memory(32, JobSpec { isolation: Isolation::Boxed.into(), ..shell(hog) }))
+            .await,
+    ];
+
+    let ended = fake.ended(attempts[0]).await;
+    assert_eq!(ended.outcome.unwrap().kind(), OutcomeKind::OutOfMemory);
+    let usage = ended.usage.unwrap();
+    assert!(usage.oom_kills > 0 && usage.peak_memory_bytes > 24 << 20, "{usage:?}");
+    let ended = fake.ended(attempts[1]).await;
+    assert_eq!(ended.outcome.unwrap().exit_code, 3);
+    assert_eq!(ended.usage.unwrap().oom_kills, 0);
+    if can(&fake, "isolation.boxed") {
+        let ended = fake.ended(attempts[2]).await;
+        assert_eq!(ended.outcome.unwrap().kind(), OutcomeKind::OutOfMemory);
+    }
+    agent.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_limit_below_what_a_program_needs_to_be_loaded_is_told() {
+    let fake = Fake::start().await;
+    let house = House::new(&fake);
+    let agent = house.start();
+    fake.linked().await;
+    if !can(&fake, "limit.memory") {
+        return agent.stop().await.unwrap();
+    }
+
+    let resources = Resources { cpu_milli: 1000, memory_bytes: 4096, ..Resources::default() };
+    let spec = JobSpec { resources: Some(resources), ..command(&["true"]) };
+    let attempt = fake.run(1, spec).await;
+    let outcome = fake.ended(attempt).await.outcome.unwrap();
+
+    let is_told = outcome.kind() == OutcomeKind::NotStarted
+        && outcome.detail.contains("its limit of 4 KiB of memory");
+    assert!(is_told || outcome.kind() == OutcomeKind::OutOfMemory, "{outcome:?}");
+    agent.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_fork_bomb_is_bounded_and_all_of_it_dies_with_its_task() {
+    let fake = Fake::start().await;
+    let house = House::new(&fake);
+    let agent = house.start();
+    fake.linked().await;
+    if !can(&fake, "limit.pids") {
+        return agent.stop().await.unwrap();
+    }
+
+    let bomb = "bomb() { setsid sleep 300 & bomb & wait; }; (setsid sleep 300 & echo $!); bomb";
+    let attempt = fake.run(1, JobSpec { pids: 24, time_limit_ms: 1500, ..shell(bomb) }).await;
+    let outcome = fake.ended(attempt).await.outcome.unwrap();
+
+    assert!(matches!(outcome.kind(), OutcomeKind::TimedOut | OutcomeKind::Exited), "{outcome:?}");
+    let text = String::from_utf8(fake.memory().output(attempt, Stream::Stdout)).unwrap();
+    gone(text.lines().next().unwrap().trim().parse().unwrap()).await;
+    let next = fake.run(2, command(&["true"])).await;
+    assert_eq!(fake.ended(next).await.outcome.unwrap().exit_code, 0);
+    agent.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_boxed_task_has_its_own_user_and_folder_and_sees_nothing_of_the_agent() {
+    let fake = Fake::start().await;
+    let house = House::new(&fake);
+    let agent = house.start();
+    fake.linked().await;
+    if !can(&fake, "isolation.boxed") {
+        return agent.stop().await.unwrap();
+    }
+    let data = house.data();
+
+    let line = format!(
+        "id -u; echo x > file && cat file; pwd; ls {0}; cat {0}/* 2>/dev/null; ps -e 2>/dev/null | wc -l",
+        data.display()
+    );
+    let attempt = fake.run(1, boxed(&line)).await;
+    let outcome = fake.ended(attempt).await.outcome.unwrap();
+
+    assert_eq!((outcome.kind(), outcome.exit_code), (OutcomeKind::Exited, 0), "{outcome:?}");
+    let text = String::from_utf8(fake.memory().output(attempt, Stream::Stdout)).unwrap();
+    let lines: Vec<&str> = text.lines().collect();
+    if can(&fake, "users") {
+        assert!(lines[0].parse::<u32>().unwrap() >= 200_000, "{text}");
+    }
+    assert_eq!(lines[1], "x");
+    assert!(lines[2].starts_with(data.to_str().unwrap()), "{text}");
+    assert_eq!(lines[3], "work", "only the way to its own folder is there: {text}");
+    assert!(lines[4].parse::<u32>().unwrap() < 8, "{text}");
+    agent.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_script_runs_in_a_box() {
+    let fake = Fake::start().await;
+    let house = House::new(&fake);
+    let agent = house.start();
+    fake.linked().await;
+    if !can(&fake, "isolation.boxed") {
+        return agent.stop().await.unwrap();
+    }
+
+    let script = b"#!/bin/sh\necho \"$1 of $HOME\"\nexit 4\n".to_vec();
+    let spec = JobSpec { script, command: vec!["one".into()], ..boxed("") };
+    let attempt = fake.run(1, spec).await;
+    let outcome = fake.ended(attempt).await.outcome.unwrap();
+
+    assert_eq!((outcome.kind(), outcome.exit_code), (OutcomeKind::Exited, 4), "{outcome:?}");
+    let text = String::from_utf8(fake.memory().output(attempt, Stream::Stdout)).unwrap();
+    assert!(text.starts_with("one of /") && text.contains("/work/"), "{text}");
+    agent.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_boxed_task_that_is_cancelled_gets_sigterm_and_one_that_ignores_it_is_killed() {
+    let fake = Fake::start().await;
+    let house = House::new(&fake);
+    let agent = house.start();
+    fake.linked().await;
+    if !can(&fake, "isolation.boxed") {
+        return agent.stop().await.unwrap();
+    }
+
+    let polite =
+        fake.run(1, boxed("trap 'echo bye; exit 3' TERM; echo up; sleep 300 & wait")).await;
+    let rude = JobSpec { grace_ms: 200, ..boxed("trap '' TERM; echo up; sleep 300 & wait; wait") };
+    let rude = fake.run(2, rude).await;
+    let plain =
+        fake.run(3, JobSpec { command: vec!["sleep".into(), "300".into()], ..boxed("") }).await;
+    for attempt in [polite, rude] {
+        fake.until("it to be up", |memory| {
+            (!memory.output(attempt, Stream::Stdout).is_empty()).then_some(())
+        })
+        .await;
+    }
+    for attempt in [polite, rude, plain] {
+        fake.order(vec![stop(attempt, StopReason::Cancelled)]).await;
+    }
+
+    for attempt in [polite, rude, plain] {
+        assert_eq!(fake.ended(attempt).await.outcome.unwrap().kind(), OutcomeKind::Cancelled);
+    }
+    assert!(fake.memory().output(polite, Stream::Stdout).ends_with(b"bye\n"));
+    agent.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_no_agent_can_do_is_refused_and_so_is_a_folder_that_no_box_shows() {
+    let fake = Fake::start().await;
+    let house = House::new(&fake);
+    let agent = house.start();
+    fake.linked().await;
+
+    let only = Egress { kind: EgressKind::Only.into(), only: vec!["example.org:443".into()] };
+    let listed = fake.run(1, JobSpec { egress: Some(only), ..command(&["true"]) }).await;
+    let imaged = fake.run(2, JobSpec { image: "debian".into(), ..command(&["true"]) }).await;
+    let outcome = fake.ended(listed).await.outcome.unwrap();
+    assert!(outcome.detail.contains("egress.allow-list"), "{outcome:?}");
+    let outcome = fake.ended(imaged).await.outcome.unwrap();
+    assert!(outcome.detail.contains("container"), "{outcome:?}");
+    if can(&fake, "isolation.boxed") {
+        let elsewhere = JobSpec { working_folder: "/root".into(), ..boxed("true") };
+        let elsewhere = fake.run(3, elsewhere).await;
+        let outcome = fake.ended(elsewhere).await.outcome.unwrap();
+        assert!(outcome.detail.contains("/root is not seen from a box"), "{outcome:?}");
+    }
+    agent.stop().await.unwrap();
+}
