@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use repower_model::{JobId, JobSpec, RankId, Rendezvous};
+use repower_model::{JobId, JobSpec, RankId, Rendezvous, StopStep};
 
 /// What all tasks of a job share.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,4 +67,24 @@ pub enum Signal {
     Checkpoint(i32),
     /// SIGKILL: now.
     Kill,
+}
+
+impl Signal {
+    /// The system's number of it.
+    pub fn number(self) -> i32 {
+        match self {
+            Self::Terminate => 15,
+            Self::Checkpoint(number) => number,
+            Self::Kill => 9,
+        }
+    }
+
+    /// How far a stop is with it.
+    pub fn step(self) -> StopStep {
+        match self {
+            Self::Checkpoint(_) => StopStep::Checkpoint,
+            Self::Terminate => StopStep::Terminate,
+            Self::Kill => StopStep::Kill,
+        }
+    }
 }

@@ -1,8 +1,12 @@
 //! The life of an attempt on this node: one door, a total match on (phase, event).
 
+mod why;
+
 use repower_model::Outcome;
 
-use crate::{Exit, Status};
+pub(crate) use why::{Rules, Why};
+
+use crate::{Exit, Signal};
 
 /// Where an attempt is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,6 +22,11 @@ pub(crate) enum Phase {
     },
     /// Its process runs.
     Running,
+    /// The job's checkpoint signal has been sent.
+    Saving {
+        /// Why.
+        why: Why,
+    },
     /// SIGTERM has been sent.
     Stopping {
         /// Why.
@@ -42,25 +51,6 @@ pub(crate) enum Phase {
     },
     /// Over; kept only until its report is acknowledged.
     Ended,
-}
-
-/// Why an attempt is stopped before its own end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Why {
-    /// Somebody cancelled it.
-    Cancelled,
-    /// More urgent work needs its place.
-    Preempted,
-    /// Its node is to be empty.
-    Drained,
-    /// Its time limit.
-    TimedOut,
-    /// The scheduler has given it up.
-    Stale,
-    /// The scheduler has not been heard for too long.
-    LeaseLost,
-    /// The agent ends.
-    Leaving,
 }
 
 /// What happens to an attempt.
@@ -95,13 +85,12 @@ pub(crate) enum Deed {
     Launch,
     /// Report the start, and set the time limit.
     Begin,
-    /// Report the start, then stop it.
-    BeginAndTerminate,
-    /// Stop it, with a grace.
-    Terminate,
+    /// Report the start, then send a signal and report that.
+    BeginAndSend(Signal),
+    /// Send a signal and report it; after a grace follows the next.
+    Send(Signal),
     /// It is stopped for one more reason: its grace may have become shorter.
     Hasten,
-    Kill,
     /// What it held is free; wait for its output.
     Drain,
     /// Its process is over: bring back what it has made, then it is over.
@@ -132,69 +121,34 @@ pub(crate) enum Held {
     Output,
 }
 
-impl Why {
-    /// Which of two reasons counts: what makes the report worthless wins, else the first.
-    fn and(self, later: Self) -> Self {
-        if later == Self::Stale { later } else { self }
-    }
-
-    /// The outcome of an attempt that was stopped for this reason after it had started.
-    fn outcome(self) -> Option<Outcome> {
-        match self {
-            Self::Cancelled => Some(Outcome::Cancelled),
-            Self::Preempted => Some(Outcome::Preempted),
-            Self::Drained => Some(Outcome::Drained),
-            Self::TimedOut => Some(Outcome::TimedOut),
-            Self::Stale => None,
-            Self::LeaseLost => Some(Outcome::Lost {
-                detail: "the agent stopped it because it could not reach the scheduler for the length of its lease".into(),
-            }),
-            Self::Leaving => Some(Outcome::Lost {
-                detail: "the agent was told to end and stopped it".into(),
-            }),
-        }
-    }
-
-    /// The outcome of an attempt that was stopped for this reason before it started.
-    fn outcome_unstarted(self) -> Option<Outcome> {
-        match self {
-            Self::Cancelled => Some(Outcome::Cancelled),
-            Self::Stale => None,
-            Self::Preempted | Self::Drained | Self::TimedOut | Self::LeaseLost | Self::Leaving => {
-                Some(Outcome::Recalled)
-            }
-        }
-    }
-}
-
-/// What `exit` means if the attempt was stopped for `why`.
-fn outcome(why: Option<Why>, exit: Exit) -> Option<Outcome> {
-    if let Some(why) = why {
-        return why.outcome();
-    }
-    Some(match exit.status {
-        Status::Code(code) => Outcome::Exited { code },
-        Status::Signal(signal) => Outcome::Signalled { signal },
-        Status::OutOfMemory => Outcome::OutOfMemory,
-        Status::Unknown => Outcome::Lost {
-            detail: "its process is gone, and the system does not say how it ended".into(),
-        },
-    })
-}
-
 impl Phase {
     /// The phase after `event`, and what has to be done.
-    pub(crate) fn after(self, event: &Event) -> (Self, Deed) {
+    pub(crate) fn after(self, event: &Event, rules: Rules) -> (Self, Deed) {
         match self {
             Self::Staging => staging(event),
             Self::Waiting => waiting(event),
-            Self::Starting { stop } => starting(stop, event),
-            Self::Running => running(event),
-            Self::Stopping { why } => stopping(why, event),
-            Self::Killed { why } => killed(why, event),
-            Self::Draining { why, exit } => draining(why, exit, event),
+            Self::Starting { stop } => starting(stop, event, rules),
+            Self::Running => running(event, rules),
+            Self::Saving { why } => saving(why, event, rules),
+            Self::Stopping { why } => stopping(why, event, rules),
+            Self::Killed { why } => killed(why, event, rules),
+            Self::Draining { why, exit } => draining(why, exit, event, rules),
             Self::Collecting { end } => collecting(end, event),
             Self::Ended => (Self::Ended, Deed::Nothing),
+        }
+    }
+
+    /// Why it is being stopped, if it is.
+    pub(crate) fn why(&self) -> Option<Why> {
+        match self {
+            Self::Saving { why } | Self::Stopping { why } | Self::Killed { why } => Some(*why),
+            Self::Starting { stop } => *stop,
+            Self::Draining { why, .. } => *why,
+            Self::Staging
+            | Self::Waiting
+            | Self::Running
+            | Self::Collecting { .. }
+            | Self::Ended => None,
         }
     }
 }
@@ -204,13 +158,14 @@ fn end(outcome: Option<Outcome>, exit: Option<Exit>, held: Held) -> (Phase, Deed
 }
 
 /// The process is over; what it has made may still have to be brought back.
-fn finish(why: Option<Why>, exit: Exit, held: Held) -> (Phase, Deed) {
-    (Phase::Ended, Deed::Finish(End { outcome: outcome(why, exit), exit: Some(exit), held }))
+fn finish(why: Option<Why>, exit: Exit, held: Held, rules: Rules) -> (Phase, Deed) {
+    let outcome = rules.outcome(why, exit);
+    (Phase::Ended, Deed::Finish(End { outcome, exit: Some(exit), held }))
 }
 
-fn exited(why: Option<Why>, exit: Exit, drained: bool) -> (Phase, Deed) {
+fn exited(why: Option<Why>, exit: Exit, drained: bool, rules: Rules) -> (Phase, Deed) {
     if drained {
-        finish(why, exit, Held::Resources)
+        finish(why, exit, Held::Resources, rules)
     } else {
         (Phase::Draining { why, exit }, Deed::Drain)
     }
@@ -250,6 +205,16 @@ fn collecting(end: End, event: &Event) -> (Phase, Deed) {
     }
 }
 
+/// The phase in which the first signal of a stop has been sent, and that signal.
+fn first(why: Why, rules: Rules) -> (Phase, Signal) {
+    let signal = rules.first_signal(why);
+    let phase = match signal {
+        Signal::Checkpoint(_) => Phase::Saving { why },
+        Signal::Terminate | Signal::Kill => Phase::Stopping { why },
+    };
+    (phase, signal)
+}
+
 fn waiting(event: &Event) -> (Phase, Deed) {
     match event {
         Event::Turn => (Phase::Starting { stop: None }, Deed::Launch),
@@ -265,10 +230,13 @@ fn waiting(event: &Event) -> (Phase, Deed) {
     }
 }
 
-fn starting(stop: Option<Why>, event: &Event) -> (Phase, Deed) {
+fn starting(stop: Option<Why>, event: &Event, rules: Rules) -> (Phase, Deed) {
     match event {
         Event::Started => match stop {
-            Some(why) => (Phase::Stopping { why }, Deed::BeginAndTerminate),
+            Some(why) => {
+                let (phase, signal) = first(why, rules);
+                (phase, Deed::BeginAndSend(signal))
+            }
             None => (Phase::Running, Deed::Begin),
         },
         Event::NotStarted { detail } => {
@@ -278,11 +246,12 @@ fn starting(stop: Option<Why>, event: &Event) -> (Phase, Deed) {
             };
             end(outcome, None, Held::Resources)
         }
-        &Event::Stop(why) => {
+        &Event::Stop(why) if !rules.defies(why) => {
             let why = stop.map_or(why, |first| first.and(why));
             (Phase::Starting { stop: Some(why) }, Deed::Nothing)
         }
-        Event::Staged
+        Event::Stop(_)
+        | Event::Staged
         | Event::Turn
         | Event::Recall
         | Event::Exited { .. }
@@ -292,12 +261,17 @@ fn starting(stop: Option<Why>, event: &Event) -> (Phase, Deed) {
     }
 }
 
-fn running(event: &Event) -> (Phase, Deed) {
+fn running(event: &Event, rules: Rules) -> (Phase, Deed) {
+    let stop = |why| {
+        let (phase, signal) = first(why, rules);
+        (phase, Deed::Send(signal))
+    };
     match event {
-        &Event::Stop(why) => (Phase::Stopping { why }, Deed::Terminate),
-        Event::Due => (Phase::Stopping { why: Why::TimedOut }, Deed::Terminate),
-        &Event::Exited { exit, drained } => exited(None, exit, drained),
-        Event::Staged
+        &Event::Stop(why) if !rules.defies(why) => stop(why),
+        Event::Due => stop(Why::TimedOut),
+        &Event::Exited { exit, drained } => exited(None, exit, drained, rules),
+        Event::Stop(_)
+        | Event::Staged
         | Event::Collected
         | Event::Turn
         | Event::Recall
@@ -307,12 +281,37 @@ fn running(event: &Event) -> (Phase, Deed) {
     }
 }
 
-fn stopping(why: Why, event: &Event) -> (Phase, Deed) {
+fn saving(why: Why, event: &Event, rules: Rules) -> (Phase, Deed) {
     match event {
-        &Event::Stop(later) => (Phase::Stopping { why: why.and(later) }, Deed::Hasten),
-        Event::Due => (Phase::Killed { why }, Deed::Kill),
-        &Event::Exited { exit, drained } => exited(Some(why), exit, drained),
-        Event::Staged
+        // What it would save is of no use any more: it need not be waited for.
+        &Event::Stop(later) if !later.wants_the_work() => {
+            (Phase::Stopping { why: why.and(later) }, Deed::Send(Signal::Terminate))
+        }
+        &Event::Stop(later) if !rules.defies(later) => {
+            (Phase::Saving { why: why.and(later) }, Deed::Hasten)
+        }
+        Event::Due => (Phase::Stopping { why }, Deed::Send(Signal::Terminate)),
+        &Event::Exited { exit, drained } => exited(Some(why), exit, drained, rules),
+        Event::Stop(_)
+        | Event::Staged
+        | Event::Collected
+        | Event::Turn
+        | Event::Recall
+        | Event::Started
+        | Event::NotStarted { .. }
+        | Event::Drained => (Phase::Saving { why }, Deed::Nothing),
+    }
+}
+
+fn stopping(why: Why, event: &Event, rules: Rules) -> (Phase, Deed) {
+    match event {
+        &Event::Stop(later) if !rules.defies(later) => {
+            (Phase::Stopping { why: why.and(later) }, Deed::Hasten)
+        }
+        Event::Due => (Phase::Killed { why }, Deed::Send(Signal::Kill)),
+        &Event::Exited { exit, drained } => exited(Some(why), exit, drained, rules),
+        Event::Stop(_)
+        | Event::Staged
         | Event::Collected
         | Event::Turn
         | Event::Recall
@@ -322,10 +321,10 @@ fn stopping(why: Why, event: &Event) -> (Phase, Deed) {
     }
 }
 
-fn killed(why: Why, event: &Event) -> (Phase, Deed) {
+fn killed(why: Why, event: &Event, rules: Rules) -> (Phase, Deed) {
     match event {
         &Event::Stop(later) => (Phase::Killed { why: why.and(later) }, Deed::Nothing),
-        &Event::Exited { exit, drained } => exited(Some(why), exit, drained),
+        &Event::Exited { exit, drained } => exited(Some(why), exit, drained, rules),
         Event::Staged
         | Event::Collected
         | Event::Turn
@@ -337,11 +336,11 @@ fn killed(why: Why, event: &Event) -> (Phase, Deed) {
     }
 }
 
-fn draining(why: Option<Why>, exit: Exit, event: &Event) -> (Phase, Deed) {
+fn draining(why: Option<Why>, exit: Exit, event: &Event, rules: Rules) -> (Phase, Deed) {
     match event {
         Event::Stop(Why::Stale) => (Phase::Draining { why: Some(Why::Stale), exit }, Deed::Nothing),
-        Event::Drained => finish(why, exit, Held::Nothing),
-        Event::Due => finish(why, exit, Held::Output),
+        Event::Drained => finish(why, exit, Held::Nothing, rules),
+        Event::Due => finish(why, exit, Held::Output, rules),
         // It has ended by itself: that somebody wanted it to end changes nothing any more.
         Event::Stop(
             Why::Cancelled

@@ -3,8 +3,7 @@
 use repower_model::RankId;
 
 use super::Session;
-use crate::attempt::Attempt;
-use crate::phase::{Deed, End, Event, Held, Phase, Why};
+use crate::phase::{Deed, End, Event, Held, Phase, Rules, Why};
 use crate::{Action, Moment, Now, Report, Signal, Stream};
 
 impl Session {
@@ -16,7 +15,8 @@ impl Session {
         let was_waiting = attempt.phase == Phase::Waiting;
         let was_collecting = matches!(attempt.phase, Phase::Collecting { .. });
         let phase = std::mem::replace(&mut attempt.phase, Phase::Ended);
-        let (phase, deed) = phase.after(event);
+        let rules = Rules::of(&attempt.definition.spec);
+        let (phase, deed) = phase.after(event, rules);
         attempt.phase = phase;
         match deed {
             Deed::Nothing => {}
@@ -26,16 +26,12 @@ impl Session {
                 actions.push(Action::Launch { attempt: id, definition, rendezvous });
             }
             Deed::Begin => self.begin(id, now),
-            Deed::BeginAndTerminate => {
+            Deed::BeginAndSend(signal) => {
                 self.begin(id, now);
-                self.terminate(id, now, actions);
+                self.send(id, signal, now, actions);
             }
-            Deed::Terminate => self.terminate(id, now, actions),
+            Deed::Send(signal) => self.send(id, signal, now, actions),
             Deed::Hasten => self.hasten(id, now),
-            Deed::Kill => {
-                self.set_due(id, None);
-                actions.push(Action::Signal { attempt: id, signal: Signal::Kill });
-            }
             Deed::Drain => self.drain(id, now),
             Deed::Finish(end) => self.finish(id, end, now, actions),
             Deed::End(end) => {
@@ -65,27 +61,33 @@ impl Session {
         }
     }
 
-    /// Asks its process to end, and sets the end of the grace.
-    fn terminate(&mut self, id: RankId, now: Now, actions: &mut Vec<Action>) {
-        self.set_due(id, self.kill_at(id, now));
-        let signal = self.attempts.get(&id).map_or(Signal::Terminate, ask);
+    /// Sends its process a signal, says so, and sets the end of the grace that follows.
+    fn send(&mut self, id: RankId, signal: Signal, now: Now, actions: &mut Vec<Action>) {
+        self.set_due(id, self.next_step(id, now));
         actions.push(Action::Signal { attempt: id, signal });
+        let why = self.attempts.get(&id).and_then(|attempt| attempt.phase.why());
+        if let Some(cause) = why.and_then(Why::cause) {
+            let (step, signal, taken) = (signal.step(), signal.number(), now.wall);
+            self.outbox.push(Report::Stopping { attempt: id, step, cause, signal, taken });
+        }
     }
 
     /// Moves the end of the grace forward if what is now known makes it shorter; never back.
     fn hasten(&mut self, id: RankId, now: Now) {
         let due = self.attempts.get(&id).and_then(|attempt| attempt.due);
-        let at = self.kill_at(id, now);
+        let at = self.next_step(id, now);
         if due.zip(at).is_some_and(|(due, at)| at < due) {
             self.set_due(id, at);
         }
     }
 
-    /// The end of a grace that begins now.
-    fn kill_at(&self, id: RankId, now: Now) -> Option<Moment> {
+    /// When the next signal is due, if the grace before it begins now; `None`: there is none.
+    fn next_step(&self, id: RankId, now: Now) -> Option<Moment> {
         let attempt = self.attempts.get(&id)?;
-        let why = match attempt.phase {
-            Phase::Stopping { why } => why,
+        let spec = &attempt.definition.spec;
+        let grace = match attempt.phase {
+            Phase::Saving { why } => self.grace(why, spec).saving,
+            Phase::Stopping { why } => self.grace(why, spec).ending,
             Phase::Staging
             | Phase::Waiting
             | Phase::Starting { .. }
@@ -93,9 +95,9 @@ impl Session {
             | Phase::Killed { .. }
             | Phase::Draining { .. }
             | Phase::Collecting { .. }
-            | Phase::Ended => Why::Stale,
+            | Phase::Ended => return None,
         };
-        Some(now.steady + self.grace(why, attempt.definition.spec.grace))
+        Some(now.steady + grace)
     }
 
     /// Its process has ended: what it held is free, but its output may still come.
@@ -162,6 +164,7 @@ impl Session {
         match attempt.phase {
             Phase::Starting { .. }
             | Phase::Running
+            | Phase::Saving { .. }
             | Phase::Stopping { .. }
             | Phase::Killed { .. }
             | Phase::Draining { .. } => {
@@ -170,15 +173,5 @@ impl Session {
             }
             Phase::Staging | Phase::Waiting | Phase::Collecting { .. } | Phase::Ended => {}
         }
-    }
-}
-
-/// The signal that asks an attempt to end: one that is preempted may have its own.
-fn ask(attempt: &Attempt) -> Signal {
-    match (&attempt.phase, attempt.definition.spec.checkpoint_signal) {
-        (Phase::Stopping { why: Why::Preempted | Why::Drained }, Some(number)) => {
-            Signal::Checkpoint(number)
-        }
-        _ => Signal::Terminate,
     }
 }

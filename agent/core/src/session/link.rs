@@ -1,11 +1,20 @@
 //! The link, its lease, and the end of the agent.
 
-use repower_model::{RankId, Resources, Span};
+use repower_model::{JobSpec, OnDisconnect, RankId, Resources, Span};
 
 use super::{Link, Session};
 use crate::attempt::Attempt;
 use crate::phase::{Event, Phase, Why};
 use crate::{Action, Limits, Moment, Now, Terms};
+
+/// The time between the signals of a stop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Grace {
+    /// Between the checkpoint signal and SIGTERM.
+    pub(super) saving: Span,
+    /// Between SIGTERM and SIGKILL.
+    pub(super) ending: Span,
+}
 
 impl Session {
     /// Who attaches stays, whatever the agent before it was told: its tasks that were being stopped end,
@@ -85,26 +94,39 @@ impl Session {
         }
     }
 
-    /// The time between SIGTERM and SIGKILL of a task that is stopped for `why`, or for that and
-    /// then because the agent leaves or has lost its lease.
-    pub(super) fn grace(&self, why: Why, asked: Span) -> Span {
-        let short = asked.min(self.limits.short_grace);
-        match (why, &self.link) {
-            (_, Link::LeaseLost(terms))
-            | (Why::LeaseLost, Link::Up { terms, .. } | Link::Down { terms, .. }) => {
-                short.min(Span::from_millis(terms.lease.as_millis() / 8))
+    /// The time between the signals of a task that is stopped for `why`, or for that and then because
+    /// the agent leaves or has lost its lease: then both graces together last no longer than the end
+    /// of the agent or of the lease allows, and what saves its work gets half of that for it at the most.
+    pub(super) fn grace(&self, why: Why, spec: &JobSpec) -> Grace {
+        let asked =
+            Grace { saving: spec.checkpoint_grace.unwrap_or(spec.grace), ending: spec.grace };
+        let asked = match spec.checkpoint_signal {
+            Some(_) if why.wants_the_work() => asked,
+            Some(_) | None => Grace { saving: Span::ZERO, ..asked },
+        };
+        match self.most(why, spec.on_disconnect) {
+            None => asked,
+            Some(most) => {
+                let saving = asked.saving.min(Span::from_millis(most.as_millis() / 2));
+                let left = most.as_millis().saturating_sub(saving.as_millis());
+                Grace { saving, ending: asked.ending.min(Span::from_millis(left)) }
             }
-            (Why::LeaseLost, Link::Never) => Span::ZERO,
-            (Why::Stale | Why::Leaving, Link::Never | Link::Up { .. } | Link::Down { .. }) => short,
-            (
-                Why::Cancelled | Why::Preempted | Why::Drained | Why::TimedOut,
-                Link::Never | Link::Up { .. } | Link::Down { .. },
-            ) => {
-                if self.leaving {
-                    short
-                } else {
-                    asked
-                }
+        }
+    }
+
+    /// How long a stop for `why` may take in all; `None`: as long as the job wants.
+    fn most(&self, why: Why, on_disconnect: OnDisconnect) -> Option<Span> {
+        let short = self.limits.short_grace;
+        let in_lease = |terms: Terms| short.min(Span::from_millis(terms.lease.as_millis() / 8));
+        match (why, &self.link) {
+            (Why::LeaseLost, Link::Up { terms, .. } | Link::Down { terms, .. }) => Some(in_lease(*terms)),
+            (_, Link::LeaseLost(terms)) if on_disconnect == OnDisconnect::Stop => {
+                Some(in_lease(*terms))
+            }
+            (Why::LeaseLost, Link::Never | Link::LeaseLost(_)) => Some(Span::ZERO),
+            (Why::Stale | Why::Leaving, _) => Some(short),
+            (Why::Cancelled | Why::Preempted | Why::Drained | Why::TimedOut, _) => {
+                self.leaving.then_some(short)
             }
         }
     }

@@ -2,7 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use repower_model::{Hash, InputFile, JobId, JobSpec, RankId, Source, Span, StopReason};
+use repower_model::{
+    Hash, InputFile, JobId, JobSpec, OnDisconnect, RankId, Source, Span, StopCause, StopReason,
+    StopStep,
+};
 
 use super::{World, attempt, spec, start, terms};
 use crate::{Action, Input, Report, Signal, Status};
@@ -39,13 +42,24 @@ struct Story {
     /// Processes that have ended, and whose folders were given up.
     over: BTreeSet<RankId>,
     discarded: BTreeSet<RankId>,
+    /// How far the stop of an attempt is, as reported.
+    steps: BTreeMap<RankId, (StopStep, StopCause)>,
+    /// The same, as the daemon was asked for it.
+    signals: BTreeMap<RankId, StopStep>,
     received: u64,
     linked: bool,
 }
 
 impl Story {
     fn new(seed: u64) -> Self {
-        let mut spec = JobSpec { time_limit: Some(Span::from_secs(20)), ..spec() };
+        let mut spec = JobSpec {
+            time_limit: Some(Span::from_secs(20)),
+            checkpoint_signal: seed.is_multiple_of(2).then_some(10),
+            checkpoint_grace: seed.is_multiple_of(4).then_some(Span::from_secs(3)),
+            checkpoint_exit: seed.is_multiple_of(5).then_some(85),
+            on_disconnect: OnDisconnect::ALL[usize::from(seed.is_multiple_of(3))],
+            ..spec()
+        };
         if seed % 2 == 1 {
             let source = Source::Stored { digest: Hash([7; 32]), bytes: 7 };
             let path = "data".into();
@@ -68,6 +82,8 @@ impl Story {
             stale: BTreeSet::new(),
             ended: BTreeSet::new(),
             printed: BTreeMap::new(),
+            steps: BTreeMap::new(),
+            signals: BTreeMap::new(),
             received: 0,
             linked: true,
         }
@@ -88,8 +104,14 @@ impl Story {
                 }
             }
             2 if self.linked => {
-                let reasons = [StopReason::Cancelled, StopReason::Recalled, StopReason::Stale];
-                let reason = reasons[usize::try_from(self.dice.roll(3)).unwrap()];
+                let reasons = [
+                    StopReason::Cancelled,
+                    StopReason::Recalled,
+                    StopReason::Stale,
+                    StopReason::Preempted,
+                    StopReason::Drained,
+                ];
+                let reason = reasons[usize::try_from(self.dice.roll(5)).unwrap()];
                 if let Some(one) = self.one_of(&self.ordered.clone()) {
                     if reason == StopReason::Stale {
                         self.stale.insert(one);
@@ -170,7 +192,9 @@ impl Story {
         if !drained {
             self.draining.insert(one);
         }
-        self.world.exit(one, Status::Code(0), drained);
+        let codes = [0, 1, 85];
+        let code = codes[usize::try_from(self.dice.roll(3)).unwrap()];
+        self.world.exit(one, Status::Code(code), drained);
     }
 
     fn flap(&mut self) {
@@ -200,12 +224,20 @@ impl Story {
 
     fn note(&mut self, report: Report) {
         match report {
-            Report::Started { attempt, .. } | Report::Stopping { attempt, .. } => {
-                assert!(!self.ended.contains(&attempt));
-            }
+            Report::Started { attempt, .. } => assert!(!self.ended.contains(&attempt)),
             Report::Kept { attempt, .. } => {
                 assert!(!self.ended.contains(&attempt));
                 assert!(self.kept.insert(attempt), "kept twice");
+            }
+            Report::Stopping { attempt, step, cause, signal, .. } => {
+                assert!(!self.ended.contains(&attempt), "{attempt}: {step:?} after the end");
+                let before = self.steps.insert(attempt, (step, cause));
+                assert!(before.is_none_or(|before| before.0 < step), "{attempt}: {step:?} again");
+                assert!(before.is_none_or(|before| before.1 == cause), "{attempt}: two causes");
+                let signals = [(StopStep::Checkpoint, 10), (StopStep::Terminate, 15)];
+                assert!(step == StopStep::Kill || signals.contains(&(step, signal)));
+                let wanted = !matches!(cause, StopCause::Cancelled);
+                assert!(step != StopStep::Checkpoint || wanted, "{attempt}: saves for nobody");
             }
             Report::Output { attempt, offset, data, .. } => {
                 assert!(!self.ended.contains(&attempt), "output after the end");
@@ -229,9 +261,14 @@ impl Story {
                     assert!(self.launching.insert(attempt), "launched twice");
                     assert!(self.launching.len() + self.running.len() <= 2, "overbooked");
                 }
-                Action::Signal { attempt, signal: Signal::Kill } => self.exit(attempt),
-                Action::Signal { signal: Signal::Terminate | Signal::Checkpoint(_), .. }
-                | Action::ResumeReading => {}
+                Action::Signal { attempt, signal } => {
+                    let before = self.signals.insert(attempt, signal.step());
+                    assert!(before.is_none_or(|before| before < signal.step()), "signalled again");
+                    if signal == Signal::Kill || self.dice.roll(3) == 0 {
+                        self.exit(attempt);
+                    }
+                }
+                Action::ResumeReading => {}
                 Action::CloseOutput { attempt } => assert!(self.draining.remove(&attempt)),
                 Action::Stage(_) => {
                     assert!(!self.staging, "asked for twice");

@@ -1,9 +1,11 @@
 //! Every reason to stop, before and after the start.
 
-use repower_model::{AttemptId, JobId, JobSpec, Outcome, Span, StopReason, TaskId};
+use repower_model::{
+    AttemptId, JobId, JobSpec, OnDisconnect, Outcome, Span, StopCause, StopReason, StopStep, TaskId,
+};
 
 use super::{World, attempt, kill, spec, start, terminate};
-use crate::{Action, Input, Signal, Status};
+use crate::{Action, Input, Report, Signal, Status};
 
 #[test]
 fn a_cancelled_attempt_that_waits_ends_without_having_started() {
@@ -259,7 +261,7 @@ fn a_preempted_attempt_that_goes_on_is_killed_after_its_own_grace() {
 }
 
 #[test]
-fn only_a_preemption_uses_the_signal_of_the_job() {
+fn nobody_waits_for_the_work_of_what_is_cancelled() {
     let mut world = World::with(JobSpec { checkpoint_signal: Some(10), ..spec() });
 
     world.run(0);
@@ -277,4 +279,198 @@ fn what_is_preempted_before_it_starts_is_given_back() {
     world.stop(attempt(2), StopReason::Preempted);
 
     assert_eq!(world.outcomes(), [(attempt(2), Outcome::Recalled)]);
+}
+
+/// A job that saves its work on SIGUSR1 within 20 seconds, and ends within 10.
+fn saver() -> JobSpec {
+    JobSpec {
+        checkpoint_signal: Some(10),
+        checkpoint_grace: Some(Span::from_secs(20)),
+        grace: Span::from_secs(10),
+        ..spec()
+    }
+}
+
+fn save(whose: repower_model::RankId) -> Action {
+    Action::Signal { attempt: whose, signal: Signal::Checkpoint(10) }
+}
+
+/// The steps of the stop in the next message, with the milliseconds since the first.
+fn steps(world: &mut World) -> Vec<(StopStep, StopCause, i32, u64)> {
+    let mut first = None;
+    let reports = world.sent().map(|(_, reports)| reports).unwrap_or_default();
+    let step = |report| match report {
+        Report::Stopping { step, cause, signal, taken, .. } => {
+            let first = *first.get_or_insert(taken);
+            Some((step, cause, signal, taken.since(first).as_millis()))
+        }
+        Report::Started { .. }
+        | Report::Output { .. }
+        | Report::Kept { .. }
+        | Report::Ended { .. } => None,
+    };
+    reports.into_iter().filter_map(step).collect()
+}
+
+/// What an attempt of `saver` that obeys no signal is sent when `stop` happens, and when.
+fn steps_after(
+    spec: JobSpec,
+    stop: impl FnOnce(&mut World),
+) -> Vec<(StopStep, StopCause, i32, u64)> {
+    let mut world = World::with(spec);
+    world.run(0);
+    stop(&mut world);
+    while !world.actions().contains(&kill(attempt(0))) {
+        world.wake();
+    }
+    world.exit(attempt(0), Status::Signal(9), true);
+    world.tell(Input::LinkUp(super::terms()));
+    steps(&mut world)
+}
+
+#[test]
+fn every_stop_but_a_cancel_lets_the_task_save_its_work_first() {
+    use StopStep::{Checkpoint, Kill, Terminate};
+    let all = |cause, saving, ending| {
+        vec![(Checkpoint, cause, 10, 0), (Terminate, cause, 15, saving), (Kill, cause, 9, ending)]
+    };
+    let order = |reason| move |world: &mut World| world.stop(attempt(0), reason);
+
+    let preempted = steps_after(saver(), order(StopReason::Preempted));
+    let drained = steps_after(saver(), order(StopReason::Drained));
+    let limited = JobSpec { time_limit: Some(Span::from_secs(60)), ..saver() };
+    let timed_out = steps_after(limited, |_| ());
+    let left = steps_after(saver(), |world| world.tell(Input::Leave));
+    let lost = steps_after(saver(), |world| {
+        world.tell(Input::LinkDown { contact: world.now.steady });
+    });
+    let cancelled = steps_after(saver(), order(StopReason::Cancelled));
+
+    assert_eq!(preempted, all(StopCause::Preempted, 20_000, 30_000));
+    assert_eq!(drained, all(StopCause::Drained, 20_000, 30_000));
+    assert_eq!(timed_out, all(StopCause::TimedOut, 20_000, 30_000));
+    assert_eq!(left, all(StopCause::Leaving, 2_500, 5_000), "an end does not wait for long");
+    assert_eq!(lost, all(StopCause::LeaseLost, 2_500, 5_000), "a lease waits for nobody");
+    let cancel = StopCause::Cancelled;
+    assert_eq!(cancelled, [(Terminate, cancel, 15, 0), (Kill, cancel, 9, 10_000)]);
+}
+
+#[test]
+fn a_checkpoint_grace_that_is_not_given_is_as_long_as_the_grace() {
+    let spec = JobSpec { checkpoint_grace: None, ..saver() };
+
+    let steps = steps_after(spec, |world| world.stop(attempt(0), StopReason::Preempted));
+
+    assert_eq!(steps.iter().map(|step| step.3).collect::<Vec<_>>(), [0, 10_000, 20_000]);
+}
+
+#[test]
+fn a_process_that_ends_on_the_way_is_not_signalled_again() {
+    let mut world = World::with(saver());
+
+    world.run(0);
+    world.stop(attempt(0), StopReason::Preempted);
+    world.exit(attempt(0), Status::Signal(10), true);
+
+    assert_eq!(world.actions(), [save(attempt(0))]);
+    assert_eq!(world.session.wake_at(), None);
+    assert_eq!(world.outcomes(), [(attempt(0), Outcome::Preempted)]);
+}
+
+#[test]
+fn a_cancel_ends_the_wait_for_what_is_being_saved() {
+    let mut world = World::with(saver());
+
+    world.run(0);
+    world.stop(attempt(0), StopReason::Preempted);
+    world.pass(1000);
+    world.stop(attempt(0), StopReason::Cancelled);
+
+    assert_eq!(world.actions(), [save(attempt(0)), terminate(attempt(0))]);
+    assert_eq!(world.wake(), 10_000);
+    assert_eq!(world.actions(), [kill(attempt(0))]);
+}
+
+#[test]
+fn an_agent_that_leaves_shortens_what_is_being_saved() {
+    let mut world = World::with(saver());
+
+    world.run(0);
+    world.stop(attempt(0), StopReason::Preempted);
+    world.tell(Input::Leave);
+
+    assert_eq!((world.wake(), world.wake()), (2_500, 2_500));
+    assert_eq!(world.actions(), [save(attempt(0)), terminate(attempt(0)), kill(attempt(0))]);
+}
+
+/// How an attempt ends that has the checkpoint code 85, was stopped by `stop` and exits with `code`.
+fn end_of(code: i32, stop: impl FnOnce(&mut World)) -> Outcome {
+    let limit = Some(Span::from_secs(60));
+    let mut world =
+        World::with(JobSpec { checkpoint_exit: Some(85), time_limit: limit, ..saver() });
+    world.run(0);
+    stop(&mut world);
+    world.exit(attempt(0), Status::Code(code), true);
+    world.outcomes().remove(0).1
+}
+
+#[test]
+fn the_checkpoint_code_asks_for_another_start() {
+    let saved = Outcome::Checkpointed { code: 85 };
+    let limit = |world: &mut World| assert_eq!(world.wake(), 60_000);
+    let order = |reason| move |world: &mut World| world.stop(attempt(0), reason);
+
+    assert_eq!(end_of(85, |_| ()), saved);
+    assert_eq!(end_of(85, limit), saved);
+    assert_eq!(end_of(85, |world| world.tell(Input::Leave)), saved);
+    assert_eq!(end_of(85, order(StopReason::Preempted)), Outcome::Preempted);
+    assert_eq!(end_of(85, order(StopReason::Cancelled)), Outcome::Cancelled);
+    assert_eq!(end_of(84, |_| ()), Outcome::Exited { code: 84 });
+    assert_eq!(end_of(84, limit), Outcome::TimedOut);
+}
+
+#[test]
+fn zero_is_success_in_a_stop_only_for_a_job_that_has_a_code_for_saved() {
+    let done = Outcome::Exited { code: 0 };
+    let order = |reason| move |world: &mut World| world.stop(attempt(0), reason);
+
+    assert_eq!(end_of(0, order(StopReason::Preempted)), done);
+    assert_eq!(end_of(0, order(StopReason::Drained)), done);
+    assert_eq!(end_of(0, |world| world.tell(Input::Leave)), done);
+    assert_eq!(end_of(0, order(StopReason::Cancelled)), Outcome::Cancelled);
+}
+
+#[test]
+fn a_job_that_is_kept_runs_on_through_the_end_of_the_lease_but_starts_nothing_new() {
+    let mut world = World::with(JobSpec { on_disconnect: OnDisconnect::Keep, ..saver() });
+    world.run(0);
+    world.start(1);
+    world.start(2);
+    world.launched();
+
+    world.tell(Input::LinkDown { contact: world.now.steady });
+    world.wake();
+    world.tell(Input::Started { attempt: attempt(1) });
+
+    assert_eq!(world.actions(), []);
+    assert_eq!(world.session.wake_at(), None);
+    world.exit(attempt(0), Status::Code(0), true);
+    assert_eq!(world.launched(), []);
+    world.tell(Input::LinkUp(super::terms()));
+    let ends = [(attempt(2), Outcome::Recalled), (attempt(0), Outcome::Exited { code: 0 })];
+    assert_eq!(world.outcomes(), ends);
+    assert_eq!(world.session.held().count(), 3);
+}
+
+#[test]
+fn a_job_that_is_kept_still_has_its_time_limit_and_its_whole_grace() {
+    let limit = Some(Span::from_secs(60));
+    let keep = JobSpec { on_disconnect: OnDisconnect::Keep, time_limit: limit, ..saver() };
+
+    let steps = steps_after(keep, |world| {
+        world.tell(Input::LinkDown { contact: world.now.steady });
+    });
+
+    assert_eq!(steps.iter().map(|step| step.1).collect::<Vec<_>>(), [StopCause::TimedOut; 3]);
+    assert_eq!(steps.iter().map(|step| step.3).collect::<Vec<_>>(), [0, 20_000, 30_000]);
 }
