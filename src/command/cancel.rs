@@ -1,6 +1,6 @@
 //! `repower cancel`.
 
-use repower_proto::v1::CancelRequest;
+use repower_proto::v1::{CancelReply, CancelRequest};
 use serde::Serialize;
 
 use crate::arguments::Reach;
@@ -18,6 +18,9 @@ pub struct Cancel {
     /// Why, for the ledger and whoever asks
     #[arg(long, short, default_value = "", hide_default_value = true)]
     reason: String,
+    /// Also end, in the books, what is on nodes out of touch; it may still run there
+    #[arg(long)]
+    force: bool,
     #[command(flatten)]
     pub(super) reach: Reach,
 }
@@ -34,8 +37,8 @@ impl Cancel {
         let client = self.reach.connect(screen).await?;
         let (mut cancelled, mut exit) = (Vec::new(), Exit::OK);
         for what in &self.what {
-            let request =
-                CancelRequest { job: what.job, tasks: what.ranges(), reason: self.reason.clone() };
+            let (job, reason, force) = (what.job, self.reason.clone(), self.force);
+            let request = CancelRequest { job, tasks: what.ranges(), reason, force };
             let reply = match client.jobs().cancel(request).await {
                 Ok(reply) => reply.into_inner(),
                 Err(status) => {
@@ -51,13 +54,15 @@ impl Cancel {
                 }
             };
             if !screen.is_json() && !screen.is_quiet() {
-                screen.line(sentence(what, reply.pending, reply.stopping))?;
+                screen.line(sentence(what, &reply))?;
             }
             cancelled.push(json::Cancelled {
                 job: what.job,
                 tasks: what.tasks.as_ref().map(ToString::to_string),
                 pending: reply.pending,
                 stopping: reply.stopping,
+                out_of_touch: reply.out_of_touch,
+                given_up: reply.given_up,
             });
         }
         if screen.is_json() {
@@ -67,9 +72,11 @@ impl Cancel {
     }
 }
 
-fn sentence(what: &Selection, pending: u64, stopping: u64) -> String {
-    match (pending, stopping) {
-        (0, 0) => format!("{what}: nothing was left to cancel"),
+fn sentence(what: &Selection, reply: &CancelReply) -> String {
+    let CancelReply { pending, stopping, given_up, out_of_touch } = *reply;
+    let told = match (pending, stopping) {
+        (0, 0) if out_of_touch == 0 => format!("{what}: nothing was left to cancel"),
+        (0, 0) => format!("{what}: nothing more was left to cancel"),
         (pending, 0) => format!("{what}: {} cancelled before starting", count(pending, "task")),
         (0, stopping) => format!("{what}: {} being stopped", count(stopping, "task")),
         (pending, stopping) => {
@@ -78,6 +85,17 @@ fn sentence(what: &Selection, pending: u64, stopping: u64) -> String {
                 count(pending, "task")
             )
         }
+    };
+    match (out_of_touch, given_up) {
+        (0, _) => told,
+        (away, 0) => format!(
+            "{told}; {} on nodes out of touch, stopped when they are back (--force does not wait)",
+            count(away, "process")
+        ),
+        (_, gone) => format!(
+            "{told}; {} on nodes out of touch ended in the books, and may still run there",
+            count(gone, "process")
+        ),
     }
 }
 
@@ -85,15 +103,30 @@ fn sentence(what: &Selection, pending: u64, stopping: u64) -> String {
 mod tests {
     use super::*;
 
+    fn told(pending: u64, stopping: u64, out_of_touch: u64, given_up: u64) -> String {
+        let what: Selection = "12.0-9".parse().expect("good");
+        sentence(&what, &CancelReply { pending, stopping, given_up, out_of_touch })
+    }
+
     #[test]
     fn what_was_cancelled_is_told_by_what_became_of_it() {
-        let what: Selection = "12.0-9".parse().expect("good");
+        let some = told(7, 3, 0, 0);
+        assert_eq!(some, "12.0-9: 7 tasks cancelled before starting, 3 being stopped");
+        assert_eq!(told(0, 1, 0, 0), "12.0-9: 1 task being stopped");
+        assert_eq!(told(0, 0, 0, 0), "12.0-9: nothing was left to cancel");
+    }
 
+    #[test]
+    fn what_nobody_can_reach_is_told_apart() {
         assert_eq!(
-            sentence(&what, 7, 3),
-            "12.0-9: 7 tasks cancelled before starting, 3 being stopped"
+            told(0, 2, 1, 0),
+            "12.0-9: 2 tasks being stopped; 1 process on nodes out of touch, stopped when they are \
+             back (--force does not wait)"
         );
-        assert_eq!(sentence(&what, 0, 1), "12.0-9: 1 task being stopped");
-        assert_eq!(sentence(&what, 0, 0), "12.0-9: nothing was left to cancel");
+        assert_eq!(
+            told(0, 2, 1, 1),
+            "12.0-9: 2 tasks being stopped; 1 process on nodes out of touch ended in the books, and \
+             may still run there"
+        );
     }
 }

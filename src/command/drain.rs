@@ -1,6 +1,6 @@
 //! `repower drain` and `repower resume`.
 
-use repower_proto::v1::{DrainRequest, NodeSummary, ResumeRequest};
+use repower_proto::v1::{DrainRequest, NodeSummary, Rest, ResumeRequest};
 
 use crate::arguments::Reach;
 use crate::failure::{Exit, Failure};
@@ -16,6 +16,12 @@ pub struct Drain {
     /// Why, for the ledger and whoever asks
     #[arg(long, short)]
     reason: String,
+    /// Stop what it has, in order; it is tried elsewhere
+    #[arg(long, conflicts_with = "give_up")]
+    stop: bool,
+    /// It is lost and will not come back: what it kept is tried elsewhere
+    #[arg(long)]
+    give_up: bool,
     #[command(flatten)]
     pub(super) reach: Reach,
 }
@@ -34,7 +40,12 @@ impl Drain {
     /// Gives the node no new work.
     pub(super) async fn run(self, screen: &mut Screen) -> Result<Exit, Failure> {
         let client = self.reach.connect(screen).await?;
-        let request = DrainRequest { name: self.name, reason: self.reason };
+        let rest = match (self.stop, self.give_up) {
+            (true, _) => Rest::Stop,
+            (false, true) => Rest::GiveUp,
+            (false, false) => Rest::Unspecified,
+        };
+        let request = DrainRequest { name: self.name, reason: self.reason, rest: rest.into() };
         let node = client
             .nodes()
             .drain(request)
@@ -44,6 +55,7 @@ impl Drain {
         let held = node.running + node.waiting;
         let rest = match held {
             0 => "it is empty".to_owned(),
+            held if self.stop => format!("{} being stopped", count(u64::from(held), "task")),
             held => format!("{} on it still", count(u64::from(held), "task")),
         };
         told(screen, &node, &rest)

@@ -76,8 +76,10 @@ impl DocumentError {
 }
 
 /// Keys that take one text or number.
-const SINGLE: [&str; 21] = [
+const SINGLE: [&str; 24] = [
     "array",
+    "checkpoint-exit",
+    "checkpoint-grace",
     "checkpoint-signal",
     "class",
     "cpus",
@@ -91,6 +93,7 @@ const SINGLE: [&str; 21] = [
     "memory",
     "name",
     "nodes",
+    "on-disconnect",
     "priority",
     "project",
     "ranks-per-node",

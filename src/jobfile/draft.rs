@@ -18,8 +18,8 @@ use super::input::Input;
 use super::moment::{Moment, MomentError};
 use super::number::Cpus;
 use super::script::Script;
-use super::signal::Signal;
 use super::size::Size;
+use super::stops::Stops;
 use super::variable::{Variable, VariableError};
 
 /// What may be said about a job. Whatever is left out is for a lower source, or the scheduler, to say.
@@ -119,12 +119,9 @@ pub struct Draft {
     /// Longest that an attempt may run: 2h, 1:30:00, 90s [default: no limit]
     #[arg(long, short, value_name = "SPAN", help_heading = "How it runs")]
     pub time_limit: Option<Duration>,
-    /// Time between SIGTERM and SIGKILL [default: 10s]
-    #[arg(long, value_name = "SPAN", help_heading = "How it runs")]
-    pub grace: Option<Duration>,
-    /// Signal that tells it to save its work before it is preempted [default: TERM]
-    #[arg(long, value_name = "SIGNAL", help_heading = "How it runs")]
-    pub checkpoint_signal: Option<Signal>,
+    /// How it is stopped.
+    #[command(flatten)]
+    pub stops: Stops,
     /// Further attempts after the program failed [default: 0]
     #[arg(
         long,
@@ -256,8 +253,7 @@ impl Draft {
             env: joined(lower.env, self.env),
             workdir: self.workdir.or(lower.workdir),
             time_limit: self.time_limit.or(lower.time_limit),
-            grace: self.grace.or(lower.grace),
-            checkpoint_signal: self.checkpoint_signal.or(lower.checkpoint_signal),
+            stops: self.stops.over(lower.stops),
             retries: self.retries.or(lower.retries),
             system_retries: self.system_retries.or(lower.system_retries),
         }
@@ -310,7 +306,6 @@ impl Draft {
                 extras: extras.into_values().map(Extra::into_wire).collect(),
             }),
             time_limit_ms: self.time_limit.map_or(0, Duration::as_millis),
-            grace_ms: self.grace.map_or(0, Duration::as_millis),
             priority: self.priority.unwrap_or(0),
             start_after_ms: millis(self.start_after)?,
             retries: Some(v1::Retries {
@@ -323,11 +318,10 @@ impl Draft {
             gang: self.demand.gang(),
             constraints: self.demand.constraints(),
             alternatives: self.demand.or.into_iter().map(Amounts::into_wire).collect(),
-            checkpoint_signal: self.checkpoint_signal.map_or(0, Signal::number),
             inputs,
             outputs: self.outputs,
             keep_outputs: self.keep_outputs.map_or(0, |keep| keep.into_wire().into()),
-            ..v1::JobSpec::default()
+            ..self.stops.into_wire()
         })
     }
 

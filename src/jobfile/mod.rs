@@ -20,6 +20,7 @@ pub mod reference;
 pub mod script;
 pub mod signal;
 pub mod size;
+pub mod stops;
 pub mod variable;
 
 pub use draft::Draft;

@@ -63,6 +63,7 @@ pub fn task_state(state: TaskState) -> &'static str {
         TaskState::Placed => "placed",
         TaskState::Running => "running",
         TaskState::Stopping => "stopping",
+        TaskState::OutOfTouch => "out-of-touch",
         TaskState::Succeeded => "succeeded",
         TaskState::Failed => "failed",
         TaskState::Cancelled => "cancelled",
@@ -74,7 +75,7 @@ pub fn task_tint(state: TaskState) -> Option<Tint> {
     match state {
         TaskState::Unspecified | TaskState::Pending | TaskState::Placed => None,
         TaskState::Running => Some(Tint::Busy),
-        TaskState::Stopping => Some(Tint::Look),
+        TaskState::Stopping | TaskState::OutOfTouch => Some(Tint::Look),
         TaskState::Succeeded => Some(Tint::Good),
         TaskState::Failed => Some(Tint::Bad),
         TaskState::Cancelled => Some(Tint::Faint),

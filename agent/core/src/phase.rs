@@ -348,7 +348,8 @@ fn draining(why: Option<Why>, exit: Exit, event: &Event, rules: Rules) -> (Phase
             | Why::Drained
             | Why::TimedOut
             | Why::LeaseLost
-            | Why::Leaving,
+            | Why::Leaving
+            | Why::Checkpointed,
         )
         | Event::Staged
         | Event::Collected

@@ -61,6 +61,7 @@ impl From<StopReason> for v1::StopReason {
             StopReason::Stale => Self::Stale,
             StopReason::Preempted => Self::Preempted,
             StopReason::Drained => Self::Drained,
+            StopReason::Checkpointed => Self::Checkpointed,
         }
     }
 }
@@ -78,6 +79,7 @@ impl TryFrom<v1::StopReason> for StopReason {
             v1::StopReason::Stale => Ok(Self::Stale),
             v1::StopReason::Preempted => Ok(Self::Preempted),
             v1::StopReason::Drained => Ok(Self::Drained),
+            v1::StopReason::Checkpointed => Ok(Self::Checkpointed),
         }
     }
 }

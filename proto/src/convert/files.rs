@@ -181,6 +181,7 @@ impl From<StopCause> for v1::StopCause {
             StopCause::TimedOut => Self::TimedOut,
             StopCause::LeaseLost => Self::LeaseLost,
             StopCause::Leaving => Self::Leaving,
+            StopCause::Checkpointed => Self::Checkpointed,
         }
     }
 }
@@ -199,6 +200,7 @@ impl TryFrom<v1::StopCause> for StopCause {
             v1::StopCause::TimedOut => Ok(Self::TimedOut),
             v1::StopCause::LeaseLost => Ok(Self::LeaseLost),
             v1::StopCause::Leaving => Ok(Self::Leaving),
+            v1::StopCause::Checkpointed => Ok(Self::Checkpointed),
         }
     }
 }

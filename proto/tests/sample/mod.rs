@@ -343,6 +343,7 @@ fn of_attempts() -> impl Strategy<Value = Fact> {
         StopReason::Stale,
         StopReason::Preempted,
         StopReason::Drained,
+        StopReason::Checkpointed,
     ];
     prop_oneof![
         (attempt(), node(), any::<bool>(), 0..9_u32, vec(part(), 0..3)).prop_map(

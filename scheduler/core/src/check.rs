@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use repower_model::{Indices, Layout, NodePhase, Resources, TaskId};
+use repower_model::{Indices, Layout, NodePhase, OnDisconnect, Resources, TaskId};
 
 use crate::life::attempt::Phase;
 use crate::policy::Tier;
@@ -201,8 +201,13 @@ fn check_node(state: &State, node: &Node, found: &mut Vec<Violation>) {
     if node.phase == NodePhase::Up && !node.capacity().holds(&node.used) {
         broken("a node is never overcommitted", format!("{}: {:?}", node.name, node.used));
     }
+    let kept = |task: &TaskId| {
+        let job = state.jobs.get(&task.job);
+        node.phase == NodePhase::Lost
+            && job.is_some_and(|job| job.spec.on_disconnect == OnDisconnect::Keep)
+    };
     let idle = matches!(node.phase, NodePhase::Lost | NodePhase::Left);
-    if idle && node.tasks().next().is_some() {
-        broken("a lost node has no attempts", node.name.clone());
+    if idle && let Some(task) = node.tasks().find(|task| !kept(task)) {
+        broken("a lost node has only what is kept there", format!("{task} on {}", node.name));
     }
 }

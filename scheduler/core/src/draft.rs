@@ -106,7 +106,7 @@ impl<'a> Draft<'a> {
             !ended.outcome.is_success() && attempt::after(live.phase, Event::Break).is_some();
         let others = self.left(attempt).into_iter();
         let others = others.filter(|(other, _)| breaks && other.rank != rank);
-        let why = StopReason::Cancelled;
+        let why = broken_by(&ended.outcome);
         let own = live.ranks.as_ref().and_then(|ranks| ranks.node_of(rank));
         let own = own.and_then(|node| gone(&ended.outcome, ended.rank, node));
         own.into_iter().chain(others.map(|(rank, node)| Effect::Stop { node, rank, why })).collect()
@@ -117,6 +117,16 @@ impl<'a> Draft<'a> {
         let live = self.state.attempts.get(&attempt.task);
         let left = live.map(crate::state::Attempt::left).unwrap_or_default();
         left.into_iter().map(|(rank, node)| (attempt.rank(rank), node)).collect()
+    }
+}
+
+/// What the others of a gang are told when the end of one rank ends the attempt: one that has saved
+/// its work wants the others to do the same.
+pub(crate) fn broken_by(outcome: &Outcome) -> StopReason {
+    if matches!(outcome, Outcome::Checkpointed { .. }) {
+        StopReason::Checkpointed
+    } else {
+        StopReason::Cancelled
     }
 }
 

@@ -67,6 +67,10 @@ pub enum Answer {
         pending: u64,
         /// Attempts that are being stopped.
         stopping: u64,
+        /// Of these, the ones that have something on a node out of touch.
+        out_of_touch: u64,
+        /// Attempts that were ended in the books, because their nodes are out of touch.
+        given_up: u64,
     },
     /// The token that they made.
     Token(TokenId),

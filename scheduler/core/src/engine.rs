@@ -83,6 +83,9 @@ fn decide(draft: &mut Draft<'_>, input: &Input, memory: &mut Memory) -> Result<A
         Input::Cancel { job, tasks, by, reason } => {
             decide::cancel::cancel(draft, *job, tasks.as_deref(), by, reason)
         }
+        Input::GiveUp { job, tasks, by, reason } => {
+            decide::cancel::give_up(draft, *job, tasks.as_deref(), by, reason)
+        }
         Input::Review { job, approve, by, reason } => {
             decide::review::review(draft, *job, *approve, by, reason)
         }
@@ -99,7 +102,9 @@ fn decide(draft: &mut Draft<'_>, input: &Input, memory: &mut Memory) -> Result<A
         Input::Report { node, report } => Ok(decide::report::report(draft, *node, report)),
         Input::Silent { node, reason } => decide::link::silent(draft, *node, reason),
         Input::Goodbye { node, reason } => decide::link::goodbye(draft, *node, reason),
-        Input::Drain { node, by, reason } => decide::node::drain(draft, *node, by, reason),
+        Input::Drain { node, rest, by, reason } => {
+            decide::node::drain(draft, *node, *rest, by, reason)
+        }
         Input::Resume { node, by } => decide::node::resume(draft, *node, by),
         Input::Reserve(asked) => decide::reserve::reserve(draft, asked),
         Input::Unreserve { id, by, reason } => decide::reserve::unreserve(draft, *id, by, reason),

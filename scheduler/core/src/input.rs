@@ -108,10 +108,24 @@ pub enum Input {
         /// What it said.
         reason: String,
     },
+    /// Somebody cancels a job or some of its tasks, and what of them is on nodes out of touch ends at
+    /// once in the books; it may still run there.
+    GiveUp {
+        /// Which job.
+        job: JobId,
+        /// Which indices; `None`: all.
+        tasks: Option<Vec<IndexRange>>,
+        /// Who.
+        by: String,
+        /// Why.
+        reason: String,
+    },
     /// An operator gives a node no new work.
     Drain {
         /// Which.
         node: NodeId,
+        /// What becomes of what it has.
+        rest: Rest,
         /// Who.
         by: String,
         /// Why.
@@ -137,6 +151,17 @@ pub enum Input {
     },
     /// Look for places for what waits.
     Schedule,
+}
+
+/// What becomes of what a node has that gets no new work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rest {
+    /// It comes to its own end.
+    Finishes,
+    /// It is stopped in order, and tried elsewhere.
+    Stops,
+    /// The node is lost and will not come back: what it kept is tried elsewhere.
+    IsGivenUp,
 }
 
 /// A submission.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use repower_model::{JobId, ReservationId, Span, TaskId, Timestamp};
+use repower_model::{JobId, ReservationId, Span, StopCause, StopStep, TaskId, Timestamp};
 
 use crate::plan::filter::Condition;
 
@@ -133,6 +133,23 @@ pub enum Reason {
         /// The node's name.
         node: String,
     },
+    /// It is on a node that ends it.
+    Stopping {
+        /// The node's name.
+        node: String,
+        /// Why, and the latest signal with how long ago it was sent; `None`: the node was told to end
+        /// it, and has not said that it has begun.
+        last: Option<(StopCause, StopStep, Span)>,
+        /// The signal that comes next, and in how long at the latest.
+        next: Option<(StopStep, Span)>,
+    },
+    /// Its node cannot be reached, and it goes on there.
+    OutOfTouch {
+        /// The node's name.
+        node: String,
+        /// For how long.
+        since: Span,
+    },
     /// It has ended.
     Ended {
         /// How, in a word.
@@ -162,6 +179,8 @@ impl Reason {
             Self::Behind { .. } => "queue.behind",
             Self::Next => "queue.next",
             Self::OnNode { .. } => "task.on-node",
+            Self::Stopping { .. } => "task.stopping",
+            Self::OutOfTouch { .. } => "task.out-of-touch",
             Self::Ended { .. } => "job.ended",
         }
     }
@@ -220,12 +239,16 @@ impl Reason {
             Self::Quota { project, .. } => Some(format!(
                 "it goes when tasks of project {project} end; an operator can raise the quota in the policy"
             )),
+            Self::OutOfTouch { node, .. } => Some(format!(
+                "wait for the node; or `repower cancel --force` ends it in the books, and `repower drain {node} --give-up --reason WHY` lets all that the node kept be tried elsewhere"
+            )),
             Self::StartAfter { .. }
             | Self::RetryAfter { .. }
             | Self::WouldDelay { .. }
             | Self::Behind { .. }
             | Self::Next
             | Self::OnNode { .. }
+            | Self::Stopping { .. }
             | Self::Ended { .. } => None,
         }
     }
@@ -318,8 +341,39 @@ impl fmt::Display for Reason {
             }
             Self::Next => f.write_str("it fits and goes with the next pass"),
             Self::OnNode { node } => write!(f, "it is on node {node}"),
+            Self::Stopping { node, last: None, .. } => {
+                write!(f, "node {node} was told to stop it, and has not begun to")
+            }
+            Self::Stopping { node, last: Some(last), next } => stopping(f, node, *last, *next),
+            Self::OutOfTouch { node, since } => write!(
+                f,
+                "its node {node} has been out of touch for {since}; the job goes on there, and is not tried elsewhere"
+            ),
             Self::Ended { how } => write!(f, "it has ended: {how}"),
         }
+    }
+}
+
+/// The latest signal of a stop, and the next.
+fn stopping(
+    f: &mut fmt::Formatter<'_>,
+    node: &str,
+    (cause, step, ago): (StopCause, StopStep, Span),
+    next: Option<(StopStep, Span)>,
+) -> fmt::Result {
+    write!(f, "node {node} is stopping it ({}): ", cause.as_str())?;
+    write!(f, "it got {} {ago} ago", signal(step))?;
+    match next {
+        Some((next, within)) => write!(f, ", and gets {} in {within}", signal(next)),
+        None => f.write_str(", and nothing survives that"),
+    }
+}
+
+fn signal(step: StopStep) -> &'static str {
+    match step {
+        StopStep::Checkpoint => "its checkpoint signal",
+        StopStep::Terminate => "SIGTERM",
+        StopStep::Kill => "SIGKILL",
     }
 }
 

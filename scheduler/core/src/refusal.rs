@@ -189,6 +189,12 @@ pub enum Refusal {
         /// As asked.
         node: NodeId,
     },
+    /// What a node has that is there is not given up.
+    #[error("node {name} is up: what it has can be stopped, and need not be given up")]
+    NodeIsUp {
+        /// Which.
+        name: String,
+    },
     /// Another agent has this name, and it is up.
     #[error("another agent is enrolled as `{name}`, and it is {phase}")]
     NodeNameTaken {
@@ -289,6 +295,7 @@ impl Refusal {
             Self::ReasonMissing => "review.reason-missing",
             Self::TaskUnknown { .. } => "task.unknown",
             Self::NodeUnknown { .. } => "node.unknown",
+            Self::NodeIsUp { .. } => "node.is-up",
             Self::NodeNameTaken { .. } => "node.name-taken",
             Self::ReservationUnknown { .. } => "reservation.unknown",
             Self::ReservationOver { .. } => "reservation.over",
@@ -363,6 +370,9 @@ impl Refusal {
             Self::ReasonMissing => Some("say why with --reason; it is kept in the ledger".into()),
             Self::TaskUnknown { .. } => Some("`repower show` has the array of the job".into()),
             Self::NodeUnknown { .. } => Some("`repower nodes` lists the nodes".into()),
+            Self::NodeIsUp { name } => {
+                Some(format!("`repower drain {name} --stop --reason WHY` stops it in order"))
+            }
             Self::NodeNameTaken { .. } => {
                 Some("give the new agent another name; to replace the old one, stop it and use `repower token join --node NAME`".into())
             }

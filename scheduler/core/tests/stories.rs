@@ -6,7 +6,7 @@ mod world;
 use repower_core::effect::{Answer, Effect};
 use repower_core::engine::Engine;
 use repower_core::fact::Fact;
-use repower_core::input::Input;
+use repower_core::input::{Input, Rest};
 use repower_core::plan::why;
 use repower_core::refusal::Refusal;
 use repower_model::{
@@ -344,8 +344,14 @@ fn cancelling_stops_what_runs_and_never_starts_what_waits() {
     world.end(placed[0].0, Outcome::Cancelled);
     world.end(placed[1].0, exited(0));
 
-    assert_eq!(some.answer, Answer::Cancelled { pending: 8, stopping: 1 });
-    assert_eq!(all.answer, Answer::Cancelled { pending: 999_990, stopping: 1 });
+    assert_eq!(
+        some.answer,
+        Answer::Cancelled { pending: 8, stopping: 1, out_of_touch: 0, given_up: 0 }
+    );
+    assert_eq!(
+        all.answer,
+        Answer::Cancelled { pending: 999_990, stopping: 1, out_of_touch: 0, given_up: 0 }
+    );
     assert_eq!(world.outcome_of(id), Some((JobState::Cancelled, 130)));
     assert_eq!(world.turn(&cancel(None)), Err(Refusal::JobHasEnded { job: id }));
 }
@@ -385,7 +391,9 @@ fn short_tasks_wait_on_the_node_and_are_taken_back_when_another_is_free() {
 fn drained_nodes_get_nothing_new_until_they_are_resumed() {
     let mut world = World::with_nodes(&[1]);
     let node = NodeId(1);
-    world.turn(&Input::Drain { node, by: "op".into(), reason: "fan".into() }).unwrap();
+    world
+        .turn(&Input::Drain { node, rest: Rest::Finishes, by: "op".into(), reason: "fan".into() })
+        .unwrap();
     let id = world.submit(job());
 
     assert_eq!(world.schedule(), []);

@@ -189,7 +189,7 @@ impl Metrics {
             tasks[match attempt.phase {
                 Phase::Placed | Phase::Recalled => 0,
                 Phase::Running => 1,
-                Phase::Ending | Phase::Preempting | Phase::Cancelling => 2,
+                Phase::Ending | Phase::Preempting | Phase::Draining | Phase::Cancelling => 2,
             }] += 1;
         }
         let pending = sum(&mut state.jobs.values().map(|job| job.pending.len()));

@@ -149,6 +149,7 @@ impl From<Refusal> for Problem {
             Refusal::DependencyFailed { .. }
             | Refusal::JobHasEnded { .. }
             | Refusal::ReservationOverlaps { .. }
+            | Refusal::NodeIsUp { .. }
             | Refusal::NotUnderReview { .. } => Code::FailedPrecondition,
             Refusal::NodeNameTaken { .. } => Code::AlreadyExists,
             Refusal::TokenWrong

@@ -141,6 +141,12 @@ impl JobSpec {
     /// The project of a job that names none.
     pub const PROJECT: &str = "default";
 
+    /// How long a task may take to save its work before it gets SIGTERM; zero if it has no signal
+    /// that tells it to.
+    pub fn saving(&self) -> Span {
+        self.checkpoint_signal.map_or(Span::ZERO, |_| self.checkpoint_grace.unwrap_or(self.grace))
+    }
+
     /// How long an attempt takes by what the job itself says: the expected duration, else the time
     /// limit; `None` if it says neither.
     pub fn said(&self) -> Option<Span> {
@@ -276,6 +282,8 @@ pub enum TaskState {
     Running,
     /// It was told to end.
     Stopping,
+    /// Its node is lost, and it goes on there.
+    OutOfTouch,
     /// Exit code 0.
     Succeeded,
     /// Ended otherwise, and is not tried again.

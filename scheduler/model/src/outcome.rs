@@ -158,6 +158,8 @@ pub enum StopReason {
     Preempted,
     /// Its node is to be empty: save what can be saved, then end.
     Drained,
+    /// A rank of its gang has saved its work and ended: do the same.
+    Checkpointed,
 }
 
 /// A step on the way to the end of an attempt that somebody stops.
@@ -200,17 +202,20 @@ pub enum StopCause {
     LeaseLost,
     /// The agent was told to end.
     Leaving,
+    /// A rank of its gang has saved its work and ended.
+    Checkpointed,
 }
 
 impl StopCause {
     /// All of them.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Cancelled,
         Self::Preempted,
         Self::Drained,
         Self::TimedOut,
         Self::LeaseLost,
         Self::Leaving,
+        Self::Checkpointed,
     ];
 
     /// The name, as tables and JSON show it.
@@ -222,6 +227,7 @@ impl StopCause {
             Self::TimedOut => "time-limit",
             Self::LeaseLost => "lease-lost",
             Self::Leaving => "leaving",
+            Self::Checkpointed => "checkpointed",
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use repower_core::effect::Answer;
-use repower_core::input::{Input, Reserve};
+use repower_core::input::{Input, Reserve, Rest};
 use repower_core::refusal::Refusal;
 use repower_model::{Dependency, IndexRange, JobId, JobSpec, Key, NodeId, Span, Timestamp};
 
@@ -78,7 +78,14 @@ impl People {
     }
 
     fn cancel(&mut self, job: JobId, tasks: Option<Vec<IndexRange>>) -> CallId {
-        self.command(Input::Cancel { job, tasks, by: "ada".into(), reason: "not needed".into() })
+        let (by, reason) = ("ada".into(), "not needed".into());
+        // Also of what is on a node out of touch: it never starts again, wherever it may still run.
+        let force = self.dice.chance(300);
+        self.command(if force {
+            Input::GiveUp { job, tasks, by, reason }
+        } else {
+            Input::Cancel { job, tasks, by, reason }
+        })
     }
 
     /// An operator decides on a job under review.
@@ -93,8 +100,14 @@ impl People {
         self.command(Input::Cancel { job, tasks: None, by: "op".into(), reason })
     }
 
-    pub(crate) fn drain(&mut self, node: NodeId) -> CallId {
-        self.command(Input::Drain { node, by: "op".into(), reason: "a fan".into() })
+    /// An operator empties a node. Only one that is `gone`, with all that ran there, is given up.
+    pub(crate) fn drain(&mut self, node: NodeId, gone: bool) -> CallId {
+        let rest = match (gone, self.dice.chance(500)) {
+            (true, _) => Rest::IsGivenUp,
+            (false, true) => Rest::Stops,
+            (false, false) => Rest::Finishes,
+        };
+        self.command(Input::Drain { node, rest, by: "op".into(), reason: "a fan".into() })
     }
 
     /// An operator keeps a node for half a minute at most, for nobody or for a project.

@@ -1,7 +1,7 @@
 //! What a job asks for, in the words of `repower show`.
 
 use jiff::tz::TimeZone;
-use repower_proto::v1::{Dependency, Estimate, JobSpec, Keep, Resources};
+use repower_proto::v1::{Dependency, Estimate, JobSpec, Keep, OnDisconnect, Resources};
 
 use crate::jobfile::signal;
 use crate::render::quantity::{bytes, count, cpus};
@@ -60,11 +60,21 @@ pub(super) fn limits(spec: &JobSpec) -> String {
 }
 
 fn checkpoint(spec: &JobSpec) -> String {
-    match (spec.checkpoint_signal, signal::name(spec.checkpoint_signal)) {
+    let signal = match (spec.checkpoint_signal, signal::name(spec.checkpoint_signal)) {
         (0, _) => String::new(),
         (_, Some(name)) => format!(", saves its work on SIG{name}"),
         (number, None) => format!(", saves its work on signal {number}"),
-    }
+    };
+    let within = match spec.checkpoint_grace_ms {
+        0 => String::new(),
+        ms => format!(" within {}", time::span(ms)),
+    };
+    let code = spec.checkpoint_exit.map(|code| format!(", goes on after exit {code}"));
+    let keep = match spec.on_disconnect() {
+        OnDisconnect::Keep => ", runs on when its node is cut off",
+        OnDisconnect::Unspecified | OnDisconnect::Stop => "",
+    };
+    format!("{signal}{within}{}{keep}", code.unwrap_or_default())
 }
 
 /// How many nodes at once, and which, where it asks for that.

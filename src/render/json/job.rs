@@ -120,6 +120,10 @@ pub struct Cancelled {
     pub pending: u64,
     /// Attempts that are being stopped.
     pub stopping: u64,
+    /// Those on nodes out of touch, which are stopped when the nodes come back.
+    pub out_of_touch: u64,
+    /// Of these, the ones that were ended in the books, and may still run.
+    pub given_up: u64,
 }
 
 /// Returns how many tasks have not started.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use repower_model::OnDisconnect;
 use repower_proto::v1;
 use serde::Serialize;
 
@@ -31,6 +32,9 @@ pub struct Spec {
     constraints: Constraints,
     alternatives: Vec<Resources>,
     checkpoint_signal: Option<i32>,
+    checkpoint_grace_ms: Option<u64>,
+    checkpoint_exit: Option<i32>,
+    on_disconnect: &'static str,
     inputs: Vec<Input>,
     outputs: Vec<String>,
     keep_outputs: &'static str,
@@ -104,6 +108,10 @@ impl From<&v1::JobSpec> for Spec {
             outputs: spec.outputs.clone(),
             keep_outputs: words::keep(spec.keep_outputs()),
             checkpoint_signal: (spec.checkpoint_signal != 0).then_some(spec.checkpoint_signal),
+            checkpoint_grace_ms: (spec.checkpoint_grace_ms != 0)
+                .then_some(spec.checkpoint_grace_ms),
+            checkpoint_exit: spec.checkpoint_exit,
+            on_disconnect: OnDisconnect::from(spec.on_disconnect()).as_str(),
         }
     }
 }

@@ -322,7 +322,14 @@ fn the_page_about_json_has_every_shape_as_it_is_printed() {
             reason: "new fans".into(),
         }],
     };
-    let cancelled = Cancelled { job: 12, tasks: Some("0-9".into()), pending: 7, stopping: 3 };
+    let cancelled = Cancelled {
+        job: 12,
+        tasks: Some("0-9".into()),
+        pending: 7,
+        stopping: 3,
+        out_of_touch: 0,
+        given_up: 0,
+    };
     let blocks = [
         ("submit", pretty(&Submitted::new(&submitted, Uuid::nil(), None))),
         ("jobs", pretty(&Jobs::from(&v1::ListJobsReply { jobs: vec![waiting()], more: true }))),

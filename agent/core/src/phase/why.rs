@@ -32,6 +32,8 @@ pub(crate) enum Why {
     LeaseLost,
     /// The agent ends.
     Leaving,
+    /// A rank of its gang has saved its work and ended.
+    Checkpointed,
 }
 
 impl Rules {
@@ -63,7 +65,10 @@ impl Rules {
             Status::Code(code) => Some(code),
             Status::Signal(_) | Status::OutOfMemory | Status::Unknown => None,
         };
-        let asks = matches!(why, None | Some(Why::TimedOut | Why::LeaseLost | Why::Leaving));
+        let asks = matches!(
+            why,
+            None | Some(Why::TimedOut | Why::LeaseLost | Why::Leaving | Why::Checkpointed)
+        );
         if let Some(code) = code.filter(|code| asks && self.saved == Some(*code)) {
             return Some(Outcome::Checkpointed { code });
         }
@@ -87,9 +92,12 @@ impl Why {
     /// Whether what the attempt has done so far is of use to the one that comes after it.
     pub(crate) fn wants_the_work(self) -> bool {
         match self {
-            Self::Preempted | Self::Drained | Self::TimedOut | Self::LeaseLost | Self::Leaving => {
-                true
-            }
+            Self::Preempted
+            | Self::Drained
+            | Self::TimedOut
+            | Self::LeaseLost
+            | Self::Leaving
+            | Self::Checkpointed => true,
             Self::Cancelled | Self::Stale => false,
         }
     }
@@ -103,6 +111,7 @@ impl Why {
             Self::TimedOut => Some(StopCause::TimedOut),
             Self::LeaseLost => Some(StopCause::LeaseLost),
             Self::Leaving => Some(StopCause::Leaving),
+            Self::Checkpointed => Some(StopCause::Checkpointed),
             Self::Stale => None,
         }
     }
@@ -110,7 +119,8 @@ impl Why {
     /// The outcome of an attempt that was stopped for this reason after it had started.
     fn outcome(self) -> Option<Outcome> {
         match self {
-            Self::Cancelled => Some(Outcome::Cancelled),
+            // What is left of a gang is cancelled when one of its ranks has ended it.
+            Self::Cancelled | Self::Checkpointed => Some(Outcome::Cancelled),
             Self::Preempted => Some(Outcome::Preempted),
             Self::Drained => Some(Outcome::Drained),
             Self::TimedOut => Some(Outcome::TimedOut),
@@ -127,7 +137,7 @@ impl Why {
     /// The outcome of an attempt that was stopped for this reason before it started.
     pub(super) fn outcome_unstarted(self) -> Option<Outcome> {
         match self {
-            Self::Cancelled => Some(Outcome::Cancelled),
+            Self::Cancelled | Self::Checkpointed => Some(Outcome::Cancelled),
             Self::Stale => None,
             Self::Preempted | Self::Drained | Self::TimedOut | Self::LeaseLost | Self::Leaving => {
                 Some(Outcome::Recalled)

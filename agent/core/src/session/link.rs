@@ -119,15 +119,18 @@ impl Session {
         let short = self.limits.short_grace;
         let in_lease = |terms: Terms| short.min(Span::from_millis(terms.lease.as_millis() / 8));
         match (why, &self.link) {
-            (Why::LeaseLost, Link::Up { terms, .. } | Link::Down { terms, .. }) => Some(in_lease(*terms)),
+            (Why::LeaseLost, Link::Up { terms, .. } | Link::Down { terms, .. }) => {
+                Some(in_lease(*terms))
+            }
             (_, Link::LeaseLost(terms)) if on_disconnect == OnDisconnect::Stop => {
                 Some(in_lease(*terms))
             }
             (Why::LeaseLost, Link::Never | Link::LeaseLost(_)) => Some(Span::ZERO),
             (Why::Stale | Why::Leaving, _) => Some(short),
-            (Why::Cancelled | Why::Preempted | Why::Drained | Why::TimedOut, _) => {
-                self.leaving.then_some(short)
-            }
+            (
+                Why::Cancelled | Why::Preempted | Why::Drained | Why::TimedOut | Why::Checkpointed,
+                _,
+            ) => self.leaving.then_some(short),
         }
     }
 

@@ -117,6 +117,7 @@ impl Session {
             StopReason::Stale => Event::Stop(Why::Stale),
             StopReason::Preempted => Event::Stop(Why::Preempted),
             StopReason::Drained => Event::Stop(Why::Drained),
+            StopReason::Checkpointed => Event::Stop(Why::Checkpointed),
         };
         self.step(attempt, &event, now, actions);
     }

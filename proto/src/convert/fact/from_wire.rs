@@ -143,6 +143,7 @@ fn why(word: String) -> Result<StopReason, ConvertError> {
         StopReason::Stale,
         StopReason::Preempted,
         StopReason::Drained,
+        StopReason::Checkpointed,
     ];
     let found = all.into_iter().find(|why| code_of(*why) == word);
     found.ok_or_else(|| ConvertError::new("code", Problem::UnknownWord { word }))

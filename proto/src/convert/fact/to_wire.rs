@@ -173,6 +173,7 @@ pub(super) fn code_of(why: StopReason) -> &'static str {
         StopReason::Stale => "stale",
         StopReason::Preempted => "preempted",
         StopReason::Drained => "drained",
+        StopReason::Checkpointed => "checkpointed",
     }
 }
 

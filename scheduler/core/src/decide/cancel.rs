@@ -1,8 +1,12 @@
 //! Cancelling jobs and tasks.
 
-use repower_model::{Array, ArrayError, AttemptId, IndexRange, Indices, JobId, StopReason, TaskId};
+use repower_model::{
+    Array, ArrayError, AttemptId, IndexRange, Indices, JobId, NodeId, NodePhase, RankId,
+    StopReason, TaskId,
+};
 
 use super::each::cancel_tasks;
+use super::link::lose;
 use super::settle::settle;
 use crate::draft::Draft;
 use crate::effect::Answer;
@@ -44,7 +48,56 @@ pub(crate) fn cancel(
     }
     touched.push(id);
     settle(draft, touched);
-    Ok(Answer::Cancelled { pending: count, stopping: stopping.len() as u64 })
+    let out_of_touch = absent(draft, id, tasks).len() as u64;
+    let stopping = stopping.len() as u64;
+    Ok(Answer::Cancelled { pending: count, stopping, out_of_touch, given_up: 0 })
+}
+
+/// Cancels, and ends in the books what is on nodes out of touch: nobody knows whether it still runs.
+pub(crate) fn give_up(
+    draft: &mut Draft<'_>,
+    id: JobId,
+    tasks: Option<&[IndexRange]>,
+    by: &str,
+    reason: &str,
+) -> Result<Answer, Refusal> {
+    let absent = match draft.state().job(id) {
+        Some(_) => absent(draft, id, tasks),
+        None => Vec::new(),
+    };
+    let Answer::Cancelled { pending, stopping, .. } = cancel(draft, id, tasks, by, reason)? else {
+        return Ok(Answer::Done);
+    };
+    for (rank, node) in &absent {
+        let node = &draft.state().nodes[node].name;
+        let detail = format!(
+            "given up by {by} while its node {node} was out of touch, where it may still run"
+        );
+        lose(draft, *rank, &detail);
+    }
+    let given_up = absent.len() as u64;
+    Ok(Answer::Cancelled { pending, stopping, out_of_touch: given_up, given_up })
+}
+
+/// The processes of the named tasks that are on nodes out of touch.
+fn absent(draft: &Draft<'_>, job: JobId, tasks: Option<&[IndexRange]>) -> Vec<(RankId, NodeId)> {
+    let state = draft.state();
+    let all = TaskId { job, index: 0 }..=TaskId { job, index: u32::MAX };
+    let live = state.attempts.range(all).filter(|(task, _)| is_named(tasks, task.index));
+    let ranks = live.flat_map(|(task, one)| {
+        let id = AttemptId { task: *task, number: one.number };
+        one.left().into_iter().map(move |(rank, node)| (id.rank(rank), node))
+    });
+    ranks.filter(|(_, node)| state.nodes[node].phase != NodePhase::Up).collect()
+}
+
+fn is_named(tasks: Option<&[IndexRange]>, index: u32) -> bool {
+    tasks.is_none_or(|ranges| {
+        ranges.iter().any(|range| {
+            (range.first..=range.last).contains(&index)
+                && (index - range.first).is_multiple_of(range.step.max(1))
+        })
+    })
 }
 
 /// Which of the named tasks are pending.
@@ -83,18 +136,10 @@ fn pending_of(job: &Job, ranges: &[IndexRange]) -> Result<Indices, Refusal> {
 
 /// The attempts of the named tasks that are on nodes and were not told to end yet.
 fn running_of(draft: &Draft<'_>, job: JobId, tasks: Option<&[IndexRange]>) -> Vec<AttemptId> {
-    let named = |index: u32| {
-        tasks.is_none_or(|ranges| {
-            ranges.iter().any(|range| {
-                (range.first..=range.last).contains(&index)
-                    && (index - range.first).is_multiple_of(range.step.max(1))
-            })
-        })
-    };
     let all = TaskId { job, index: 0 }..=TaskId { job, index: u32::MAX };
     let live = draft.state().attempts.range(all);
     live.filter(|(task, one)| {
-        named(task.index) && attempt::after(one.phase, Event::Cancel).is_some()
+        is_named(tasks, task.index) && attempt::after(one.phase, Event::Cancel).is_some()
     })
     .map(|(task, one)| AttemptId { task: *task, number: one.number })
     .collect()

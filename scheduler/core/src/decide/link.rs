@@ -3,16 +3,17 @@
 use std::collections::BTreeSet;
 
 use repower_model::{
-    AttemptId, Instance, Inventory, LabelRule, NodeId, NodePhase, Outcome, RankId, StopReason,
-    Usage, check_label,
+    AttemptId, Instance, Inventory, LabelRule, NodeId, NodePhase, OnDisconnect, Outcome, RankId,
+    StopReason, Usage, check_label,
 };
 
 use super::report::{End, finish, live};
-use crate::draft::Draft;
+use crate::draft::{Draft, broken_by};
 use crate::effect::{Answer, Effect};
 use crate::fact::Fact;
 use crate::life::attempt::Phase;
 use crate::refusal::Refusal;
+use crate::state::State;
 
 pub(crate) fn hello(
     draft: &mut Draft<'_>,
@@ -74,7 +75,11 @@ fn remind(draft: &mut Draft<'_>, node: NodeId, rank: RankId, phase: Phase) {
         Phase::Placed | Phase::Running => return,
         Phase::Recalled => StopReason::Recalled,
         Phase::Preempting => StopReason::Preempted,
-        Phase::Ending | Phase::Cancelling => StopReason::Cancelled,
+        Phase::Draining => StopReason::Drained,
+        Phase::Ending => live(draft.state(), rank.attempt)
+            .and_then(|live| live.ranks.as_ref()?.cause.as_ref())
+            .map_or(StopReason::Cancelled, |cause| broken_by(&cause.outcome)),
+        Phase::Cancelling => StopReason::Cancelled,
     };
     draft.owe(Effect::Stop { node, rank, why });
 }
@@ -102,7 +107,9 @@ fn never_arrived(
 /// and what it has ended until that is acknowledged.
 fn resolve(draft: &mut Draft<'_>, rank: RankId, phase: Phase) {
     match phase {
-        Phase::Recalled | Phase::Preempting => end(draft, rank, &Outcome::Recalled),
+        Phase::Recalled | Phase::Preempting | Phase::Draining => {
+            end(draft, rank, &Outcome::Recalled);
+        }
         Phase::Ending | Phase::Cancelling => end(draft, rank, &Outcome::Cancelled),
         Phase::Placed | Phase::Running => {
             lose(draft, rank, "the agent no longer knows the task");
@@ -114,7 +121,12 @@ pub(crate) fn silent(draft: &mut Draft<'_>, id: NodeId, reason: &str) -> Result<
     let node = draft.state().nodes.get(&id).ok_or(Refusal::NodeUnknown { node: id })?;
     if node.phase == NodePhase::Up {
         draft.push(Fact::NodeLost { node: id, reason: reason.to_owned() });
-        lose_all(draft, id, &format!("the node was lost: {reason}"));
+        let detail = format!("the node was lost: {reason}");
+        for (rank, _) in processes_on(draft, id) {
+            if !keeps(draft.state(), rank) {
+                lose(draft, rank, &detail);
+            }
+        }
     }
     Ok(Answer::Done)
 }
@@ -127,22 +139,24 @@ pub(crate) fn goodbye(draft: &mut Draft<'_>, id: NodeId, reason: &str) -> Result
             match phase {
                 // All that it ran is reported: what is left had not started.
                 Phase::Placed | Phase::Recalled => end(draft, rank, &Outcome::Recalled),
-                Phase::Running | Phase::Ending | Phase::Preempting | Phase::Cancelling => {
-                    lose(draft, rank, "the agent ended");
-                }
+                Phase::Running
+                | Phase::Ending
+                | Phase::Preempting
+                | Phase::Draining
+                | Phase::Cancelling => lose(draft, rank, "the agent ended"),
             }
         }
     }
     Ok(Answer::Done)
 }
 
-fn lose_all(draft: &mut Draft<'_>, node: NodeId, detail: &str) {
-    for (rank, _) in processes_on(draft, node) {
-        lose(draft, rank, detail);
-    }
+/// Whether a process goes on where it is though the scheduler cannot reach it.
+fn keeps(state: &State, rank: RankId) -> bool {
+    let job = state.jobs.get(&rank.attempt.task.job);
+    job.is_some_and(|job| job.spec.on_disconnect == OnDisconnect::Keep)
 }
 
-fn lose(draft: &mut Draft<'_>, rank: RankId, detail: &str) {
+pub(super) fn lose(draft: &mut Draft<'_>, rank: RankId, detail: &str) {
     end(draft, rank, &Outcome::Lost { detail: detail.to_owned() });
 }
 
@@ -157,7 +171,7 @@ fn end(draft: &mut Draft<'_>, rank: RankId, outcome: &Outcome) {
 }
 
 /// Every process that a node has and that has not ended, with how far it is.
-fn processes_on(draft: &Draft<'_>, node: NodeId) -> Vec<(RankId, Phase)> {
+pub(super) fn processes_on(draft: &Draft<'_>, node: NodeId) -> Vec<(RankId, Phase)> {
     let state = draft.state();
     let live = state.nodes[&node].tasks();
     let live = live.filter_map(|task| Some((task, state.attempts.get(&task)?)));

@@ -1,10 +1,13 @@
 //! What operators do to nodes, and black holes.
 
-use repower_model::{JobId, NodeId};
+use repower_model::{AttemptId, JobId, NodeId, NodePhase, StopReason};
 
+use super::link::{lose, processes_on};
 use crate::draft::Draft;
 use crate::effect::Answer;
 use crate::fact::Fact;
+use crate::input::Rest;
+use crate::life::attempt::{self, Event};
 use crate::plan::gang;
 use crate::refusal::Refusal;
 
@@ -18,15 +21,42 @@ const CHANCE: u64 = 1000;
 pub(crate) fn drain(
     draft: &mut Draft<'_>,
     node: NodeId,
+    rest: Rest,
     by: &str,
     reason: &str,
 ) -> Result<Answer, Refusal> {
     let known = draft.state().nodes.get(&node).ok_or(Refusal::NodeUnknown { node })?;
+    if rest == Rest::IsGivenUp && known.phase == NodePhase::Up {
+        return Err(Refusal::NodeIsUp { name: known.name.clone() });
+    }
     let drained = (by.to_owned(), reason.to_owned());
     if known.drained.as_ref() != Some(&drained) {
         draft.push(Fact::NodeDrained { node, by: drained.0, reason: drained.1 });
     }
+    match rest {
+        Rest::Finishes => {}
+        Rest::Stops => stop_all(draft, node, by, reason),
+        Rest::IsGivenUp => {
+            let detail = format!("{by} gave its node up, which was out of touch: {reason}");
+            for (rank, _) in processes_on(draft, node) {
+                lose(draft, rank, &detail);
+            }
+        }
+    }
     Ok(Answer::Done)
+}
+
+/// Stops what a node has; of a gang, all of it.
+fn stop_all(draft: &mut Draft<'_>, node: NodeId, by: &str, reason: &str) {
+    let state = draft.state();
+    let live =
+        state.nodes[&node].tasks().filter_map(|task| Some((task, state.attempts.get(&task)?)));
+    let live = live.filter(|(_, one)| attempt::after(one.phase, Event::Drain).is_some());
+    let stopping: Vec<_> = live.map(|(task, one)| AttemptId { task, number: one.number }).collect();
+    for attempt in stopping {
+        let (by, reason) = (by.to_owned(), reason.to_owned());
+        draft.push(Fact::AttemptStopping { attempt, why: StopReason::Drained, by, reason });
+    }
 }
 
 pub(crate) fn resume(draft: &mut Draft<'_>, node: NodeId, by: &str) -> Result<Answer, Refusal> {

@@ -21,6 +21,12 @@ const START_ELSEWHERE: usize = 2;
 /// The longest that a task waits before another node or the same one tries to start it once more.
 const LONGEST_DELAY: Span = Span::from_secs(300);
 
+/// A task that asks for another start after it has run for less than this has got nowhere.
+const CHECKPOINT_US: u64 = 10_000_000;
+
+/// The longest that such a task waits.
+const CHECKPOINT_PAUSE_S: u64 = 600;
+
 pub(crate) fn report(draft: &mut Draft<'_>, node: NodeId, report: &Report) -> Answer {
     match report {
         Report::Kept(kept) => {
@@ -29,7 +35,9 @@ pub(crate) fn report(draft: &mut Draft<'_>, node: NodeId, report: &Report) -> An
             }
         }
         Report::Stopping { rank, step, cause, signal, taken } => {
-            if here(draft.state(), *rank, node).is_some() {
+            // It may come again, on another link.
+            let is_new = |live: &Attempt| live.step_of(rank.rank) < Some(*step);
+            if here(draft.state(), *rank, node).is_some_and(is_new) {
                 let (rank, step, cause) = (*rank, *step, *cause);
                 let (signal, taken) = (*signal, *taken);
                 draft.push(Fact::StopStepTaken { rank, step, cause, signal, taken });
@@ -139,7 +147,12 @@ fn conclude(
 ) {
     let (sequel, fault) = judge(draft.state(), attempt, &outcome);
     let is_again = sequel == Sequel::Again;
-    let delay = is_again.then(|| delay(draft.state(), attempt, &outcome)).flatten();
+    let saved = matches!(outcome, Outcome::Checkpointed { .. });
+    let delay = match (is_again, saved) {
+        (true, true) => pause(draft.state(), attempt, &usage),
+        (true, false) => delay(draft.state(), attempt, &outcome),
+        (false, _) => None,
+    };
     let again_after = delay.map(|delay| draft.now() + delay);
     let place = draft.state().jobs[&attempt.task.job].place(attempt.task).into_iter().collect();
     draft.push(Fact::AttemptEnded(Box::new(AttemptEnded {
@@ -163,6 +176,19 @@ fn conclude(
     };
     touched.push(job);
     settle(draft, touched);
+}
+
+/// How long a task waits that has asked for another start: not at all, if it has run for a while; else
+/// longer with each time, so that one which only asks again and again costs next to nothing.
+fn pause(state: &State, attempt: AttemptId, usage: &Usage) -> Option<Span> {
+    if usage.wall_us >= CHECKPOINT_US {
+        return None;
+    }
+    let job = &state.jobs[&attempt.task.job];
+    let tries = job.place(attempt.task).and_then(|place| job.tries.get(&place));
+    let before = tries.map_or(0, |tries| tries.checkpoints);
+    let secs = 1_u64.checked_shl(before).unwrap_or(u64::MAX);
+    Some(Span::from_secs(secs.min(CHECKPOINT_PAUSE_S)))
 }
 
 /// What becomes of the task, and whose fault it was.

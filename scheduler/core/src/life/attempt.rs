@@ -15,6 +15,8 @@ pub enum Phase {
     Ending,
     /// The node was told to end it, because more urgent work needs its place.
     Preempting,
+    /// The node was told to end it, because it is to be empty.
+    Draining,
     /// The node was told to end it for good.
     Cancelling,
 }
@@ -28,6 +30,8 @@ pub enum Event {
     Recall,
     /// More urgent work needs its place.
     Preempt,
+    /// Its node is to be empty.
+    Drain,
     /// A rank of it has not succeeded, so the others cannot either.
     Break,
     /// Somebody cancels it.
@@ -36,17 +40,31 @@ pub enum Event {
 
 /// The phase after an event; `None`: the event comes too late or changes nothing.
 pub fn after(phase: Phase, event: Event) -> Option<Phase> {
-    use Phase::{Cancelling, Ending, Placed, Preempting, Recalled, Running};
+    use Phase::{Cancelling, Draining, Ending, Placed, Preempting, Recalled, Running};
     match (phase, event) {
         (Placed | Recalled, Event::Started) => Some(Running),
-        (Running | Ending | Preempting | Cancelling, Event::Started) => None,
+        (Running | Ending | Preempting | Draining | Cancelling, Event::Started) => None,
         (Placed, Event::Recall) => Some(Recalled),
-        (Recalled | Running | Ending | Preempting | Cancelling, Event::Recall) => None,
+        (Recalled | Running | Ending | Preempting | Draining | Cancelling, Event::Recall) => None,
         (Placed | Recalled | Running, Event::Preempt) => Some(Preempting),
-        (Ending | Preempting | Cancelling, Event::Preempt) => None,
+        (Ending | Preempting | Draining | Cancelling, Event::Preempt) => None,
+        (Placed | Recalled | Running, Event::Drain) => Some(Draining),
+        (Ending | Preempting | Draining | Cancelling, Event::Drain) => None,
         (Placed | Recalled | Running, Event::Break) => Some(Ending),
-        (Ending | Preempting | Cancelling, Event::Break) => None,
-        (Placed | Recalled | Running | Ending | Preempting, Event::Cancel) => Some(Cancelling),
+        (Ending | Preempting | Draining | Cancelling, Event::Break) => None,
+        (Placed | Recalled | Running | Ending | Preempting | Draining, Event::Cancel) => {
+            Some(Cancelling)
+        }
         (Cancelling, Event::Cancel) => None,
+    }
+}
+
+impl Phase {
+    /// Whether its nodes were told to end it, and may not have started to.
+    pub fn is_stopping(self) -> bool {
+        match self {
+            Self::Placed | Self::Recalled | Self::Running => false,
+            Self::Ending | Self::Preempting | Self::Draining | Self::Cancelling => true,
+        }
     }
 }

@@ -202,10 +202,8 @@ impl<'a> Making<'a> {
         if let Some(spare) = self.spare.get(&node.id) {
             return spare.clone();
         }
-        let stopping = node.holding.iter().filter(|task| {
-            let phase = self.state.attempts[task].phase;
-            matches!(phase, Phase::Ending | Phase::Preempting | Phase::Cancelling)
-        });
+        let stopping =
+            node.holding.iter().filter(|task| self.state.attempts[task].phase.is_stopping());
         stopping.fold(node.free(), |sum, task| sum.plus(&held(self.state, *task, node.id)))
     }
 
@@ -227,6 +225,8 @@ impl<'a> Making<'a> {
                 && (guarded(&job.spec) || !guarded(&state.jobs[&task.job].spec))
                 && !frees_quota(&state.jobs[&task.job].spec.project)
                 && attempt::after(state.attempts[task].phase, Event::Preempt).is_some()
+                // What is kept on a lost node does not end because somebody here wants it to.
+                && state.attempts[task].out_of_touch(state).is_none()
                 && !self.stopped.contains(task)
         };
         let mut below: Vec<TaskId> = node.holding.iter().filter(may).copied().collect();

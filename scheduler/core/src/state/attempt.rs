@@ -1,9 +1,9 @@
 //! An attempt that is on a node, or, of a gang, on several.
 
-use repower_model::{NodeId, Outcome, Timestamp};
+use repower_model::{NodeId, NodePhase, Outcome, StopCause, StopStep, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::Ranks;
+use super::{Node, Ranks, State};
 use crate::life::attempt::Phase;
 
 /// The latest attempt of a task, while it is on its nodes.
@@ -25,8 +25,23 @@ pub struct Attempt {
     pub placed: Timestamp,
     /// Since when it runs: all of it, if it is a gang.
     pub started: Option<Timestamp>,
+    /// How far its nodes are with ending it; `None`: they have not begun.
+    pub stop: Option<Box<Stopped>>,
     /// Of a gang: its ranks. In a box, because there are many plain attempts and few gangs.
     pub ranks: Option<Box<Ranks>>,
+}
+
+/// The latest signal that ends an attempt, or a rank of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stopped {
+    /// How far the stop is.
+    pub step: StopStep,
+    /// Why it is stopped.
+    pub cause: StopCause,
+    /// The signal's number.
+    pub signal: i32,
+    /// When it was sent, by the clock of the node.
+    pub taken: Timestamp,
 }
 
 impl Attempt {
@@ -51,11 +66,25 @@ impl Attempt {
         }
     }
 
+    /// A node that has something of it and cannot be reached; `None`: all can.
+    pub fn out_of_touch<'a>(&self, state: &'a State) -> Option<&'a Node> {
+        let mut nodes = self.nodes().into_iter().filter(|id| self.is_on(*id));
+        nodes.find_map(|id| state.nodes.get(&id).filter(|node| node.phase != NodePhase::Up))
+    }
+
     /// Its processes that have not ended, with their nodes.
     pub fn left(&self) -> Vec<(u32, NodeId)> {
         match &self.ranks {
             None => vec![(0, self.node)],
             Some(ranks) => ranks.left().collect(),
+        }
+    }
+
+    /// How far the stop of one of its processes is; `None`: it has not begun.
+    pub fn step_of(&self, rank: u32) -> Option<StopStep> {
+        match &self.ranks {
+            None => self.stop.as_ref().map(|stop| stop.step),
+            Some(ranks) => ranks.steps.get(&rank).copied(),
         }
     }
 

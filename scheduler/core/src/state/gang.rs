@@ -1,7 +1,7 @@
 //! How the facts about gangs change the state.
 
 use repower_model::{
-    AttemptId, Host, NodeId, Outcome, Part, RankId, Rendezvous, TaskId, Timestamp,
+    AttemptId, Host, NodeId, Outcome, Part, RankId, Rendezvous, Span, TaskId, Timestamp,
 };
 
 use super::share::Amounts;
@@ -54,7 +54,9 @@ impl State {
             && let Some(phase) = attempt::after(attempt.phase, Event::Break)
         {
             attempt.phase = phase;
-            let (until, by) = (attempt.until, at + spec.grace);
+            let saves = matches!(ended.outcome, Outcome::Checkpointed { .. });
+            let saving = if saves { spec.saving() } else { Span::ZERO };
+            let (until, by) = (attempt.until, at + saving + spec.grace);
             self.expect_end(task, until.map_or(by, |until| until.min(by)));
         }
         let node = self.known_node(id);

@@ -80,6 +80,8 @@ pub struct Tries {
     pub system: u32,
     /// Nodes that could not start it.
     pub avoid: Vec<NodeId>,
+    /// How often in a row it has asked for another start soon after it had started.
+    pub checkpoints: u32,
     /// What it exits with, if it has failed for good.
     pub exit_code: i32,
 }

@@ -25,7 +25,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::policy::{Policy, Scheduling};
 
-pub use attempt::Attempt;
+pub use attempt::{Attempt, Stopped};
 pub use backlog::Backlog;
 pub use history::{Estimate, History, Runs, Source};
 pub use job::{Job, Tries};

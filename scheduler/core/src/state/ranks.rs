@@ -1,8 +1,9 @@
 //! The ranks of a gang that is on its nodes.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 
-use repower_model::{Indices, NodeId, Outcome, Part, Timestamp, Usage};
+use repower_model::{Indices, NodeId, Outcome, Part, StopStep, Timestamp, Usage};
 use serde::{Deserialize, Serialize};
 
 use crate::fact::RankEnded;
@@ -15,6 +16,8 @@ pub struct Ranks {
     pub parts: Vec<Part>,
     /// Which have started.
     pub started: Indices,
+    /// How far the stop is of those that have been signalled.
+    pub steps: BTreeMap<u32, StopStep>,
     /// Which have ended: they hold nothing any more.
     pub ended: Indices,
     /// Why the attempt cannot succeed any more.
@@ -41,6 +44,7 @@ impl Ranks {
         Self {
             parts,
             started: Indices::default(),
+            steps: BTreeMap::new(),
             ended: Indices::default(),
             cause: None,
             first_start: None,
@@ -110,6 +114,7 @@ impl Ranks {
         match (&self.cause, phase) {
             (None, _) => Outcome::Exited { code: 0 },
             (Some(_), Phase::Preempting) => Outcome::Preempted,
+            (Some(_), Phase::Draining) => Outcome::Drained,
             (Some(_), Phase::Cancelling) => Outcome::Cancelled,
             (Some(cause), Phase::Placed | Phase::Recalled | Phase::Running | Phase::Ending) => {
                 cause.outcome.clone()

@@ -1,7 +1,7 @@
 //! What happens in a world of itself: jobs come and are cancelled, nodes come and go.
 
 use repower_core::fact::Fact;
-use repower_core::input::{Input, Reserve};
+use repower_core::input::{Input, Reserve, Rest};
 use repower_core::plan::Discipline;
 use repower_model::{
     Array, Constraints, Gang, IndexRange, IsaLevel, JobId, JobSpec, Layout, NodeId, NodePhase,
@@ -94,7 +94,10 @@ impl Seeded {
         let up = self.state().nodes[&node].phase == NodePhase::Up;
         let (by, reason) = ("op".to_owned(), "why not".to_owned());
         match what {
-            14 | 15 => drop(self.world.turn(&Input::Drain { node, by, reason })),
+            14 | 15 => {
+                let rest = if self.one_in(2) { Rest::Stops } else { Rest::Finishes };
+                drop(self.world.turn(&Input::Drain { node, rest, by, reason }));
+            }
             16 | 17 => drop(self.world.turn(&Input::Resume { node, by })),
             18 if up => drop(self.world.turn(&Input::Silent { node, reason })),
             18 => {

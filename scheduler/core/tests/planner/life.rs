@@ -122,6 +122,7 @@ fn stopped(phase: Phase) -> Option<Outcome> {
     match phase {
         Phase::Cancelling | Phase::Ending => Some(Outcome::Cancelled),
         Phase::Preempting => Some(Outcome::Preempted),
+        Phase::Draining => Some(Outcome::Drained),
         Phase::Recalled => Some(Outcome::Recalled),
         Phase::Placed | Phase::Running => None,
     }

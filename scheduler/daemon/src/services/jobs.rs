@@ -85,15 +85,17 @@ impl Jobs for Service {
         let request = request.into_inner();
         check_reason(&request.reason)?;
         let ranges: Vec<_> = request.tasks.into_iter().map(Into::into).collect();
-        let input = Input::Cancel {
-            job: JobId(request.job),
-            tasks: (!ranges.is_empty()).then_some(ranges),
-            by,
-            reason: request.reason,
+        let (job, reason) = (JobId(request.job), request.reason);
+        let tasks = (!ranges.is_empty()).then_some(ranges);
+        let input = if request.force {
+            Input::GiveUp { job, tasks, by, reason }
+        } else {
+            Input::Cancel { job, tasks, by, reason }
         };
         match self.0.keeper.ask(input).await {
-            Ok(Answer::Cancelled { pending, stopping }) => {
-                Ok(Response::new(v1::CancelReply { pending, stopping }))
+            Ok(Answer::Cancelled { pending, stopping, out_of_touch, given_up }) => {
+                let reply = v1::CancelReply { pending, stopping, given_up, out_of_touch };
+                Ok(Response::new(reply))
             }
             Ok(_) => Err(submit::unexpected()),
             Err(problem) if problem.code == "job.unknown" => {

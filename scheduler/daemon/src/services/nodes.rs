@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use repower_core::input::Input;
+use repower_core::input::{Input, Rest};
 use repower_model::NodeId;
+use repower_proto::convert::known;
 use repower_proto::v1;
 use repower_proto::v1::nodes_server::Nodes;
 use tonic::{Request, Response, Status};
@@ -50,7 +51,7 @@ impl Nodes for Service {
         let attempts = state.nodes.get(&id).into_iter().flat_map(|node| {
             let state = &*state;
             node.tasks().filter_map(move |task| {
-                Some(summary::on_node(task, state.attempts.get(&task)?, node))
+                Some(summary::on_node(state, task, state.attempts.get(&task)?, node))
             })
         });
         let attempts = attempts.collect();
@@ -62,10 +63,16 @@ impl Nodes for Service {
         request: Request<v1::DrainRequest>,
     ) -> Result<Response<v1::NodeSummary>, Status> {
         let by = gate::person(&request)?;
-        let v1::DrainRequest { name, reason } = request.into_inner();
+        let request = request.into_inner();
+        let rest = match known::<v1::Rest>("rest", request.rest).map_err(Problem::from)? {
+            v1::Rest::Unspecified => Rest::Finishes,
+            v1::Rest::Stop => Rest::Stops,
+            v1::Rest::GiveUp => Rest::IsGivenUp,
+        };
+        let v1::DrainRequest { name, reason, .. } = request;
         check_reason(&reason)?;
         let node = id_of(&self.0, &name)?;
-        self.0.keeper.ask(Input::Drain { node, by, reason }).await?;
+        self.0.keeper.ask(Input::Drain { node, rest, by, reason }).await?;
         Ok(Response::new(self.summary(node)?))
     }
 

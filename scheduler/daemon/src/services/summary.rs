@@ -92,7 +92,7 @@ pub(super) fn attempt(row: AttemptRow, state: &State) -> v1::TaskSummary {
     let ended = row.ended.as_ref();
     let phase = match ended {
         Some(ended) => after(ended.sequel, ended.fault),
-        None => live.map_or(TaskState::Placed, |live| at(live.phase)),
+        None => live.map_or(TaskState::Placed, |live| now(state, live)),
     };
     v1::TaskSummary {
         job: task.job.0,
@@ -147,11 +147,16 @@ fn ended_as(outcome: &Outcome) -> TaskState {
 }
 
 /// An attempt that is on a node.
-pub(super) fn on_node(task: TaskId, attempt: &Attempt, node: &Node) -> v1::TaskSummary {
+pub(super) fn on_node(
+    state: &State,
+    task: TaskId,
+    attempt: &Attempt,
+    node: &Node,
+) -> v1::TaskSummary {
     v1::TaskSummary {
         job: task.job.0,
         index: task.index,
-        state: v1::TaskState::from(at(attempt.phase)).into(),
+        state: v1::TaskState::from(now(state, attempt)).into(),
         attempt: attempt.number,
         node: node.name.clone(),
         placed_ms: attempt.placed.as_millis(),
@@ -163,11 +168,21 @@ pub(super) fn on_node(task: TaskId, attempt: &Attempt, node: &Node) -> v1::TaskS
     }
 }
 
+/// Where an attempt is that has not ended, as far as anybody knows.
+fn now(state: &State, attempt: &Attempt) -> TaskState {
+    match attempt.out_of_touch(state) {
+        Some(_) => TaskState::OutOfTouch,
+        None => at(attempt.phase),
+    }
+}
+
 fn at(phase: Phase) -> TaskState {
     match phase {
         Phase::Placed | Phase::Recalled => TaskState::Placed,
         Phase::Running => TaskState::Running,
-        Phase::Ending | Phase::Preempting | Phase::Cancelling => TaskState::Stopping,
+        Phase::Ending | Phase::Preempting | Phase::Draining | Phase::Cancelling => {
+            TaskState::Stopping
+        }
     }
 }
 

@@ -127,7 +127,8 @@ async fn cancelling_stops_what_runs_and_what_waits() {
     let attempt = agent.starts(1).await[0];
     let mut client = world.jobs().await;
 
-    let request = v1::CancelRequest { job, tasks: vec![], reason: "no more".to_owned() };
+    let request =
+        v1::CancelRequest { job, tasks: vec![], reason: "no more".to_owned(), force: false };
     let reply = client.cancel(request.clone()).await.unwrap().into_inner();
     let stop = agent.stop().await;
     let mut ended = passed(attempt);

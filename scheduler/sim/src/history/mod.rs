@@ -71,7 +71,10 @@ impl Story {
         match &entry.fact {
             Fact::CellFounded { .. } => Ok(()),
             Fact::PolicyAdopted { hash, text, .. } => self.jobs.adopted(*hash, text),
-            Fact::JobSubmitted(submitted) => self.jobs.submitted(submitted),
+            Fact::JobSubmitted(submitted) => {
+                self.nodes.submitted(submitted.job, submitted.spec.on_disconnect);
+                self.jobs.submitted(submitted)
+            }
             Fact::SubmissionRefused(refused) => hold(
                 refused.code.starts_with("class."),
                 "only what the policy forbids is refused in the journal",
@@ -103,7 +106,7 @@ impl Story {
             Fact::AttemptStarted { attempt, .. } => self.jobs.started(*attempt),
             Fact::AttemptStopping { attempt, why, .. } => self.jobs.stopping(*attempt, *why),
             Fact::OutputsKept(kept) => self.nodes.holds(kept.rank),
-            Fact::StopStepTaken { rank, .. } => self.nodes.holds(*rank),
+            Fact::StopStepTaken { rank, step, .. } => self.nodes.steps(*rank, *step),
             Fact::AttemptEnded(ended) => {
                 if let Some(node) = self.gangs.over(ended)? {
                     self.jobs.moves_to(ended.attempt, node)?;

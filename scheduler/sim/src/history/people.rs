@@ -113,7 +113,9 @@ fn check_cancels(world: &World<'_>, entries: &[Entry]) -> Result<(), Violation> 
         else {
             continue;
         };
-        if let Input::Cancel { job, tasks: None, .. } = &**input {
+        if let Input::Cancel { job, tasks: None, .. } | Input::GiveUp { job, tasks: None, .. } =
+            &**input
+        {
             let first = cancelled.entry(*job).or_insert(*durable);
             *first = (*first).min(*durable);
         }

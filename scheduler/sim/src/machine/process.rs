@@ -20,6 +20,8 @@ pub(super) struct Process {
     /// Whether somebody has ended it before its time.
     stopped: bool,
     status: Status,
+    /// How it exits when it has saved its work.
+    saved: i32,
 }
 
 impl Machine {
@@ -43,6 +45,7 @@ impl Machine {
             end: now,
             stopped: false,
             status: fate.status,
+            saved: spec.checkpoint_exit.unwrap_or(0),
         };
         agent.processes.insert(attempt, process);
         deeds.push(Deed::At(now + fate.launch, Inner::Launched(attempt, serial)));
@@ -135,7 +138,8 @@ impl Machine {
                 let Some(stop) = process.fate.stop else {
                     return;
                 };
-                (stop, Status::Signal(15))
+                let saves = matches!(signal, Signal::Checkpoint(_));
+                (stop, if saves { Status::Code(process.saved) } else { Status::Signal(15) })
             }
             Signal::Kill => (Span::ZERO, Status::Signal(9)),
         };

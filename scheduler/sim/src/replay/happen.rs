@@ -42,7 +42,9 @@ impl Room<'_> {
                 let by = match why {
                     StopReason::Cancelled | StopReason::Stale => End::Cancelled,
                     StopReason::Recalled => End::Recalled,
-                    StopReason::Preempted | StopReason::Drained => End::Preempted,
+                    StopReason::Preempted | StopReason::Drained | StopReason::Checkpointed => {
+                        End::Preempted
+                    }
                 };
                 let (job, number) = (attempt.task.job, attempt.number);
                 self.events.push(self.now, Event::End { job, number, by });

@@ -2,7 +2,8 @@
 
 use repower_agent_core::Moment;
 use repower_model::{
-    Array, Bytes, Cpus, DependencyKind, Gang, IndexRange, JobSpec, Layout, Resources, Retries, Span,
+    Array, Bytes, Cpus, DependencyKind, Gang, IndexRange, JobSpec, Layout, OnDisconnect, Resources,
+    Retries, Span,
 };
 
 use super::{After, Plan, Step, Wish, Work};
@@ -91,6 +92,20 @@ fn spec(dice: &mut Dice, pace: u64) -> JobSpec {
             system: if dice.chance(200) { dice.small(0, 2) } else { Retries::SYSTEM },
         },
         gang: dice.chance(200).then(|| gang(dice)),
+        ..saving(dice)
+    }
+}
+
+/// What a job says of its stops.
+fn saving(dice: &mut Dice) -> JobSpec {
+    let signal = dice.chance(400).then_some(10);
+    JobSpec {
+        checkpoint_signal: signal,
+        checkpoint_grace: signal
+            .filter(|_| dice.chance(500))
+            .map(|_| dice.span(Span::from_millis(1), Span::from_secs(2))),
+        checkpoint_exit: signal.filter(|_| dice.chance(500)).map(|_| 85),
+        on_disconnect: OnDisconnect::ALL[usize::from(dice.chance(300))],
         ..JobSpec::default()
     }
 }

@@ -162,7 +162,10 @@ impl World<'_> {
                 // People's clocks are right.
                 let now = EPOCH + self.now.since(Moment::default());
                 let call = match self.dice(trouble.concern()).below(10) {
-                    0..4 => self.people.drain(node),
+                    0..4 => {
+                        let gone = self.machines.get(&node).is_none_or(|machine| !machine.is_on());
+                        self.people.drain(node, gone)
+                    }
                     4..8 => self.people.resume(node),
                     _ => self.people.reserve(node, now),
                 };

@@ -146,7 +146,10 @@ pub(super) fn forecast(
         Reason::NoNodes | Reason::NoneMeets { .. } | Reason::NothingFits { .. } => {
             return plain(Basis::Never);
         }
-        Reason::OnNode { .. } | Reason::Ended { .. } => return plain(Basis::Held),
+        Reason::OnNode { .. }
+        | Reason::Stopping { .. }
+        | Reason::OutOfTouch { .. }
+        | Reason::Ended { .. } => return plain(Basis::Held),
         Reason::Busy { .. }
         | Reason::Occupied { .. }
         | Reason::Gang { .. }

@@ -4,12 +4,12 @@ mod forecast;
 mod nodes;
 mod sooner;
 
-use repower_model::{Dimension, JobId, JobState, Timestamp};
+use repower_model::{Dimension, JobId, JobState, StopStep, Timestamp};
 
 use super::pass::{kept, scored};
 use super::{Room, avoided, quota};
 use crate::reason::Reason;
-use crate::state::{Job, Shape, State, Turn};
+use crate::state::{Attempt, Job, Shape, State, Turn};
 
 pub use forecast::{Basis, Forecast};
 pub use sooner::Sooner;
@@ -85,7 +85,7 @@ pub fn why(state: &State, job: JobId, index: Option<u32>, now: Timestamp) -> Opt
         None => job.next_place(now).or_else(|| job.pending.first()),
     };
     let Some(place) = place.filter(|place| job.pending.contains(*place)) else {
-        let reason = elsewhere(state, job, place);
+        let reason = elsewhere(state, job, place, now);
         return Some(plain(job, reason));
     };
     let shape = Shape::of(&job.spec);
@@ -210,13 +210,35 @@ fn held(job: &Job, place: Option<u32>, now: Timestamp) -> Option<Reason> {
         .map(|limit| Reason::ArrayLimit { limit })
 }
 
-/// Where a task is that does not wait.
-fn elsewhere(state: &State, job: &Job, place: Option<u32>) -> Reason {
-    let on_node = |task| {
-        let attempt = state.attempts.get(&task)?;
-        let node = state.nodes[&attempt.node].name.clone();
-        Some(Reason::OnNode { node })
+/// What happens to a task that is on its nodes.
+fn there(state: &State, job: &Job, attempt: &Attempt, now: Timestamp) -> Reason {
+    if let Some(node) = attempt.out_of_touch(state) {
+        return Reason::OutOfTouch { node: node.name.clone(), since: now.since(node.since) };
+    }
+    let node = state.nodes[&attempt.node].name.clone();
+    let Some(stop) = attempt.stop.as_deref() else {
+        return if attempt.phase.is_stopping() {
+            Reason::Stopping { node, last: None, next: None }
+        } else {
+            Reason::OnNode { node }
+        };
     };
+    let next = match stop.step {
+        StopStep::Checkpoint => Some((StopStep::Terminate, job.spec.saving())),
+        StopStep::Terminate => Some((StopStep::Kill, job.spec.grace)),
+        StopStep::Kill => None,
+    };
+    let last = Some((stop.cause, stop.step, now.since(stop.taken)));
+    Reason::Stopping {
+        node,
+        last,
+        next: next.map(|(step, after)| (step, (stop.taken + after).since(now))),
+    }
+}
+
+/// Where a task is that does not wait.
+fn elsewhere(state: &State, job: &Job, place: Option<u32>, now: Timestamp) -> Reason {
+    let on_node = |task| Some(there(state, job, state.attempts.get(&task)?, now));
     let Some(place) = place else {
         let range = |index| repower_model::TaskId { job: job.id, index };
         let first = state.attempts.range(range(0)..=range(u32::MAX)).next();

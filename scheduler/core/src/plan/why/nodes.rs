@@ -35,6 +35,8 @@ fn far(reason: &Reason) -> u8 {
         | Reason::WouldDelay { .. }
         | Reason::Behind { .. }
         | Reason::OnNode { .. }
+        | Reason::Stopping { .. }
+        | Reason::OutOfTouch { .. }
         | Reason::Ended { .. } => 3,
     }
 }

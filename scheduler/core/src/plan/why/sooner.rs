@@ -109,6 +109,8 @@ pub(super) fn sooner(
         | Reason::WouldDelay { at: None, .. }
         | Reason::Next
         | Reason::OnNode { .. }
+        | Reason::Stopping { .. }
+        | Reason::OutOfTouch { .. }
         | Reason::Ended { .. } => Vec::new(),
     }
 }

@@ -2,8 +2,8 @@
 //! task.
 
 use repower_model::{
-    AttemptId, Cpus, Fault, JobSpec, JobState, NodeId, Outcome, Part, Sequel, Span, StopReason,
-    TaskId, Timestamp,
+    AttemptId, Cpus, Fault, JobSpec, JobState, NodeId, Outcome, Part, Sequel, Span, TaskId,
+    Timestamp,
 };
 
 use crate::fact::AttemptEnded;
@@ -44,6 +44,7 @@ impl State {
             until: None,
             placed: at,
             started: None,
+            stop: None,
             ranks,
         };
         self.attempts.insert(task, attempt);
@@ -100,32 +101,6 @@ impl State {
         self.expect_end(id.task, until);
     }
 
-    pub(super) fn stopping(&mut self, id: AttemptId, why: StopReason, at: Timestamp) {
-        let event = match why {
-            StopReason::Recalled => attempt::Event::Recall,
-            StopReason::Preempted | StopReason::Drained => attempt::Event::Preempt,
-            StopReason::Cancelled | StopReason::Stale => attempt::Event::Cancel,
-        };
-        let Some(attempt) = self.attempts.get_mut(&id.task) else {
-            return;
-        };
-        if let Some(phase) = attempt::after(attempt.phase, event) {
-            attempt.phase = phase;
-        }
-        match why {
-            StopReason::Cancelled | StopReason::Preempted | StopReason::Drained => {
-                let grace = self.jobs[&id.task.job].spec.grace;
-                let by = at + grace;
-                let until = self.attempts.get(&id.task).and_then(|attempt| attempt.until);
-                self.expect_end(id.task, until.map_or(by, |until| until.min(by)));
-            }
-            StopReason::Recalled | StopReason::Stale => {}
-        }
-        if why == StopReason::Cancelled {
-            self.known_job(id.task.job).stopped = true;
-        }
-    }
-
     /// A task that holds something of its node will give it back at another time than was known.
     pub(in crate::state) fn expect_end(&mut self, task: TaskId, until: Timestamp) {
         let (cpus, now) = (self.processors(task), self.now);
@@ -155,6 +130,9 @@ impl State {
         job.live -= 1;
         let tries = job.tries.entry(place).or_default();
         tries.number = number;
+        let got_nowhere =
+            ended.again_after.is_some() && matches!(ended.outcome, Outcome::Checkpointed { .. });
+        tries.checkpoints = if got_nowhere { tries.checkpoints.saturating_add(1) } else { 0 };
         match ended.fault {
             Fault::None => {}
             Fault::User => tries.user += 1,

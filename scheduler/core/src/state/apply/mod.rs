@@ -3,12 +3,13 @@
 mod attempts;
 mod jobs;
 mod nodes;
+mod stopping;
 
 use repower_model::{JobId, NodeId, TaskId, Timestamp};
 
 use self::attempts::Placed;
 use super::share::{Amounts, Change};
-use super::{Job, Node, State, Token};
+use super::{Job, Node, State, Stopped, Token};
 use crate::fact::{Entry, Fact};
 use crate::life::node as node_life;
 use crate::plan::REST;
@@ -85,7 +86,11 @@ impl State {
                 }
             }
             // The ledger and the projections have it; what runs next does not depend on it.
-            Fact::OutputsKept(_) | Fact::StopStepTaken { .. } => {}
+            Fact::OutputsKept(_) => {}
+            Fact::StopStepTaken { rank, step, cause, signal, taken } => {
+                let stop = Stopped { step: *step, cause: *cause, signal: *signal, taken: *taken };
+                self.step_taken(*rank, stop, at);
+            }
             Fact::AttemptEnded(ended) => self.attempt_ended(ended, at),
             Fact::TaskReturned { task, node } => self.returned(*task, *node),
             Fact::NodeEnrolled { node, name, fingerprint, .. } => {

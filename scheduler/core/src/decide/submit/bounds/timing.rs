@@ -25,6 +25,16 @@ pub(super) fn check(spec: &JobSpec, now: Timestamp) -> Result<(), Refusal> {
             return Err(Refusal::DeadlineTooSoon { left, needed });
         }
     }
+    if spec.checkpoint_grace.is_some() && spec.checkpoint_signal.is_none() {
+        let problem = "is given, but no checkpoint signal after which it would begin";
+        return Err(Refusal::BadText { what: "the checkpoint grace", problem: problem.into() });
+    }
+    if let Some(code) = spec.checkpoint_exit
+        && !(1..=255).contains(&code)
+    {
+        let allowed = "between 1 and 255: 0 says that all is done";
+        return out("the checkpoint exit code", code, allowed.into());
+    }
     match spec.checkpoint_signal {
         Some(signal) if !(1..=64).contains(&signal) || DEAF.contains(&signal) => {
             let allowed = "between 1 and 64, and neither 9 nor 19, which no program can catch";
