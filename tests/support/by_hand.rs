@@ -9,6 +9,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
 
 use super::cli::Cli;
+use super::namespace::Namespace;
 
 /// A scheduler or an agent; ended when it is dropped.
 #[derive(Debug)]
@@ -21,8 +22,21 @@ pub(crate) struct Daemon {
 impl Daemon {
     /// Starts `repower` with these arguments; what it logs goes to a file in its folder.
     pub(crate) fn start(cli: &Cli, name: &str, arguments: &[&str]) -> Self {
+        Self::spawn(cli, name, cli.command(arguments))
+    }
+
+    /// The same in another network.
+    pub(crate) fn start_in(network: &Namespace, cli: &Cli, name: &str, arguments: &[&str]) -> Self {
+        let plain = cli.command(arguments);
+        // It becomes the program itself, so that this is still its parent.
+        let mut command = Command::new("nsenter");
+        command.arg(network.option()).arg("--").arg(plain.get_program());
+        command.args(plain.get_args()).current_dir(&cli.folder);
+        Self::spawn(cli, name, command)
+    }
+
+    fn spawn(cli: &Cli, name: &str, mut command: Command) -> Self {
         let log = cli.folder.join(format!("{name}.log"));
-        let mut command: Command = cli.command(arguments);
         command.arg("--with-parent").stdin(Stdio::null()).stdout(Stdio::piped());
         let mut child = command.stderr(File::create(&log).unwrap()).spawn().unwrap();
         let out = BufReader::new(child.stdout.take().unwrap());
@@ -94,9 +108,15 @@ impl Cell {
     /// Starts a scheduler with these further options; all it has is kept in `folder`.
     #[track_caller]
     pub(crate) fn start(folder: &Path, options: &[&str]) -> Self {
+        Self::start_at(folder, "127.0.0.1:0", options)
+    }
+
+    /// The same at an address.
+    #[track_caller]
+    pub(crate) fn start_at(folder: &Path, listen: &str, options: &[&str]) -> Self {
         let data = folder.join("scheduler");
         let cli = Cli::new(&data.join("client.toml"), folder);
-        let scheduler = scheduler(&cli, &data, "127.0.0.1:0", options);
+        let scheduler = scheduler(&cli, &data, listen, options);
         let mut cell =
             Self { agents: Vec::new(), scheduler: Some(scheduler), cli, url: String::new() };
         cell.url = cell.scheduler.as_mut().unwrap().ready();
@@ -123,10 +143,26 @@ impl Cell {
         self.start_agent(name, &join, options);
     }
 
+    /// The same in another network.
+    #[track_caller]
+    pub(crate) fn add_agent_in(&mut self, network: &Namespace, name: &str, options: &[&str]) {
+        let join = self.join_file(name, &[]);
+        let words = agent_words(&self.cli, name, &join);
+        let words: Vec<&str> =
+            words.iter().map(String::as_str).chain(options.iter().copied()).collect();
+        self.agents.push(Daemon::start_in(network, &self.cli, name, &words));
+        self.until_connected(name);
+    }
+
     /// Starts an agent, and asks until it is connected.
     #[track_caller]
     fn start_agent(&mut self, name: &str, join: &Path, options: &[&str]) {
         self.agents.push(agent(&self.cli, name, join, options));
+        self.until_connected(name);
+    }
+
+    #[track_caller]
+    fn until_connected(&self, name: &str) {
         for _ in 0..1000 {
             let node = self.cli.json(&["nodes"])["nodes"].take();
             let mut nodes = node.as_array().unwrap().iter();
@@ -205,8 +241,14 @@ pub(crate) fn scheduler(cli: &Cli, data: &Path, listen: &str, options: &[&str]) 
 
 /// Starts an agent; its data folder has its name.
 pub(crate) fn agent(cli: &Cli, name: &str, join: &Path, options: &[&str]) -> Daemon {
+    let words = agent_words(cli, name, join);
+    let words: Vec<&str> =
+        words.iter().map(String::as_str).chain(options.iter().copied()).collect();
+    Daemon::start(cli, name, &words)
+}
+
+fn agent_words(cli: &Cli, name: &str, join: &Path) -> Vec<String> {
     let (data, join) = (cli.folder.join(name), join.to_str().unwrap());
     let data = data.to_str().unwrap();
-    let words = ["agent", "--data", data, "--join", join, "--name", name];
-    Daemon::start(cli, name, &[&words, options].concat())
+    ["agent", "--data", data, "--join", join, "--name", name].map(str::to_owned).to_vec()
 }

@@ -7,6 +7,7 @@ pub mod by_hand;
 pub mod cli;
 mod dice;
 pub mod gate;
+pub mod namespace;
 pub mod pty;
 pub mod shared;
 pub mod tmpfs;
