@@ -24,6 +24,8 @@ fn an_end_says_how_and_with_what_use() {
             cpu_us: 5,
             peak_memory_bytes: 3,
             stdout_bytes: 5,
+            read_bytes: 2,
+            written_bytes: 1,
             ..Usage::default()
         },
         started: Some(started),
