@@ -29,6 +29,8 @@ pub enum Command {
     Logs(command::logs::Logs),
     /// Fetch the files that tasks have brought back
     Fetch(command::fetch::Fetch),
+    /// Watch what runs where, and what it uses
+    Top(command::top::Top),
     /// Wait for jobs to end, and exit as they did
     Wait(command::wait::Wait),
     /// Cancel jobs or some of their tasks

@@ -12,11 +12,16 @@ use crate::render::{Screen, json, words};
 /// How long a lost scheduler is looked for again while following.
 const PATIENCE: std::time::Duration = std::time::Duration::from_mins(10);
 
+/// Of how many streams a scheduler is told what has been seen, when a lost one is found again.
+const KNOWN: usize = 50_000;
+
 /// Options of `repower logs`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "What a task wrote to its standard error goes to standard error here.\n\
                         With several tasks each line begins with its task: `12.3 | `, with several\n\
-                        ranks of a gang also with its rank: `12.3/1 | `.")]
+                        ranks of a gang also with its rank: `12.3/1 | `. Of a whole job tasks come in\n\
+                        order; followed, their lines come as they are written.\n\
+                        Of a stream longer than its bound the beginning and the end are kept.")]
 pub struct Logs {
     /// Job, task or attempt: 12, 12.3, 12.3#2
     #[arg(value_name = "JOB")]
@@ -39,8 +44,41 @@ pub struct Logs {
     /// Only standard error
     #[arg(long)]
     stderr: bool,
+    /// Only the last lines of each stream
+    #[arg(
+        long,
+        short = 'n',
+        value_name = "LINES",
+        conflicts_with = "offset",
+        value_parser = clap::value_parser!(u64).range(..=1_000_000)
+    )]
+    tail: Option<u64>,
+    /// Each stream from this byte on
+    #[arg(long, value_name = "BYTE", default_value_t = 0, hide_default_value = true)]
+    offset: u64,
+    #[command(flatten)]
+    labels: Labels,
     #[command(flatten)]
     pub(super) reach: Reach,
+}
+
+#[derive(Debug, clap::Args)]
+struct Labels {
+    /// Begin each line with its task [default: with several tasks or ranks]
+    #[arg(long, overrides_with = "no_prefix")]
+    prefix: bool,
+    /// Print what tasks wrote as it is, also of several
+    #[arg(long, overrides_with = "prefix")]
+    no_prefix: bool,
+}
+
+/// Whether each line begins with its task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Prefix {
+    /// With several tasks or ranks.
+    IfSeveral,
+    Always,
+    Never,
 }
 
 impl Logs {
@@ -59,8 +97,16 @@ impl Logs {
             },
             follow: self.follow,
             rank: self.rank,
+            offset: self.offset,
+            tail_lines: self.tail,
+            after: Vec::new(),
         };
-        all(&client, screen, &request).await?;
+        let prefix = match (self.labels.prefix, self.labels.no_prefix) {
+            (true, _) => Prefix::Always,
+            (_, true) => Prefix::Never,
+            _ => Prefix::IfSeveral,
+        };
+        all(&client, screen, request, prefix).await?;
         Ok(Exit::OK)
     }
 }
@@ -69,20 +115,37 @@ impl Logs {
 pub(super) async fn all(
     client: &Client,
     screen: &mut Screen,
-    request: &LogsRequest,
+    mut request: LogsRequest,
+    prefix: Prefix,
 ) -> Result<(), Failure> {
-    let several = !screen.is_json()
-        && (request.index.is_none() || request.rank.is_none())
-        && prints_together(client, request).await?;
-    let mut lines = Lines::new(request.job, several);
+    let prefixed = match prefix {
+        _ if screen.is_json() => false,
+        Prefix::Always => true,
+        Prefix::Never => false,
+        Prefix::IfSeveral => {
+            (request.index.is_none() || request.rank.is_none())
+                && prints_together(client, &request).await?
+        }
+    };
+    let mut lines = Lines::new(request.job, prefixed);
     let mut patience = Patience::of(PATIENCE);
-    while let Some(status) = print(client, screen, &mut lines, request).await? {
+    while let Some(status) = print(client, screen, &mut lines, &request).await? {
         if !(request.follow && is_lost(&status) && patience.wait().await) {
             lines.end(screen)?;
             return Err(client.refused(&status).into());
         }
+        go_on(&mut request, &lines);
     }
     Ok(lines.end(screen)?)
+}
+
+/// Makes a request go on where the last one broke off.
+fn go_on(request: &mut LogsRequest, lines: &Lines) {
+    request.after = lines.positions(KNOWN);
+    if !request.after.is_empty() {
+        // The last lines were sent; what has come since is wanted whole.
+        request.tail_lines = None;
+    }
 }
 
 /// Whether several processes print what a request asks for: tasks, or ranks of a gang.
@@ -132,20 +195,30 @@ fn piece(
     chunk: &LogChunk,
 ) -> Result<(), Failure> {
     if screen.is_json() {
-        if !chunk.data.is_empty() || chunk.truncated {
+        if !chunk.data.is_empty() || chunk.truncated || chunk.removed {
             screen.json_line(&json::Log::new(job, chunk))?;
         }
         return Ok(());
     }
+    let rank = chunk.rank.map(|rank| format!("/{rank}")).unwrap_or_default();
+    let who = format!("{job}.{}#{}{rank}", chunk.index, chunk.attempt);
+    let stream = words::stream(chunk.stream());
+    if chunk.missing > 0 {
+        lines.end(screen)?;
+        let missing = chunk.missing;
+        screen.note(format_args!(
+            "[{who}: {missing} bytes of {stream} are missing here: it passed its bound]"
+        ));
+    }
     lines.write(screen, chunk)?;
     if chunk.truncated {
         lines.end(screen)?;
-        let rank = chunk.rank.map(|rank| format!("/{rank}")).unwrap_or_default();
+        screen.note(format_args!("[{who}: {stream} was cut here, at its bound]"));
+    }
+    if chunk.removed {
+        lines.end(screen)?;
         screen.note(format_args!(
-            "[{job}.{}#{}{rank}: {} was cut here, at its bound]",
-            chunk.index,
-            chunk.attempt,
-            words::stream(chunk.stream())
+            "[{who}: its output was removed: it was old, or there was too much of all jobs]"
         ));
     }
     Ok(())
@@ -162,15 +235,7 @@ mod tests {
 
     fn chunk(index: u32, stream: Stream, offset: u64, data: &str) -> LogChunk {
         let stream = stream.into();
-        LogChunk {
-            index,
-            attempt: 1,
-            stream,
-            offset,
-            data: data.into(),
-            truncated: false,
-            rank: None,
-        }
+        LogChunk { index, attempt: 1, stream, offset, data: data.into(), ..LogChunk::default() }
     }
 
     fn request(follow: bool) -> LogsRequest {
@@ -270,5 +335,38 @@ mod tests {
         let (_, err) = printed(vec![vec![Ok(cut)]], false, Form::Table).await;
 
         assert_eq!(err, "[12.0#1: stdout was cut here, at its bound]\n");
+    }
+
+    #[tokio::test]
+    async fn what_is_missing_in_the_middle_and_what_was_removed_is_told() {
+        let end = LogChunk { missing: 995, ..chunk(0, Stream::Stdout, 1000, "end\n") };
+        let gone = LogChunk { removed: true, ..chunk(1, Stream::Stdout, 0, "") };
+        let pieces = vec![Ok(chunk(0, Stream::Stdout, 0, "begin")), Ok(end), Ok(gone)];
+
+        let (out, err) = printed(vec![pieces], true, Form::Table).await;
+
+        assert_eq!(out, "12.0 | begin\n12.0 | end\n");
+        assert_eq!(
+            err,
+            "[12.0#1: 995 bytes of stdout are missing here: it passed its bound]\n\
+             [12.1#1: its output was removed: it was old, or there was too much of all jobs]\n"
+        );
+    }
+
+    #[test]
+    fn who_followed_the_last_lines_goes_on_behind_them_when_a_lost_scheduler_is_found() {
+        let mut lines = Lines::new(12, false);
+        let mut asked = LogsRequest { tail_lines: Some(3), ..request(true) };
+        go_on(&mut asked, &lines);
+        assert_eq!((asked.tail_lines, asked.after.len()), (Some(3), 0));
+
+        let piece = lines.fresh(chunk(7, Stream::Stderr, 100, "words"));
+        assert_eq!(piece.data, b"words");
+        go_on(&mut asked, &lines);
+
+        assert_eq!(asked.tail_lines, None);
+        let [after] = &asked.after[..] else { panic!("{:?}", asked.after) };
+        assert_eq!((after.index, after.attempt, after.offset), (7, 1, 105));
+        assert_eq!(after.stream(), Stream::Stderr);
     }
 }

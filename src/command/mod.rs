@@ -19,12 +19,14 @@ pub mod plan;
 pub mod policy;
 pub mod reserve;
 pub mod resubmit;
+mod retention;
 pub mod review;
 pub mod scheduler;
 pub mod show;
 pub mod sim;
 pub mod submit;
 pub mod token;
+pub mod top;
 pub mod wait;
 pub mod why;
 
@@ -41,6 +43,7 @@ impl Command {
             Self::Show(command) => command.reach.look().screen(),
             Self::Logs(command) => command.reach.look().screen(),
             Self::Fetch(command) => command.reach.look().screen(),
+            Self::Top(command) => command.reach.look().screen(),
             Self::Wait(command) => command.reach.look().screen(),
             Self::Cancel(command) => command.reach.look().screen(),
             Self::Resubmit(command) => command.reach.look().screen(),
@@ -79,6 +82,7 @@ impl Command {
             Self::Show(command) => asking(command.run(screen)),
             Self::Logs(command) => asking(command.run(screen)),
             Self::Fetch(command) => asking(command.run(screen)),
+            Self::Top(command) => asking(command.run(screen)),
             Self::Wait(command) => asking(command.run(screen)),
             Self::Cancel(command) => asking(command.run(screen)),
             Self::Resubmit(command) => asking(command.run(screen)),

@@ -7,6 +7,7 @@ use std::time::Duration;
 use repower_scheduler::{Options, Ready};
 
 use super::daemon::{self, Stay};
+use super::retention::Retention;
 use crate::arguments::Look;
 use crate::failure::{Exit, Explain, Failure};
 use crate::jobfile::duration;
@@ -44,7 +45,7 @@ pub struct Scheduler {
     /// Give a node up that is silent for this long [default: 60s]
     #[arg(long, value_name = "SPAN")]
     lease: Option<duration::Duration>,
-    /// Bound of each output stream of a task [default: 64MiB]
+    /// Bound of each output stream of a task: half for its beginning, half for its end [default: 64MiB]
     #[arg(long, value_name = "SIZE")]
     output_limit: Option<Size>,
     /// Where the files of jobs are: a folder or `s3://BUCKET/PREFIX` [default: in the data folder]
@@ -56,6 +57,10 @@ pub struct Scheduler {
     /// Keep the inputs of an ended job so long, for another submission [default: 7d]
     #[arg(long, value_name = "SPAN")]
     keep_inputs: Option<duration::Duration>,
+    /// How old the output of ended tasks gets, how large all of it, or both, as in `30d,20GiB`; `forever`:
+    /// nothing is removed [default: 90d,64GiB]
+    #[arg(long, value_name = "AGE,SIZE")]
+    output_retention: Option<Retention>,
     #[command(flatten)]
     stay: Stay,
     #[command(flatten)]
@@ -119,6 +124,8 @@ impl Scheduler {
             .unwrap_or_else(|| if unset { daemon::data_folder("scheduler") } else { file.data });
         let mut names = file.names;
         names.extend(self.names);
+        let kept = Retention::of(file.output_keep_ms, file.output_total_bytes);
+        let retention = self.output_retention.unwrap_or(kept);
         Ok(Options {
             data,
             listen: self.listen.unwrap_or(file.listen),
@@ -130,6 +137,8 @@ impl Scheduler {
             artefacts: self.artefacts.or(file.artefacts),
             artefacts_credentials: self.artefacts_credentials.or(file.artefacts_credentials),
             keep_inputs_hours: self.keep_inputs.map_or(file.keep_inputs_hours, hours),
+            output_keep_ms: retention.keep_ms,
+            output_total_bytes: retention.total_bytes,
             ..file
         })
     }

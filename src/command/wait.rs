@@ -110,7 +110,7 @@ impl Until {
         let watched = async {
             for job in jobs.iter().filter(|_| self.follow) {
                 let request = LogsRequest { job: *job, follow: true, ..LogsRequest::default() };
-                logs::all(client, screen, &request).await?;
+                logs::all(client, screen, request, logs::Prefix::IfSeveral).await?;
             }
             watch(client, jobs, &mut progress).await
         };

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use repower_proto::v1::{LogChunk, Stream};
+use repower_proto::v1::{LogChunk, LogPosition, Stream};
 
 use super::screen::{OutputError, Screen};
 
@@ -32,12 +32,27 @@ impl Lines {
     pub fn fresh(&mut self, mut chunk: LogChunk) -> LogChunk {
         let place = (chunk.index, chunk.attempt, chunk.rank, chunk.stream);
         let printed = self.printed.entry(place).or_default();
+        if *printed > chunk.offset.saturating_sub(chunk.missing) {
+            chunk.missing = chunk.offset.saturating_sub(*printed);
+        }
         let known = usize::try_from(printed.saturating_sub(chunk.offset)).unwrap_or(usize::MAX);
         let known = known.min(chunk.data.len());
         chunk.data.drain(..known);
         chunk.offset += known as u64;
         *printed = (*printed).max(chunk.offset + chunk.data.len() as u64);
         chunk
+    }
+
+    /// How much of each stream has been seen, at most of so many; those of the highest tasks.
+    pub fn positions(&self, most: usize) -> Vec<LogPosition> {
+        let position = |(place, offset): (&(u32, u32, Option<u32>, i32), &u64)| LogPosition {
+            index: place.0,
+            attempt: place.1,
+            rank: place.2.unwrap_or_default(),
+            stream: place.3,
+            offset: *offset,
+        };
+        self.printed.iter().rev().take(most).map(position).collect()
     }
 
     /// Prints a piece; with prefixes, only whole lines of it.

@@ -6,6 +6,7 @@ use repower_model::{Rendezvous, Timestamp, Usage};
 
 use crate::outbox::Place;
 use crate::phase::Phase;
+use crate::printed::Printed;
 use crate::{Definition, Exit, Moment, Stream};
 
 /// What the session knows of one attempt.
@@ -20,15 +21,14 @@ pub(crate) struct Attempt {
     pub(crate) start_report: Option<Place>,
     /// When it has to be looked at, if ever.
     pub(crate) due: Option<Moment>,
-    stdout: Written,
-    stderr: Written,
-}
-
-/// How much one stream has carried.
-#[derive(Debug, Clone, Copy, Default)]
-struct Written {
-    all: u64,
-    kept: u64,
+    /// When its windows of output go out, if there is something in them.
+    pub(crate) flush: Option<Moment>,
+    /// Bytes of its output that have not been acknowledged.
+    pub(crate) unsettled: usize,
+    /// Whether its output is not read, because it has too many of those.
+    pub(crate) slowed: bool,
+    stdout: Printed,
+    stderr: Printed,
 }
 
 impl Attempt {
@@ -44,39 +44,31 @@ impl Attempt {
             started: None,
             start_report: None,
             due: None,
-            stdout: Written::default(),
-            stderr: Written::default(),
+            flush: None,
+            unsettled: 0,
+            slowed: false,
+            stdout: Printed::default(),
+            stderr: Printed::default(),
         }
     }
 
-    /// Counts what was printed; returns the part to keep and where in the stream it begins.
-    pub(crate) fn wrote<'a>(
-        &mut self,
-        stream: Stream,
-        data: &'a [u8],
-        bound: u64,
-    ) -> (u64, &'a [u8]) {
-        let written = match stream {
+    /// One of its two streams.
+    pub(crate) fn printed(&mut self, stream: Stream) -> &mut Printed {
+        match stream {
             Stream::Stdout => &mut self.stdout,
             Stream::Stderr => &mut self.stderr,
-        };
-        let offset = written.kept;
-        let room = usize::try_from(bound.saturating_sub(offset)).unwrap_or(usize::MAX);
-        let keep = &data[..room.min(data.len())];
-        written.all += data.len() as u64;
-        written.kept += keep.len() as u64;
-        (offset, keep)
+        }
     }
 
-    /// What it has used.
-    pub(crate) fn usage(&self, exit: Option<Exit>) -> Usage {
+    /// What it has used, where the store keeps `bound` bytes of each stream.
+    pub(crate) fn usage(&self, exit: Option<Exit>, bound: u64) -> Usage {
         Usage {
             wall_us: exit.map_or(0, |exit| exit.wall_us),
             cpu_us: exit.map_or(0, |exit| exit.cpu_us),
             peak_memory_bytes: exit.map_or(0, |exit| exit.peak_memory_bytes),
-            stdout_bytes: self.stdout.all,
-            stderr_bytes: self.stderr.all,
-            truncated: self.stdout.all > self.stdout.kept || self.stderr.all > self.stderr.kept,
+            stdout_bytes: self.stdout.all(),
+            stderr_bytes: self.stderr.all(),
+            truncated: self.stdout.is_cut(bound) || self.stderr.is_cut(bound),
             read_bytes: exit.map_or(0, |exit| exit.read_bytes),
             written_bytes: exit.map_or(0, |exit| exit.written_bytes),
             oom_kills: exit.map_or(0, |exit| exit.oom_kills),

@@ -18,6 +18,7 @@ mod limits;
 mod now;
 mod outbox;
 mod phase;
+mod printed;
 mod report;
 mod session;
 mod slots;

@@ -103,19 +103,21 @@ impl Outbox {
         Place(self.gone + self.fresh.len() as u64 - 1)
     }
 
-    /// Adds output; it goes on the end of the report before if that is of the same stream and not yet sent.
+    /// Adds output, before which `missing` bytes of the stream are left out; it goes on the end of the report before
+    /// if that is of the same stream and not yet sent, and nothing is left out.
     pub(crate) fn push_output(
         &mut self,
         attempt: RankId,
         stream: Stream,
-        offset: u64,
+        (offset, missing): (u64, u64),
         data: &[u8],
     ) {
-        let joined = self.join_output(attempt, stream, data);
-        let (mut offset, rest) = (offset + joined as u64, &data[joined..]);
+        let joined = if missing == 0 { self.join_output(attempt, stream, data) } else { 0 };
+        let (mut offset, mut missing, rest) = (offset + joined as u64, missing, &data[joined..]);
         for piece in rest.chunks(Report::PIECE) {
-            self.push(Report::Output { attempt, stream, offset, data: piece.to_vec() });
+            self.push(Report::Output { attempt, stream, offset, missing, data: piece.to_vec() });
             offset += piece.len() as u64;
+            missing = 0;
         }
     }
 
@@ -180,8 +182,8 @@ impl Outbox {
         true
     }
 
-    /// Forgets what is durable, and hands the attempts that are over to `ended`.
-    pub(crate) fn acknowledge(&mut self, through: u64, mut ended: impl FnMut(RankId)) {
+    /// Forgets what is durable, and hands each report to `durable` before.
+    pub(crate) fn acknowledge(&mut self, through: u64, mut durable: impl FnMut(&Report)) {
         while self.first <= through {
             let Some(report) = self.numbered.pop_front() else {
                 return;
@@ -193,9 +195,7 @@ impl Outbox {
                 self.sent -= 1;
                 self.sent_bytes -= size;
             }
-            if let Report::Ended { attempt, .. } = report {
-                ended(attempt);
-            }
+            durable(&report);
         }
     }
 

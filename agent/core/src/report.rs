@@ -22,6 +22,8 @@ pub enum Report {
         stream: Stream,
         /// Where in the stream it begins.
         offset: u64,
+        /// How many bytes of the stream before it are left out.
+        missing: u64,
         /// The bytes.
         data: Vec<u8>,
     },

@@ -4,6 +4,7 @@ mod files;
 mod life;
 mod link;
 mod orders;
+mod output;
 #[cfg(test)]
 mod tests;
 
@@ -31,8 +32,14 @@ pub struct Session {
     timers: Timers,
     outbox: Outbox,
     link: Link,
+    /// When windows of output go out.
+    flushes: Timers,
+    /// How many windows of output there are.
+    windows: usize,
     /// Whether output is not read because too much of it waits.
     paused: bool,
+    /// Whether an attempt that was slowed may be read again.
+    eased: bool,
     leaving: bool,
 }
 
@@ -88,7 +95,10 @@ impl Session {
             timers: Timers::default(),
             outbox: Outbox::new(),
             link: Link::Never,
+            flushes: Timers::default(),
+            windows: 0,
             paused: false,
+            eased: false,
             leaving: false,
         }
     }
@@ -116,7 +126,7 @@ impl Session {
             Input::NotStarted { attempt, detail } => {
                 self.step(attempt, &Event::NotStarted { detail }, now, actions);
             }
-            Input::Output { attempt, stream, data } => self.output(attempt, stream, data),
+            Input::Output { attempt, stream, data } => self.output(attempt, stream, data, now),
             Input::Exited { attempt, exit, drained } => {
                 self.step(attempt, &Event::Exited { exit, drained }, now, actions);
             }
@@ -131,10 +141,7 @@ impl Session {
     /// When `Input::Timer` is due, on the steady clock; `None`: not at all.
     pub fn wake_at(&self) -> Option<Moment> {
         let lease = self.lease_ends();
-        match (self.timers.first(), lease) {
-            (Some(timer), Some(lease)) => Some(timer.min(lease)),
-            (timer, lease) => timer.or(lease),
-        }
+        [self.timers.first(), self.flushes.first(), lease].into_iter().flatten().min()
     }
 
     /// Every attempt that is known, in ascending order: waiting, running, or over and not yet acknowledged.
@@ -174,9 +181,9 @@ impl Session {
         self.outbox.has_unsent()
     }
 
-    /// Whether output may be read; if not, `Action::ResumeReading` will say when.
-    pub fn may_read(&self) -> bool {
-        !self.paused
+    /// Whether output of an attempt may be read; if not, `Action::ResumeReading` will say when to ask again.
+    pub fn may_read(&self, attempt: RankId) -> bool {
+        !self.paused && self.attempts.get(&attempt).is_none_or(|attempt| !attempt.slowed)
     }
 
     /// Whether no attempt waits or runs.
@@ -225,10 +232,13 @@ impl Session {
         if self.paused {
             if self.outbox.bytes() <= self.limits.bytes / 2 {
                 self.paused = false;
-                actions.push(Action::ResumeReading);
+                self.eased = true;
             }
         } else {
             self.paused = self.outbox.bytes() >= self.limits.bytes;
+        }
+        if !self.paused && std::mem::take(&mut self.eased) {
+            actions.push(Action::ResumeReading);
         }
     }
 }

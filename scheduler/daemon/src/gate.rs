@@ -53,6 +53,7 @@ pub(crate) const RULES: &[(&str, Who)] = &[
     ("/repower.v1.Nodes/Reserve", Who::Person),
     ("/repower.v1.Nodes/Unreserve", Who::Person),
     ("/repower.v1.Nodes/Reservations", Who::Person),
+    ("/repower.v1.Nodes/Running", Who::Person),
     ("/repower.v1.Access/Issue", Who::Person),
     ("/repower.v1.Access/Revoke", Who::Person),
     ("/repower.v1.Access/List", Who::Person),

@@ -22,6 +22,7 @@ mod profile;
 mod published;
 mod reasons;
 mod run;
+mod samples;
 mod secret;
 mod server;
 mod services;

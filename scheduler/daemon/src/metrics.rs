@@ -52,6 +52,9 @@ pub(crate) struct Metrics {
     jobs: Family<ByState, Gauge>,
     nodes: Family<ByPhase, Gauge>,
     links: Gauge,
+    output_stored: Gauge,
+    output_saved: Counter,
+    output_removed: Counter,
 }
 
 /// How metrics are written.
@@ -80,6 +83,9 @@ impl Metrics {
             jobs: Family::default(),
             nodes: Family::default(),
             links: Gauge::default(),
+            output_stored: Gauge::default(),
+            output_saved: Counter::default(),
+            output_removed: Counter::default(),
         };
         metrics.ledger_entries.inc_by(ledger_entries);
         metrics.register();
@@ -128,6 +134,39 @@ impl Metrics {
         registry.register("repower_jobs", "Jobs that have not ended, by state", self.jobs.clone());
         registry.register("repower_nodes", "Nodes, by phase", self.nodes.clone());
         registry.register("repower_links", "Agents that are connected now", self.links.clone());
+        registry.register_with_unit(
+            "repower_output_stored",
+            "What the output of tasks takes on the disk, at the last look",
+            Unit::Bytes,
+            self.output_stored.clone(),
+        );
+        registry.register_with_unit(
+            "repower_output_saved",
+            "What compressing the output of ended tasks has saved",
+            Unit::Bytes,
+            self.output_saved.clone(),
+        );
+        registry.register_with_unit(
+            "repower_output_removed",
+            "Output of ended tasks that was removed, because it was old or there was too much",
+            Unit::Bytes,
+            self.output_removed.clone(),
+        );
+    }
+
+    /// What the output of tasks takes.
+    pub(crate) fn output_stored(&self, bytes: u64) {
+        self.output_stored.set(i64::try_from(bytes).unwrap_or(i64::MAX));
+    }
+
+    /// Compressing output has saved so many bytes.
+    pub(crate) fn output_saved(&self, bytes: u64) {
+        self.output_saved.inc_by(bytes);
+    }
+
+    /// So many bytes of output were removed.
+    pub(crate) fn output_removed(&self, bytes: u64) {
+        self.output_removed.inc_by(bytes);
     }
 
     /// A batch was turned.

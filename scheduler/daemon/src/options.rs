@@ -26,7 +26,7 @@ pub struct Options {
     pub lease_ms: u64,
     /// How often a silent agent says that it is there; 0: a sixth of the lease.
     pub heartbeat_ms: u64,
-    /// The bound of each output stream of a task.
+    /// The bound of each output stream of a task: half of it for its beginning, half for its end.
     pub output_bytes: u64,
     /// Where the files of jobs are: a folder, or `s3://BUCKET/PREFIX` with endpoint, region and credentials from the
     /// variables `AWS_*` of the environment; none: the folder `artefacts` in `data`. What is on its way to a bucket
@@ -36,6 +36,12 @@ pub struct Options {
     pub artefacts_credentials: Option<PathBuf>,
     /// How long the inputs of an ended job are kept, so that it can be submitted again.
     pub keep_inputs_hours: u32,
+    /// The output of a task is compressed when it has ended and printed nothing for this long.
+    pub output_rest_ms: u64,
+    /// After this long it is removed; 0: never.
+    pub output_keep_ms: u64,
+    /// When all output takes more than this, compressed, the oldest of ended tasks is removed; 0: never.
+    pub output_total_bytes: u64,
     /// A snapshot is taken after this many facts, but not more often than every ten seconds.
     pub snapshot_facts: u64,
     /// The most connections at one time.
@@ -56,6 +62,9 @@ impl Default for Options {
             artefacts: None,
             artefacts_credentials: None,
             keep_inputs_hours: 7 * 24,
+            output_rest_ms: 60_000,
+            output_keep_ms: 90 * 24 * 3_600_000,
+            output_total_bytes: 64 << 30,
             snapshot_facts: 20_000,
             connections: 20_000,
         }

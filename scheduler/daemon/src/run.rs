@@ -26,10 +26,11 @@ use crate::keeper::{self, Keeper, Loop, Parts};
 use crate::link::Links;
 use crate::metrics::Metrics;
 use crate::notices::Notices;
-use crate::output::printer;
+use crate::output::{printer, tend};
 use crate::profile::{self, founding};
 use crate::published::Published;
 use crate::reasons::Reasons;
+use crate::samples::Samples;
 use crate::server::Port;
 use crate::shared::Shared;
 use crate::tls::{self, Authority};
@@ -85,7 +86,7 @@ pub async fn run(
     let history = journal.reader();
     let saved = journal.snapshots();
     let tails = output.reader();
-    let (printer, printing) = printer(output, Arc::clone(&notices));
+    let (printer, printing) = printer(output, Arc::clone(&notices), options.output_bytes);
     let runtime = Handle::current();
     let parts = Parts {
         engine,
@@ -116,6 +117,7 @@ pub async fn run(
         authority,
         leases: Mutex::default(),
         reasons: Reasons::default(),
+        samples: Samples::default(),
         linked: Mutex::default(),
         streams: Mutex::default(),
         ending: watch::Sender::new(false),
@@ -210,6 +212,8 @@ async fn serve(
     crew.spawn(async move { watching.watch_leases().await });
     let sweeping = Arc::clone(&shared);
     crew.spawn(async move { artefacts::sweep(&sweeping).await });
+    let tending = Arc::clone(&shared);
+    crew.spawn(async move { tend(&tending).await });
 
     let facts = shared.published.read().seq;
     tracing::info!(%address, cell = shared.options.cell, facts, "the scheduler serves");

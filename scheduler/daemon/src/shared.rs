@@ -25,6 +25,7 @@ use crate::output::Printer;
 use crate::problem::Problem;
 use crate::published::Published;
 use crate::reasons::Reasons;
+use crate::samples::Samples;
 use crate::tls::Authority;
 
 /// What all services share.
@@ -43,6 +44,7 @@ pub(crate) struct Shared {
     pub(crate) authority: Authority,
     pub(crate) leases: Mutex<Leases>,
     pub(crate) reasons: Reasons,
+    pub(crate) samples: Samples,
     /// Links: each ends when its outbox does.
     pub(crate) linked: Mutex<JoinSet<()>>,
     /// Streams of answers.

@@ -127,11 +127,12 @@ fn output(folder: &Path, rounds: u32) -> Result<(), Box<dyn Error>> {
                 rank: attempt((chunks * rounds + round) * chunks + index).rank(0),
                 stream: Stream::Stdout,
                 start: 0,
+                missing: 0,
                 bytes: vec![b'.'; 100],
             };
             let batch: Vec<_> = (0..chunks).map(chunk).collect();
             let before = Instant::now();
-            output.append(&batch)?;
+            output.append(&batch, u64::MAX, Timestamp::from_millis(0))?;
             Ok(before.elapsed())
         })?;
         show(&format!("{chunks}"), chunks, times);

@@ -7,6 +7,7 @@ mod dispatch;
 mod figures;
 mod idle;
 mod load;
+mod output;
 mod plan;
 mod recover;
 mod submit;
@@ -36,6 +37,8 @@ enum What {
     Recover(recover::Recover),
     /// What a scheduler and an agent cost when nothing happens
     Idle(idle::Idle),
+    /// A task that prints a gigabyte, and what others notice of it
+    Output(output::Output),
     /// The engine alone: passes, submissions and answers as the queue grows
     Plan(plan::Plan),
 }
@@ -109,6 +112,7 @@ impl Bench {
             What::Submit(one) => &one.common.look,
             What::Recover(one) => &one.common.look,
             What::Idle(one) => &one.common.look,
+            What::Output(one) => &one.common.look,
             What::Plan(one) => &one.common.look,
         }
     }
@@ -120,6 +124,7 @@ impl Bench {
             What::Submit(one) => one.run(screen).await?,
             What::Recover(one) => one.run(screen).await?,
             What::Idle(one) => one.run(screen).await?,
+            What::Output(one) => one.run(screen).await?,
             What::Plan(one) => one.run(screen)?,
         };
         report.show(screen)?;

@@ -17,7 +17,7 @@ mod why;
 pub use files::{Fetched, FetchedFile, MissingOutput};
 pub use job::{Cancelled, Job, JobDetail, Jobs, Reason, Submitted, Tasks};
 pub(crate) use job::{pending, reason};
-pub use node::{Inventory, Node, NodeDetail, Nodes, Resources};
+pub use node::{Inventory, Node, NodeDetail, Nodes, Resources, Top};
 pub use reservation::{Reservation, Reservations};
 pub use spec::Spec;
 pub use task::{Log, Outcome, Task, Tasks as TaskList, Usage};

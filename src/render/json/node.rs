@@ -53,6 +53,66 @@ pub struct Nodes {
     nodes: Vec<Node>,
 }
 
+/// All nodes, and what runs on them.
+#[derive(Debug, Serialize)]
+pub struct Top {
+    nodes: Vec<Node>,
+    tasks: Vec<Running>,
+    total: u64,
+}
+
+/// A process of a task that is on a node.
+#[derive(Debug, Serialize)]
+struct Running {
+    job: u64,
+    index: u32,
+    attempt: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rank: Option<u32>,
+    state: &'static str,
+    name: String,
+    project: String,
+    submitter: String,
+    node: String,
+    started_at: Option<String>,
+    cpu_milli: Option<u64>,
+    cpu_us: Option<u64>,
+    memory_bytes: Option<u64>,
+    processes: u32,
+}
+
+impl Top {
+    /// What a screen of `repower top` shows.
+    pub fn new(nodes: &v1::ListNodesReply, running: &v1::RunningReply) -> Self {
+        Self {
+            nodes: nodes.nodes.iter().map(Node::from).collect(),
+            tasks: running.tasks.iter().map(Running::from).collect(),
+            total: running.total,
+        }
+    }
+}
+
+impl From<&v1::RunningTask> for Running {
+    fn from(task: &v1::RunningTask) -> Self {
+        Self {
+            job: task.job,
+            index: task.index,
+            attempt: task.attempt,
+            rank: task.rank,
+            state: words::task_state(task.state()),
+            name: task.name.clone(),
+            project: task.project.clone(),
+            submitter: task.submitter.clone(),
+            node: task.node.clone(),
+            started_at: time::rfc3339(task.started_ms),
+            cpu_milli: task.cpu_milli,
+            cpu_us: task.cpu_us,
+            memory_bytes: task.memory_bytes,
+            processes: task.processes,
+        }
+    }
+}
+
 /// One node and what it runs.
 #[derive(Debug, Serialize)]
 pub struct NodeDetail {

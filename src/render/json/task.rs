@@ -79,8 +79,17 @@ pub struct Log<'a> {
     text: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     base64: Option<String>,
+    #[serde(skip_serializing_if = "is_zero")]
+    missing: u64,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     truncated: bool,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    removed: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 impl From<&v1::Outcome> for Outcome {
@@ -160,7 +169,9 @@ impl<'a> Log<'a> {
             offset: chunk.offset,
             text,
             base64: text.is_none().then(|| STANDARD.encode(&chunk.data)),
+            missing: chunk.missing,
             truncated: chunk.truncated,
+            removed: chunk.removed,
         }
     }
 }

@@ -13,6 +13,25 @@ fn pretty(value: &impl Serialize) -> String {
     serde_json::to_string_pretty(value).expect("JSON") + "\n"
 }
 
+fn running() -> v1::RunningTask {
+    v1::RunningTask {
+        job: 12,
+        index: 3,
+        attempt: 2,
+        rank: None,
+        state: TaskState::Running.into(),
+        name: "sweep".into(),
+        project: "vision".into(),
+        submitter: "mia".into(),
+        node: "rig-07".into(),
+        started_ms: 1_777_633_230_020,
+        memory_bytes: Some(2_684_354_560),
+        cpu_us: Some(61_250_000),
+        cpu_milli: Some(1980),
+        processes: 4,
+    }
+}
+
 fn job() -> v1::JobSummary {
     v1::JobSummary {
         id: 12,
@@ -293,10 +312,12 @@ fn the_page_about_json_has_every_shape_as_it_is_printed() {
         stream: Stream::Stdout.into(),
         offset: 0,
         data: b"epoch 1: accuracy 0.93\n".to_vec(),
-        truncated: false,
-        rank: None,
+        ..v1::LogChunk::default()
     };
     let of_rank = v1::LogChunk { rank: Some(1), ..chunk.clone() };
+    let data = b"epoch 900: accuracy 0.97\n".to_vec();
+    let after_gap =
+        v1::LogChunk { offset: 104_857_600, missing: 37_748_736, data, ..chunk.clone() };
     let token = v1::TokenSummary {
         id: 4,
         kind: TokenKind::Join.into(),
@@ -347,11 +368,18 @@ fn the_page_about_json_has_every_shape_as_it_is_printed() {
         ),
         (
             "logs",
-            [&chunk, &of_rank]
+            [&chunk, &of_rank, &after_gap]
                 .map(|chunk| serde_json::to_string(&Log::new(12, chunk)).expect("JSON") + "\n")
                 .concat(),
         ),
         ("fetch", pretty(&fetched())),
+        (
+            "top",
+            pretty(&Top::new(
+                &v1::ListNodesReply { nodes: Vec::new() },
+                &v1::RunningReply { tasks: vec![running()], total: 214 },
+            )),
+        ),
         ("cancel", pretty(&serde_json::json!({ "cancelled": [cancelled] }))),
         ("why", pretty(&Why::from(&explanation()))),
         ("plan", pretty(&Plan::from(&plan()))),

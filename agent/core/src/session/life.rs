@@ -4,7 +4,7 @@ use repower_model::RankId;
 
 use super::Session;
 use crate::phase::{Deed, End, Event, Held, Phase, Rules, Why};
-use crate::{Action, Moment, Now, Report, Signal, Stream};
+use crate::{Action, Moment, Now, Report, Signal};
 
 impl Session {
     /// Lets something happen to an attempt. One that is not known is none of our business any more.
@@ -130,16 +130,21 @@ impl Session {
             // The end says when it started, too.
             self.outbox.drop_unsent(place);
         }
+        self.close_output(id);
         self.unended -= 1;
         if let Some(job) = self.jobs.get_mut(&id.attempt.task.job) {
             job.unended -= 1;
         }
+        let bound = self.output_bound();
+        let Some(attempt) = self.attempts.get(&id) else {
+            return;
+        };
         match end.outcome {
             Some(outcome) => {
                 self.outbox.push(Report::Ended {
                     attempt: id,
                     outcome,
-                    usage: attempt.usage(end.exit),
+                    usage: attempt.usage(end.exit, bound),
                     started: attempt.started,
                     ended: end.exit.map_or(now.wall, |exit| exit.ended),
                 });
@@ -153,25 +158,5 @@ impl Session {
             self.slots.left(|id| attempts.get(&id).is_some_and(|one| one.phase == Phase::Waiting));
         }
         self.sweep(id.attempt.task.job, actions);
-    }
-
-    /// Keeps what a task printed, up to the bound.
-    pub(super) fn output(&mut self, id: RankId, stream: Stream, data: &[u8]) {
-        let bound = self.output_bound();
-        let Some(attempt) = self.attempts.get_mut(&id) else {
-            return;
-        };
-        match attempt.phase {
-            Phase::Starting { .. }
-            | Phase::Running
-            | Phase::Saving { .. }
-            | Phase::Stopping { .. }
-            | Phase::Killed { .. }
-            | Phase::Draining { .. } => {
-                let (offset, keep) = attempt.wrote(stream, data, bound);
-                self.outbox.push_output(id, stream, offset, keep);
-            }
-            Phase::Staging | Phase::Waiting | Phase::Collecting { .. } | Phase::Ended => {}
-        }
     }
 }

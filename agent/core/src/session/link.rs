@@ -62,14 +62,6 @@ impl Session {
         }
     }
 
-    /// Forgets what is durable.
-    pub(super) fn acknowledged(&mut self, through: u64) {
-        let attempts = &mut self.attempts;
-        self.outbox.acknowledge(through, |attempt| {
-            attempts.remove(&attempt);
-        });
-    }
-
     /// The bound of each output stream.
     pub(super) fn output_bound(&self) -> u64 {
         match self.link {
@@ -142,6 +134,7 @@ impl Session {
             }
             self.step(attempt, &Event::Due, now, actions);
         }
+        self.flush_due(now);
         if self.lease_ends().is_some_and(|end| end <= now.steady) {
             if let Link::Up { terms, .. } | Link::Down { terms, .. } = self.link {
                 self.link = Link::LeaseLost(terms);

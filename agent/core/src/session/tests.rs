@@ -5,6 +5,7 @@ mod files;
 mod gang;
 mod life;
 mod link;
+mod output;
 mod queue;
 mod reports;
 mod seeds;

@@ -195,6 +195,8 @@ impl Link {
                     self.executor.heard(now, acknowledged.through).await?;
                 }
             }
+            // It says nothing of that yet.
+            Down::SampleTasks(_) => {}
             Down::Dismissed(dismissed) => {
                 return Ok(Some(End::Dismissed {
                     reason: dismissed.reason,

@@ -173,12 +173,11 @@ impl Tasks {
     /// A pipe has something to read, or is at its end.
     fn readable(&self, serial: u64, stream: Stream, buffer: &mut [u8]) {
         let mut state = self.lock();
-        let may_read = state.session().may_read();
         let Some(child) = state.children.get(&serial) else {
             return;
         };
         let (attempt, runs) = (child.attempt, child.pid.is_some());
-        if runs && !may_read {
+        if runs && !state.session().may_read(attempt) {
             return state.pause(serial, stream);
         }
         self.drain(&mut state, serial, stream, buffer);
@@ -218,7 +217,7 @@ impl Tasks {
                     return;
                 }
             }
-            if !state.session().may_read() {
+            if !state.session().may_read(attempt) {
                 break;
             }
         }

@@ -66,7 +66,7 @@ pub(super) fn reports(batch: &Batch<'_>) -> v1::Reports {
 fn body(report: &Report) -> v1::report::Body {
     use v1::report::Body;
     match report {
-        Report::Output { attempt, stream, offset, data } => Body::Output(v1::Output {
+        Report::Output { attempt, stream, offset, missing, data } => Body::Output(v1::Output {
             attempt: Some((*attempt).into()),
             stream: match stream {
                 Stream::Stdout => v1::Stream::Stdout.into(),
@@ -74,6 +74,7 @@ fn body(report: &Report) -> v1::report::Body {
             },
             offset: *offset,
             data: data.clone(),
+            missing: *missing,
         }),
         Report::Started { attempt, started } => Body::Started(v1::Started {
             attempt: Some((*attempt).into()),

@@ -269,7 +269,7 @@ async fn listen(
             let mut memory = shared.memory.lock().unwrap();
             match message.body.unwrap() {
                 Up::Hello(_) => panic!("a second hello"),
-                Up::Heartbeat(_) => {
+                Up::Samples(_) | Up::Heartbeat(_) => {
                     memory.heartbeats += 1;
                     Some(0)
                 }

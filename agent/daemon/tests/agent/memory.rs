@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use repower_proto::v1::report::Body as Report;
-use repower_proto::v1::{AttemptRef, Dismissed, Ended, Goodbye, Hello, Reports, Stream, ToAgent};
+use repower_proto::v1::{
+    AttemptRef, Dismissed, Ended, Goodbye, Hello, Output, Reports, Stream, ToAgent,
+};
 use tokio::sync::mpsc;
 use tonic::Status;
 
@@ -42,15 +44,27 @@ impl Memory {
         })
     }
 
-    /// What an attempt printed on one stream; the pieces must follow each other without gaps.
+    /// The pieces of what an attempt printed on one stream.
+    pub(crate) fn pieces(&self, attempt: AttemptRef, stream: Stream) -> Vec<Output> {
+        let piece = |report: &Report| match report {
+            Report::Output(output) => Some(output.clone()),
+            Report::Ended(_) | Report::Started(_) | Report::Kept(_) | Report::Stopping(_) => None,
+        };
+        let pieces = self.reports.iter().filter_map(piece);
+        pieces.filter(|one| one.attempt == Some(attempt) && one.stream() == stream).collect()
+    }
+
+    /// What an attempt printed on one stream, but for what was left out; the pieces must follow each other without
+    /// other gaps.
     pub(crate) fn output(&self, attempt: AttemptRef, stream: Stream) -> Vec<u8> {
-        let mut all = Vec::new();
+        let (mut all, mut end) = (Vec::new(), 0);
         for report in &self.reports {
             if let Report::Output(output) = report
                 && output.attempt == Some(attempt)
                 && output.stream() == stream
             {
-                assert_eq!(output.offset, all.len() as u64, "a gap or an overlap in the output");
+                assert_eq!(output.offset, end + output.missing, "a gap or an overlap");
+                end = output.offset + output.data.len() as u64;
                 assert!(output.data.len() <= 256 << 10, "a piece is too large");
                 all.extend_from_slice(&output.data);
             }

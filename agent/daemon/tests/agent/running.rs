@@ -60,18 +60,26 @@ async fn both_streams_come_back_byte_for_byte_also_if_they_are_no_text() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_flood_is_kept_up_to_the_bound_and_counted_to_the_end() {
+async fn of_a_flood_the_beginning_and_the_end_are_kept_and_all_is_counted() {
     let fake =
         Fake::start_with(repower_proto::v1::Welcome { output_bytes: 1_000_000, ..terms() }).await;
     let house = House::new(&fake);
     let agent = house.start();
 
-    let attempt = fake.run(1, shell("head -c 30000000 /dev/zero; echo end >&2")).await;
+    let attempt =
+        fake.run(1, shell("head -c 30000000 /dev/zero; printf 'the end'; echo end >&2")).await;
     let ended = fake.ended(attempt).await;
 
     let usage = ended.usage.unwrap();
-    assert_eq!((usage.stdout_bytes, usage.truncated), (30_000_000, true));
-    assert_eq!(fake.memory().output(attempt, Stream::Stdout).len(), 1_000_000);
+    assert_eq!((usage.stdout_bytes, usage.truncated), (30_000_007, true));
+    let printed = fake.memory().output(attempt, Stream::Stdout);
+    assert!(printed.ends_with(b"\0the end") && printed.len() >= 1_000_000);
+    let pieces = fake.memory().pieces(attempt, Stream::Stdout);
+    let whole: usize =
+        pieces.iter().take_while(|piece| piece.missing == 0).map(|piece| piece.data.len()).sum();
+    assert_eq!(whole, 500_000, "the beginning is whole");
+    let last = pieces.last().unwrap();
+    assert_eq!(last.offset + last.data.len() as u64, 30_000_007);
     assert_eq!(fake.memory().output(attempt, Stream::Stderr), b"end\n");
     agent.stop().await.unwrap();
 }
@@ -86,10 +94,10 @@ async fn a_task_that_prints_faster_than_the_link_carries_is_slowed_down_and_lose
     fake.memory().withhold = true;
 
     let attempt = fake.run(1, shell("head -c 20000000 /dev/zero | tr '\\0' x")).await;
-    let half = |memory: &mut Memory| {
-        (memory.output(attempt, Stream::Stdout).len() >= 900_000).then_some(())
+    let quarter = |memory: &mut Memory| {
+        (memory.output(attempt, Stream::Stdout).len() >= 250_000).then_some(())
     };
-    fake.until("a megabyte", half).await;
+    fake.until("a quarter of a megabyte", quarter).await;
     let beats = fake.memory().heartbeats + 3;
     fake.until("three heartbeats", |memory| (memory.heartbeats >= beats).then_some(())).await;
     let received = fake.memory().output(attempt, Stream::Stdout).len();

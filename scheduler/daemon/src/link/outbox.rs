@@ -10,6 +10,8 @@ use repower_proto::v1::order::Body;
 use repower_proto::v1::to_agent::Body as Out;
 use tokio::sync::Notify;
 
+use crate::samples;
+
 /// The most orders that wait on one link.
 const MOST: usize = 100_000;
 /// A message is closed when it has so many bytes of orders; one more may be a megabyte long.
@@ -53,6 +55,8 @@ struct Inner {
     durable: u64,
     /// Whether the agent is to be told so.
     owes_acknowledgement: bool,
+    /// Whether it is to be asked what its tasks use.
+    sample: bool,
     end: Option<v1::Dismissed>,
     closed: bool,
 }
@@ -87,6 +91,14 @@ impl Outbox {
         }
         inner.durable = inner.durable.max(through);
         inner.owes_acknowledgement = true;
+        drop(inner);
+        self.news.notify_one();
+    }
+
+    /// Asks what the tasks use, for a while.
+    pub(crate) fn sample(&self) {
+        let mut inner = self.lock();
+        inner.sample = !inner.closed;
         drop(inner);
         self.news.notify_one();
     }
@@ -139,6 +151,10 @@ impl Outbox {
         if std::mem::take(&mut inner.owes_acknowledgement) {
             let through = inner.durable;
             return Next::Message(Out::Acknowledged(v1::Acknowledged { through }));
+        }
+        if !inner.closed && std::mem::take(&mut inner.sample) {
+            let (every_ms, for_ms) = (samples::EVERY_MS, samples::FOR_MS);
+            return Next::Message(Out::SampleTasks(v1::SampleTasks { every_ms, for_ms }));
         }
         if let Some(end) = inner.end.take() {
             return Next::Message(Out::Dismissed(end));

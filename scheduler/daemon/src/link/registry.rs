@@ -80,6 +80,13 @@ impl Links {
         }
     }
 
+    /// Asks all agents what their tasks use.
+    pub(crate) fn sample(&self) {
+        for link in self.lock().links.values() {
+            link.outbox.sample();
+        }
+    }
+
     /// Ends the link of a node; its agent may come back.
     pub(crate) fn dismiss(&self, node: NodeId, reason: &str) {
         if let Some(outbox) = self.lock().take(node) {

@@ -16,8 +16,10 @@ use tokio::sync::mpsc;
 use tonic::{Status, Streaming};
 
 use super::Outbox;
+use crate::clock;
 use crate::keeper::{Hello, Mail, Reports};
 use crate::problem::Problem;
+use crate::samples::{self, Sample};
 use crate::shared::Shared;
 
 /// The version of the protocol that is spoken here.
@@ -57,6 +59,7 @@ pub(crate) async fn serve(
         () = write(&outbox, &sender) => {}
     }
     outbox.close();
+    shared.samples.forget(node);
     shared.links.ended(&outbox);
     tracing::debug!(%node, "a link has ended");
 }
@@ -135,6 +138,7 @@ impl Reader<'_> {
                 In::Hello(_) => return Err(Problem::bad_request("a second hello on one link")),
                 In::Heartbeat(_) => self.outbox.answer(),
                 In::Reports(reports) => self.reports(reports).await?,
+                In::Samples(samples) => self.samples(samples)?,
                 In::Goodbye(goodbye) => self.goodbye(goodbye.reason).await?,
             }
         }
@@ -197,6 +201,24 @@ impl Reader<'_> {
             });
         }
         chunks
+    }
+
+    /// What the processes of this node use; whatever is not on it is passed over.
+    fn samples(&self, samples: v1::Samples) -> Result<(), Problem> {
+        let node = self.outbox.node;
+        let mut told = Vec::with_capacity(samples.samples.len().min(samples::MOST));
+        for sample in samples.samples.into_iter().take(samples::MOST) {
+            let v1::Sample { attempt, cpu_us, memory_bytes, processes } = sample;
+            told.push((rank(attempt)?, Sample { cpu_us, memory_bytes, processes }));
+        }
+        let state = self.shared.published.read();
+        told.retain(|(RankId { attempt, rank }, _)| {
+            let live = state.attempts.get(&attempt.task);
+            live.is_some_and(|live| live.number == attempt.number && live.has(*rank, node))
+        });
+        drop(state);
+        self.shared.samples.take(node, told, clock::steady());
+        Ok(())
     }
 
     async fn goodbye(&self, reason: String) -> Result<(), Problem> {
@@ -308,8 +330,8 @@ fn chunk(output: v1::Output) -> Result<Chunk, ConvertError> {
         let problem = Wrong::Length { expected: CHUNK_LIMIT, got: output.data.len() };
         return Err(ConvertError::new("output.data", problem));
     }
-    let (start, bytes) = (output.offset, output.data);
-    Ok(Chunk { rank: rank(output.attempt)?, stream, start, bytes })
+    let (start, missing, bytes) = (output.offset, output.missing.min(output.offset), output.data);
+    Ok(Chunk { rank: rank(output.attempt)?, stream, start, missing, bytes })
 }
 
 #[cfg(test)]

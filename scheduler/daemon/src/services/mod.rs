@@ -14,6 +14,7 @@ mod plan;
 mod policies;
 mod reservations;
 mod resubmit;
+mod running;
 mod submit;
 mod summary;
 mod watch;

@@ -10,7 +10,7 @@ use repower_proto::v1::nodes_server::Nodes;
 use tonic::{Request, Response, Status};
 
 use super::reservations::{self, id_of};
-use super::{check_reason, summary};
+use super::{check_reason, running, summary};
 use crate::gate;
 use crate::problem::Problem;
 use crate::shared::Shared;
@@ -109,5 +109,12 @@ impl Nodes for Service {
         _: Request<v1::ListReservationsRequest>,
     ) -> Result<Response<v1::ListReservationsReply>, Status> {
         Ok(Response::new(reservations::list(&self.0)))
+    }
+
+    async fn running(
+        &self,
+        request: Request<v1::RunningRequest>,
+    ) -> Result<Response<v1::RunningReply>, Status> {
+        Ok(Response::new(running::running(&self.0, request.get_ref())?))
     }
 }

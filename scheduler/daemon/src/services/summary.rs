@@ -176,7 +176,8 @@ fn now(state: &State, attempt: &Attempt) -> TaskState {
     }
 }
 
-fn at(phase: Phase) -> TaskState {
+/// How a task whose attempt is so far is shown.
+pub(super) fn at(phase: Phase) -> TaskState {
     match phase {
         Phase::Placed | Phase::Recalled => TaskState::Placed,
         Phase::Running => TaskState::Running,

@@ -252,5 +252,6 @@ pub(crate) fn printed(attempt: v1::AttemptRef, offset: u64, data: &[u8]) -> Told
         stream: v1::Stream::Stdout.into(),
         offset,
         data: data.to_vec(),
+        ..v1::Output::default()
     })
 }

@@ -8,5 +8,6 @@ mod artefacts;
 mod durable;
 mod jobs;
 mod links;
+mod logs;
 mod pages;
 mod world;

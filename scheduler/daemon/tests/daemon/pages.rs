@@ -20,6 +20,12 @@ async fn get(world: &World, path: &str, headers: &str) -> String {
     read.await.expect("it reads").expect("TLS and HTTP")
 }
 
+/// What an operator reads of the metrics.
+pub(crate) async fn metrics(world: &World) -> String {
+    let bearer = format!("authorization: Bearer {}\r\n", world.profile().token);
+    get(world, "/metrics", &bearer).await
+}
+
 fn exchange(
     address: SocketAddr,
     authority: &str,

@@ -1,15 +1,24 @@
 //! Each byte once.
 
-use repower_model::{AttemptId, JobId, RankId, TaskId};
+use repower_model::{AttemptId, JobId, RankId, TaskId, Timestamp};
 
 use super::*;
+
+mod bound;
+mod rest;
 
 fn attempt(job: u64, index: u32, number: u32) -> RankId {
     AttemptId { task: TaskId { job: JobId(job), index }, number }.rank(0)
 }
 
 fn chunk(start: u64, bytes: &[u8]) -> Chunk {
-    Chunk { rank: attempt(1, 0, 1), stream: Stream::Stdout, start, bytes: bytes.to_vec() }
+    Chunk {
+        rank: attempt(1, 0, 1),
+        stream: Stream::Stdout,
+        start,
+        missing: 0,
+        bytes: bytes.to_vec(),
+    }
 }
 
 fn open() -> (tempfile::TempDir, Output) {
@@ -19,7 +28,21 @@ fn open() -> (tempfile::TempDir, Output) {
 }
 
 fn all(reader: &Reader) -> Vec<u8> {
-    reader.read(attempt(1, 0, 1), Stream::Stdout, 0, 1 << 20).unwrap()
+    reader.read(attempt(1, 0, 1), Stream::Stdout, 0, 1 << 20).unwrap().bytes
+}
+
+/// Keeps chunks at a time of no matter, without a bound.
+fn keep(output: &mut Output, chunks: &[Chunk]) -> Vec<Result<u64, Refused>> {
+    output.append(chunks, u64::MAX, at(0)).unwrap()
+}
+
+fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_millis(seconds * 1000)
+}
+
+fn printed_by(reader: &Reader, after: Option<RankId>, limit: usize) -> Vec<RankId> {
+    let printers = reader.printers(JobId(1), after, limit).unwrap();
+    printers.iter().map(|printer| printer.rank).collect()
 }
 
 #[test]
@@ -35,7 +58,7 @@ fn chunks_that_come_again_or_overlap_leave_each_byte_once() {
         chunk(0, b"hello world"),
     ];
 
-    let lengths = output.append(&chunks).unwrap();
+    let lengths = keep(&mut output, &chunks);
 
     assert_eq!(lengths, [5, 5, 9, 9, 11, 11, 11].map(Ok));
     assert_eq!(all(&output.reader()), b"hello world");
@@ -47,8 +70,7 @@ fn a_gap_and_a_long_chunk_are_refused_without_holding_up_the_others() {
     let other = Chunk { stream: Stream::Stderr, ..chunk(0, b"warning") };
     let long = chunk(0, &vec![0; CHUNK_LIMIT + 1]);
 
-    let results =
-        output.append(&[chunk(3, b"late"), other.clone(), long, chunk(0, b"abc")]).unwrap();
+    let results = keep(&mut output, &[chunk(3, b"late"), other.clone(), long, chunk(0, b"abc")]);
 
     assert_eq!(results[0], Err(Refused::Gap { start: 3, have: 0 }));
     assert_eq!(results[1], Ok(7));
@@ -64,7 +86,7 @@ fn reading_from_any_byte_gives_the_bytes_from_there() {
     let text: Vec<u8> = (0..100).collect();
     let mut start = 0;
     for part in text.chunks(7) {
-        output.append(&[chunk(start, part)]).unwrap();
+        keep(&mut output, &[chunk(start, part)]);
         start += part.len() as u64;
     }
     let reader = output.reader();
@@ -73,26 +95,23 @@ fn reading_from_any_byte_gives_the_bytes_from_there() {
         for max in [0, 1, 6, 7, 8, 50, 200] {
             let expected = &text[from..(from + max).min(100)];
             let read = reader.read(attempt(1, 0, 1), Stream::Stdout, from as u64, max).unwrap();
-            assert_eq!(read, expected, "{max} from {from}");
+            assert_eq!(read.bytes, expected, "{max} from {from}");
         }
     }
-    assert_eq!(reader.read(attempt(1, 0, 1), Stream::Stdout, u64::MAX, 9).unwrap(), b"");
-    assert_eq!(reader.read(attempt(1, 0, 2), Stream::Stdout, 0, 9).unwrap(), b"");
+    assert_eq!(reader.read(attempt(1, 0, 1), Stream::Stdout, u64::MAX, 9).unwrap().bytes, b"");
+    assert_eq!(reader.read(attempt(1, 0, 2), Stream::Stdout, 0, 9).unwrap().bytes, b"");
 }
 
 #[test]
 fn output_is_there_after_a_restart_and_arrives_where_it_stopped() {
     let (folder, mut output) = open();
-    output.append(&[chunk(0, b"abc")]).unwrap();
+    keep(&mut output, &[chunk(0, b"abc")]);
     drop(output);
 
     let mut output = Output::open(folder.path()).unwrap();
 
-    assert_eq!(
-        output.append(&[chunk(4, b"e")]).unwrap(),
-        [Err(Refused::Gap { start: 4, have: 3 })]
-    );
-    assert_eq!(output.append(&[chunk(2, b"cd")]).unwrap(), [Ok(4)]);
+    assert_eq!(keep(&mut output, &[chunk(4, b"e")]), [Err(Refused::Gap { start: 4, have: 3 })]);
+    assert_eq!(keep(&mut output, &[chunk(2, b"cd")]), [Ok(4)]);
     assert_eq!(all(&Reader::open(folder.path()).unwrap()), b"abcd");
 }
 
@@ -101,25 +120,13 @@ fn the_ranks_with_output_are_listed_page_by_page() {
     let (_folder, mut output) = open();
     let chunks = [(1, 0, 1), (1, 0, 2), (1, 5, 1), (2, 0, 1)]
         .map(|(job, index, number)| Chunk { rank: attempt(job, index, number), ..chunk(0, b"x") });
-    output.append(&chunks).unwrap();
+    keep(&mut output, &chunks);
     let reader = output.reader();
 
-    let first = reader.ranks_with_output(JobId(1), None, 2).unwrap();
+    let first = printed_by(&reader, None, 2);
     assert_eq!(first, [attempt(1, 0, 1), attempt(1, 0, 2)]);
-    let next = reader.ranks_with_output(JobId(1), first.last().copied(), 2).unwrap();
+    let next = printed_by(&reader, first.last().copied(), 2);
     assert_eq!(next, [attempt(1, 5, 1)]);
-}
-
-#[test]
-fn pruning_removes_the_output_of_one_job() {
-    let (_folder, mut output) = open();
-    let other = Chunk { rank: attempt(2, 0, 1), ..chunk(0, b"kept") };
-    output.append(&[chunk(0, b"removed"), other.clone()]).unwrap();
-
-    assert_eq!(output.prune(JobId(1)).unwrap(), 7);
-
-    assert_eq!(all(&output.reader()), b"");
-    assert_eq!(output.reader().length(other.rank, Stream::Stdout).unwrap(), 4);
 }
 
 #[test]
@@ -127,7 +134,7 @@ fn the_largest_chunk_is_kept_whole() {
     let (_folder, mut output) = open();
     let bytes: Vec<u8> = (0..=250).cycle().take(CHUNK_LIMIT).collect();
 
-    assert_eq!(output.append(&[chunk(0, &bytes)]).unwrap(), [Ok(CHUNK_LIMIT as u64)]);
+    assert_eq!(keep(&mut output, &[chunk(0, &bytes)]), [Ok(CHUNK_LIMIT as u64)]);
 
     assert_eq!(all(&output.reader()), bytes);
 }
@@ -137,12 +144,12 @@ fn each_rank_of_a_gang_has_its_own_streams() {
     let (_folder, mut output) = open();
     let of =
         |rank, bytes: &[u8]| Chunk { rank: attempt(1, 0, 1).attempt.rank(rank), ..chunk(0, bytes) };
-    output.append(&[of(2, b"two"), of(0, b"none"), of(2, b"two more")]).unwrap();
+    keep(&mut output, &[of(2, b"two"), of(0, b"none"), of(2, b"two more")]);
     let reader = output.reader();
 
-    let ranks = reader.ranks_with_output(JobId(1), None, 9).unwrap();
+    let ranks = printed_by(&reader, None, 9);
 
-    let read = |rank: RankId| reader.read(rank, Stream::Stdout, 0, 99).unwrap();
+    let read = |rank: RankId| reader.read(rank, Stream::Stdout, 0, 99).unwrap().bytes;
     assert_eq!(ranks, [0, 2].map(|rank| attempt(1, 0, 1).attempt.rank(rank)));
     let all: Vec<_> = ranks.into_iter().map(read).collect();
     assert_eq!(all, [b"none".to_vec(), b"two more".to_vec()]);
@@ -165,7 +172,7 @@ fn a_file_without_ranks_opens_and_what_it_has_is_of_rank_0() {
     drop(old);
 
     let mut output = Output::open(folder.path()).unwrap();
-    output.append(&[chunk(3, b" and new")]).unwrap();
+    keep(&mut output, &[chunk(3, b" and new")]);
 
     assert_eq!(all(&output.reader()), b"old and new");
     drop(output);

@@ -3,7 +3,7 @@
 use repower_model::{JobSpec, Outcome, Span, Usage};
 
 use super::{World, attempt, kill, spec, terminate};
-use crate::{Action, Input, Limits, Report, Status, Stream};
+use crate::{Action, Input, Report, Status};
 
 #[test]
 fn an_end_says_how_and_with_what_use() {
@@ -122,47 +122,4 @@ fn a_task_that_ends_in_time_leaves_no_timer() {
     world.exit(attempt(0), Status::Code(0), true);
 
     assert_eq!(world.wake_at(), None);
-}
-
-#[test]
-fn output_is_kept_up_to_its_bound_a_stream_and_counted_beyond() {
-    let mut world = World::new();
-
-    world.run(0);
-    world.print(attempt(0), &[b'x'; 700]);
-    world.print(attempt(0), &[b'y'; 700]);
-    world.tell(Input::Output { attempt: attempt(0), stream: Stream::Stderr, data: b"short" });
-    world.exit(attempt(0), Status::Code(0), true);
-
-    let (_, reports) = world.sent().unwrap();
-    let kept = |wanted| {
-        reports.iter().filter_map(move |report| match report {
-            Report::Output { stream, data, .. } if *stream == wanted => Some(data.len()),
-            Report::Output { .. }
-            | Report::Started { .. }
-            | Report::Ended { .. }
-            | Report::Kept { .. }
-            | Report::Stopping { .. } => None,
-        })
-    };
-    assert_eq!(kept(Stream::Stdout).sum::<usize>(), 1000);
-    assert_eq!(kept(Stream::Stderr).sum::<usize>(), 5);
-    let Some(Report::Ended { usage, .. }) = reports.last() else { panic!("no end") };
-    assert_eq!((usage.stdout_bytes, usage.stderr_bytes, usage.truncated), (1400, 5, true));
-}
-
-#[test]
-fn output_is_not_read_while_too_much_of_it_waits() {
-    let mut world = World::limited(spec(), Limits { bytes: 600, ..Limits::default() });
-
-    world.run(0);
-    world.print(attempt(0), &[b'x'; 500]);
-    assert!(!world.session.may_read());
-    world.start(1);
-    assert_eq!(world.launched(), []);
-    let (first, reports) = world.sent().unwrap();
-    world.tell(Input::Acknowledged(first + reports.len() as u64 - 1));
-
-    assert!(world.session.may_read());
-    assert!(world.actions().contains(&Action::ResumeReading));
 }

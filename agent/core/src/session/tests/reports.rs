@@ -60,8 +60,8 @@ fn large_output_is_cut_into_pieces() {
     let mut outbox = crate::outbox::Outbox::new();
     let data = vec![b'x'; Report::PIECE * 2 + 10];
 
-    outbox.push_output(attempt(0), crate::Stream::Stdout, 0, b"abc");
-    outbox.push_output(attempt(0), crate::Stream::Stdout, 3, &data);
+    outbox.push_output(attempt(0), crate::Stream::Stdout, (0, 0), b"abc");
+    outbox.push_output(attempt(0), crate::Stream::Stdout, (3, 0), &data);
 
     let limits = BatchLimits { bytes: usize::MAX, ..BatchLimits::default() };
     let batch = outbox.next_batch(&limits).unwrap();

@@ -1,4 +1,4 @@
-//! Pieces of output, and how much of it has been sent.
+//! Pieces of output.
 
 use repower_model::RankId;
 use repower_proto::v1;
@@ -9,40 +9,28 @@ use crate::problem::Problem;
 /// The streams that are asked for.
 pub(super) fn streams(request: &v1::LogsRequest) -> Result<Vec<Stream>, Problem> {
     if request.streams.is_empty() {
-        return Ok(vec![Stream::Stdout, Stream::Stderr]);
+        return Ok(Stream::ALL.to_vec());
     }
-    let named = request.streams().map(|stream| match stream {
+    request.streams().map(stream).collect()
+}
+
+/// A stream that somebody names.
+pub(super) fn stream(named: v1::Stream) -> Result<Stream, Problem> {
+    match named {
         v1::Stream::Stdout => Ok(Stream::Stdout),
         v1::Stream::Stderr => Ok(Stream::Stderr),
         v1::Stream::Unspecified => Err(Problem::bad_request("a stream is stdout or stderr")),
-    });
-    named.collect()
-}
-
-/// How much of each stream has been sent.
-#[derive(Debug, Default)]
-pub(super) struct Sent {
-    pub(super) stdout: u64,
-    pub(super) stderr: u64,
-}
-
-impl Sent {
-    pub(super) fn of(&mut self, stream: Stream) -> &mut u64 {
-        match stream {
-            Stream::Stdout => &mut self.stdout,
-            Stream::Stderr => &mut self.stderr,
-        }
     }
 }
 
-/// A piece on the wire; `data` is none where the stream was cut.
+/// A piece on the wire.
 pub(super) fn chunk(
     id: RankId,
     stream: Stream,
     offset: u64,
-    data: Option<Vec<u8>>,
+    missing: u64,
+    data: Vec<u8>,
 ) -> v1::LogChunk {
-    let truncated = data.is_none();
     let stream = match stream {
         Stream::Stdout => v1::Stream::Stdout,
         Stream::Stderr => v1::Stream::Stderr,
@@ -52,10 +40,22 @@ pub(super) fn chunk(
         attempt: id.attempt.number,
         stream: stream.into(),
         offset,
-        data: data.unwrap_or_default(),
-        truncated,
+        data,
+        truncated: false,
         rank: Some(id.rank),
+        missing,
+        removed: false,
     }
+}
+
+/// Says that the end of a stream, from `offset` on, is not there.
+pub(super) fn cut(id: RankId, stream: Stream, offset: u64) -> v1::LogChunk {
+    v1::LogChunk { truncated: true, ..chunk(id, stream, offset, 0, Vec::new()) }
+}
+
+/// Says that the output of a process was removed.
+pub(super) fn removed(id: RankId) -> v1::LogChunk {
+    v1::LogChunk { removed: true, ..chunk(id, Stream::Stdout, 0, 0, Vec::new()) }
 }
 
 /// Asks the file of what is printed, away from the threads that serve.
