@@ -13,6 +13,7 @@
 
 mod action;
 mod attempt;
+pub mod detect;
 mod input;
 mod limits;
 mod now;

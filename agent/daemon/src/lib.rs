@@ -36,6 +36,7 @@ mod link;
 mod options;
 mod place;
 mod sandbox;
+pub mod sense;
 mod service;
 mod signals;
 mod tasks;

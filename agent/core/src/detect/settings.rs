@@ -1,0 +1,137 @@
+//! Thresholds, in one place. The defaults are those for a class about which the policy says nothing.
+
+use std::collections::BTreeSet;
+
+use repower_model::Span;
+
+/// When samples of control registers become a verdict.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RoundingSettings {
+    /// Samples of running threads in a window.
+    pub samples: u32,
+    /// Different modes of MXCSR that make a window suspicious.
+    pub modes: u32,
+    /// Suspicious windows that make a verdict.
+    pub windows: usize,
+    /// The least time between the beginnings of two windows that count both.
+    pub apart: Span,
+    /// How long a suspicious window counts, and how long one may take to fill.
+    pub memory: Span,
+}
+
+impl Default for RoundingSettings {
+    fn default() -> Self {
+        Self {
+            samples: 16,
+            modes: 3,
+            windows: 2,
+            apart: Span::from_secs(10),
+            memory: Span::from_secs(3600),
+        }
+    }
+}
+
+/// When a connection behaves as one to a pool does: long, thin, driven by the other end, never idle.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FlowSettings {
+    /// How long it is watched for one verdict.
+    pub window: Span,
+    /// The most bytes a second in each direction.
+    pub bytes_per_second: u64,
+    /// The other end speaks unasked at least once in this time, on average.
+    pub push_every: Span,
+    /// This end speaks at least once in this time, on average.
+    pub speak_every: Span,
+    /// Nothing happens for at most this long.
+    pub idle: Span,
+    /// How often connections are looked at. What this end sent and got answered between two looks is
+    /// not a push.
+    pub look_every: Span,
+}
+
+impl Default for FlowSettings {
+    fn default() -> Self {
+        Self {
+            window: Span::from_secs(30 * 60),
+            bytes_per_second: 200,
+            push_every: Span::from_secs(2 * 60),
+            speak_every: Span::from_secs(10 * 60),
+            idle: Span::from_secs(5 * 60),
+            look_every: Span::from_secs(5),
+        }
+    }
+}
+
+/// When load is flat and for nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FlatSettings {
+    /// The length of one bucket.
+    pub bucket: Span,
+    /// Buckets in a row.
+    pub buckets: usize,
+    /// The least use of processor time, in permille of one processor.
+    pub least_permille: u64,
+    /// The most that a bucket differs from the mean, in permille.
+    pub spread_permille: u64,
+    /// The most bytes read and written in a bucket.
+    pub moved: u64,
+}
+
+impl Default for FlatSettings {
+    fn default() -> Self {
+        Self {
+            bucket: Span::from_secs(60),
+            buckets: 10,
+            least_permille: 500,
+            spread_permille: 50,
+            moved: 64 << 10,
+        }
+    }
+}
+
+/// How often a thread is stopped, and what it may cost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PaceSettings {
+    /// The least time between two stops in one task.
+    pub stop_every: Span,
+    /// The most time between two stops, after many calm windows.
+    pub calm_every: Span,
+    /// Calm windows after which the time between two stops doubles.
+    pub calm_windows: u32,
+    /// The time between two looks for a running thread, when none was running.
+    pub look_every: Span,
+    /// The time between two looks at files, mappings, images and counters.
+    pub slow_every: Span,
+    /// A stop may take one part in this many of the time until the next.
+    pub cost_divisor: u64,
+}
+
+impl Default for PaceSettings {
+    fn default() -> Self {
+        Self {
+            stop_every: Span::from_secs(1),
+            calm_every: Span::from_secs(4),
+            calm_windows: 4,
+            look_every: Span::from_millis(250),
+            slow_every: Span::from_secs(30),
+            cost_divisor: 100,
+        }
+    }
+}
+
+/// What a policy says about the detector for one class.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Settings {
+    /// Control registers.
+    pub rounding: RoundingSettings,
+    /// Connections.
+    pub flow: FlowSettings,
+    /// Load.
+    pub flat: FlatSettings,
+    /// Sampling.
+    pub pace: PaceSettings,
+    /// The class declares that it generates code at run time.
+    pub declares_jit: bool,
+    /// Digests (SHA-256) of images that must not run.
+    pub known_digests: BTreeSet<[u8; 32]>,
+}

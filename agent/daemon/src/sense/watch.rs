@@ -1,0 +1,262 @@
+//! One task under the sensors.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+use repower_agent_core::detect::{
+    Counters, Detector, Executable, ExecutableState, Flow, Outcome, Pace, Registers, Response,
+    Sample, Settings, Verdict,
+};
+use repower_agent_core::{Moment, Now};
+use repower_model::Span;
+
+use super::sensors::Sensors;
+use super::threads::{Round, Thread};
+use super::{Members, Reading, descriptors, executable, maps, sockets, usage};
+
+/// The most processes of which files, mappings and images are looked at in one look.
+const PROCESSES: usize = 64;
+
+/// Where a task may connect to.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Egress {
+    /// Anywhere.
+    #[default]
+    Any,
+    /// To these addresses and itself.
+    Only(BTreeSet<IpAddr>),
+}
+
+/// What was admitted for a task.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Admitted {
+    /// SHA-256 of what its first process runs; none if that was not looked at.
+    pub digest: Option<[u8; 32]>,
+    /// Where it may connect to.
+    pub egress: Egress,
+}
+
+/// What a look has given.
+#[derive(Debug, Clone, Default)]
+pub struct Looked {
+    /// What was seen.
+    pub samples: Vec<(Now, Sample)>,
+    /// What is new because of it.
+    pub verdicts: Vec<Verdict>,
+    /// A debugger holds a thread of the task, which was left alone.
+    pub is_debugged: bool,
+}
+
+/// One task under the sensors.
+#[derive(Debug)]
+pub struct Watch {
+    members: Members,
+    admitted: Admitted,
+    detector: Detector,
+    pace: Pace,
+    round: Round,
+    windows: u64,
+    suspicious: u64,
+    next_slow: Moment,
+    next_flow: Moment,
+    /// Where the next slow look goes on, in a task with many processes.
+    turn: usize,
+}
+
+impl Watch {
+    /// A task that is looked at from `now` on.
+    pub fn new(members: Members, admitted: Admitted, settings: Settings, now: Moment) -> Self {
+        let pace = Pace::new(settings.pace, now);
+        let detector = Detector::new(settings);
+        Self {
+            members,
+            admitted,
+            detector,
+            pace,
+            round: Round::default(),
+            windows: 0,
+            suspicious: 0,
+            next_slow: now,
+            next_flow: now,
+            turn: 0,
+        }
+    }
+
+    /// When the next look is due.
+    pub fn due(&self) -> Moment {
+        self.pace.due().min(self.next_slow).min(self.next_flow)
+    }
+
+    /// Its judge.
+    pub fn detector(&self) -> &Detector {
+        &self.detector
+    }
+
+    /// Its processes.
+    pub fn members(&self) -> &Members {
+        &self.members
+    }
+
+    /// What is to be done about it.
+    pub fn response(&self) -> Response {
+        self.detector.response()
+    }
+
+    /// Looks at whatever is due. `output` and `progress` are what the task has given so far.
+    pub fn look(
+        &mut self,
+        sensors: &mut Sensors,
+        output: u64,
+        progress: Option<u64>,
+        now: Now,
+    ) -> Looked {
+        let mut looked = Looked::default();
+        let processes = self.members.processes();
+        if self.pace.due() <= now.steady {
+            self.registers(sensors, &processes, now, &mut looked);
+        }
+        if self.next_flow <= now.steady {
+            self.next_flow = now.steady + self.detector.settings().flow.look_every;
+            self.flows(sensors, &processes, now, &mut looked);
+        }
+        if self.next_slow <= now.steady {
+            self.next_slow = now.steady + self.detector.settings().pace.slow_every;
+            self.slow(sensors, &processes, now, &mut looked);
+            let counters: Counters = usage::usage(&processes, output, progress);
+            self.take(Sample::Counters(counters), now, &mut looked);
+        }
+        looked
+    }
+
+    fn take(&mut self, sample: Sample, now: Now, looked: &mut Looked) {
+        looked.verdicts.extend(self.detector.observe(&sample, now));
+        looked.samples.push((now, sample));
+    }
+
+    /// Stops one running thread, if there is one.
+    fn registers(
+        &mut self,
+        sensors: &mut Sensors,
+        processes: &[u32],
+        now: Now,
+        looked: &mut Looked,
+    ) {
+        if !sensors.reads_registers() {
+            return self.pace.looked(Outcome::NotStopped, now.steady);
+        }
+        let late = sensors.stopper.late(|process| processes.binary_search(&process).is_ok());
+        let (process, thread, reading) = if let Some(late) = late {
+            late
+        } else {
+            let Some(Thread { process, thread }) = self.round.running(processes) else {
+                return self.pace.looked(Outcome::NothingRan, now.steady);
+            };
+            (process, thread, sensors.read(process, thread))
+        };
+        let outcome = match reading {
+            Reading::Registers { sse, x87, cost } => {
+                let sample = Sample::Registers(Registers { process, thread, sse, x87 });
+                self.take(sample, now, looked);
+                // Rounded up: a stop is never free.
+                let ms = u64::try_from(cost.as_micros().div_ceil(1000)).unwrap_or(u64::MAX);
+                Outcome::Stopped { cost: Span::from_millis(ms) }
+            }
+            Reading::Blocked => {
+                self.take(Sample::Blocked { process }, now, looked);
+                Outcome::NotStopped
+            }
+            Reading::Traced => {
+                looked.is_debugged = true;
+                Outcome::NotStopped
+            }
+            // What comes late is fetched soon.
+            Reading::Late => Outcome::NothingRan,
+            Reading::Gone | Reading::OwnChild | Reading::Denied | Reading::Unavailable(_) => {
+                Outcome::NotStopped
+            }
+        };
+        self.adapt();
+        self.pace.looked(outcome, now.steady);
+    }
+
+    /// Looks more often while something may be there, less often while nothing is.
+    fn adapt(&mut self) {
+        let coverage = self.detector.coverage();
+        if self.detector.is_restless() || coverage.suspicious > self.suspicious {
+            self.pace.hurry();
+        } else if coverage.windows > self.windows {
+            self.pace.calm();
+        }
+        self.windows = coverage.windows;
+        self.suspicious = coverage.suspicious;
+    }
+
+    fn flows(&mut self, sensors: &mut Sensors, processes: &[u32], now: Now, looked: &mut Looked) {
+        let mut seen = BTreeSet::new();
+        for process in processes.iter().take(PROCESSES) {
+            let open = descriptors::open(*process);
+            if open.has_msr {
+                self.take(Sample::Device { process: *process }, now, looked);
+            }
+            let found = match sockets::connections(*process, &open.sockets) {
+                Ok(found) => found,
+                Err(reason) => {
+                    sensors.note(reason);
+                    continue;
+                }
+            };
+            for one in found {
+                // Processes that share a connection have it once.
+                if !seen.insert(one.cookie) {
+                    continue;
+                }
+                let flow = Flow {
+                    socket: one.cookie,
+                    remote: one.remote,
+                    is_allowed: self.admitted.egress.allows(one.remote.ip()),
+                    sent: one.sent,
+                    received: one.received,
+                };
+                self.take(Sample::Flow(flow), now, looked);
+            }
+        }
+    }
+
+    fn slow(&mut self, sensors: &mut Sensors, processes: &[u32], now: Now, looked: &mut Looked) {
+        let mut budget = Sensors::budget();
+        if let Some(admitted) = self.admitted.digest {
+            let leader = self.members.leader();
+            let digest = leader.and_then(|leader| sensors.digests.of(leader));
+            if let (Some(process), true) = (leader, digest.is_some_and(|one| one != admitted)) {
+                let state = ExecutableState::Changed;
+                self.take(Sample::Executable(Executable { process, state }), now, looked);
+            }
+        }
+        let count = processes.len();
+        let first = if count > PROCESSES { self.turn % count } else { 0 };
+        self.turn = first + PROCESSES;
+        let around = processes.iter().cycle().skip(first).take(count.min(PROCESSES));
+        for process in around.copied() {
+            if let Some(state) = executable::state(process) {
+                self.take(Sample::Executable(Executable { process, state }), now, looked);
+            }
+            let mappings = maps::mappings(process);
+            if mappings.is_empty() {
+                continue;
+            }
+            self.take(maps::sample(process, &mappings), now, looked);
+            if let Some(sample) = sensors.scanner.scan(process, &mappings, &mut budget) {
+                self.take(sample, now, looked);
+            }
+        }
+    }
+}
+
+impl Egress {
+    fn allows(&self, address: IpAddr) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Only(list) => address.is_loopback() || list.contains(&address),
+        }
+    }
+}
