@@ -1,5 +1,5 @@
 # What people and CI type. Everything runs from a fresh clone with a Rust toolchain.
-.PHONY: test test-cgroup2 check docs cluster soak bench fuzz
+.PHONY: test test-cgroup2 check docs cluster soak bench fuzz detector-report
 
 CARGO ?= cargo
 
@@ -34,6 +34,11 @@ bench:
 	target/release/repower bench recover
 	target/release/repower bench idle
 	target/release/repower bench plan
+
+# Recall and false alarms of the detector, its cost, and a scan of this machine: docs/detector-report.md.
+# Half an hour; DETECTOR="--help" says what can be asked for.
+DETECTOR ?=
+detector-report: ; examples/detector/report $(DETECTOR)
 
 # Looks for inputs that break a parser, so many seconds for each. Takes a nightly compiler
 # (`rustup toolchain install nightly`) and `cargo install cargo-fuzz`.

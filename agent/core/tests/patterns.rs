@@ -86,6 +86,8 @@ fn the_scanner_does_not_find_itself() {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
     #[test]
     fn pieces_of_any_size_give_what_the_whole_gives(
         noise in proptest::collection::vec(any::<u8>(), 0..600),

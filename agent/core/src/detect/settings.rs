@@ -102,6 +102,8 @@ pub struct PaceSettings {
     pub look_every: Span,
     /// The time between two looks at files, mappings, images and counters.
     pub slow_every: Span,
+    /// The time between two looks for the processes of a task that has no control group.
+    pub family_every: Span,
     /// A stop may take one part in this many of the time until the next.
     pub cost_divisor: u64,
 }
@@ -114,6 +116,7 @@ impl Default for PaceSettings {
             calm_windows: 4,
             look_every: Span::from_millis(250),
             slow_every: Span::from_secs(30),
+            family_every: Span::from_secs(5),
             cost_divisor: 100,
         }
     }

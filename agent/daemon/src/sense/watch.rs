@@ -59,6 +59,8 @@ pub struct Watch {
     suspicious: u64,
     next_slow: Moment,
     next_flow: Moment,
+    processes: Vec<u32>,
+    next_members: Moment,
     /// Where the next slow look goes on, in a task with many processes.
     turn: usize,
 }
@@ -78,6 +80,8 @@ impl Watch {
             suspicious: 0,
             next_slow: now,
             next_flow: now,
+            processes: Vec::new(),
+            next_members: now,
             turn: 0,
         }
     }
@@ -111,7 +115,13 @@ impl Watch {
         now: Now,
     ) -> Looked {
         let mut looked = Looked::default();
-        let processes = self.members.processes();
+        // A control group names its processes in one read; a family is looked for among all of the host.
+        let is_group = matches!(self.members, Members::Group(_));
+        if is_group || self.next_members <= now.steady {
+            self.next_members = now.steady + self.detector.settings().pace.family_every;
+            self.processes = self.members.processes();
+        }
+        let processes = std::mem::take(&mut self.processes);
         if self.pace.due() <= now.steady {
             self.registers(sensors, &processes, now, &mut looked);
         }
@@ -125,6 +135,7 @@ impl Watch {
             let counters: Counters = usage::usage(&processes, output, progress);
             self.take(Sample::Counters(counters), now, &mut looked);
         }
+        self.processes = processes;
         looked
     }
 
