@@ -1,5 +1,6 @@
 //! Which threads of a task run at this moment.
 
+use std::collections::BTreeMap;
 use std::fs;
 
 use super::proc;
@@ -9,6 +10,11 @@ const LOOKS: usize = 256;
 
 /// The most threads of one task that are known at once.
 const THREADS: usize = 16 << 10;
+
+/// The processor time in nanoseconds that a thread has to use between two looks to be stopped. One that
+/// only wakes up now and then is left alone: it would soon wait in a system call, and some of those fail
+/// with `EINTR` when their thread is stopped.
+const BUSY: u64 = 1_000_000;
 
 /// A thread of a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
@@ -21,10 +27,12 @@ pub(super) struct Thread {
 #[derive(Debug, Default)]
 pub(super) struct Round {
     last: Thread,
+    /// Processor time of the threads that were looked at, at their last look.
+    used: BTreeMap<Thread, u64>,
 }
 
 impl Round {
-    /// The next thread that runs or could run.
+    /// The next thread that runs or could run, and does so for more than moments.
     pub(super) fn running(&mut self, processes: &[u32]) -> Option<Thread> {
         let mut all = Vec::new();
         for process in processes {
@@ -37,13 +45,27 @@ impl Round {
         all.sort_unstable();
         let next = all.partition_point(|thread| *thread <= self.last);
         all.rotate_left(next);
+        if self.used.len() > THREADS {
+            self.used.clear();
+        }
         for thread in all.into_iter().take(LOOKS) {
             self.last = thread;
-            if is_running(thread) {
+            if is_running(thread) && self.is_busy(thread) {
                 return Some(thread);
             }
         }
         None
+    }
+
+    /// Whether the thread has used processor time since it was last seen running. Where the scheduler
+    /// does not count, all are.
+    fn is_busy(&mut self, thread: Thread) -> bool {
+        let path = format!("/proc/{}/task/{}/schedstat", thread.process, thread.thread);
+        let text = fs::read_to_string(path).unwrap_or_default();
+        let used = text.split_ascii_whitespace().next().and_then(|word| word.parse::<u64>().ok());
+        let Some(used) = used else { return true };
+        let before = self.used.insert(thread, used).unwrap_or(0);
+        used.saturating_sub(before) >= BUSY
     }
 }
 
