@@ -96,7 +96,9 @@ fn left(next: Option<Instant>) -> Duration {
 }
 
 fn is_timeout(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut)
+    // A thread that is stopped while it reads finds its read interrupted.
+    let kinds = [io::ErrorKind::WouldBlock, io::ErrorKind::TimedOut, io::ErrorKind::Interrupted];
+    kinds.contains(&error.kind())
 }
 
 fn say(stream: &mut impl Patient, what: &str, bytes: usize) -> io::Result<()> {
