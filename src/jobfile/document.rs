@@ -76,7 +76,7 @@ impl DocumentError {
 }
 
 /// Keys that take one text or number.
-const SINGLE: [&str; 24] = [
+const SINGLE: [&str; 27] = [
     "array",
     "checkpoint-exit",
     "checkpoint-grace",
@@ -85,15 +85,18 @@ const SINGLE: [&str; 24] = [
     "cpus",
     "deadline",
     "disk",
+    "egress",
     "expect",
     "grace",
     "isa",
+    "isolation",
     "keep-outputs",
     "layout",
     "memory",
     "name",
     "nodes",
     "on-disconnect",
+    "pids",
     "priority",
     "project",
     "ranks-per-node",

@@ -14,6 +14,7 @@ use super::demand::Demand;
 use super::dependency::{After, job_only};
 use super::duration::Duration;
 use super::extra::Extra;
+use super::held::Held;
 use super::input::Input;
 use super::moment::{Moment, MomentError};
 use super::number::Cpus;
@@ -97,6 +98,9 @@ pub struct Draft {
     /// How many nodes at once, and which.
     #[command(flatten)]
     pub demand: Demand,
+    /// How far it is kept apart.
+    #[command(flatten)]
+    pub held: Held,
 
     /// File or folder that goes along, or an address that the node fetches from: data.csv,
     /// data/:training, `https://host/file#sha256=DIGEST:name`; may be repeated
@@ -113,7 +117,7 @@ pub struct Draft {
     #[arg(long, short, value_name = "NAME[=VALUE]", help_heading = "How it runs")]
     pub env: Vec<Variable>,
     /// Folder of the node to run in, or `fresh` for an empty one [default: the current folder;
-    /// with inputs or outputs, a fresh one]
+    /// with inputs, outputs or a box, a fresh one]
     #[arg(long, short, value_name = "FOLDER", help_heading = "How it runs")]
     pub workdir: Option<String>,
     /// Longest that an attempt may run: 2h, 1:30:00, 90s [default: no limit]
@@ -247,6 +251,7 @@ impl Draft {
             disk: self.disk.or(lower.disk),
             extra: joined(lower.extra, self.extra),
             demand: self.demand.over(lower.demand),
+            held: self.held.over(lower.held),
             input: joined(lower.input, self.input),
             outputs: joined(lower.outputs, self.outputs),
             keep_outputs: self.keep_outputs.or(lower.keep_outputs),
@@ -287,10 +292,11 @@ impl Draft {
         if self.demand.has_idle_layout() {
             return Err(DraftError::Layout);
         }
-        let has_files = !self.input.is_empty() || !self.outputs.is_empty();
+        // A box does not show the folder that it is submitted from.
+        let has_files = !self.input.is_empty() || !self.outputs.is_empty() || self.held.is_boxed();
         let millis =
             |moment: Option<Moment>| moment.map_or(Ok(0), |moment| moment.as_millis(&(here.now)()));
-        Ok(v1::JobSpec {
+        let mut spec = v1::JobSpec {
             name: self.name.unwrap_or(named),
             job_class: self.class.unwrap_or_default(),
             project: self.project.unwrap_or_default(),
@@ -322,7 +328,9 @@ impl Draft {
             outputs: self.outputs,
             keep_outputs: self.keep_outputs.map_or(0, |keep| keep.into_wire().into()),
             ..self.stops.into_wire()
-        })
+        };
+        self.held.write(&mut spec);
+        Ok(spec)
     }
 
     fn dependencies(&self) -> Vec<v1::Dependency> {

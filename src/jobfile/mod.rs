@@ -13,6 +13,7 @@ pub mod document;
 pub mod draft;
 pub mod duration;
 pub mod extra;
+pub mod held;
 pub mod input;
 pub mod moment;
 pub mod number;

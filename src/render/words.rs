@@ -1,8 +1,8 @@
 //! The words for states, the same in tables and in JSON.
 
 use repower_proto::v1::{
-    DependencyKind, Inventory, JobState, Keep, LabelRule, Layout, NodePhase, NodeSummary, Outcome,
-    OutcomeKind, Stream, TaskState, TokenKind,
+    DependencyKind, Egress, EgressKind, Inventory, Isolation, JobState, Keep, LabelRule, Layout,
+    NodePhase, NodeSummary, Outcome, OutcomeKind, Stream, TaskState, TokenKind,
 };
 
 use crate::jobfile::signal;
@@ -135,6 +135,26 @@ pub fn dependency_kind(kind: DependencyKind) -> &'static str {
 /// After which ends outputs are brought back.
 pub fn keep(keep: Keep) -> &'static str {
     repower_model::Keep::from(keep).as_str()
+}
+
+/// How far a task is kept apart from its node.
+pub fn isolation(level: Isolation) -> &'static str {
+    match level {
+        Isolation::Unspecified | Isolation::Bare => "bare",
+        Isolation::Boxed => "boxed",
+        Isolation::Sealed => "sealed",
+    }
+}
+
+/// What of the network a task reaches; `None` if nobody has said.
+pub fn egress(egress: Option<&Egress>) -> Option<String> {
+    let egress = egress?;
+    match egress.kind() {
+        EgressKind::Unspecified => None,
+        EgressKind::Open => Some("open".to_owned()),
+        EgressKind::None => Some("none".to_owned()),
+        EgressKind::Only => Some(egress.only.join(",")),
+    }
 }
 
 /// Returns the word for how a gang lies on its nodes.

@@ -10,6 +10,7 @@ mod load;
 mod output;
 mod plan;
 mod recover;
+mod spawn;
 mod submit;
 
 use std::path::PathBuf;
@@ -39,6 +40,8 @@ enum What {
     Idle(idle::Idle),
     /// A task that prints a gigabyte, and what others notice of it
     Output(output::Output),
+    /// Processes alone: what each feature of isolation costs, beside a bare `posix_spawn`
+    Spawn(spawn::Spawn),
     /// The engine alone: passes, submissions and answers as the queue grows
     Plan(plan::Plan),
 }
@@ -113,6 +116,7 @@ impl Bench {
             What::Recover(one) => &one.common.look,
             What::Idle(one) => &one.common.look,
             What::Output(one) => &one.common.look,
+            What::Spawn(one) => &one.common.look,
             What::Plan(one) => &one.common.look,
         }
     }
@@ -125,6 +129,7 @@ impl Bench {
             What::Recover(one) => one.run(screen).await?,
             What::Idle(one) => one.run(screen).await?,
             What::Output(one) => one.run(screen).await?,
+            What::Spawn(one) => one.run(screen)?,
             What::Plan(one) => one.run(screen)?,
         };
         report.show(screen)?;

@@ -56,7 +56,21 @@ pub(super) fn limits(spec: &JobSpec) -> String {
         more => format!("{more} retries"),
     };
     let system = retries.system.map_or_else(String::new, |system| format!(" (system {system})"));
-    format!("{limit}, priority {}, {again}{system}{}", spec.priority, checkpoint(spec))
+    let (priority, checkpoint, held) = (spec.priority, checkpoint(spec), held(spec));
+    format!("{limit}, priority {priority}, {again}{system}{checkpoint}{held}")
+}
+
+/// How far it is kept apart, if it is.
+fn held(spec: &JobSpec) -> String {
+    let level = Some(words::isolation(spec.isolation())).filter(|level| *level != "bare");
+    let egress = words::egress(spec.egress.as_ref()).filter(|egress| egress != "open");
+    let parts = [
+        level.map(str::to_owned),
+        egress.map(|egress| format!("egress {egress}")),
+        (spec.pids != 0).then(|| format!("at most {} processes", spec.pids)),
+    ];
+    let parts: Vec<String> = parts.into_iter().flatten().map(|part| format!(", {part}")).collect();
+    parts.concat()
 }
 
 fn checkpoint(spec: &JobSpec) -> String {

@@ -35,6 +35,10 @@ pub struct Spec {
     checkpoint_grace_ms: Option<u64>,
     checkpoint_exit: Option<i32>,
     on_disconnect: &'static str,
+    isolation: &'static str,
+    /// `open`, `none`, or the places.
+    egress: Option<String>,
+    pids: Option<u32>,
     inputs: Vec<Input>,
     outputs: Vec<String>,
     keep_outputs: &'static str,
@@ -112,6 +116,9 @@ impl From<&v1::JobSpec> for Spec {
                 .then_some(spec.checkpoint_grace_ms),
             checkpoint_exit: spec.checkpoint_exit,
             on_disconnect: OnDisconnect::from(spec.on_disconnect()).as_str(),
+            isolation: words::isolation(spec.isolation()),
+            egress: words::egress(spec.egress.as_ref()),
+            pids: (spec.pids != 0).then_some(spec.pids),
         }
     }
 }
