@@ -202,6 +202,11 @@ impl Cluster {
         Ok(())
     }
 
+    /// What is started from now on runs this program.
+    pub fn use_program(&mut self, program: PathBuf) {
+        self.plan.program = program;
+    }
+
     /// Kills the scheduler with SIGKILL.
     pub async fn kill_scheduler(&mut self) {
         if let Some(process) = self.scheduler.take() {
