@@ -19,7 +19,7 @@ pub(crate) struct House {
 
 /// A running agent.
 pub(crate) struct Agent {
-    stop: Option<oneshot::Sender<()>>,
+    stop: Option<oneshot::Sender<Told>>,
     run: JoinSet<Result<(), Error>>,
 }
 
@@ -64,16 +64,19 @@ impl Agent {
     pub(crate) fn start(options: Options) -> Self {
         let (stop, stopped) = oneshot::channel();
         let mut run = JoinSet::new();
-        run.spawn(repower_agent::run(options, async {
-            stopped.await.unwrap_or_default();
-            Told::Interrupt
-        }));
+        run.spawn(repower_agent::run(options, async { stopped.await.unwrap_or(Told::Interrupt) }));
         Self { stop: Some(stop), run }
     }
 
     /// Tells it to end and waits until it has.
     pub(crate) async fn stop(mut self) -> Result<(), Error> {
         drop(self.stop.take());
+        self.end().await
+    }
+
+    /// Tells it to end as a service manager does, and waits until it has.
+    pub(crate) async fn terminate(mut self) -> Result<(), Error> {
+        self.stop.take().unwrap().send(Told::Terminate).unwrap();
         self.end().await
     }
 

@@ -1,12 +1,17 @@
 //! An agent that is killed, or its executor.
 
+use std::io::{Read as _, Write as _};
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
+use repower_agent::{Error, OnTerminate};
 use repower_proto::v1::report::Body as Report;
-use repower_proto::v1::{AttemptRef, Stream};
+use repower_proto::v1::{
+    AttemptRef, FromExecutor, Greeting, OutcomeKind, Stream, Welcome, from_executor,
+};
 
-use crate::fake::Fake;
-use crate::house::{House, PROGRAM, entries, gone, runs};
+use crate::fake::{Fake, terms};
+use crate::house::{Agent, House, PROGRAM, entries, gone, now, runs};
 use crate::orders::{attempt, command, define, shell, start};
 
 /// A process that does not outlive the test, however that ends.
@@ -176,6 +181,103 @@ async fn an_executor_whose_folder_is_gone_kills_its_tasks_and_ends() {
     for pid in pids {
         gone(pid).await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_an_agent_for_the_lease_the_executor_ends_its_tasks_and_keeps_the_reports() {
+    let fake = Fake::start_with(Welcome { lease_ms: 3000, ..terms() }).await;
+    let house = House::new(&fake);
+    let mut agent = spawn(&house);
+
+    let line = "trap '' TERM; echo $$; while :; do sleep 0.1; done";
+    let attempt = fake.run(1, shell(line)).await;
+    let pids = pids(&fake, attempt, 1).await;
+    let lost = now();
+    agent.kill();
+    gone(pids[0]).await;
+    assert!(lost.elapsed() < Duration::from_secs(3), "the lease was over before the task");
+    fake.cut();
+    let next = spawn(&house);
+
+    let outcome = fake.ended(attempt).await.outcome.unwrap();
+    assert_eq!(outcome.kind(), OutcomeKind::Lost);
+    assert!(outcome.detail.contains("lease"), "{}", outcome.detail);
+    let hellos = fake.memory().hellos.clone();
+    assert_eq!(hellos[0].instance, hellos.last().unwrap().instance);
+    drop(next);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_service_manager_may_end_the_agent_and_keep_its_tasks() {
+    let fake = Fake::start().await;
+    let house = House::new(&fake);
+    let options = || repower_agent::Options { on_terminate: OnTerminate::Keep, ..house.options() };
+    let agent = Agent::start(options());
+
+    let attempt = fake.run(1, shell("echo $$; exec sleep 300")).await;
+    let pids = pids(&fake, attempt, 1).await;
+    agent.terminate().await.unwrap();
+    assert!(runs(pids[0]));
+    assert!(fake.memory().goodbyes.is_empty());
+    let hellos = fake.memory().hellos.len();
+    let agent = Agent::start(options());
+    fake.until("the next hello", |memory| (memory.hellos.len() > hellos).then_some(())).await;
+    assert_eq!(fake.memory().hellos[hellos].held, [attempt]);
+    agent.stop().await.unwrap();
+
+    assert!(!runs(pids[0]), "a person at the terminal ends all of it");
+    gone(executor(&house)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_data_folder_has_one_executor_and_nobody_starts_one_by_hand() {
+    let fake = Fake::start().await;
+    let house = House::new(&fake);
+    let agent = house.start();
+    fake.linked().await;
+    let living = executor(&house);
+    let by = |input: Stdio| {
+        let mut command = Command::new(PROGRAM);
+        command.arg("executor").arg(house.data()).stdin(input).output().unwrap()
+    };
+
+    let by_hand = by(Stdio::null());
+    let (socket, _other) = std::os::unix::net::UnixStream::pair().unwrap();
+    let second = by(std::os::fd::OwnedFd::from(socket).into());
+
+    let said = |output: &std::process::Output| String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!by_hand.status.success() && said(&by_hand).contains("by its agent only"));
+    assert!(!second.status.success() && said(&second).contains("already has an executor"));
+    assert_eq!(executor(&house), living);
+    let after = fake.run(1, command(&["true"])).await;
+    assert_eq!(fake.ended(after).await.outcome.unwrap().exit_code, 0);
+    agent.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_executor_of_another_protocol_is_left_alone_and_the_agent_says_what_to_do() {
+    let fake = Fake::start().await;
+    let house = House::new(&fake);
+    let folder = house.data().join("executor");
+    std::fs::create_dir_all(&folder).unwrap();
+    let listener = std::os::unix::net::UnixListener::bind(folder.join("socket")).unwrap();
+    let greeting = Greeting { protocol: 2, version: "9.9.9".into(), instance: vec![7; 16] };
+    let message = FromExecutor { body: Some(from_executor::Body::Greeting(greeting)) };
+    let bytes = prost::Message::encode_to_vec(&message);
+    let far = std::thread::spawn(move || {
+        let (mut socket, _) = listener.accept().unwrap();
+        socket.write_all(&u32::try_from(bytes.len()).unwrap().to_le_bytes()).unwrap();
+        socket.write_all(&bytes).unwrap();
+        let mut said = Vec::new();
+        socket.read_to_end(&mut said).unwrap();
+        said
+    });
+
+    let error = Agent::start(house.options()).end().await.unwrap_err();
+
+    assert!(matches!(error, Error::OtherProtocol { theirs: 2, ours: 1, .. }), "{error:?}");
+    assert!(error.to_string().contains("9.9.9") && error.hint().contains("--replace-executor"));
+    assert_eq!(far.join().unwrap(), b"", "it was asked for nothing");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
