@@ -30,7 +30,7 @@ fn demo(folder: &Path) -> Command {
 }
 
 #[test]
-fn the_demo_shows_all_five_chapters_and_leaves_no_process_behind() {
+fn the_demo_shows_all_six_chapters_and_leaves_no_process_behind() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("demo");
 
@@ -45,6 +45,7 @@ fn the_demo_shows_all_five_chapters_and_leaves_no_process_behind() {
         "class.undeclared",
         "run again elsewhere",
         "8 of 8 agree",
+        "found the task running: 1 attempt",
         "All of it worked",
     ] {
         assert!(told.contains(part), "{part:?} is missing in:\n{told}");

@@ -32,25 +32,29 @@ impl Idle {
         drop(client);
         let ids = cluster.scheduler().zip(cluster.agent(0));
         let (scheduler, agent) = ids.map(|(one, other)| (one.id(), other.id())).expect("both run");
-        let mut figures = [const { Vec::new() }; 4];
+        let executor = cluster.executor(0).expect("the agent has started it");
+        let node_seconds = || Ok::<_, Failure>(cpu_seconds(agent)? + cpu_seconds(executor)?);
+        let mut figures = [const { Vec::new() }; 5];
         for round in 0..self.rounds {
             screen.note(format_args!("round {}: {} s of nothing", round + 1, self.seconds));
-            let before = (cpu_seconds(scheduler)?, cpu_seconds(agent)?);
+            let before = (cpu_seconds(scheduler)?, node_seconds()?);
             let watch = Stopwatch::start();
             tokio::time::sleep(Duration::from_secs(self.seconds)).await;
             let seconds = watch.seconds();
             figures[0].push((cpu_seconds(scheduler)? - before.0) * 100.0 / seconds);
-            figures[1].push((cpu_seconds(agent)? - before.1) * 100.0 / seconds);
+            figures[1].push((node_seconds()? - before.1) * 100.0 / seconds);
             figures[2].push(resident_mib(scheduler)?);
             figures[3].push(resident_mib(agent)?);
+            figures[4].push(resident_mib(executor)?);
         }
         cluster.stop().await;
         let mut report =
             Report::new("idle", "one scheduler, one agent, after 100 tasks".to_owned());
         report.add("scheduler, of a core", "%", &figures[0]);
-        report.add("agent, of a core", "%", &figures[1]);
+        report.add("agent and executor, of a core", "%", &figures[1]);
         report.add("scheduler, resident", "MiB", &figures[2]);
         report.add("agent, resident", "MiB", &figures[3]);
+        report.add("executor, resident", "MiB", &figures[4]);
         Ok(report)
     }
 }

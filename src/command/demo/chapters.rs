@@ -1,4 +1,4 @@
-//! The five chapters of the demo.
+//! The chapters of the demo.
 
 use std::path::Path;
 use std::process::Stdio;
@@ -60,6 +60,7 @@ pub(super) async fn all(
     refuse(&client, teller).await?;
     lose(cluster, &client, job, teller).await?;
     compare(&client, job, teller).await?;
+    super::restart::survive(cluster, &client, teller).await?;
     verify(cluster, teller).await
 }
 
@@ -235,12 +236,12 @@ async fn send(client: &Client, spec: &JobSpec) -> Result<u64, tonic::Status> {
     client.jobs().submit(request).await.map(|reply| reply.into_inner().job)
 }
 
-async fn submit(client: &Client, spec: &JobSpec) -> Result<u64, Failure> {
+pub(super) async fn submit(client: &Client, spec: &JobSpec) -> Result<u64, Failure> {
     Ok(send(client, spec).await.map_err(|status| client.refused(&status))?)
 }
 
 /// Follows a job to its end, with a progress bar.
-async fn watch(client: &Client, job: u64) -> Result<JobSummary, Failure> {
+pub(super) async fn watch(client: &Client, job: u64) -> Result<JobSummary, Failure> {
     let mut progress = Progress::visible();
     let watched = client.jobs().watch(WatchRequest { jobs: vec![job] }).await;
     let mut stream = watched.map_err(|status| client.refused(&status))?.into_inner();
@@ -258,7 +259,7 @@ async fn watch(client: &Client, job: u64) -> Result<JobSummary, Failure> {
     last.ok_or_else(|| DemoError::Job { job, found }.into())
 }
 
-fn succeeded(job: &JobSummary) -> Result<(), DemoError> {
+pub(super) fn succeeded(job: &JobSummary) -> Result<(), DemoError> {
     if job.state() == JobState::Succeeded && job.succeeded == job.tasks {
         return Ok(());
     }

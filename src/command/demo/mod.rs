@@ -3,6 +3,7 @@
 
 mod chapters;
 mod examples;
+mod restart;
 mod tell;
 
 use std::path::PathBuf;
@@ -21,7 +22,7 @@ use tell::Teller;
 const AGENTS: usize = 3;
 
 /// How long a node may be silent: short, so that the demo does not take long.
-const LEASE: Duration = Duration::from_secs(2);
+const LEASE: Duration = Duration::from_secs(3);
 
 /// Options of `repower demo`.
 #[derive(Debug, clap::Args)]
@@ -121,7 +122,7 @@ impl Demo {
         let folder = folder(self.data)?;
         let watch = Stopwatch::start();
         let mut teller = Teller::new(screen);
-        teller.title("Repower: the main job, in five chapters")?;
+        teller.title("Repower: the main job, in six chapters")?;
         let program = std::env::current_exe().map_err(|source| DemoError::NoProgram { source })?;
         let plan = Plan {
             program,
