@@ -59,6 +59,15 @@ pub struct Agent {
     /// Output that may wait for the scheduler before tasks are slowed down [default: 32MiB]
     #[arg(long, value_name = "SIZE", help_heading = "What tasks may use")]
     backlog: Option<Size>,
+    /// Inputs that are kept for other jobs [default: 10GiB]
+    #[arg(long, value_name = "SIZE", help_heading = "Files of jobs")]
+    cache: Option<Size>,
+    /// Most of the network that files take each way, in bytes a second: 10M [default: all]
+    #[arg(long, value_name = "SIZE", help_heading = "Files of jobs")]
+    transfer_rate: Option<Size>,
+    /// Folder of this node from which jobs may have inputs (`file://`); may be repeated
+    #[arg(long, value_name = "FOLDER", help_heading = "Files of jobs")]
+    share: Vec<PathBuf>,
     /// What SIGTERM means for tasks that run: stop them, or keep them for the next agent [default:
     /// stop]
     #[arg(long, value_name = "WHAT", value_parser = on_terminate, help_heading = "Restarts")]
@@ -107,6 +116,7 @@ impl Explain for repower_agent::Error {
             | Self::StrangeExecutor { .. }
             | Self::ExecutorNotStarted { .. }
             | Self::ExecutorFailed { .. }
+            | Self::Cache { .. }
             | Self::System { .. } => Exit::FAILED,
         }
     }
@@ -130,6 +140,8 @@ impl Agent {
         extras.extend(self.extra.into_iter().map(|extra| (extra.name, extra.amount)));
         let mut labels = file.labels;
         labels.extend(self.label);
+        let mut shares = file.shares;
+        shares.extend(self.share);
         Ok(Options {
             data,
             join: self.join.or(file.join),
@@ -142,6 +154,12 @@ impl Agent {
             extras,
             labels,
             backlog_mib: self.backlog.map_or(file.backlog_mib, mebibytes),
+            cache_mib: self.cache.map_or(file.cache_mib, mebibytes),
+            transfer_kib_per_second: self
+                .transfer_rate
+                .map(|rate| rate.as_bytes().div_ceil(1024))
+                .or(file.transfer_kib_per_second),
+            shares,
             no_exec: self.no_exec || file.no_exec,
             on_terminate: self.on_terminate.unwrap_or(file.on_terminate),
             replace_executor: self.replace_executor,

@@ -9,7 +9,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use repower_agent::transfer::{self, Failure as Broken};
+use repower_agent::transfer::{self, Failure as Broken, Pace};
 use repower_artefacts::{Beneath, Part, check_path, hash_file};
 use repower_model::Hash;
 use repower_proto::v1::{
@@ -214,11 +214,11 @@ impl<'a> Target<'a> {
         part.check_room(self.bytes - part.written()).map_err(FetchError::from)?;
         let bar = if quiet { Bar::none() } else { Bar::download(self.place, self.bytes) };
         let mut patience = Patience::of(PATIENCE);
-        let mut service = client.artefacts();
+        let (mut service, pace) = (client.artefacts(), Pace::default());
         loop {
             let before = part.written();
             let (rest, fetched) =
-                transfer::download(&mut service, self.digest, part, |at| bar.at(at)).await;
+                transfer::download(&mut service, self.digest, part, |at| bar.at(at), &pace).await;
             part = match rest {
                 Some(part) => part,
                 None => Part::open(&path, Part::received(&path)).map_err(FetchError::from)?,

@@ -178,8 +178,14 @@ impl Cell {
     /// Starts an agent again that was killed.
     #[track_caller]
     pub(crate) fn restart_agent(&mut self, name: &str) {
+        self.restart_agent_with(name, &[]);
+    }
+
+    /// Starts an agent again that was killed, with other options.
+    #[track_caller]
+    pub(crate) fn restart_agent_with(&mut self, name: &str, options: &[&str]) {
         let join = self.cli.folder.join(format!("{name}.join"));
-        self.start_agent(name, &join, &[]);
+        self.start_agent(name, &join, options);
     }
 
     /// Kills the agent that was added last.

@@ -11,6 +11,7 @@ pub mod namespace;
 pub mod pty;
 pub mod shared;
 pub mod tmpfs;
+pub mod web;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};

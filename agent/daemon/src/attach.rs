@@ -6,6 +6,7 @@ mod start;
 use std::io;
 use std::os::unix::net::UnixStream as StdStream;
 use std::process::Child;
+use std::sync::Arc;
 use std::time::Duration;
 
 use repower_model::Resources;
@@ -18,6 +19,7 @@ use tokio::io::AsyncReadExt as _;
 use tokio::net::UnixStream;
 use tokio::time::timeout;
 
+use crate::files;
 use crate::frame::{self, Frames};
 use crate::identity::{DataFolder, Identity};
 use crate::place::{self, Place};
@@ -45,6 +47,7 @@ pub(crate) struct Attacher {
     node: String,
     capacity: Resources,
     version: String,
+    files: Arc<files::Shared>,
 }
 
 /// An executor that has greeted.
@@ -64,6 +67,7 @@ impl Attacher {
         data: &DataFolder,
         identity: &Identity,
         capacity: Resources,
+        files: files::Shared,
     ) -> Result<Self, Error> {
         let place = Place::open(data.path())
             .map_err(|source| Error::DataFolder { path: data.path().into(), source })?;
@@ -74,6 +78,7 @@ impl Attacher {
             node: identity.name.clone(),
             capacity,
             version: version::build(),
+            files: Arc::new(files),
         })
     }
 
@@ -108,7 +113,14 @@ impl Attacher {
             let version = met.greeting.version;
             tracing::info!(version, "found the executor that an earlier agent has started");
         }
-        let executor = Executor::new(met.socket, met.frames, instance, met.child, is_latest);
+        let executor = Executor::new(
+            met.socket,
+            met.frames,
+            instance,
+            met.child,
+            is_latest,
+            Arc::clone(&self.files),
+        );
         // It has just greeted. Should it be gone now, the link notices.
         let _ = executor.send(Down::Attach(attach)).await;
         Ok(executor)

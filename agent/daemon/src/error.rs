@@ -7,6 +7,13 @@ use repower_model::LabelError;
 /// Why an agent cannot start or must end.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
+    /// The cache of inputs cannot be opened.
+    #[error("the cache of inputs cannot be opened")]
+    Cache {
+        /// Why not.
+        #[source]
+        source: Box<repower_artefacts::Fault>,
+    },
     /// The join file cannot be read.
     #[error("cannot read the join file {}", path.display())]
     JoinFileUnreadable {
@@ -237,6 +244,7 @@ impl Error {
     /// What to do about it.
     pub fn hint(&self) -> &'static str {
         match self {
+            Self::Cache { source } => source.hint(),
             Self::JoinFileUnreadable { .. } => {
                 "check the path and its permissions, or make a join file with `repower token join`"
             }

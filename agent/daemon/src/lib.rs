@@ -28,6 +28,7 @@ mod enrol;
 mod environment;
 mod error;
 mod executor;
+mod files;
 mod frame;
 mod identity;
 mod inventory;

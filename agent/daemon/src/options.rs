@@ -36,6 +36,12 @@ pub struct Options {
     pub labels: BTreeMap<String, String>,
     /// Output and other reports that wait for the scheduler, in MiB; above it, tasks are slowed down.
     pub backlog_mib: u64,
+    /// Inputs of jobs that are kept for others, in MiB.
+    pub cache_mib: u64,
+    /// The most that files of jobs take of the network in each direction, in KiB a second; left out: all.
+    pub transfer_kib_per_second: Option<u64>,
+    /// Folders of this node from which jobs may have inputs by `file://`.
+    pub shares: Vec<PathBuf>,
     /// Starts no process and reports success at once: to measure everything but the processes.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub no_exec: bool,
@@ -94,6 +100,9 @@ impl Default for Options {
             extras: BTreeMap::new(),
             labels: BTreeMap::new(),
             backlog_mib: 32,
+            cache_mib: 10 << 10,
+            transfer_kib_per_second: None,
+            shares: Vec::new(),
             no_exec: false,
             on_terminate: OnTerminate::Stop,
             replace_executor: false,

@@ -11,7 +11,7 @@ use crate::attach::Attacher;
 use crate::identity::DataFolder;
 use crate::link::Link;
 use crate::options::OnTerminate;
-use crate::{Error, Options, endpoint, enrol, inventory};
+use crate::{Error, Options, endpoint, enrol, files, inventory};
 
 /// How long an agent that was told to end waits for its tasks to end and its reports to be durable.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -47,7 +47,8 @@ pub async fn run(options: Options, shutdown: impl Future<Output = Told>) -> Resu
     let scheduler = options.scheduler.clone().unwrap_or_else(|| identity.scheduler.clone());
     let certificate = Some((identity.certificate.as_str(), identity.key.as_str()));
     let endpoint = endpoint::endpoint(&scheduler, &identity.authority, certificate)?;
-    let attacher = Attacher::new(&options, &data, &identity, inventory.capacity.clone())?;
+    let files = files::Shared::new(&options, data.path(), &endpoint)?;
+    let attacher = Attacher::new(&options, &data, &identity, inventory.capacity.clone(), files)?;
     let (leave, leaving) = watch::channel(false);
     let executor = attacher.attach(None).await?;
     let mut link = Link { attacher, executor, endpoint, scheduler, identity, inventory, leaving };

@@ -12,6 +12,7 @@ mod child;
 mod door;
 mod exit;
 mod failure;
+mod files;
 mod folders;
 mod gang;
 mod launch;
@@ -29,7 +30,7 @@ mod wire;
 use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -76,6 +77,8 @@ pub(crate) struct Tasks {
     /// The build of this program.
     version: String,
     no_exec: AtomicBool,
+    /// Where the agent puts inputs.
+    cache: PathBuf,
 }
 
 impl Tasks {
@@ -111,6 +114,7 @@ impl Tasks {
             instance: Mutex::new(Instance(environment::random()?)),
             version,
             no_exec: AtomicBool::new(false),
+            cache: folder.join(crate::files::CACHE),
         }))
     }
 

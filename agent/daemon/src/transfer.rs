@@ -2,6 +2,8 @@
 //!
 //! Whoever calls decides how often a broken transfer is tried again; each try goes on where the one before broke off.
 
+mod pace;
+
 use std::fs::File;
 use std::io::{self, Read as _, Seek as _, SeekFrom};
 
@@ -13,11 +15,14 @@ use repower_proto::v1::{
     GetArtefactRequest, PutArtefactRequest, PutArtefactStart, StatArtefactsRequest,
 };
 use tokio::sync::{mpsc, watch};
+use tokio_stream::StreamExt as _;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::service::Interceptor;
 use tonic::service::interceptor::InterceptedService;
 use tonic::transport::Channel;
 use tonic::{Code, Status};
+
+pub use pace::Pace;
 
 /// Pieces that wait between the disk and the network.
 const WAITING: usize = 4;
@@ -89,6 +94,7 @@ pub async fn upload<F: Interceptor + Clone>(
     mut file: File,
     (digest, bytes): (Hash, u64),
     progress: impl Fn(u64),
+    pace: &Pace,
 ) -> Result<Sent, Failure> {
     let request = StatArtefactsRequest { digests: vec![digest.0.to_vec()] };
     let standings = service.stat(request).await?.into_inner().standings;
@@ -118,7 +124,17 @@ pub async fn upload<F: Interceptor + Clone>(
         }
         Ok(())
     });
-    let call = service.put(ReceiverStream::new(received));
+    let pace = pace.clone();
+    let messages = ReceiverStream::new(received).then(move |message: PutArtefactRequest| {
+        let pace = pace.clone();
+        async move {
+            if let Some(Body::Piece(piece)) = &message.body {
+                pace.spend(piece.len()).await;
+            }
+            message
+        }
+    });
+    let call = service.put(messages);
     let mut call = std::pin::pin!(call);
     let answer = loop {
         tokio::select! {
@@ -143,6 +159,7 @@ pub async fn download<F: Interceptor + Clone>(
     digest: Hash,
     part: Part,
     progress: impl Fn(u64),
+    pace: &Pace,
 ) -> (Option<Part>, Result<(), Failure>) {
     let offset = part.written();
     progress(offset);
@@ -157,6 +174,7 @@ pub async fn download<F: Interceptor + Clone>(
         match stream.message().await {
             Ok(Some(piece)) => {
                 at += piece.piece.len() as u64;
+                pace.spend(piece.piece.len()).await;
                 if !writer.write(piece.piece).await {
                     break Ok(());
                 }

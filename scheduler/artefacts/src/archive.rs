@@ -153,8 +153,8 @@ fn check_link(path: &str, target: &Path) -> Result<(), Problem> {
     Ok(())
 }
 
-/// Unpacks a tar below `into`, which nothing in it can leave. Files are made anew, with the bits to run them and no
-/// others; links are made last, so that nothing is written through them.
+/// Unpacks a tar below `into`, which nothing in it can leave. Files replace what is there, with the bits to run them and
+/// no others; links are made last, so that nothing is written through them.
 pub fn unpack(tar: impl Read, into: &Beneath, below: &str) -> Result<(), Problem> {
     into.make_folder(below).map_err(at("make", &into.path().join(below)))?;
     let damaged = |source| Problem::Damaged { source };
@@ -181,7 +181,7 @@ pub fn unpack(tar: impl Read, into: &Beneath, below: &str) -> Result<(), Problem
             tar::EntryType::Regular | tar::EntryType::Continuous => {
                 let runs = entry.header().mode().map_err(damaged)? & 0o100 != 0;
                 let mode = if runs { Mode::Executable } else { Mode::Plain };
-                let mut file = into.create(&place, mode).map_err(at("make", &path))?;
+                let mut file = into.replace(&place, mode).map_err(at("make", &path))?;
                 io::copy(&mut entry, &mut file).map_err(at("write", &path))?;
             }
             tar::EntryType::Symlink => {
@@ -195,6 +195,7 @@ pub fn unpack(tar: impl Read, into: &Beneath, below: &str) -> Result<(), Problem
         }
     }
     for (place, target) in links {
+        into.remove(&place).map_err(at("replace", &into.path().join(&place)))?;
         into.link(&place, &target).map_err(at("make", &into.path().join(&place)))?;
     }
     Ok(())

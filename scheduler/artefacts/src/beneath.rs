@@ -108,6 +108,12 @@ impl Beneath {
         Ok(rustix::fs::openat(&folder, name, flags, Bits::from_raw_mode(bits))?.into())
     }
 
+    /// Makes a file anew, and the folders on its way; what had that name before is gone, if it was no folder.
+    pub fn replace(&self, path: &str, mode: Mode) -> io::Result<File> {
+        self.remove(path)?;
+        self.create(path, mode)
+    }
+
     /// Makes a folder and those on its way; one that is there is fine.
     pub fn make_folder(&self, path: &str) -> io::Result<()> {
         let (folder, name) = self.way(path, Make::Folders)?;

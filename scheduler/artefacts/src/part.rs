@@ -2,9 +2,11 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use repower_model::Hash;
+use rustix::fs::OFlags;
 
 use crate::{Fault, Hasher, PIECE};
 
@@ -45,12 +47,10 @@ impl Part {
     pub fn open(path: &Path, offset: u64) -> Result<Self, Fault> {
         let fault = Fault::io("open", path);
         let mut options = OpenOptions::new();
-        let mut file = std::os::unix::fs::OpenOptionsExt::mode(
-            options.read(true).write(true).create(true),
-            0o600,
-        )
-        .open(path)
-        .map_err(&fault)?;
+        options.read(true).write(true).create(true).mode(0o600);
+        // Whoever may write in the folder must not lead the bytes elsewhere.
+        options.custom_flags(i32::try_from(OFlags::NOFOLLOW.bits()).unwrap_or(0));
+        let mut file = options.open(path).map_err(&fault)?;
         let have = file.metadata().map_err(&fault)?.len();
         if have < offset {
             return Err(Fault::Gap { offset, have });

@@ -5,6 +5,7 @@
 
 mod dispatch;
 mod figures;
+mod files;
 mod idle;
 mod load;
 mod output;
@@ -42,6 +43,8 @@ enum What {
     Output(output::Output),
     /// Processes alone: what each feature of isolation costs, beside a bare `posix_spawn`
     Spawn(spawn::Spawn),
+    /// Files into the store and out of it, beside cp and curl
+    Files(files::Files),
     /// The engine alone: passes, submissions and answers as the queue grows
     Plan(plan::Plan),
 }
@@ -76,6 +79,14 @@ pub enum BenchError {
     NotLaunched {
         /// Which.
         program: String,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A file could not be read or written.
+    #[error("cannot read or write {path}")]
+    NotWritten {
+        /// Which.
+        path: String,
         /// Why.
         source: std::io::Error,
     },
@@ -117,6 +128,7 @@ impl Bench {
             What::Idle(one) => &one.common.look,
             What::Output(one) => &one.common.look,
             What::Spawn(one) => &one.common.look,
+            What::Files(one) => &one.common.look,
             What::Plan(one) => &one.common.look,
         }
     }
@@ -130,6 +142,7 @@ impl Bench {
             What::Idle(one) => one.run(screen).await?,
             What::Output(one) => one.run(screen).await?,
             What::Spawn(one) => one.run(screen)?,
+            What::Files(one) => one.run(screen).await?,
             What::Plan(one) => one.run(screen)?,
         };
         report.show(screen)?;

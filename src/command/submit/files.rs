@@ -7,7 +7,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use repower_agent::transfer::{self, Failure as Broken};
+use repower_agent::transfer::{self, Failure as Broken, Pace};
 use repower_artefacts::{Fault, archive, hash_file};
 use repower_model::Hash;
 use repower_proto::v1;
@@ -115,14 +115,14 @@ impl Uploads {
         for (digest, Upload { file, path, bytes }) in self.0 {
             let bar = if quiet { Bar::none() } else { Bar::upload(&path, bytes) };
             let mut patience = Patience::of(PATIENCE);
-            let mut service = client.artefacts();
+            let (mut service, pace) = (client.artefacts(), Pace::default());
             loop {
                 let file = file
                     .try_clone()
                     .map_err(|source| InputError::Read { path: path.clone(), source })?;
                 let before = bar.position();
-                let sent =
-                    transfer::upload(&mut service, file, (digest, bytes), |at| bar.at(at)).await;
+                let what = (digest, bytes);
+                let sent = transfer::upload(&mut service, file, what, |at| bar.at(at), &pace).await;
                 match sent {
                     Ok(_) => break,
                     Err(Broken::Read(source)) => {

@@ -20,6 +20,7 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use super::message;
+use crate::files;
 use crate::frame::Frames;
 
 /// Messages to the executor that may wait to be written.
@@ -27,6 +28,9 @@ const QUEUE: usize = 8;
 
 /// Messages of reports that may wait to be sent on.
 const REPORTS: usize = 2;
+
+/// What it wants of files and was not looked at yet.
+const WISHES: usize = 64;
 
 /// How long an executor that was told to end may take: it kills what still runs.
 const END: Duration = Duration::from_secs(10);
@@ -55,6 +59,8 @@ pub(crate) struct Executor {
     reader: JoinSet<()>,
     /// The writer.
     _writer: JoinSet<()>,
+    /// Brings files for it.
+    _files: JoinSet<()>,
 }
 
 /// What is known of it without asking.
@@ -79,6 +85,8 @@ struct Reader {
     frames: Frames,
     holdings: mpsc::Sender<Vec<AttemptRef>>,
     successions: mpsc::Sender<Succession>,
+    /// What it wants of files.
+    wishes: mpsc::Sender<Up>,
     see: watch::Sender<Seen>,
     link: Arc<Mutex<Option<LinkUpstream>>>,
 }
@@ -90,11 +98,13 @@ impl Executor {
         instance: Instance,
         child: Option<Child>,
         is_latest: bool,
+        files: Arc<files::Shared>,
     ) -> Self {
         let (incoming, outgoing) = socket.into_split();
         let (write, to_write) = mpsc::channel(QUEUE);
         let (hold, holdings) = mpsc::channel(1);
         let (succeed, successions) = mpsc::channel(1);
+        let (wish, wishes) = mpsc::channel(WISHES);
         let (see, seen) = watch::channel(Seen::default());
         let link = Arc::new(Mutex::new(None));
         let reads = Reader {
@@ -102,6 +112,7 @@ impl Executor {
             frames,
             holdings: hold,
             successions: succeed,
+            wishes: wish,
             see: see.clone(),
             link: Arc::clone(&link),
         };
@@ -112,6 +123,9 @@ impl Executor {
             ended.send_modify(|seen| seen.gone = true);
         });
         writer.spawn(write_all(outgoing, to_write));
+        let (mut crew, answer) = (JoinSet::new(), write.clone());
+        let tell = async move |body| answer.send(message(body)).await.is_ok();
+        crew.spawn(files::serve(files, wishes, tell));
         Self {
             instance,
             is_latest,
@@ -125,6 +139,7 @@ impl Executor {
             last_link: 0,
             reader,
             _writer: writer,
+            _files: crew,
         }
     }
 
@@ -280,6 +295,9 @@ impl Reader {
             Some(Up::Standing(standing)) => self.see.send_modify(|seen| seen.standing = standing),
             Some(Up::Holding(holding)) => drop(self.holdings.send(holding.held).await),
             Some(Up::Succession(succession)) => drop(self.successions.send(succession).await),
+            Some(wish @ (Up::Stage(_) | Up::Release(_) | Up::Collect(_) | Up::Abandon(_))) => {
+                drop(self.wishes.send(wish).await);
+            }
             Some(Up::Greeting(_)) | None => {}
         }
     }

@@ -38,6 +38,8 @@ pub(super) struct Child {
     pub(super) held: Option<Prepared>,
     /// In a pid namespace: tells how the task itself ended.
     pub(super) status: Option<OwnedFd>,
+    /// Whether its folder may be wanted after its end.
+    pub(super) has_outputs: bool,
     /// Keeps the file of its script.
     pub(super) _job: Arc<Job>,
     /// Keeps the list of hosts of a gang.

@@ -54,6 +54,8 @@ pub(super) enum Failure {
         "a folder for the attempt cannot be made ({source}): make room or check the agent's data folder on this node"
     )]
     Folder { source: io::Error },
+    #[error("cannot put the input {} into the task's folder: {source}", path.display())]
+    Input { path: PathBuf, source: io::Error },
     #[error(
         "the node has no room for one more process ({source}): raise the limits of the agent, or ask for more per task"
     )]

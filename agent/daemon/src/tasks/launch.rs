@@ -13,7 +13,7 @@ use super::folders::Folder;
 use super::ownfile::OwnFile;
 use super::prepared::Prepared;
 use super::state::{self, Launch, State};
-use super::{Tasks, boxes, gang};
+use super::{Tasks, boxes, files, gang};
 use crate::sandbox::Strings;
 use crate::{clock, environment};
 
@@ -79,6 +79,9 @@ impl Tasks {
         let spec = &launch.definition.spec;
         let source = self.lock().folders.take();
         let folder = kept.insert(source.get().map_err(|source| Failure::Folder { source })?);
+        let digests = self.lock().wanted.digests(launch.definition.job);
+        let into = job.working_folder.as_deref().unwrap_or(folder.path());
+        files::place(&self.cache, &spec.inputs, &digests, into)?;
         let no_room = |errno: rustix::io::Errno| Failure::NoRoom { source: errno.into() };
         let (stdout, stdout_writer) = pipe().map_err(no_room)?;
         let (stderr, stderr_writer) = pipe().map_err(no_room)?;
@@ -106,6 +109,7 @@ impl Tasks {
             folder: kept.take(),
             held: Some(held),
             status: started.status,
+            has_outputs: !launch.definition.spec.outputs.is_empty(),
             _job: job,
             _hosts: hosts,
         })

@@ -12,7 +12,7 @@ use std::os::unix::net::UnixStream;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use repower_agent_core::{Input, Limits, Moment};
-use repower_model::Instance;
+use repower_model::{Artefact, Instance, JobId, RankId};
 use repower_proto::convert;
 use repower_proto::v1::from_executor::Body as Up;
 use repower_proto::v1::to_executor::Body as Down;
@@ -225,6 +225,24 @@ impl Tasks {
                 self.tell([Input::Leave]);
             }
             Down::End(end) => self.end(end.if_settled),
+            Down::Staged(staged) => {
+                let job = JobId(staged.job);
+                self.lock().wanted.staged(job, &staged.digests);
+                self.tell([Input::Staged(job)]);
+            }
+            Down::NotStaged(told) => {
+                let (job, detail) = (JobId(told.job), told.detail);
+                self.tell([Input::NotStaged { job, detail }]);
+            }
+            Down::Collected(collected) => {
+                let unclear = |source| Broken::Unclear { source };
+                let attempt = convert::present("attempt", collected.attempt).map_err(unclear)?;
+                let artefacts = collected.artefacts.into_iter().map(Artefact::try_from);
+                let artefacts = artefacts.collect::<Result<_, _>>().map_err(unclear)?;
+                let (attempt, missing) = (RankId::from(attempt), collected.missing);
+                self.lock().wanted.collected(attempt);
+                self.tell([Input::Collected { attempt, artefacts, missing }]);
+            }
         }
         Ok(())
     }
@@ -253,6 +271,7 @@ impl Tasks {
         self.no_exec.store(attach.no_exec, std::sync::atomic::Ordering::Release);
         self.relay.outgoing().attach(attach.watch);
         tracing::info!(version = attach.version, "an agent has attached");
+        self.lock().wanted.repeat();
         self.tell([Input::Attached { capacity, limits }]);
         Ok(())
     }
@@ -297,6 +316,12 @@ impl Tasks {
             }
             let now = clock::now().steady;
             let mut state = self.lock();
+            if outgoing.writer.is_ready()
+                && let Some(wish) = state.wanted.next_wish()
+            {
+                outgoing.tell(wish);
+                continue;
+            }
             let session = state.session();
             let standing = Standing {
                 idle: session.is_idle(),

@@ -9,6 +9,7 @@ use rustix::process::{Pid, kill_process_group};
 
 use super::Tasks;
 use super::child::Child;
+use super::files::Wanted;
 use super::folders::{Folder, Folders};
 use super::shortage::Shortage;
 use crate::sandbox::Prepared;
@@ -31,6 +32,8 @@ pub(super) struct State {
     /// What such tasks were held by.
     pub(super) freed: Vec<Prepared>,
     pub(super) shortage: Shortage,
+    /// Files of jobs that the agent is to bring.
+    pub(super) wanted: Wanted,
     pub(super) quit: bool,
     /// Kept for its memory.
     actions: Vec<Action>,
@@ -58,6 +61,7 @@ impl State {
             used: Vec::new(),
             freed: Vec::new(),
             shortage: Shortage::new(),
+            wanted: Wanted::default(),
             quit: false,
             actions: Vec::new(),
         }
@@ -97,7 +101,10 @@ impl State {
     /// The process is over and its output is at the end or closed.
     pub(super) fn remove(&mut self, serial: u64) {
         let Some(child) = self.children.remove(&serial) else { return };
-        self.used.extend(child.folder);
+        match child.folder {
+            Some(folder) if child.has_outputs => self.wanted.keep(child.attempt, folder),
+            folder => self.used.extend(folder),
+        }
         self.freed.extend(child.held);
     }
 
@@ -110,36 +117,39 @@ impl State {
     pub(super) fn handle(&mut self, input: Input<'_>, now: Now, tasks: &Tasks) {
         let mut actions = std::mem::take(&mut self.actions);
         self.session.handle(input, now, &mut actions);
-        let mut answers = Vec::new();
-        for action in actions.drain(..) {
-            answers.extend(self.perform(action, tasks));
-        }
-        for answer in answers {
-            self.session.handle(answer, now, &mut actions);
-            for action in std::mem::take(&mut actions) {
-                self.perform(action, tasks);
+        // What is answered at once may ask for more.
+        let mut next = 0;
+        while next < actions.len() {
+            if let Some(answer) = self.perform(&actions[next], tasks) {
+                self.session.handle(answer, now, &mut actions);
             }
+            next += 1;
         }
+        actions.clear();
         self.actions = actions;
     }
 
-    fn perform(&mut self, action: Action, tasks: &Tasks) -> Option<Input<'static>> {
+    fn perform(&mut self, action: &Action, tasks: &Tasks) -> Option<Input<'static>> {
         match action {
-            Action::Stage(definition) => {
-                let detail = "this agent cannot bring inputs to its node".to_owned();
-                return Some(Input::NotStaged { job: definition.job, detail });
+            // Who starts no process needs no files.
+            Action::Stage(definition) if tasks.no_exec() => {
+                return Some(Input::Staged(definition.job));
             }
-            Action::Collect { attempt, definition } => {
-                let (artefacts, missing) = (Vec::new(), definition.spec.outputs.clone());
-                return Some(Input::Collected { attempt, artefacts, missing });
+            Action::Collect { attempt, .. } if tasks.no_exec() => {
+                let (artefacts, missing) = (Vec::new(), Vec::new());
+                return Some(Input::Collected { attempt: *attempt, artefacts, missing });
             }
-            Action::Discard(_) => {}
+            Action::Stage(definition) => self.wanted.stage(Arc::clone(definition)),
+            Action::Collect { attempt, definition } => self.wanted.collect(*attempt, definition),
+            Action::Discard(attempt) => self.used.extend(self.wanted.discard(*attempt)),
             Action::Launch { attempt, definition, rendezvous } => {
+                let (attempt, definition) = (*attempt, Arc::clone(definition));
+                let rendezvous = rendezvous.clone();
                 self.launches.push_back(Launch { attempt, definition, rendezvous });
             }
-            Action::Signal { attempt, signal } => self.signal(attempt, signal),
+            Action::Signal { attempt, signal } => self.signal(*attempt, *signal),
             Action::CloseOutput { attempt } => {
-                if let Some(serial) = self.serial(attempt) {
+                if let Some(serial) = self.serial(*attempt) {
                     self.remove(serial);
                 }
             }
@@ -150,7 +160,10 @@ impl State {
                     }
                 }
             }
-            Action::ForgetJob(job) => tasks.jobs.forget(job),
+            Action::ForgetJob(job) => {
+                tasks.jobs.forget(*job);
+                self.wanted.forget(*job);
+            }
         }
         None
     }

@@ -161,6 +161,11 @@ impl Writer {
         self.socket.is_some()
     }
 
+    /// Whether there is somebody, and nothing on its way to them.
+    pub(super) fn is_ready(&self) -> bool {
+        self.is_open() && self.is_done()
+    }
+
     /// Whether all is written.
     fn is_done(&self) -> bool {
         self.written == self.buffer.len()

@@ -1,0 +1,201 @@
+//! Files of jobs: inputs to this node, outputs to the scheduler's store.
+//!
+//! The executor says what it wants, and this process, which has the network, brings it: inputs into a cache by content,
+//! from which the executor puts them into the folders of tasks, and outputs from there to the store. Whatever breaks
+//! off goes on where it was; an agent that starts anew is asked for everything once more, and finds what is there.
+
+mod cache;
+mod collect;
+mod fetch;
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use repower_artefacts::{Fault, Web};
+use repower_model::{InputFile, JobId, RankId};
+use repower_proto::convert;
+use repower_proto::v1::artefacts_client::ArtefactsClient;
+use repower_proto::v1::from_executor::Body as Wish;
+use repower_proto::v1::to_executor::Body as Answer;
+use repower_proto::v1::{
+    CollectOutputs, InputsNotStaged, InputsStaged, OutputsCollected, StageInputs,
+};
+use tokio::sync::{Semaphore, mpsc};
+use tokio::task::{AbortHandle, JoinSet};
+use tonic::Status;
+use tonic::service::interceptor::InterceptedService;
+use tonic::transport::Endpoint;
+
+use crate::transfer::{Pace, Service};
+use crate::{Error, Options};
+
+use cache::Cache;
+
+/// Where the cache is in the data folder.
+pub(crate) const CACHE: &str = "cache";
+
+/// Transfers that go on at one time in each direction; the others wait.
+const TRANSFERS: usize = 4;
+/// Bytes of a stream that may be on their way here.
+const WINDOW: u32 = 4 << 20;
+/// Answers that may wait for the executor.
+const ANSWERS: usize = 64;
+
+/// The scheduler knows an agent by its certificate: nothing is added to a call.
+type Plain = fn(tonic::Request<()>) -> Result<tonic::Request<()>, Status>;
+
+/// What all transfers share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    service: Service<Plain>,
+    web: Result<Web, Fault>,
+    cache: Cache,
+    pace: Pace,
+    /// Folders of this node from which jobs may have inputs.
+    shares: Vec<PathBuf>,
+    inward: Semaphore,
+    outward: Semaphore,
+}
+
+impl Shared {
+    /// Ways to the store of the scheduler at `endpoint` and to elsewhere, and the cache in the data folder.
+    pub(crate) fn new(options: &Options, data: &Path, endpoint: &Endpoint) -> Result<Self, Error> {
+        let cache = Cache::open(&data.join(CACHE), options.cache_mib.max(1) << 20)
+            .map_err(|source| Error::Cache { source: Box::new(source) })?;
+        let endpoint = endpoint
+            .clone()
+            .initial_stream_window_size(WINDOW)
+            .initial_connection_window_size(2 * WINDOW);
+        let plain: Plain = Ok;
+        let service = ArtefactsClient::new(InterceptedService::new(endpoint.connect_lazy(), plain));
+        Ok(Self {
+            service,
+            web: Web::new(),
+            cache,
+            pace: Pace::new(options.transfer_kib_per_second.map(|rate| rate << 10)),
+            shares: options.shares.clone(),
+            inward: Semaphore::new(TRANSFERS),
+            outward: Semaphore::new(TRANSFERS),
+        })
+    }
+}
+
+/// Does what one executor wants until there is no more, and hands the answers to `tell`.
+pub(crate) async fn serve(
+    shared: Arc<Shared>,
+    mut wishes: mpsc::Receiver<Wish>,
+    tell: impl AsyncFn(Answer) -> bool,
+) {
+    // What the executor before this one needed is of no use any more.
+    shared.cache.release_all();
+    let (answer, mut answers) = mpsc::channel(ANSWERS);
+    let mut files = Files {
+        shared,
+        stages: BTreeMap::new(),
+        collections: BTreeMap::new(),
+        crew: JoinSet::new(),
+        answer,
+    };
+    loop {
+        tokio::select! {
+            wish = wishes.recv() => match wish {
+                Some(wish) => files.take(wish),
+                None => return,
+            },
+            Some(body) = answers.recv() => if !tell(body).await { return },
+            Some(ended) = files.crew.join_next() => {
+                if ended.is_err_and(|error| error.is_panic()) {
+                    tracing::error!("a transfer has ended badly");
+                }
+            }
+        }
+    }
+}
+
+/// Files of jobs on their way.
+#[derive(Debug)]
+struct Files {
+    shared: Arc<Shared>,
+    stages: BTreeMap<JobId, AbortHandle>,
+    collections: BTreeMap<RankId, AbortHandle>,
+    crew: JoinSet<()>,
+    answer: mpsc::Sender<Answer>,
+}
+
+impl Files {
+    /// Does what the executor wants; anything else that it says is for others.
+    fn take(&mut self, wish: Wish) {
+        match wish {
+            Wish::Stage(stage) => self.stage(stage),
+            Wish::Release(release) => {
+                let job = JobId(release.job);
+                if let Some(task) = self.stages.remove(&job) {
+                    task.abort();
+                }
+                self.shared.cache.release(job);
+            }
+            Wish::Collect(collect) => self.collect(collect),
+            Wish::Abandon(abandon) => {
+                let rank = abandon.attempt.map(RankId::from);
+                if let Some(task) = rank.and_then(|rank| self.collections.remove(&rank)) {
+                    task.abort();
+                }
+            }
+            Wish::Greeting(_)
+            | Wish::Holding(_)
+            | Wish::Reports(_)
+            | Wish::Standing(_)
+            | Wish::Succession(_) => {}
+        }
+    }
+
+    fn stage(&mut self, stage: StageInputs) {
+        let job = JobId(stage.job);
+        let inputs = stage.inputs.into_iter().map(InputFile::try_from);
+        let inputs: Result<Vec<InputFile>, convert::ConvertError> = inputs.collect();
+        let (shared, answer) = (Arc::clone(&self.shared), self.answer.clone());
+        let task = self.crew.spawn(async move {
+            let staged = match inputs {
+                Ok(inputs) => fetch::stage(&shared, job, &inputs).await,
+                Err(error) => Err(error.to_string()),
+            };
+            let body = match staged {
+                Ok(digests) => {
+                    let digests = digests.iter().map(|digest| digest.0.to_vec()).collect();
+                    Answer::Staged(InputsStaged { job: job.0, digests })
+                }
+                Err(detail) => {
+                    tracing::warn!(%job, detail, "the inputs of a job cannot come");
+                    Answer::NotStaged(InputsNotStaged { job: job.0, detail })
+                }
+            };
+            // An executor that is gone needs no answer.
+            answer.send(body).await.unwrap_or_default();
+        });
+        if let Some(before) = self.stages.insert(job, task) {
+            before.abort();
+        }
+    }
+
+    fn collect(&mut self, collect: CollectOutputs) {
+        let Some(attempt) = collect.attempt else { return };
+        self.collections.retain(|_, task| !task.is_finished());
+        let folder = PathBuf::from(OsString::from_vec(collect.folder));
+        let (shared, answer) = (Arc::clone(&self.shared), self.answer.clone());
+        let task = self.crew.spawn(async move {
+            let kept = collect::collect(&shared, &folder, collect.patterns).await;
+            let body = Answer::Collected(OutputsCollected {
+                attempt: Some(attempt),
+                artefacts: kept.artefacts.iter().map(Into::into).collect(),
+                missing: kept.missing,
+            });
+            answer.send(body).await.unwrap_or_default();
+        });
+        if let Some(before) = self.collections.insert(RankId::from(attempt), task) {
+            before.abort();
+        }
+    }
+}
