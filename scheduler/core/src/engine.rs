@@ -8,7 +8,7 @@ use crate::effect::{Answer, Turn};
 use crate::fact::Entry;
 use crate::input::Input;
 use crate::life::wall::Wall;
-use crate::plan::{Memory, Pass, RECALL_AFTER};
+use crate::plan::{Memory, Pass, RECALL_AFTER, next_respite};
 use crate::refusal::Refusal;
 use crate::state::State;
 
@@ -70,7 +70,8 @@ impl Engine {
         let time = self.state.now.max(now);
         let recall = waiting.then(|| time + RECALL_AFTER.max(Span::from_millis(1)));
         let reserved = self.state.reservations.next_end();
-        let next = [sleeper, resting, recall, reserved].into_iter().flatten().min()?;
+        let respite = next_respite(&self.state);
+        let next = [sleeper, resting, recall, reserved, respite].into_iter().flatten().min()?;
         Some(Wall::when(next, self.state.now, now))
     }
 }

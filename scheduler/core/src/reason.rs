@@ -88,6 +88,11 @@ pub enum Reason {
         /// How many could.
         nodes: usize,
     },
+    /// Nodes have room, but short tasks that were sent there ahead wait for more of it.
+    Runway {
+        /// How many have room.
+        nodes: usize,
+    },
     /// The ranks of a gang start together, and not enough nodes have room for theirs.
     Gang {
         /// How many nodes it takes, or ranks where any nodes will do.
@@ -120,6 +125,11 @@ pub enum Reason {
         node: String,
         /// When; `None`: nobody knows.
         at: Option<Timestamp>,
+    },
+    /// It leaves a place or its project's quota to more urgent work, for which others are stopping.
+    MakingRoom {
+        /// Where.
+        node: String,
     },
     /// Others go first, and what is free is kept for them.
     Behind {
@@ -173,9 +183,11 @@ impl Reason {
             Self::Reserved { .. } => "nodes.reserved",
             Self::Busy { .. } => "resources.busy",
             Self::Occupied { .. } => "nodes.occupied",
+            Self::Runway { .. } => "nodes.runway",
             Self::Gang { .. } => "gang.waiting",
             Self::Quota { .. } => "project.quota",
             Self::WouldDelay { .. } => "backfill.would-delay",
+            Self::MakingRoom { .. } => "preemption.making-room",
             Self::Behind { .. } => "queue.behind",
             Self::Next => "queue.next",
             Self::OnNode { .. } => "task.on-node",
@@ -245,6 +257,8 @@ impl Reason {
             Self::StartAfter { .. }
             | Self::RetryAfter { .. }
             | Self::WouldDelay { .. }
+            | Self::Runway { .. }
+            | Self::MakingRoom { .. }
             | Self::Behind { .. }
             | Self::Next
             | Self::OnNode { .. }
@@ -255,6 +269,7 @@ impl Reason {
 }
 
 impl fmt::Display for Reason {
+    #[expect(clippy::too_many_lines, reason = "one sentence a reason")]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Review { class, .. } => {
@@ -330,6 +345,17 @@ impl fmt::Display for Reason {
                 f,
                 "what is free on {node} is kept for job {job}, which has waited for long and could \
                  go nowhere else sooner"
+            ),
+            Self::Runway { nodes: 1 } => f.write_str(
+                "1 node has room, but short tasks that were sent there ahead wait for more of it",
+            ),
+            Self::Runway { nodes } => write!(
+                f,
+                "{nodes} nodes have room, but short tasks that were sent there ahead wait for more of it"
+            ),
+            Self::MakingRoom { node } => write!(
+                f,
+                "it leaves its place to more urgent work, for which others are stopping on {node}"
             ),
             Self::Behind { tasks } => {
                 let (go, them) =

@@ -192,3 +192,22 @@ fn a_wall_clock_that_is_stepped_back_holds_nothing_up() {
     assert_eq!(wake, Some(world.now));
     assert_eq!(later, [(attempt(id, 0, 2), NodeId(1))]);
 }
+
+#[test]
+fn a_task_that_fits_only_where_short_ones_wait_is_told_so() {
+    let mut world = World::with_nodes(&[3]);
+    let short = world.submit(JobSpec { resources: cpus(2), ..array(4) });
+    world.schedule();
+    world.end_on(NodeId(1), attempt(short, 0, 1), exited(0), 1_000);
+    world.schedule();
+    assert!(!world.engine.state().nodes[&NodeId(1)].runway.is_empty());
+
+    let small = world.submit(job());
+    let placed = world.schedule();
+    let why = plan::why(world.engine.state(), small, None, world.now).expect("it waits");
+
+    assert_eq!(placed, []);
+    assert_eq!(why.reason.code(), "nodes.runway", "the next pass does not place it either");
+    let last = why.funnel.last().expect("it has steps");
+    assert_eq!((last.code, last.nodes_left), ("nodes.no-runway", 0));
+}

@@ -8,8 +8,11 @@ use repower_core::fact::Fact;
 use repower_core::input::{Input, Report};
 use repower_core::plan::why;
 use repower_core::policy::DEFAULT;
-use repower_model::{AttemptId, Gang, JobSpec, Layout, Outcome, Span, StopReason, TaskId, Usage};
-use world::{World, array, cpus, job};
+use repower_model::{
+    AttemptId, Constraints, Gang, JobId, JobSpec, Layout, NodeId, Outcome, Span, StopReason,
+    TaskId, Usage,
+};
+use world::{World, array, attempt, cpus, exited, job};
 
 /// Jobs of priority 100 and more may stop tasks of jobs below 0.
 fn world(sizes: &[u64]) -> World {
@@ -89,17 +92,17 @@ fn what_is_stopped_goes_back_to_pending_and_counts_against_nothing() {
 #[test]
 fn nothing_less_urgent_takes_the_room_that_is_being_made() {
     let mut world = world(&[4]);
-    world.submit(of(-5, 3));
+    world.submit(JobSpec { grace: Span::from_secs(100), ..of(-5, 3) });
     world.schedule();
     world.submit(of(100, 4));
     assert_eq!(stopped(&mut world).len(), 1);
 
-    let small = world.submit(of(0, 1));
+    let small = world.submit(JobSpec { time_limit: Some(Span::from_secs(5)), ..of(0, 1) });
     world.schedule();
 
     assert!(world.engine.state().attempts.keys().all(|task| task.job != small));
     let reason = why(world.engine.state(), small, None, world.now).expect("it waits").reason;
-    assert_ne!(reason.code(), "task.on-node");
+    assert_eq!(reason.code(), "preemption.making-room");
 }
 
 #[test]
@@ -222,4 +225,187 @@ fn a_gang_has_room_made_on_all_of_its_nodes_or_on_none() {
         let attempts = &world.engine.state().attempts;
         assert!(attempts.keys().any(|task| task.job == two), "{layout:?}: {attempts:?}");
     }
+}
+
+#[test]
+fn what_is_less_urgent_does_not_start_only_to_be_stopped() {
+    let mut world = world(&[4]);
+    let old = world.submit(of(-5, 2));
+    world.schedule();
+    world.submit(of(100, 4));
+    let young = world.submit(of(-5, 2));
+
+    let stops = stopped(&mut world);
+
+    assert_eq!(stops, [TaskId { job: old, index: 0 }]);
+    let state = world.engine.state();
+    assert!(!state.attempts.keys().any(|task| task.job == young), "its room is being made");
+}
+
+#[test]
+fn nothing_goes_around_a_gang_to_nodes_that_it_needs_once_others_have_stopped() {
+    let mut world = world(&[2, 2]);
+    let limit = |secs| Some(Span::from_secs(secs));
+    world.submit(JobSpec { time_limit: limit(1000), ..of(-5, 2) });
+    world.schedule();
+    let gang = Some(Gang { nodes: 2, ranks_per_node: 2, layout: Layout::Spread });
+    let urgent = world.submit(JobSpec { gang, time_limit: limit(1000), ..of(100, 1) });
+    world.submit(JobSpec { time_limit: limit(500), ..of(-5, 2) });
+
+    let first = stopped(&mut world);
+    let around = world.engine.state().attempts.len() - first.len();
+    ends(&mut world, first[0]);
+    world.schedule();
+
+    assert_eq!((first.len(), around), (1, 0), "500 s end before 1000 s, but not before the grace");
+    assert!(world.engine.state().attempts.keys().all(|task| task.job == urgent));
+}
+
+#[test]
+fn nothing_stops_for_a_gang_that_would_have_to_lie_on_nodes_too_small_for_its_share() {
+    let mut world = world(&[4, 4, 2]);
+    let limit = Some(Span::from_secs(1000));
+    let kept = world.submit(JobSpec { time_limit: limit, ..of(0, 4) });
+    world.schedule();
+    world.submit(JobSpec { time_limit: limit, ..of(-5, 4) });
+    assert_eq!(world.schedule().len(), 1);
+    let gang = Some(Gang { nodes: 2, ranks_per_node: 2, layout: Layout::Spread });
+    let constraints = Constraints { exclusive: true, ..Constraints::default() };
+
+    world.submit(JobSpec { gang, constraints, ..of(100, 2) });
+    let stops = stopped(&mut world);
+
+    assert_eq!(stops, [], "it waits for {kept}");
+}
+
+#[test]
+fn nothing_stops_whose_quota_would_go_to_a_job_that_goes_first() {
+    let mut world = World::with_nodes(&[2]);
+    let text = format!(
+        "{DEFAULT}\n[scheduling]\npreempt-from = 100\npreempt-below = 0\n[project.c]\nquota-cpus = 2\n"
+    );
+    world.turn(&Input::Adopt { text }).unwrap();
+    let limit = Some(Span::from_secs(1000));
+    let of_c = |priority| JobSpec { project: "c".into(), time_limit: limit, ..of(priority, 2) };
+    let low = world.submit(of_c(-5));
+    world.schedule();
+    let deadline = Some(world.now + Span::from_secs(1));
+    let guarded = world.submit(JobSpec { deadline, ..of_c(0) });
+    world.submit(of(100, 2));
+
+    let in_vain = stopped(&mut world);
+    let (by, reason) = ("ada".to_owned(), String::new());
+    world.turn(&Input::Cancel { job: guarded, tasks: None, by, reason }).unwrap();
+    let for_it = stopped(&mut world);
+
+    assert_eq!(in_vain, [], "{guarded} would have the quota and the place");
+    assert_eq!(for_it, [TaskId { job: low, index: 0 }]);
+}
+
+/// One cpu of two is held for good, and a task of priority -5 is in its second attempt on the other,
+/// placed while an urgent job waited for both. Returns the low and the urgent job.
+fn stopped_once(world: &mut World) -> (TaskId, JobId) {
+    let firm = world.submit(of(0, 1));
+    world.schedule();
+    let low = world.submit(of(-5, 1));
+    world.schedule();
+    let small = world.submit(of(100, 1));
+    let low = TaskId { job: low, index: 0 };
+    assert_eq!(stopped(world), [low]);
+    ends(world, low);
+    world.schedule();
+    let urgent = world.submit(of(100, 2));
+    world.end(attempt(small, 0, 1), exited(0));
+    assert_eq!(world.schedule(), [(AttemptId { task: low, number: 2 }, NodeId(1))]);
+    world.end(attempt(firm, 0, 1), exited(0));
+    (low, urgent)
+}
+
+#[test]
+fn what_was_stopped_and_starts_again_has_a_respite_from_jobs_that_waited_meanwhile() {
+    let mut world = world(&[2]);
+    let (low, urgent) = stopped_once(&mut world);
+    let placed = world.engine.state().attempts[&low].placed;
+
+    let at_once = stopped(&mut world);
+    let wake = world.engine.next_wake(world.now);
+    world.now = placed + Span::from_secs(600);
+    let then = stopped(&mut world);
+    ends(&mut world, low);
+    world.schedule();
+
+    assert_eq!((at_once, wake), (Vec::new(), Some(placed + Span::from_secs(600))));
+    assert_eq!(then, [low]);
+    assert!(world.engine.state().attempts.keys().all(|task| task.job == urgent));
+}
+
+#[test]
+fn a_job_that_comes_after_its_start_may_stop_it_at_once() {
+    let mut world = world(&[2]);
+    let (low, waited) = stopped_once(&mut world);
+
+    world.wait(1);
+    let first = world.submit(of(101, 2));
+    let stops = stopped(&mut world);
+    ends(&mut world, low);
+    world.schedule();
+
+    assert_eq!(stops, [low]);
+    let mut on_nodes = world.engine.state().attempts.keys();
+    assert!(on_nodes.all(|task| task.job == first), "it goes before {waited}");
+}
+
+#[test]
+fn a_task_is_not_stopped_for_ever_because_its_project_goes_first_without_it() {
+    let mut world = world(&[4, 2]);
+    let limited = |project: &str, secs, spec| JobSpec {
+        project: project.into(),
+        time_limit: Some(Span::from_secs(secs)),
+        ..spec
+    };
+    world.submit(JobSpec { project: "a".into(), ..of(0, 2) });
+    world.schedule();
+    world.submit(limited("x", 1000, of(0, 1)));
+    world.schedule();
+    let low = world.submit(limited("b", 500, of(-5, 3)));
+    world.schedule();
+    // Without what it holds, project b goes before a: its job has all of node 1 kept, from 1000 s on.
+    world.submit(limited("b", 1000, of(100, 4)));
+    let other = world.submit(limited("a", 3000, of(100, 1)));
+
+    let mut stops = 0;
+    for _ in 0..12 {
+        for task in stopped(&mut world) {
+            assert_eq!(task.job, low);
+            ends(&mut world, task);
+            stops += 1;
+        }
+    }
+
+    assert_eq!(stops, 1, "for {other}, which does not get its place");
+    assert!(world.engine.state().attempts.keys().any(|task| task.job == low));
+}
+
+#[test]
+fn nothing_behind_takes_the_quota_of_what_others_stop_for() {
+    let mut world = World::with_nodes(&[4, 2]);
+    let text = format!(
+        "{DEFAULT}\n[scheduling]\npolicy = \"easy\"\npreempt-from = 100\npreempt-below = 0\n[project.c]\nquota-cpus = 4\n"
+    );
+    world.turn(&Input::Adopt { text }).unwrap();
+    let of_c = |priority, size| JobSpec { project: "c".into(), ..of(priority, size) };
+    let low = world.submit(of(-5, 4));
+    world.schedule();
+
+    let urgent = world.submit(of_c(100, 4));
+    let stops = stopped(&mut world);
+    let other = world.submit(of_c(100, 1));
+    assert_eq!(world.schedule(), []);
+    let reason = why(world.engine.state(), other, None, world.now).expect("it waits").reason;
+    ends(&mut world, stops[0]);
+    let placed = world.schedule();
+
+    assert_eq!(stops, [TaskId { job: low, index: 0 }]);
+    assert_eq!(reason.code(), "preemption.making-room", "and not on the other node either");
+    assert_eq!(placed, [(attempt(urgent, 0, 1), NodeId(1))]);
 }

@@ -6,6 +6,7 @@
 //!
 //! Not here: what the policy lets run at all (`policy`), and when windows of power open.
 
+mod clearing;
 mod discipline;
 pub mod filter;
 pub mod gang;
@@ -16,6 +17,7 @@ mod preempt;
 mod profile;
 mod quota;
 mod recall;
+mod respite;
 mod room;
 mod room_of_gang;
 mod start;
@@ -31,6 +33,7 @@ pub use profile::{Profile, Step};
 pub use why::{Ahead, Basis, Explanation, Forecast, FunnelStep, Short, Sooner, why};
 
 pub(crate) use pass::Pass;
+pub(crate) use respite::next_end as next_respite;
 pub(crate) use room::Room;
 pub(crate) use start::Memory;
 

@@ -12,11 +12,11 @@ use repower_model::{
 };
 
 use super::room::{Room, held, whole};
-use super::{avoided, quota};
+use super::{avoided, quota, respite};
 use crate::fact::Fact;
-use crate::life::attempt::{self, Event, Phase};
+use crate::life::attempt::{self, Event};
 use crate::policy::Preemption;
-use crate::state::{Attempt, Job, Node, Shape, State};
+use crate::state::{Job, Node, Shape, State};
 
 /// For how many tasks a pass makes room at most.
 const MOST: usize = 1024;
@@ -24,17 +24,8 @@ const MOST: usize = 1024;
 /// What places a plain task as if it were a gang.
 const ALONE: Gang = Gang { nodes: 1, ranks_per_node: 1, layout: Layout::Spread };
 
-/// Nodes on which room is being made: what is less urgent must not take it meanwhile.
-pub(super) fn being_cleared(state: &State) -> Vec<NodeId> {
-    let stopping = state.attempts.values().filter(|one| one.phase == Phase::Preempting);
-    let mut nodes: Vec<NodeId> = stopping.flat_map(Attempt::nodes).collect();
-    nodes.sort_unstable();
-    nodes.dedup();
-    nodes
-}
-
 /// What must stop so that the urgent tasks that wait can start, in the order in which it stops.
-/// Asked when all that fits has been started.
+/// Asked when all of them have been tried, and before anything less urgent is.
 ///
 /// Nothing stops for a task that could not take the room then: not on a node that the pass keeps for
 /// a job that goes before it; not for a gang for which the pass keeps no place, since what gets free
@@ -192,7 +183,8 @@ impl<'a> Making<'a> {
 
     /// A node that has room for so many processes without stopping anything.
     fn spared(&self, node: &Node, shape: &Shape, processes: u32) -> Option<Site> {
-        let room = self.spare_of(node).holds(&whole(node, shape, 0, processes));
+        let room = could_hold(node, shape, processes)
+            && self.spare_of(node).holds(&whole(node, shape, 0, processes));
         let cost = (i32::MIN, 0);
         room.then(|| Site { node: node.id, processes, tasks: Vec::new(), cost })
     }
@@ -208,7 +200,7 @@ impl<'a> Making<'a> {
     }
 
     /// The tasks of a node that may be stopped for a job, the least urgent and youngest first. None
-    /// that would go before it again by its deadline.
+    /// that would go before it again by its deadline, and none that has its respite.
     fn below(&self, node: &Node, job: &Job) -> Vec<TaskId> {
         let state = self.state;
         let most = self.rule.below.min(job.spec.priority);
@@ -228,6 +220,7 @@ impl<'a> Making<'a> {
                 // What is kept on a lost node does not end because somebody here wants it to.
                 && state.attempts[task].out_of_touch(state).is_none()
                 && !self.stopped.contains(task)
+                && !respite::holds(&state.attempts[task], job, state.now)
         };
         let mut below: Vec<TaskId> = node.holding.iter().filter(may).copied().collect();
         below.sort_unstable_by_key(|task| {
@@ -240,6 +233,9 @@ impl<'a> Making<'a> {
     fn site(&self, node: &Node, shape: &Shape, job: &Job, processes: u32) -> Option<Site> {
         if let Some(site) = self.spared(node, shape, processes) {
             return Some(site);
+        }
+        if !could_hold(node, shape, processes) {
+            return None;
         }
         let need = whole(node, shape, 0, processes);
         let mut spare = self.spare_of(node);
@@ -329,6 +325,11 @@ impl<'a> Making<'a> {
             self.spare.insert(node, free.less(&need));
         }
     }
+}
+
+/// Whether so many processes fit on a node that is empty, also where they would have all of it.
+fn could_hold(node: &Node, shape: &Shape, processes: u32) -> bool {
+    node.capacity().holds(&shape.resources.times(processes.into()))
 }
 
 /// How many ranks of a gang go to a node with this much free, at most so many.

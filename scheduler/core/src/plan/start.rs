@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use repower_model::{AttemptId, JobId, NodeId};
 
+use super::clearing::Clearing;
 use super::room::{Place, Room};
 use super::{avoided, pace, quota};
 use crate::fact::Fact;
@@ -44,23 +45,23 @@ pub(super) enum Verdict {
 pub(super) struct Starter<'a> {
     pub(super) memory: &'a mut Memory,
     pub(super) room: Room,
-    /// Nodes on which room is being made for jobs of some priority and higher.
-    cleared: Vec<NodeId>,
-    cleared_from: Option<i32>,
+    /// Room that is being made for what is urgent.
+    clearing: Clearing,
     /// Jobs that were passed by: their next task cannot go anywhere now.
     skipped: BTreeSet<JobId>,
 }
 
 impl<'a> Starter<'a> {
     pub(super) fn new(memory: &'a mut Memory) -> Self {
-        let (cleared, cleared_from) = (Vec::new(), None);
-        Self { memory, room: Room::default(), cleared, cleared_from, skipped: BTreeSet::new() }
+        let (room, clearing) = (Room::default(), Clearing::default());
+        Self { memory, room, clearing, skipped: BTreeSet::new() }
     }
 
-    /// Keeps nodes on which room is being made for jobs of a priority and higher.
-    pub(super) fn clear(&mut self, nodes: Vec<NodeId>, from: i32) {
-        self.cleared_from = Some(from).filter(|_| !nodes.is_empty());
-        self.cleared = nodes;
+    /// Begins again: nothing is reserved, and nobody has been passed by.
+    pub(super) fn begin(&mut self, state: &State) {
+        self.room = Room::default();
+        self.clearing = Clearing::of(state);
+        self.skipped.clear();
     }
 
     /// Tries a task of the job that goes first in a shape, or of one behind it where those before
@@ -93,13 +94,10 @@ impl<'a> Starter<'a> {
         let Some(at) = job.next_place(state.now) else {
             return Verdict::Barred;
         };
-        if quota::passed(state, shape, None).is_some() {
+        if quota::passed(state, shape, self.clearing.leaves(state, job)).is_some() {
             return Verdict::Barred;
         }
-        let mut avoid = avoided(state, job, at).to_vec();
-        if self.cleared_from.is_some_and(|from| job.spec.priority < from) {
-            avoid.extend(&self.cleared);
-        }
+        let avoid = [avoided(state, job, at), self.clearing.bars(job)].concat();
         let avoid = avoid.as_slice();
         let attempt = AttemptId { task: job.task(at), number: job.next_number(at) };
         let placed = |place: Place, runway| Fact::AttemptPlaced {

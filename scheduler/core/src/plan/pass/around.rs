@@ -70,6 +70,9 @@ impl Pass<'_> {
                 return (None, Stage::Recall);
             };
             let project = project.clone();
+            if let Some(stage) = self.stops(state, Some((follower.guard, follower.priority))) {
+                return (None, stage);
+            }
             let lane = lanes.get_mut(&project).expect("it has just been found");
             lane.remove(&follower);
             let line = state.queue.line(follower.shape);

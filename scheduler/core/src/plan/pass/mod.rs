@@ -5,6 +5,7 @@ mod around;
 mod keep;
 mod sort;
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::vec::IntoIter;
 
@@ -13,7 +14,7 @@ use repower_model::JobId;
 use self::around::Follower;
 use self::sort::{Ready, by_score, by_turn, in_order};
 use super::Discipline;
-use super::preempt::{Claim, being_cleared, preempt};
+use super::preempt::{Claim, preempt};
 use super::recall::recall;
 use super::room::Room;
 use super::start::{Memory, Starter, Verdict};
@@ -50,6 +51,8 @@ pub(crate) struct Pass<'a> {
     claims: Vec<Claim>,
     tries: usize,
     recalled: usize,
+    /// Whether the urgent have been tried, and what must stop for them has been.
+    urgent_done: bool,
 }
 
 /// How far a pass is.
@@ -66,7 +69,7 @@ enum Stage {
     Everyone(IntoIter<Ready>),
     /// Goes through shapes that may go around what is reserved, by project.
     Around(BTreeMap<String, BTreeSet<Follower>>),
-    /// Stops what is less urgent than what waits.
+    /// Stops what is less urgent than what waits, and then begins again.
     Preempt(VecDeque<Fact>),
     /// Takes back.
     Recall,
@@ -78,16 +81,33 @@ impl<'a> Pass<'a> {
     pub(crate) fn new(state: &State, memory: &'a mut Memory) -> Self {
         memory.tidy(state);
         let scheduling = state.scheduling();
-        let mut starter = Starter::new(memory);
-        if let Some(rule) = scheduling.preemption {
-            starter.clear(being_cleared(state), rule.from);
-        }
-        let stage = match scheduling.discipline {
+        let mut pass = Self {
+            starter: Starter::new(memory),
+            urgent_done: scheduling.preemption.is_none(),
+            scheduling,
+            stage: Stage::Over,
+            reserved: 0,
+            keeps: Vec::new(),
+            claims: Vec::new(),
+            tries: 0,
+            recalled: 0,
+        };
+        pass.begin(state);
+        pass
+    }
+
+    /// Begins, or begins again with nothing kept.
+    fn begin(&mut self, state: &State) {
+        self.starter.begin(state);
+        (self.reserved, self.tries) = (0, 0);
+        self.keeps.clear();
+        self.claims.clear();
+        self.stage = match self.scheduling.discipline {
             Discipline::Wfp3 | Discipline::Unicef => {
-                Stage::Sorted(by_score(state, scheduling.discipline).into_iter())
+                Stage::Sorted(by_score(state, self.scheduling.discipline).into_iter())
             }
             Discipline::Conservative => {
-                starter.room.look_at_all(state);
+                self.starter.room.look_at_all(state);
                 Stage::Everyone(by_turn(state).into_iter())
             }
             Discipline::Fcfs
@@ -98,24 +118,12 @@ impl<'a> Pass<'a> {
             | Discipline::F4
             | Discipline::Easy
             | Discipline::EasySjf => Stage::InTurn(BTreeMap::new()),
-            Discipline::Repower => Stage::Opening(Vec::new()),
+            Discipline::Repower => {
+                let first = self.first(state, &BTreeMap::new()).map(|(_, turn, _)| turn.job);
+                let oldest = state.queue.oldest().filter(|oldest| Some(*oldest) != first);
+                Stage::Opening(oldest.into_iter().chain(first).collect())
+            }
         };
-        let mut pass = Self {
-            starter,
-            scheduling,
-            stage,
-            reserved: 0,
-            keeps: Vec::new(),
-            claims: Vec::new(),
-            tries: 0,
-            recalled: 0,
-        };
-        if let Stage::Opening(_) = pass.stage {
-            let first = pass.first(state, &BTreeMap::new()).map(|(_, turn, _)| turn.job);
-            let oldest = state.queue.oldest().filter(|oldest| Some(*oldest) != first);
-            pass.stage = Stage::Opening(oldest.into_iter().chain(first).collect());
-        }
-        pass
     }
 
     /// The next fact of the pass; `None` when it is over.
@@ -140,22 +148,38 @@ impl<'a> Pass<'a> {
             Stage::Recall => {
                 let fact = recall(state, &self.starter.room, self.recalled);
                 self.recalled += 1;
-                let stage = match (&fact, self.scheduling.preemption) {
-                    (Some(_), _) => Stage::Recall,
-                    (None, Some(rule)) => Stage::Preempt(preempt(state, rule, &self.claims)),
-                    (None, None) => Stage::Over,
-                };
-                (fact, stage)
+                let next = if fact.is_some() { Stage::Recall } else { Stage::Over };
+                let stage = if fact.is_none() { self.stops(state, None) } else { None };
+                (fact, stage.unwrap_or(next))
             }
             Stage::Preempt(mut facts) => {
-                let fact = facts.pop_front();
-                let stage = if fact.is_some() { Stage::Preempt(facts) } else { Stage::Over };
-                (fact, stage)
+                let Some(fact) = facts.pop_front() else {
+                    // What has been kept was kept for a time that may come sooner now.
+                    self.begin(state);
+                    return None;
+                };
+                (Some(fact), Stage::Preempt(facts))
             }
             Stage::Over => (None, Stage::Over),
         };
         self.stage = stage;
         fact
+    }
+
+    /// What must stop for urgent tasks, once all of them have been tried: before what comes `next` in
+    /// order, if that is not urgent, or at the end. So what stops is never what this pass has started.
+    fn stops(
+        &mut self,
+        state: &State,
+        next: Option<(Reverse<bool>, Reverse<i32>)>,
+    ) -> Option<Stage> {
+        let rule = self.scheduling.preemption.filter(|_| !self.urgent_done)?;
+        if next.is_some_and(|(guard, priority)| guard.0 || priority.0 >= rule.from) {
+            return None;
+        }
+        self.urgent_done = true;
+        let facts = preempt(state, rule, &self.claims);
+        (!facts.is_empty()).then_some(Stage::Preempt(facts))
     }
 
     /// Starts a task of what was first and then one of what was oldest, or keeps places for them. No
@@ -184,6 +208,9 @@ impl<'a> Pass<'a> {
         while let Some((project, turn, id)) = self.first(state, &passed) {
             if self.reserved >= most || self.tries >= TRIES {
                 return (None, Stage::Around(self.lanes(state)));
+            }
+            if let Some(stage) = self.stops(state, Some((turn.guard, turn.priority))) {
+                return (None, stage);
             }
             match self.starter.shape(state, id) {
                 Verdict::Starts(fact) => return (Some(fact), Stage::InTurn(passed)),
@@ -267,6 +294,9 @@ impl<'a> Pass<'a> {
     /// Starts or reserves for every task in order, each at its earliest hole.
     fn everyone(&mut self, state: &State, mut jobs: IntoIter<Ready>) -> (Option<Fact>, Stage) {
         while let Some((turn, id, _)) = jobs.as_slice().first().copied() {
+            if let Some(stage) = self.stops(state, Some((turn.guard, turn.priority))) {
+                return (None, stage);
+            }
             match self.one(state, id, turn.job) {
                 Some((Verdict::Starts(fact), _)) => return (Some(fact), Stage::Everyone(jobs)),
                 Some((Verdict::Full, shape)) => {

@@ -154,6 +154,8 @@ pub(super) fn forecast(
         | Reason::Occupied { .. }
         | Reason::Gang { .. }
         | Reason::Behind { .. }
+        | Reason::Runway { .. }
+        | Reason::MakingRoom { .. }
         | Reason::WouldDelay { .. } => {}
     }
     let Some((_, turn)) = state.queue.place(job.id) else {

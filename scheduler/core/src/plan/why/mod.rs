@@ -4,8 +4,9 @@ mod forecast;
 mod nodes;
 mod sooner;
 
-use repower_model::{Dimension, JobId, JobState, StopStep, Timestamp};
+use repower_model::{Dimension, JobId, JobState, NodeId, StopStep, Timestamp};
 
+use super::clearing::Clearing;
 use super::pass::{kept, scored};
 use super::{Room, avoided, quota};
 use crate::reason::Reason;
@@ -137,7 +138,11 @@ fn between(
     tasks_ahead: u64,
 ) -> (Reason, Room) {
     let (room, slots) = kept(state);
-    if room.now(state, shape, avoided(state, job, place), None).is_some() {
+    let avoid = avoided(state, job, place);
+    if let Some(node) = making_room(state, job, shape, avoid) {
+        return (Reason::MakingRoom { node: state.nodes[&node].name.clone() }, room);
+    }
+    if room.now(state, shape, avoid, None).is_some() {
         let strict = state.scheduling().discipline.lets_none_overtake();
         let reason = if strict && tasks_ahead > 0 {
             Reason::Behind { tasks: tasks_ahead }
@@ -153,6 +158,22 @@ fn between(
         at: kept.at,
     });
     (reason, room)
+}
+
+/// Where others are stopping for what is more urgent, if that is why a job that fits has no place.
+fn making_room(state: &State, job: &Job, shape: &Shape, avoid: &[NodeId]) -> Option<NodeId> {
+    let clearing = Clearing::of(state);
+    if quota::passed(state, shape, clearing.leaves(state, job)).is_some() {
+        return clearing.nodes().first().copied();
+    }
+    let barred = clearing.bars(job);
+    let first = *barred.first()?;
+    let room = Room::default();
+    let found = room.now(state, shape, avoid, None)?;
+    let elsewhere = room.now(state, shape, &[avoid, barred].concat(), None);
+    let mut nodes = found.shares().map(|(node, _)| node);
+    let node = nodes.find(|node| barred.contains(node)).unwrap_or(first);
+    elsewhere.is_none().then_some(node)
 }
 
 fn over_quota(state: &State, shape: &Shape) -> Option<Reason> {

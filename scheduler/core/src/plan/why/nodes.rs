@@ -20,7 +20,10 @@ pub(super) fn nodes(state: &State, job: &Job, place: Option<u32>) -> Verdict {
 fn far(reason: &Reason) -> u8 {
     match reason {
         Reason::Next => 0,
-        Reason::Busy { .. } | Reason::Occupied { .. } | Reason::Gang { .. } => 1,
+        Reason::Busy { .. }
+        | Reason::Occupied { .. }
+        | Reason::Runway { .. }
+        | Reason::Gang { .. } => 1,
         Reason::Reserved { .. } => 2,
         Reason::Review { .. }
         | Reason::Dependency { .. }
@@ -33,6 +36,7 @@ fn far(reason: &Reason) -> u8 {
         | Reason::NothingFits { .. }
         | Reason::Quota { .. }
         | Reason::WouldDelay { .. }
+        | Reason::MakingRoom { .. }
         | Reason::Behind { .. }
         | Reason::OnNode { .. }
         | Reason::Stopping { .. }
@@ -115,7 +119,13 @@ fn with(state: &State, job: &Job, place: Option<u32>, asked: &Resources) -> Verd
             return (funnel, shortages, Reason::Occupied { nodes: able.len() });
         }
     }
+    let nodes = left.len();
+    left.retain(|node| node.runway.is_empty());
+    if left.len() < nodes {
+        funnel.push(step("nodes.no-runway", "has no short tasks waiting for room", &left));
+    }
     let reason = match &job.spec.gang {
+        None if left.is_empty() && nodes > 0 => Reason::Runway { nodes },
         Some(gang) if !able.is_empty() => {
             together(gang, asked, &able, &left).unwrap_or(Reason::Next)
         }

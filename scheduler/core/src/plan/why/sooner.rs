@@ -107,6 +107,8 @@ pub(super) fn sooner(
         | Reason::NoNodes
         | Reason::NothingFits { .. }
         | Reason::WouldDelay { at: None, .. }
+        | Reason::Runway { .. }
+        | Reason::MakingRoom { .. }
         | Reason::Next
         | Reason::OnNode { .. }
         | Reason::Stopping { .. }
