@@ -1,5 +1,4 @@
 //! A node that is cut off for longer than its lease, by a cable that is really pulled out.
-#![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 #[path = "support/mod.rs"]
 mod support;
@@ -69,7 +68,7 @@ fn until(cell: &Cell, job: &str, state: &str) {
     let mut found = String::new();
     for _ in 0..3000 {
         let attempts = cell.cli.json(&["show", &format!("{job}.0")])["attempts"].take();
-        found = attempts[0]["state"].as_str().unwrap_or("nowhere").to_owned();
+        attempts[0]["state"].as_str().unwrap_or("nowhere").clone_into(&mut found);
         if found == state {
             return;
         }

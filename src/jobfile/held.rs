@@ -13,7 +13,7 @@ pub struct Held {
     /// [default: as the class asks]
     #[arg(long, value_name = "LEVEL")]
     pub isolation: Option<Level>,
-    /// What of the network it reaches: `open`, `none`, or only HOST:PORT[,HOST:PORT]
+    /// What of the network it reaches: `open`, `none`, or only `HOST:PORT,..`
     /// [default: as the class says]
     #[arg(long, value_name = "WHERE")]
     pub egress: Option<Egress>,

@@ -286,6 +286,7 @@ fn fetched() -> Fetched {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "one line a shape")]
 fn the_page_about_json_has_every_shape_as_it_is_printed() {
     let submitted = v1::SubmitReply {
         job: 13,
