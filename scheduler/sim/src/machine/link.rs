@@ -83,12 +83,17 @@ impl Machine {
             return;
         };
         match down {
-            Down::Answered(sent) => line.contact = line.contact.max(Some(sent)),
+            Down::Answered(sent) => {
+                line.contact = line.contact.max(Some(sent));
+                self.tell(Input::Heard(sent), now, deeds);
+            }
             Down::Welcome { lease } => {
-                line.contact = Some(line.asked);
+                let asked = line.asked;
+                line.contact = Some(asked);
                 deeds.push(Deed::At(now + self.habits.heartbeat, Inner::Beat(link)));
                 let terms = Terms { lease, output_bytes: 1 << 20 };
                 self.tell(Input::LinkUp(terms), now, deeds);
+                self.tell(Input::Heard(asked), now, deeds);
             }
             Down::Orders(orders) => {
                 for order in orders {
