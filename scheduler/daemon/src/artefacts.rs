@@ -106,7 +106,10 @@ pub(crate) async fn sweep(shared: &Shared) {
                 tracing::info!(count, bytes, "removed artefacts that no job needs");
             }
             Err(problem) => {
-                tracing::warn!(problem = problem.text, "artefacts that no job needs stay for now");
+                tracing::warn!(
+                    problem = problem.text,
+                    "artefacts that no job needs stay until the next sweep"
+                );
             }
         }
     }

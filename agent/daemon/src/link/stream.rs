@@ -146,7 +146,7 @@ impl Link {
         loop {
             let welcomed = course.heard.is_some();
             let standing = self.executor.standing();
-            if welcomed && self.is_leaving() && standing.settled {
+            if welcomed && standing.leaving && standing.settled {
                 return Ok(self.farewell(inbound, course).await);
             }
             if welcomed && standing.lease_lost {

@@ -327,6 +327,7 @@ impl Tasks {
                 idle: session.is_idle(),
                 settled: session.is_settled(),
                 lease_lost: session.has_lost_lease(),
+                leaving: outgoing.leaving,
             };
             if outgoing.add(session, standing, now) {
                 continue;

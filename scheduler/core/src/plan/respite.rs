@@ -18,7 +18,7 @@ const RESPITE: Span = super::PATIENCE;
 /// How often it doubles at most: to some ten thousand years.
 const DOUBLINGS: u32 = 29;
 
-/// Whether a job must leave an attempt alone for now.
+/// Whether a job must leave an attempt alone at this moment.
 pub(super) fn holds(attempt: &Attempt, job: &Job, now: Timestamp) -> bool {
     let waited = job.eligible.is_none_or(|since| since <= attempt.placed);
     waited && end(attempt).is_some_and(|end| now < end)

@@ -39,7 +39,7 @@ pub(super) struct Outgoing {
     pub(super) gate: Option<Moment>,
     /// Whether each change of standing is told.
     watch: bool,
-    leaving: bool,
+    pub(super) leaving: bool,
     pub(super) told: Option<Standing>,
     /// Since when there is no agent.
     alone: Moment,
