@@ -68,6 +68,9 @@ pub struct Agent {
     /// Folder of this node from which jobs may have inputs (`file://`); may be repeated
     #[arg(long, value_name = "FOLDER", help_heading = "Files of jobs")]
     share: Vec<PathBuf>,
+    /// Podman or Docker, for jobs with an image [default: the first that is found]
+    #[arg(long, value_name = "PROGRAM", help_heading = "What tasks may use")]
+    engine: Option<PathBuf>,
     /// What SIGTERM means for tasks that run: stop them, or keep them for the next agent [default:
     /// stop]
     #[arg(long, value_name = "WHAT", value_parser = on_terminate, help_heading = "Restarts")]
@@ -160,6 +163,7 @@ impl Agent {
                 .map(|rate| rate.as_bytes().div_ceil(1024))
                 .or(file.transfer_kib_per_second),
             shares,
+            engine: self.engine.or(file.engine),
             no_exec: self.no_exec || file.no_exec,
             on_terminate: self.on_terminate.unwrap_or(file.on_terminate),
             replace_executor: self.replace_executor,

@@ -76,7 +76,7 @@ impl DocumentError {
 }
 
 /// Keys that take one text or number.
-const SINGLE: [&str; 27] = [
+const SINGLE: [&str; 28] = [
     "array",
     "checkpoint-exit",
     "checkpoint-grace",
@@ -88,6 +88,7 @@ const SINGLE: [&str; 27] = [
     "egress",
     "expect",
     "grace",
+    "image",
     "isa",
     "isolation",
     "keep-outputs",

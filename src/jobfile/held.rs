@@ -1,4 +1,4 @@
-//! How far a job's tasks are kept apart from their node: `--isolation`, `--egress`, `--pids`.
+//! How far a job's tasks are kept apart from their node: `--isolation`, `--egress`, `--image`, `--pids`.
 
 use std::str::FromStr;
 
@@ -17,9 +17,25 @@ pub struct Held {
     /// [default: as the class says]
     #[arg(long, value_name = "WHERE")]
     pub egress: Option<Egress>,
+    /// Container image to run in, by its digest (NAME@sha256:..), or its id (sha256:..) if only nodes have it
+    #[arg(long, value_name = "IMAGE", value_parser = image)]
+    pub image: Option<String>,
     /// Most processes and threads of a task at a time [default: no limit]
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..))]
     pub pids: Option<u32>,
+}
+
+/// Takes an image that will be the same one for ever.
+fn image(text: &str) -> Result<String, NoImage> {
+    let checked = repower_model::check_image(text);
+    checked.map(|()| text.to_owned()).map_err(|error| NoImage { error })
+}
+
+/// A text that does not name one image for ever.
+#[derive(Debug, thiserror::Error)]
+#[error("{error}; {}", error.hint())]
+struct NoImage {
+    error: repower_model::ImageError,
 }
 
 /// A level of isolation.
@@ -81,13 +97,14 @@ impl Held {
         Self {
             isolation: self.isolation.or(lower.isolation),
             egress: self.egress.or(lower.egress),
+            image: self.image.or(lower.image),
             pids: self.pids.or(lower.pids),
         }
     }
 
     /// Whether the current folder of the submitter cannot be what a task runs in.
     pub fn is_boxed(&self) -> bool {
-        matches!(self.isolation, Some(Level::Boxed | Level::Sealed))
+        self.image.is_some() || matches!(self.isolation, Some(Level::Boxed | Level::Sealed))
     }
 
     /// Writes it into a specification.
@@ -107,6 +124,7 @@ impl Held {
             v1::Egress { kind: kind.into(), only }
         });
         spec.pids = self.pids.unwrap_or(0);
+        spec.image = self.image.unwrap_or_default();
     }
 }
 
@@ -129,12 +147,17 @@ mod tests {
     fn what_is_asked_for_is_in_the_specification() {
         let mut spec = v1::JobSpec::default();
         let upper = Held { pids: Some(9), ..Held::default() };
-        let lower =
-            Held { isolation: Some(Level::Sealed), pids: Some(3), egress: Some(Egress::None) };
+        let lower = Held {
+            isolation: Some(Level::Sealed),
+            pids: Some(3),
+            egress: Some(Egress::None),
+            image: Some("x".into()),
+        };
 
         upper.over(lower).write(&mut spec);
 
         assert_eq!((spec.isolation(), spec.pids), (v1::Isolation::Sealed, 9));
         assert_eq!(spec.egress.unwrap().kind(), v1::EgressKind::None);
+        assert_eq!(spec.image, "x");
     }
 }

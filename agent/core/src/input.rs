@@ -148,6 +148,8 @@ pub enum Status {
     Signal(i32),
     /// The kernel killed it for want of memory.
     OutOfMemory,
+    /// It never was the program, which could not be executed in its container: the error's number.
+    NotExecuted(i32),
     /// It is gone, and the system does not say how.
     Unknown,
 }

@@ -54,7 +54,7 @@ struct Job {
     inputs: Inputs,
 }
 
-/// How far the inputs of a job are.
+/// How far the inputs of a job are, its image among them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Inputs {
     /// There are some, and nobody was told to bring them.

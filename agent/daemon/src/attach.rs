@@ -4,6 +4,7 @@ mod handle;
 mod start;
 
 use std::io;
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::net::UnixStream as StdStream;
 use std::process::Child;
 use std::sync::Arc;
@@ -127,6 +128,8 @@ impl Attacher {
     }
 
     fn attachment(&self, watch: bool, succession: Option<Succession>) -> Attach {
+        let engine = self.files.engine().map(|engine| engine.program().as_os_str());
+        let engine = engine.map(|program| program.as_bytes().to_vec());
         Attach {
             protocol: version::PROTOCOL,
             version: self.version.clone(),
@@ -138,6 +141,7 @@ impl Attacher {
             environment: environment::inherited(),
             watch,
             succession,
+            engine: engine.unwrap_or_default(),
         }
     }
 

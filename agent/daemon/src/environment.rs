@@ -1,5 +1,6 @@
 //! The environment of tasks, and the mark by which a process is known as one of this node's.
 
+use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt as _;
 
 use repower_proto::v1::Inherited;
@@ -28,6 +29,16 @@ pub(crate) fn inherited() -> Vec<Inherited> {
         variables.push(Inherited { name: "PATH".into(), value: PATH.into() });
     }
     variables
+}
+
+/// All variables of this process, for programs of its own.
+pub(crate) fn all() -> impl Iterator<Item = (OsString, OsString)> {
+    std::env::vars_os()
+}
+
+/// Where this process looks for programs.
+pub(crate) fn path() -> OsString {
+    std::env::var_os("PATH").unwrap_or_else(|| PATH.into())
 }
 
 /// 16 random bytes.

@@ -29,6 +29,7 @@ use tonic::Status;
 use tonic::service::interceptor::InterceptedService;
 use tonic::transport::Endpoint;
 
+use crate::container::{Engine, EngineError};
 use crate::transfer::{Pace, Service};
 use crate::{Error, Options};
 
@@ -56,13 +57,20 @@ pub(crate) struct Shared {
     pace: Pace,
     /// Folders of this node from which jobs may have inputs.
     shares: Vec<PathBuf>,
+    /// Fetches images.
+    engine: Option<Engine>,
     inward: Semaphore,
     outward: Semaphore,
 }
 
 impl Shared {
     /// Ways to the store of the scheduler at `endpoint` and to elsewhere, and the cache in the data folder.
-    pub(crate) fn new(options: &Options, data: &Path, endpoint: &Endpoint) -> Result<Self, Error> {
+    pub(crate) fn new(
+        options: &Options,
+        data: &Path,
+        endpoint: &Endpoint,
+        engine: Option<Engine>,
+    ) -> Result<Self, Error> {
         let cache = Cache::open(&data.join(CACHE), options.cache_mib.max(1) << 20)
             .map_err(|source| Error::Cache { source: Box::new(source) })?;
         let endpoint = endpoint
@@ -77,9 +85,22 @@ impl Shared {
             cache,
             pace: Pace::new(options.transfer_kib_per_second.map(|rate| rate << 10)),
             shares: options.shares.clone(),
+            engine,
             inward: Semaphore::new(TRANSFERS),
             outward: Semaphore::new(TRANSFERS),
         })
+    }
+
+    /// What fetches images and makes containers on this node.
+    pub(crate) fn engine(&self) -> Option<&Engine> {
+        self.engine.as_ref()
+    }
+
+    /// Brings an image to this node.
+    async fn fetch(&self, image: &str) -> Result<(), String> {
+        let engine = self.engine().ok_or_else(|| EngineError::None.to_string())?;
+        let _permit = self.inward.acquire().await.map_err(|_| "the agent ends".to_owned())?;
+        engine.fetch(image).await.map_err(|error| error.to_string())
     }
 }
 
@@ -158,9 +179,14 @@ impl Files {
         let inputs: Result<Vec<InputFile>, convert::ConvertError> = inputs.collect();
         let (shared, answer) = (Arc::clone(&self.shared), self.answer.clone());
         let task = self.crew.spawn(async move {
-            let staged = match inputs {
-                Ok(inputs) => fetch::stage(&shared, job, &inputs).await,
-                Err(error) => Err(error.to_string()),
+            let image = match stage.image.as_str() {
+                "" => Ok(()),
+                image => shared.fetch(image).await,
+            };
+            let staged = match (image, inputs) {
+                (Ok(()), Ok(inputs)) => fetch::stage(&shared, job, &inputs).await,
+                (Err(why), _) => Err(why),
+                (_, Err(error)) => Err(error.to_string()),
             };
             let body = match staged {
                 Ok(digests) => {

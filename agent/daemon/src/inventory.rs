@@ -3,13 +3,18 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use repower_model::{Bytes, Cpus, Dimension, Inventory, Resources};
+use repower_model::{Ability, Bytes, Cpus, Dimension, Inventory, Resources};
 use sysinfo::{CpuRefreshKind, MemoryRefreshKind, RefreshKind, System};
 
-use crate::{Error, Options, sandbox};
+use crate::container::Engine;
+use crate::{Error, Options, environment, sandbox};
 
 /// Looks at the machine. What the options say about capacity comes first.
-pub(crate) fn inventory(options: &Options, data: &Path) -> Result<Inventory, Error> {
+pub(crate) fn inventory(
+    options: &Options,
+    data: &Path,
+    engine: Option<&Engine>,
+) -> Result<Inventory, Error> {
     let wanted = RefreshKind::nothing()
         .with_cpu(CpuRefreshKind::nothing())
         .with_memory(MemoryRefreshKind::nothing().with_ram());
@@ -32,8 +37,38 @@ pub(crate) fn inventory(options: &Options, data: &Path) -> Result<Inventory, Err
         sockets: sockets(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         address: options.address.clone().unwrap_or_default(),
-        abilities: sandbox::abilities(data).map_err(no_host)?,
+        abilities: abilities(data, engine)?,
     })
+}
+
+/// What it can do for tasks, ascending.
+fn abilities(data: &Path, engine: Option<&Engine>) -> Result<Vec<String>, Error> {
+    let mut abilities = sandbox::abilities(data).map_err(no_host)?;
+    if let Some(engine) = engine {
+        let able = Ability::Container.as_str();
+        abilities.extend([able.to_owned(), format!("{able}.{}", engine.name())]);
+        abilities.sort();
+    }
+    Ok(abilities)
+}
+
+/// What makes containers here, if anything does: an engine that answers, and a place for its control groups.
+pub(crate) fn engine(options: &Options, data: &Path) -> Option<Engine> {
+    let engine = match Engine::detect(options.engine.as_deref(), &environment::path()) {
+        Ok(engine) => engine,
+        Err(error) => {
+            tracing::info!(ability = Ability::Container.as_str(), %error, "this host lacks an ability");
+            return None;
+        }
+    };
+    let name = format!("{}-probe-{}-containers", sandbox::name_of(data), std::process::id());
+    match sandbox::Tree::plant_evenly(&name) {
+        Ok(tree) => tree.place().map(|_| engine),
+        Err(error) => {
+            tracing::info!(ability = Ability::Container.as_str(), %error, "this host lacks an ability");
+            None
+        }
+    }
 }
 
 /// What keeps this host from being tried.

@@ -23,6 +23,7 @@
 mod address;
 mod attach;
 mod clock;
+mod container;
 mod endpoint;
 mod enrol;
 mod environment;

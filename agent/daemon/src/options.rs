@@ -42,6 +42,8 @@ pub struct Options {
     pub transfer_kib_per_second: Option<u64>,
     /// Folders of this node from which jobs may have inputs by `file://`.
     pub shares: Vec<PathBuf>,
+    /// The program of Podman or Docker, for jobs with an image; left out: the first that is found.
+    pub engine: Option<PathBuf>,
     /// Starts no process and reports success at once: to measure everything but the processes.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub no_exec: bool,
@@ -103,6 +105,7 @@ impl Default for Options {
             cache_mib: 10 << 10,
             transfer_kib_per_second: None,
             shares: Vec::new(),
+            engine: None,
             no_exec: false,
             on_terminate: OnTerminate::Stop,
             replace_executor: false,

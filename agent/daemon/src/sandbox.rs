@@ -27,7 +27,7 @@ use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
-pub(crate) use cgroup::{Figures, Limits};
+pub(crate) use cgroup::{Error as GroupError, Figures, Group, Limits, Tree};
 pub(crate) use host::{Error, Host, Prepared, Wanted};
 pub(crate) use landlock::Access;
 pub use measure::Launches;

@@ -43,11 +43,12 @@ pub async fn run(options: Options, shutdown: impl Future<Output = Told>) -> Resu
         identity = enrol::identity(&options, &data) => identity?,
         _ = &mut shutdown => return Ok(()),
     };
-    let inventory = inventory::inventory(&options, data.path())?;
+    let engine = inventory::engine(&options, data.path());
+    let inventory = inventory::inventory(&options, data.path(), engine.as_ref())?;
     let scheduler = options.scheduler.clone().unwrap_or_else(|| identity.scheduler.clone());
     let certificate = Some((identity.certificate.as_str(), identity.key.as_str()));
     let endpoint = endpoint::endpoint(&scheduler, &identity.authority, certificate)?;
-    let files = files::Shared::new(&options, data.path(), &endpoint)?;
+    let files = files::Shared::new(&options, data.path(), &endpoint, engine)?;
     let attacher = Attacher::new(&options, &data, &identity, inventory.capacity.clone(), files)?;
     let (leave, leaving) = watch::channel(false);
     let executor = attacher.attach(None).await?;

@@ -9,6 +9,8 @@
 mod alarm;
 mod boxes;
 mod child;
+mod contained;
+mod crew;
 mod door;
 mod exit;
 mod failure;
@@ -79,6 +81,10 @@ pub(crate) struct Tasks {
     no_exec: AtomicBool,
     /// Where the agent puts inputs.
     cache: PathBuf,
+    /// Has containers made and removed.
+    crew: crew::Crew,
+    /// The data folder.
+    data: PathBuf,
 }
 
 impl Tasks {
@@ -115,6 +121,8 @@ impl Tasks {
             version,
             no_exec: AtomicBool::new(false),
             cache: folder.join(crate::files::CACHE),
+            crew: crew::Crew::default(),
+            data: folder.into(),
         }))
     }
 

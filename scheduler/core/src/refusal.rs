@@ -1,6 +1,8 @@
 //! Commands that the scheduler will not carry out.
 
-use repower_model::{ArrayError, Bytes, JobId, JobState, NodeId, ReservationId, Span, TokenId};
+use repower_model::{
+    ArrayError, Bytes, ImageError, JobId, JobState, NodeId, ReservationId, Span, TokenId,
+};
 
 use crate::reason::amount;
 
@@ -43,6 +45,12 @@ pub enum Refusal {
         what: &'static str,
         /// What is wrong with it.
         problem: String,
+    },
+    /// The image is not named by its digest.
+    #[error("the image is not valid: {error}")]
+    BadImage {
+        /// What is wrong with it.
+        error: ImageError,
     },
     /// The array is not one.
     #[error("the array is not valid")]
@@ -277,6 +285,7 @@ impl Refusal {
             Self::ClassProhibited { .. } => "class.prohibited",
             Self::NothingToRun => "job.nothing-to-run",
             Self::BadText { .. } => "job.bad-text",
+            Self::BadImage { .. } => "job.bad-image",
             Self::BadArray(_) => "job.bad-array",
             Self::OutOfBounds { .. } => "job.out-of-bounds",
             Self::TaskTooLarge { .. } => "job.task-too-large",
@@ -328,6 +337,7 @@ impl Refusal {
             ),
             Self::NothingToRun => Some("give a command after `--`, or a script".into()),
             Self::BadText { what, .. } => Some(format!("correct {what} and try again")),
+            Self::BadImage { error } => Some(error.hint().into()),
             Self::BadArray(_) => {
                 Some("write ascending ranges that do not overlap, for example 0-9,20-29:2".into())
             }

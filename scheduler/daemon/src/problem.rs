@@ -125,6 +125,7 @@ impl From<Refusal> for Problem {
             | Refusal::ClassUnknown { .. }
             | Refusal::NothingToRun
             | Refusal::BadText { .. }
+            | Refusal::BadImage { .. }
             | Refusal::BadArray(_)
             | Refusal::OutOfBounds { .. }
             | Refusal::TaskTooLarge { .. }

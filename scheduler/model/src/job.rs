@@ -73,7 +73,7 @@ pub struct JobSpec {
     pub egress: Option<Egress>,
     /// The most processes and threads of a task; `None`: as the node says.
     pub pids: Option<u32>,
-    /// The container image to run in; empty: none.
+    /// The container image to run in, by its digest or id, see [`check_image`](crate::check_image); empty: none.
     pub image: String,
 }
 

@@ -8,6 +8,7 @@ mod array;
 mod artefact;
 mod demand;
 mod id;
+mod image;
 mod indices;
 mod isolation;
 mod job;
@@ -26,6 +27,7 @@ pub use demand::{Constraints, Gang, IsaLevel, Layout, Part};
 pub use id::{
     AttemptId, Hash, Instance, JobId, Key, NodeId, RankId, ReservationId, TaskId, TokenId,
 };
+pub use image::{ImageError, check_image};
 pub use indices::Indices;
 pub use isolation::{Ability, Egress, Isolation, OnDisconnect};
 pub use job::{Dependency, DependencyKind, JobSpec, JobState, Retries, TaskState, Variable};

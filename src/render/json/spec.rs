@@ -39,6 +39,7 @@ pub struct Spec {
     /// `open`, `none`, or the places.
     egress: Option<String>,
     pids: Option<u32>,
+    image: Option<String>,
     inputs: Vec<Input>,
     outputs: Vec<String>,
     keep_outputs: &'static str,
@@ -119,6 +120,7 @@ impl From<&v1::JobSpec> for Spec {
             isolation: words::isolation(spec.isolation()),
             egress: words::egress(spec.egress.as_ref()),
             pids: (spec.pids != 0).then_some(spec.pids),
+            image: text(&spec.image),
         }
     }
 }

@@ -63,7 +63,9 @@ impl Rules {
     pub(super) fn outcome(self, why: Option<Why>, exit: Exit) -> Option<Outcome> {
         let code = match exit.status {
             Status::Code(code) => Some(code),
-            Status::Signal(_) | Status::OutOfMemory | Status::Unknown => None,
+            Status::Signal(_) | Status::OutOfMemory | Status::NotExecuted(_) | Status::Unknown => {
+                None
+            }
         };
         let asks = matches!(
             why,
@@ -147,11 +149,28 @@ impl Why {
 }
 
 /// How a process ended that nobody stopped.
+fn not_executed(error: i32) -> String {
+    let (why, hint) = match error {
+        2 => {
+            ("there is no such program", "check its path, and the interpreter that a script names")
+        }
+        8 => (
+            "it is neither a program nor a script with a #! line",
+            "add #!/bin/sh as its first line",
+        ),
+        13 => ("it may not be executed", "set its execute bit"),
+        7 => ("its arguments and variables are too long", "put them into a file"),
+        _ => return format!("the program cannot be executed in its container: error {error}"),
+    };
+    format!("the program cannot be executed in its container: {why}: {hint}")
+}
+
 fn by_itself(status: Status) -> Outcome {
     match status {
         Status::Code(code) => Outcome::Exited { code },
         Status::Signal(signal) => Outcome::Signalled { signal },
         Status::OutOfMemory => Outcome::OutOfMemory,
+        Status::NotExecuted(error) => Outcome::NotStarted { detail: not_executed(error) },
         Status::Unknown => Outcome::Lost {
             detail: "its process is gone, and the system does not say how it ended".into(),
         },

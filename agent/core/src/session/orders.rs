@@ -17,8 +17,9 @@ impl Session {
             return;
         }
         let definition = Arc::new(Definition { job, spec, tasks });
-        let inputs =
-            if definition.spec.inputs.is_empty() { Inputs::Here } else { Inputs::Elsewhere };
+        let spec = &definition.spec;
+        let needs_nothing = spec.inputs.is_empty() && spec.image.is_empty();
+        let inputs = if needs_nothing { Inputs::Here } else { Inputs::Elsewhere };
         self.jobs.insert(job, Job { definition, unended: 0, forgotten: false, inputs });
     }
 

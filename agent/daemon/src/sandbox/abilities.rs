@@ -4,7 +4,6 @@
 //! things, and distributions carry changes back and switch parts off.
 
 use std::collections::BTreeSet;
-use std::path::Path;
 
 use super::host::Host;
 
@@ -29,8 +28,6 @@ pub(crate) mod name {
     /// Everything that the levels of these names need, tried together.
     pub(crate) const BOXED: &str = "isolation.boxed";
     pub(crate) const SEALED: &str = "isolation.sealed";
-    pub(crate) const PODMAN: &str = "container.podman";
-    pub(crate) const DOCKER: &str = "container.docker";
 }
 
 /// The names of what a host can do.
@@ -63,14 +60,5 @@ pub(super) fn of(host: &Host) -> Abilities {
     }
     add(name::SCOPES, host.has_scopes());
     add(name::USERS, host.is_privileged());
-    add(name::PODMAN, is_program("podman"));
-    add(name::DOCKER, is_program("docker"));
     able
-}
-
-/// Whether a program of this name is where programs are.
-fn is_program(name: &str) -> bool {
-    ["/usr/bin", "/usr/local/bin", "/bin"]
-        .iter()
-        .any(|folder| Path::new(folder).join(name).is_file())
 }

@@ -125,8 +125,27 @@ impl Group {
         }
     }
 
+    /// Others make groups below it: from now on what is in those counts as in it, and it serves one task only.
+    pub(crate) fn nest(&mut self) {
+        match self {
+            Self::V1(group) => group.nest(),
+            // There it counts anyway.
+            Self::V2(_) => {}
+        }
+    }
+
+    /// Where it is below the mounts of control groups, as container engines name it; `None` if that differs by
+    /// hierarchy.
+    pub(crate) fn place(&self) -> Option<PathBuf> {
+        let mounts = mounts::Mounts::look().all();
+        match self {
+            Self::V1(group) => group.place(&mounts),
+            Self::V2(group) => group.place(&mounts),
+        }
+    }
+
     /// Sets its limits.
-    fn limit(&mut self, limits: Limits) -> Result<(), Error> {
+    pub(crate) fn limit(&mut self, limits: Limits) -> Result<(), Error> {
         match self {
             Self::V1(group) => group.limit(limits),
             Self::V2(group) => group.limit(limits),

@@ -246,6 +246,27 @@ impl Host {
         self.launcher.spawn(program, confinement)
     }
 
+    /// Starts a program of the agent's own, in nothing but a session of its own.
+    ///
+    /// # Errors
+    ///
+    /// Which step failed, and why.
+    pub(crate) fn start_beside(
+        &self,
+        program: Program<'_>,
+    ) -> Result<super::spawn::Started, Failure> {
+        self.launcher.spawn(program, Confinement::default())
+    }
+
+    /// The user of a project.
+    ///
+    /// # Errors
+    ///
+    /// If it has none and none can be given to it.
+    pub(crate) fn user_of(&self, project: &str) -> Result<User, Error> {
+        Ok(self.users.of(project)?)
+    }
+
     /// Takes a box back when its task is over, and kills what is left in its group.
     ///
     /// # Errors

@@ -85,8 +85,8 @@ impl Tasks {
 }
 
 /// What no agent can do yet: the scheduler should have known.
-fn refuse(spec: &JobSpec) -> Result<(), Failure> {
-    let is_beyond = |ability: &Ability| matches!(ability, Ability::AllowList | Ability::Container);
+pub(super) fn refuse(spec: &JobSpec) -> Result<(), Failure> {
+    let is_beyond = |ability: &Ability| matches!(ability, Ability::AllowList);
     spec.abilities().into_iter().find(is_beyond).map_or(Ok(()), |ability| {
         Err(Failure::Held { source: Error::Lacks { ability: ability.as_str() } })
     })
@@ -112,7 +112,7 @@ fn meaning(failure: sandbox::Failure, held: &Prepared, spec: &JobSpec, job: &Job
 const SMALL: Bytes = Bytes::from_mib(8);
 
 /// The limits that a job declares.
-fn limits(spec: &JobSpec) -> Limits {
+pub(super) fn limits(spec: &JobSpec) -> Limits {
     let memory = Some(spec.resources.memory).filter(|memory| *memory > Bytes::default());
     let cpu_milli =
         (memory.is_some() || spec.pids.is_some()).then(|| spec.resources.cpus.as_milli());

@@ -11,6 +11,7 @@ use rustix::fs::{OFlags, fcntl_setfl};
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::Pid;
 
+use super::contained::Contained;
 use super::folders::Folder;
 use super::ownfile::OwnFile;
 use super::prepared::Prepared as Job;
@@ -36,6 +37,8 @@ pub(super) struct Child {
     pub(super) folder: Option<Folder>,
     /// What it is held by.
     pub(super) held: Option<Prepared>,
+    /// The container that it runs.
+    pub(super) contained: Option<Contained>,
     /// In a pid namespace: tells how the task itself ended.
     pub(super) status: Option<OwnedFd>,
     /// Whether its folder may be wanted after its end.

@@ -74,6 +74,10 @@ pub(super) enum Failure {
     Zero,
     #[error("{}", told(source))]
     Held { source: crate::sandbox::Error },
+    #[error("{}", told(source))]
+    Group { source: crate::sandbox::GroupError },
+    #[error("{source}")]
+    Container { source: crate::container::EngineError },
     #[error("the task cannot {what} ({source}): this is a fault of the node, see its log")]
     Step { what: String, source: io::Error },
     #[error("{} cannot be started: {source}", program.display())]

@@ -111,7 +111,8 @@ impl Wanted {
 
 fn stage(definition: &Definition) -> StageInputs {
     let inputs = definition.spec.inputs.iter().map(Into::into).collect();
-    StageInputs { job: definition.job.0, inputs }
+    let image = definition.spec.image.clone();
+    StageInputs { job: definition.job.0, inputs, image }
 }
 
 /// Puts inputs from the cache into a folder, each as a file of its own: what a task writes changes nothing in the cache.

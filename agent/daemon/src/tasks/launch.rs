@@ -8,6 +8,7 @@ use repower_model::Isolation;
 use rustix::process::{Pid, WaitOptions, waitpid};
 
 use super::child::{Child, pipe};
+use super::contained::Given;
 use super::failure::Failure;
 use super::folders::Folder;
 use super::ownfile::OwnFile;
@@ -86,16 +87,31 @@ impl Tasks {
         let (stdout, stdout_writer) = pipe().map_err(no_room)?;
         let (stderr, stderr_writer) = pipe().map_err(no_room)?;
         let hosts = self.gather(launch)?;
-        let words = words(launch, serial, &job, folder, hosts.as_ref())?;
-        let held = self.hold(spec, &job, hosts.as_ref().map(OwnFile::path), folder)?;
         let streams = [self.nothing.as_fd(), stdout_writer.as_fd(), stderr_writer.as_fd()];
-        let since = clock::uptime();
-        let started = match self.start_in(&held, spec, &job, &words, folder.path(), streams) {
-            Ok(started) => started,
-            Err(failure) => {
-                self.release(held);
-                return Err(failure);
+        let own = variables(launch, serial, &job, folder, hosts.as_ref());
+        let list = hosts.as_ref().map(OwnFile::path);
+        let (since, started, held, contained) = if spec.image.is_empty() {
+            let words = words(&job, &own)?;
+            let held = self.hold(spec, &job, list, folder)?;
+            let since = clock::uptime();
+            match self.start_in(&held, spec, &job, &words, folder.path(), streams) {
+                Ok(started) => (since, started, Some(held), None),
+                Err(failure) => {
+                    self.release(held);
+                    return Err(failure);
+                }
             }
+        } else {
+            boxes::refuse(spec)?;
+            let files = [job.script(), list].into_iter().flatten().collect();
+            let mark = format!("{}-{serial}", job.mark);
+            let shared = shared(&job, &own).cloned().collect::<Vec<_>>();
+            let variables = shared.into_iter().chain(own).collect();
+            let given = Given { spec, job: &job, serial, variables, files };
+            let contained = self.contain(given, folder)?;
+            let since = clock::uptime();
+            let started = self.start_contained(&contained, mark.as_ref(), streams)?;
+            (since, started, None, Some(contained))
         };
         Ok(Child {
             attempt: launch.attempt,
@@ -107,7 +123,8 @@ impl Tasks {
             stderr: Some(stderr),
             writers: Some((stdout_writer, stderr_writer)),
             folder: kept.take(),
-            held: Some(held),
+            held,
+            contained,
             status: started.status,
             has_outputs: !launch.definition.spec.outputs.is_empty(),
             _job: job,
@@ -125,6 +142,9 @@ impl Tasks {
     }
 }
 
+/// A name and a value.
+type Variable = (OsString, OsString);
+
 /// What a program is started with.
 #[derive(Debug)]
 pub(super) struct Words {
@@ -133,22 +153,23 @@ pub(super) struct Words {
     pub(super) environment: Strings,
 }
 
-/// Its arguments, and its variables: those of this launch win over those of the job.
-fn words(
+/// The variables of this launch, which win over those of the job.
+fn variables(
     launch: &Launch,
     serial: u64,
     job: &Prepared,
     folder: &Folder,
     hosts: Option<&OwnFile>,
-) -> Result<Words, Failure> {
+) -> Vec<Variable> {
     let attempt = launch.attempt.attempt;
-    let mut own: Vec<(OsString, OsString)> = vec![
+    let mut own: Vec<Variable> = vec![
         ("TMPDIR".into(), folder.path().into()),
         ("REPOWER_TASK_INDEX".into(), attempt.task.index.to_string().into()),
         ("REPOWER_ATTEMPT".into(), attempt.number.to_string().into()),
         (environment::MARK.into(), format!("{}-{serial}", job.mark).into()),
     ];
-    if launch.definition.spec.isolation >= Isolation::Boxed {
+    let spec = &launch.definition.spec;
+    if spec.isolation >= Isolation::Boxed || !spec.image.is_empty() {
         // The home of the agent's own user is not there.
         own.push(("HOME".into(), folder.path().into()));
     }
@@ -157,10 +178,19 @@ fn words(
         let told = gang::variables(rendezvous, rank, hosts.path(), &job.environment);
         own.extend(told.into_iter().map(|(name, value)| (name.into(), value)));
     }
+    own
+}
+
+/// The variables of the job that those of a launch leave.
+fn shared<'a>(job: &'a Prepared, own: &'a [Variable]) -> impl Iterator<Item = &'a Variable> {
     let is_shadowed = |name: &OsString| own.iter().any(|(one, _)| one == name);
-    let shared = job.environment.iter().filter(|(name, _)| !is_shadowed(name));
+    job.environment.iter().filter(move |(name, _)| !is_shadowed(name))
+}
+
+/// What the program of a job is started with.
+fn words(job: &Prepared, own: &[Variable]) -> Result<Words, Failure> {
     let mut variables = Strings::new();
-    for (name, value) in shared.chain(&own) {
+    for (name, value) in shared(job, own).chain(own) {
         variables.push_variable(name, value).map_err(|_| Failure::Zero)?;
     }
     let arguments = std::iter::once(&job.name).chain(&job.arguments).map(OsString::as_os_str);

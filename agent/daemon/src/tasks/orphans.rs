@@ -174,8 +174,16 @@ impl Tasks {
         let running = state.children.iter().filter(|(_, child)| child.pid.is_some());
         Own {
             pids: running.clone().filter_map(|(_, child)| child.pid).map(raw).collect(),
-            serials: running.clone().map(|(serial, _)| *serial).chain(state.launching()).collect(),
-            since: running.map(|(_, child)| child.since).min(),
+            serials: running
+                .clone()
+                .map(|(serial, _)| *serial)
+                .chain(state.launching())
+                .chain(state.closing.keys().copied())
+                .collect(),
+            since: running
+                .map(|(_, child)| child.contained.as_ref().map_or(child.since, |one| one.since))
+                .chain(state.closing.values().copied())
+                .min(),
             launching: state.launching().next().is_some(),
         }
     }

@@ -123,7 +123,12 @@ impl Jobs {
                 return Err(Failure::NoCommand);
             }
             let name = arguments.remove(0);
-            let program = find(&name, &environment, working_folder.as_deref())?;
+            // What is in an image is found out there.
+            let program = if spec.image.is_empty() {
+                find(&name, &environment, working_folder.as_deref())?
+            } else {
+                PathBuf::from(&name)
+            };
             return Ok(Prepared {
                 program,
                 name,
@@ -137,6 +142,9 @@ impl Jobs {
         let script = OwnFile::write(self.folder.join(definition.job.to_string()), &spec.script)
             .map_err(|source| Failure::Script { source })?;
         let (interpreter, option) = interpreter(&spec.script)?;
+        if spec.image.is_empty() && !interpreter.exists() {
+            return Err(Failure::NoInterpreter { interpreter });
+        }
         let before = option.into_iter().chain([script.path().as_os_str().to_owned()]);
         let arguments = before.chain(arguments).collect();
         Ok(Prepared {
@@ -175,8 +183,9 @@ impl Jobs {
             ("ROCR_VISIBLE_DEVICES", String::new()),
         ];
         let system = system.map(|(name, value)| (name.into(), value.into()));
-        let all: BTreeMap<OsString, OsString> =
-            setting.inherited.iter().cloned().chain(own).chain(system).collect();
+        // An image brings its own.
+        let inherited = setting.inherited.iter().filter(|_| spec.image.is_empty()).cloned();
+        let all: BTreeMap<OsString, OsString> = inherited.chain(own).chain(system).collect();
         all.into_iter().collect()
     }
 }
@@ -197,9 +206,6 @@ fn interpreter(script: &[u8]) -> Result<(PathBuf, Option<OsString>), Failure> {
         return Err(Failure::EmptyInterpreter);
     }
     let program = PathBuf::from(OsStr::from_bytes(program));
-    if !program.exists() {
-        return Err(Failure::NoInterpreter { interpreter: program });
-    }
     let option = Some(option.trim_ascii()).filter(|option| !option.is_empty());
     Ok((program, option.map(|option| OsString::from_vec(option.to_vec()))))
 }
@@ -256,7 +262,7 @@ mod tests {
         assert_eq!(first_line("#! /bin/sh \t\necho"), sh(None));
         assert_eq!(first_line("#!/bin/sh -e -u \necho"), sh(Some("-e -u")));
         assert_eq!(first_line("#!\n/bin/sh"), None);
-        assert_eq!(first_line("#!/no/such/program\n"), None);
+        assert_eq!(first_line("#!/no/such/program\n"), Some(("/no/such/program".into(), None)));
     }
 
     #[test]

@@ -268,6 +268,8 @@ impl Tasks {
             About { name: attach.node, folder: attach.folder },
             attach.environment.into_iter().map(variable).collect(),
         );
+        let engine = Some(attach.engine).filter(|path| !path.is_empty());
+        self.crew.configure(engine.map(|path| OsString::from_vec(path).into()));
         self.no_exec.store(attach.no_exec, std::sync::atomic::Ordering::Release);
         self.relay.outgoing().attach(attach.watch);
         tracing::info!(version = attach.version, "an agent has attached");

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
+use std::time::Duration;
 
 use repower_agent_core::{Action, Definition, Input, Now, Session, Signal, Stream};
 use repower_model::{RankId, Rendezvous};
@@ -9,6 +10,7 @@ use rustix::process::{Pid, kill_process_group};
 
 use super::Tasks;
 use super::child::Child;
+use super::contained::Contained;
 use super::files::Wanted;
 use super::folders::{Folder, Folders};
 use super::shortage::Shortage;
@@ -31,6 +33,10 @@ pub(super) struct State {
     pub(super) used: Vec<Folder>,
     /// What such tasks were held by.
     pub(super) freed: Vec<Prepared>,
+    /// Containers of such tasks.
+    pub(super) over: Vec<(u64, Contained)>,
+    /// Serials of tasks of which the container is being removed, and since when what the engine has started is theirs.
+    pub(super) closing: BTreeMap<u64, Duration>,
     pub(super) shortage: Shortage,
     /// Files of jobs that the agent is to bring.
     pub(super) wanted: Wanted,
@@ -60,6 +66,8 @@ impl State {
             folders,
             used: Vec::new(),
             freed: Vec::new(),
+            over: Vec::new(),
+            closing: BTreeMap::new(),
             shortage: Shortage::new(),
             wanted: Wanted::default(),
             quit: false,
@@ -106,6 +114,10 @@ impl State {
             folder => self.used.extend(folder),
         }
         self.freed.extend(child.held);
+        if let Some(contained) = child.contained {
+            self.closing.insert(serial, contained.since);
+            self.over.push((serial, contained));
+        }
     }
 
     /// Leaves a pipe unread until there is room.

@@ -8,6 +8,7 @@ use repower_model::Bytes;
 use rustix::event::epoll;
 use rustix::io::Errno;
 
+use super::crew::{self, Work};
 use super::state::{self, State};
 use super::token::Token;
 use super::{Tasks, boxes, exit};
@@ -40,6 +41,7 @@ impl Threads {
                 .map_err(|source| Error::System { what: "a thread", source })?;
             threads.handles.push(handle);
         }
+        threads.handles.extend(crew::start(tasks)?);
         Ok(threads)
     }
 }
@@ -51,6 +53,7 @@ impl Drop for Threads {
         state.kill_all();
         drop(state);
         self.tasks.wake();
+        self.tasks.crew.quit();
         for handle in self.handles.drain(..) {
             if handle.join().is_err() {
                 tracing::error!("a thread that runs tasks had panicked");
@@ -110,6 +113,10 @@ impl Tasks {
             };
             let more = state.has_launches();
             drop(state);
+            if !launch.definition.spec.image.is_empty() && !self.no_exec() {
+                self.crew.add(Work::Launch(launch));
+                continue;
+            }
             if more && !self.no_exec() {
                 self.wake();
             }
@@ -136,7 +143,15 @@ impl Tasks {
         if let Some(status) = &child.status {
             reaped.status = boxes::status_of_task(status);
         }
-        let figures = child.held.as_ref().map(boxes::last_figures).unwrap_or_default();
+        let figures = match &child.contained {
+            Some(contained) => {
+                // What the engine's client has used is not the task's.
+                let status = contained.end(reaped.status);
+                reaped = exit::Reaped { status, ..exit::Reaped::UNKNOWN };
+                contained.last_figures()
+            }
+            None => child.held.as_ref().map(boxes::last_figures).unwrap_or_default(),
+        };
         let (attempt, killed) = (child.attempt, child.killed);
         let wall = clock::uptime().saturating_sub(child.since);
         for stream in [Stream::Stdout, Stream::Stderr] {
@@ -228,10 +243,14 @@ impl Tasks {
 
     /// Makes the folders of ended tasks fresh again.
     fn clean_up(&self) {
-        let (used, freed) = {
+        let (used, freed, over) = {
             let mut state = self.lock();
-            (std::mem::take(&mut state.used), std::mem::take(&mut state.freed))
+            let over = std::mem::take(&mut state.over);
+            (std::mem::take(&mut state.used), std::mem::take(&mut state.freed), over)
         };
+        for (serial, contained) in over {
+            self.crew.add(Work::Remove(serial, Box::new(contained)));
+        }
         for held in freed {
             if let Err(error) = self.host.give_back(held) {
                 tracing::error!(%error, "what a task was held by cannot be used again");

@@ -9,7 +9,7 @@ use crate::house::{House, gone};
 use crate::orders::{command, shell, stop};
 
 /// Whether the node can do this; says so if it cannot.
-fn can(fake: &Fake, ability: &str) -> bool {
+pub(crate) fn can(fake: &Fake, ability: &str) -> bool {
     let memory = fake.memory();
     let inventory = memory.hellos.last().and_then(|hello| hello.inventory.clone()).unwrap();
     drop(memory);
@@ -24,7 +24,7 @@ fn boxed(line: &str) -> JobSpec {
     JobSpec { project: "red".into(), isolation: Isolation::Boxed.into(), ..shell(line) }
 }
 
-fn with_memory(mib: u64, spec: JobSpec) -> JobSpec {
+pub(crate) fn with_memory(mib: u64, spec: JobSpec) -> JobSpec {
     let resources = Resources { cpu_milli: 1000, memory_bytes: mib << 20, ..Resources::default() };
     JobSpec { resources: Some(resources), ..spec }
 }
@@ -198,14 +198,11 @@ async fn what_no_agent_can_do_is_refused_and_so_is_a_folder_that_no_box_shows() 
 
     let only = Egress { kind: EgressKind::Only.into(), only: vec!["example.org:443".into()] };
     let listed = fake.run(1, JobSpec { egress: Some(only), ..command(&["true"]) }).await;
-    let imaged = fake.run(2, JobSpec { image: "debian".into(), ..command(&["true"]) }).await;
     let outcome = fake.ended(listed).await.outcome.unwrap();
     assert!(outcome.detail.contains("egress.allow-list"), "{outcome:?}");
-    let outcome = fake.ended(imaged).await.outcome.unwrap();
-    assert!(outcome.detail.contains("container"), "{outcome:?}");
     if can(&fake, "isolation.boxed") {
         let elsewhere = JobSpec { working_folder: "/root".into(), ..boxed("true") };
-        let elsewhere = fake.run(3, elsewhere).await;
+        let elsewhere = fake.run(2, elsewhere).await;
         let outcome = fake.ended(elsewhere).await.outcome.unwrap();
         assert!(outcome.detail.contains("/root is not seen from a box"), "{outcome:?}");
     }

@@ -15,14 +15,14 @@ use crate::house::{Agent, House, PROGRAM, entries, gone, now, runs};
 use crate::orders::{attempt, command, define, shell, start};
 
 /// A process that does not outlive the test, however that ends.
-struct Process(Child);
+pub(crate) struct Process(Child);
 
 impl Process {
-    fn start(command: &mut Command) -> Self {
+    pub(crate) fn start(command: &mut Command) -> Self {
         Self(command.stdout(Stdio::null()).spawn().unwrap())
     }
 
-    fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         // It may have been killed before.
         self.0.kill().ok();
         self.0.wait().unwrap();
@@ -36,13 +36,13 @@ impl Drop for Process {
 }
 
 /// Starts an agent.
-fn spawn(house: &House) -> Process {
+pub(crate) fn spawn(house: &House) -> Process {
     let options = house.options();
     Process::start(Command::new(PROGRAM).arg("agent").arg(options.data).arg(options.join.unwrap()))
 }
 
 /// The pids that a task has printed, when there are `count`.
-async fn pids(fake: &Fake, attempt: AttemptRef, count: usize) -> Vec<i32> {
+pub(crate) async fn pids(fake: &Fake, attempt: AttemptRef, count: usize) -> Vec<i32> {
     fake.until("pids", |memory| {
         let text = String::from_utf8(memory.output(attempt, Stream::Stdout)).unwrap();
         let pids: Vec<i32> = text.lines().filter_map(|line| line.parse().ok()).collect();
@@ -52,12 +52,12 @@ async fn pids(fake: &Fake, attempt: AttemptRef, count: usize) -> Vec<i32> {
 }
 
 /// The process of the executor.
-fn executor(house: &House) -> i32 {
+pub(crate) fn executor(house: &House) -> i32 {
     let text = std::fs::read_to_string(house.data().join("executor/lock")).unwrap();
     text.trim().parse().unwrap()
 }
 
-fn kill(pid: i32) {
+pub(crate) fn kill(pid: i32) {
     let pid = rustix::process::Pid::from_raw(pid).unwrap();
     rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
 }

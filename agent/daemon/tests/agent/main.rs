@@ -3,10 +3,12 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking, also in its helpers")]
 
 mod boxes;
+mod containers;
 mod enrolling;
 mod fake;
 mod gangs;
 mod house;
+mod image;
 mod killed;
 mod linking;
 mod memory;

@@ -1,7 +1,9 @@
 //! Orders and jobs, in few words.
 
 use repower_proto::v1::order::Body as Order;
-use repower_proto::v1::{AttemptRef, Define, Host, JobSpec, Rendezvous, Start, Stop, StopReason};
+use repower_proto::v1::{
+    AttemptRef, Define, Forget, Host, JobSpec, Rendezvous, Start, Stop, StopReason,
+};
 
 pub(crate) fn attempt(job: u64, index: u32) -> AttemptRef {
     AttemptRef { job, index, number: 1, rank: 0 }
@@ -13,6 +15,10 @@ pub(crate) fn define(job: u64, spec: JobSpec) -> Order {
 
 pub(crate) fn start(attempt: AttemptRef) -> Order {
     Order::Start(Start { attempt: Some(attempt), rendezvous: None })
+}
+
+pub(crate) fn forget(job: u64) -> Order {
+    Order::Forget(Forget { job })
 }
 
 /// Starts the ranks of a gang that are on the node of this number among `hosts`.

@@ -62,6 +62,24 @@ pub(super) fn remove(path: &Path) -> Result<(), Error> {
     }
 }
 
+/// The pids in a group and in all groups below it.
+pub(super) fn all_pids(folder: &Path) -> Result<Vec<i32>, Error> {
+    let mut all = pids(&folder.join("cgroup.procs"))?;
+    for below in folders(folder) {
+        // One that is gone by now has none.
+        all.extend(all_pids(&below).unwrap_or_default());
+    }
+    Ok(all)
+}
+
+/// Removes the folder of a group and those of all groups below it, none of which has processes.
+pub(super) fn remove_all(path: &Path) -> Result<(), Error> {
+    for below in folders(path) {
+        remove_all(&below)?;
+    }
+    remove(path)
+}
+
 /// The folders directly in a folder.
 pub(super) fn folders(path: &Path) -> Vec<std::path::PathBuf> {
     let entries = fs::read_dir(path).into_iter().flatten().flatten();

@@ -42,6 +42,27 @@ impl Mounts {
         self.find(own, |kind, _| kind == "cgroup2")
     }
 
+    /// The same, as if this process were at the top of every hierarchy.
+    pub(super) fn at_the_top(self) -> Self {
+        let top = |line: &str| {
+            let mut parts = line.splitn(3, ':');
+            Some(format!("{}:{}:/\n", parts.next()?, parts.next()?))
+        };
+        let cgroup = self.cgroup.lines().filter_map(top).collect();
+        Self { cgroup, ..self }
+    }
+
+    /// Where every hierarchy, of whatever version, is mounted.
+    pub(super) fn all(&self) -> Vec<PathBuf> {
+        let mount = |line: &str| {
+            let (mounted, system) = line.split_once(" - ")?;
+            let is_one = matches!(system.split(' ').next()?, "cgroup" | "cgroup2");
+            let mount = mounted.split(' ').nth(4)?;
+            is_one.then(|| PathBuf::from(mount))
+        };
+        self.mountinfo.lines().filter_map(mount).collect()
+    }
+
     /// The first mount of which the kind and the options of the whole file system are right.
     fn find(&self, own: &str, is_right: impl Fn(&str, &str) -> bool) -> Option<Hierarchy> {
         self.mountinfo.lines().find_map(|line| {
@@ -83,6 +104,14 @@ mod tests {
         assert_eq!(found.mount, Path::new("/sys/fs/cgroup/cpu,cpuacct"));
         assert_eq!(found.own, found.mount.join(""));
         assert_eq!(mounts().v1("pids"), None);
+    }
+
+    #[test]
+    fn all_hierarchies_are_listed_and_nothing_else() {
+        let all: Vec<_> = mounts().all();
+
+        assert_eq!(all.len(), 3);
+        assert!(!all.contains(&PathBuf::from("/sys/fs/cgroup")));
     }
 
     #[test]

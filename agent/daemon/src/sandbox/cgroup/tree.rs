@@ -43,6 +43,23 @@ impl Tree {
         Self::plant_in(&Mounts::look(), name)
     }
 
+    /// A tree of this name that is at the same place in all hierarchies, which container engines need.
+    ///
+    /// # Errors
+    ///
+    /// As [`Tree::plant`].
+    pub(crate) fn plant_evenly(name: &str) -> Result<Self, Error> {
+        let mounts = Mounts::look();
+        let own = |mounts: &Mounts| {
+            let all = ["memory", "pids", "cpu"].into_iter().filter_map(|one| mounts.v1(one));
+            let below = |one: Hierarchy| one.own.strip_prefix(&one.mount).map(Path::to_owned).ok();
+            all.map(below).collect::<Vec<_>>()
+        };
+        let own = own(&mounts);
+        let is_even = own.windows(2).all(|pair| pair[0] == pair[1]);
+        Self::plant_in(&if is_even { mounts } else { mounts.at_the_top() }, name)
+    }
+
     fn plant_in(mounts: &Mounts, name: &str) -> Result<Self, Error> {
         let v2 = mounts.v2().and_then(|hierarchy| root_v2(&hierarchy, name));
         let roots = match v2 {
@@ -162,6 +179,35 @@ impl Tree {
         Err(Error::Immortal { path: self.path() })
     }
 
+    /// Where it is below the mounts of its hierarchies, if that is the same for all.
+    pub(crate) fn place(&self) -> Option<PathBuf> {
+        let path = self.path();
+        let mounts = Mounts::look().all();
+        let mount = mounts.iter().find(|mount| path.starts_with(mount))?;
+        Some(Path::new("/").join(path.strip_prefix(mount).ok()?))
+    }
+
+    /// The processor time of all that is or was in groups at or below a place, in microseconds, where it is counted for
+    /// groups that an engine has made (version 1).
+    pub(crate) fn cpu_us(place: &Path) -> Option<u64> {
+        let mount = Mounts::look().v1("cpuacct")?.mount;
+        let folder = mount.join(place.strip_prefix("/").unwrap_or(place));
+        file::number(&folder.join("cpuacct.usage")).map(|nanos| nanos / 1000)
+    }
+
+    /// Removes what engines have made for a group, or for all of the tree, in hierarchies of which it has no part:
+    /// `place` is where it is below their mounts.
+    pub(crate) fn tidy(place: &Path) {
+        let place = place.strip_prefix("/").unwrap_or(place);
+        if place.as_os_str().is_empty() {
+            return;
+        }
+        for mount in Mounts::look().all() {
+            // What still has processes stays, and belongs to somebody.
+            let _ = file::remove_all(&mount.join(place));
+        }
+    }
+
     fn path(&self) -> PathBuf {
         match &self.roots {
             Root::V1(roots) => {
@@ -185,7 +231,8 @@ impl Tree {
         names.sort();
         names.dedup();
         for name in names {
-            let group = self.make(&name)?;
+            let mut group = self.make(&name)?;
+            group.nest();
             self.wait_until_empty(&group)?;
             group.remove()?;
         }

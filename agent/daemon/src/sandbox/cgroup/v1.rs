@@ -2,9 +2,11 @@
 
 use std::cell::Cell;
 use std::fs;
+use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use repower_model::Bytes;
+use rustix::event::{EventfdFlags, eventfd};
 use rustix::fs::{Mode, OFlags};
 
 use super::{Controllers, Entrance, Error, Figures, Limits, file};
@@ -25,6 +27,16 @@ pub(crate) struct Group {
     refused_before: u64,
     /// Whether it was forbidden to start processes, to be killed.
     was_killed: Cell<bool>,
+    /// If others may make groups below this one.
+    nest: Option<Nest>,
+}
+
+/// What a group is watched by that has others below it.
+#[derive(Debug)]
+struct Nest {
+    /// Counts how often there was no memory left: kills are counted in the groups below only, which may be gone.
+    shortages: Option<OwnedFd>,
+    counted: Cell<u64>,
 }
 
 /// The folders of which each holds one controller's part of the tree.
@@ -79,9 +91,30 @@ impl Group {
             kills_before: 0,
             refused_before: 0,
             was_killed: Cell::new(false),
+            nest: None,
         };
         group.begin();
         Ok(group)
+    }
+
+    /// Others make groups below it: from now on what is in those counts as in it.
+    pub(super) fn nest(&mut self) {
+        let shortages = self.memory.as_deref().and_then(|folder| {
+            let alarm = watch_shortages(folder);
+            alarm.inspect_err(|error| tracing::warn!(%error, "cannot watch a group's memory")).ok()
+        });
+        self.nest = Some(Nest { shortages, counted: Cell::new(0) });
+    }
+
+    /// Where it is below the mounts of its hierarchies, if that is the same for all.
+    pub(super) fn place(&self, mounts: &[PathBuf]) -> Option<PathBuf> {
+        let folders = [&self.memory, &self.pids, &self.cpu].into_iter().flatten();
+        let mut places = folders.map(|folder| {
+            let mount = mounts.iter().find(|mount| folder.starts_with(mount))?;
+            Some(Path::new("/").join(folder.strip_prefix(mount).ok()?))
+        });
+        let first = places.next()??;
+        places.all(|place| place.as_ref() == Some(&first)).then_some(first)
     }
 
     fn begin(&mut self) {
@@ -122,7 +155,8 @@ impl Group {
 
     fn kills(&self) -> u64 {
         let path = self.memory.as_deref().map(|folder| folder.join("memory.oom_control"));
-        path.and_then(|path| file::entry(&path, "oom_kill")).unwrap_or(0)
+        let own = path.and_then(|path| file::entry(&path, "oom_kill")).unwrap_or(0);
+        own.max(self.nest.as_ref().map_or(0, Nest::shortages))
     }
 
     fn refused(&self) -> u64 {
@@ -136,8 +170,11 @@ impl Group {
         let Some(folder) = self.pids.as_deref().or(self.memory.as_deref()) else {
             return Ok(true);
         };
-        let path = folder.join("cgroup.procs");
-        if file::pids(&path)?.is_empty() {
+        let pids = || match &self.nest {
+            Some(_) => file::all_pids(folder),
+            None => file::pids(&folder.join("cgroup.procs")),
+        };
+        if pids()?.is_empty() {
             return Ok(true);
         }
         if let Some(folder) = &self.pids {
@@ -146,10 +183,10 @@ impl Group {
         }
         // A group without a limit of pids could grow while it is read: those who are killed cannot
         // start others, so each look finds fewer of the old ones.
-        for pid in file::pids(&path)? {
+        for pid in pids()? {
             file::kill(pid);
         }
-        Ok(file::pids(&path)?.is_empty())
+        Ok(pids()?.is_empty())
     }
 
     /// Forgets what the last task used; `false` if the group had better be removed.
@@ -182,10 +219,36 @@ impl Group {
     pub(super) fn remove(self) -> Result<(), Error> {
         drop(self.entrance);
         for folder in [&self.memory, &self.pids, &self.cpu].into_iter().flatten() {
-            file::remove(folder)?;
+            match &self.nest {
+                Some(_) => file::remove_all(folder)?,
+                None => file::remove(folder)?,
+            }
         }
         Ok(())
     }
+}
+
+impl Nest {
+    fn shortages(&self) -> u64 {
+        let mut more = [0; 8];
+        let read = self.shortages.as_ref().map(|count| rustix::io::read(count, &mut more));
+        if matches!(read, Some(Ok(8))) {
+            self.counted.set(self.counted.get() + u64::from_ne_bytes(more));
+        }
+        self.counted.get()
+    }
+}
+
+/// Lets the kernel count how often a group, or one below it, has no memory left because of this group's limit.
+fn watch_shortages(folder: &Path) -> Result<OwnedFd, Error> {
+    let path = folder.join("memory.oom_control");
+    let failed = |errno: rustix::io::Errno| file::failed("watched", &path)(errno.into());
+    let count = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK).map_err(failed)?;
+    let control = rustix::fs::open(&path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty());
+    let control = control.map_err(failed)?;
+    let line = format!("{} {}", count.as_fd().as_raw_fd(), control.as_raw_fd());
+    file::write(&folder.join("cgroup.event_control"), &line)?;
+    Ok(count)
 }
 
 /// Memory, and memory with swap: the second may never be below the first.

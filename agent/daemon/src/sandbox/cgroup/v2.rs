@@ -96,18 +96,21 @@ impl Group {
         if self.has.pids {
             file::write(&self.path.join("pids.max"), "0")?;
         }
-        for pid in file::pids(&self.path.join("cgroup.procs"))? {
+        for pid in file::all_pids(&self.path)? {
             file::kill(pid);
         }
         Ok(is_empty())
     }
 
     pub(super) fn remove(self) -> Result<(), Error> {
-        // What the task itself has made in it, if it was let.
-        for folder in file::folders(&self.path) {
-            file::remove(&folder)?;
-        }
-        file::remove(&self.path)
+        // And what the task itself, or the engine of its container, has made in it.
+        file::remove_all(&self.path)
+    }
+
+    /// Where it is below the mount of the hierarchy.
+    pub(super) fn place(&self, mounts: &[PathBuf]) -> Option<PathBuf> {
+        let mount = mounts.iter().find(|mount| self.path.starts_with(mount))?;
+        Some(Path::new("/").join(self.path.strip_prefix(mount).ok()?))
     }
 }
 

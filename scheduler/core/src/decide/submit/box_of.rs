@@ -1,6 +1,6 @@
 //! How far a job is kept apart: the most of what it asks for and what its class takes.
 
-use repower_model::{Egress, Isolation, JobSpec};
+use repower_model::{Egress, Isolation, JobSpec, check_image};
 
 use crate::policy::Class;
 use crate::refusal::Refusal;
@@ -34,6 +34,11 @@ pub(super) fn settled(spec: &JobSpec, class: &Class) -> Result<JobSpec, Refusal>
 
 /// Bounds on what a job says about it.
 pub(super) fn check(spec: &JobSpec) -> Result<(), Refusal> {
+    if !spec.image.is_empty()
+        && let Err(error) = check_image(&spec.image)
+    {
+        return Err(Refusal::BadImage { error });
+    }
     if spec.pids == Some(0) {
         return super::bounds::out("the number of processes", 0, "1 or more".into());
     }

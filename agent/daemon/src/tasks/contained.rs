@@ -1,0 +1,250 @@
+//! Tasks in containers: made for a job's image, and asked afterwards how they ended and what they have used.
+
+use std::ffi::{CString, OsStr, OsString};
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::fd::BorrowedFd;
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use repower_agent_core::Status;
+use repower_model::{Bytes, Egress, Isolation, JobSpec};
+
+use super::boxes::strings;
+use super::crew::Kit;
+use super::failure::Failure;
+use super::folders::Folder;
+use super::prepared::Prepared as Job;
+use super::{Tasks, exit};
+use crate::clock;
+use crate::container::{Container, FRONT_PATH, Mount, Network, Plan, STATUS_PATH, Shown};
+use crate::environment;
+use crate::sandbox::{Figures, Group, Limits, Program, Started, Strings, Tree};
+
+/// What a container needs to be started, of memory: the engine's own program runs in it for a moment.
+const LEAST: Bytes = Bytes::from_mib(24);
+
+/// A task in a container.
+#[derive(Debug)]
+pub(super) struct Contained {
+    /// Removed first.
+    container: Option<Container>,
+    group: Option<Group>,
+    /// Where the group is below the mounts of control groups.
+    place: PathBuf,
+    status: File,
+    path: PathBuf,
+    kit: Arc<Kit>,
+    /// Since when what the engine has started is its.
+    pub(super) since: Duration,
+}
+
+/// What a task in a container is given.
+#[derive(Debug)]
+pub(super) struct Given<'a> {
+    pub(super) spec: &'a JobSpec,
+    pub(super) job: &'a Job,
+    pub(super) serial: u64,
+    pub(super) variables: Vec<(OsString, OsString)>,
+    /// Files that it may read.
+    pub(super) files: Vec<&'a Path>,
+}
+
+/// What the first process in a container has written down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Word {
+    /// The program could not be executed.
+    NotExecuted(i32),
+    /// It has ended, with this wait status.
+    Ended(i32),
+}
+
+impl Tasks {
+    /// Makes the container of a task; its folder belongs to the task's user then.
+    pub(super) fn contain(
+        &self,
+        given: Given<'_>,
+        folder: &mut Folder,
+    ) -> Result<Contained, Failure> {
+        let since = clock::uptime();
+        let (spec, job) = (given.spec, given.job);
+        let kit = self.crew.kit(&self.data)?;
+        let boxed = spec.isolation >= Isolation::Boxed;
+        let working_folder = working_folder(job, boxed)?;
+        let limits = super::boxes::limits(spec);
+        if let Some(limit) = limits.memory.filter(|limit| *limit < LEAST) {
+            return Err(Failure::LittleMemory { limit, program: FRONT_PATH.into() });
+        }
+        let user = boxed.then(|| self.host.user_of(&spec.project)).transpose();
+        let user = user.map_err(|source| Failure::Held { source })?;
+        folder.give_to(user).map_err(|source| Failure::Folder { source })?;
+        let user = user.map_or_else(
+            || (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw()),
+            |user| (user.uid, user.gid),
+        );
+        let name = format!("{}-{}-{}", kit.mark, std::process::id(), given.serial);
+        let path = kit.folder.join(format!("{}.status", given.serial));
+        let status = status_file(&path, user).map_err(|source| Failure::Folder { source })?;
+        let failed = |source| Failure::Group { source };
+        let mut group = kit.tree().take(Limits { pids: None, ..limits }).map_err(failed)?;
+        group.nest();
+        let place = group.place().unwrap_or_default();
+        // From here on, what was made is removed again should anything fail.
+        let mut contained =
+            Contained { container: None, group: Some(group), place, status, path, kit, since };
+        let kit = &contained.kit;
+        let init =
+            Mount { path: kit.folder.join("init"), at: FRONT_PATH.into(), shown: Shown::ToRead };
+        let status =
+            Mount { path: contained.path.clone(), at: STATUS_PATH.into(), shown: Shown::ToChange };
+        let own = Mount::here(folder.path(), Shown::ToChange);
+        let named = working_folder.as_deref().filter(|path| *path != Path::new("/"));
+        let named = named.map(|path| Mount::here(path, Shown::ToChange));
+        let files = given.files.iter().map(|path| Mount::here(path, Shown::ToRead));
+        let mounts = [init, status, own].into_iter().chain(named).chain(files).collect();
+        let is_alone = spec.egress == Some(Egress::None) || spec.isolation == Isolation::Sealed;
+        let program = std::iter::once(&job.name).chain(&job.arguments).cloned().collect();
+        let plan = Plan {
+            name,
+            mark: &kit.mark,
+            image: &spec.image,
+            program,
+            variables: given.variables,
+            scratch: &kit.folder,
+            mounts,
+            working_folder: working_folder.unwrap_or_else(|| folder.path().into()),
+            user,
+            has_capabilities: !boxed,
+            network: if is_alone { Network::None } else { Network::Host },
+            group: &contained.place,
+            shared_memory: limits.memory.map(Bytes::as_u64),
+        };
+        let container = kit.engine.create(&plan);
+        contained.container = Some(container.map_err(|source| Failure::Container { source })?);
+        if let Some(group) = &mut contained.group {
+            // The engine needs some threads in it, and is done with them now.
+            group.limit(limits).map_err(failed)?;
+        }
+        Ok(contained)
+    }
+
+    /// Starts what runs the container, as the process of the task.
+    pub(super) fn start_contained(
+        &self,
+        contained: &Contained,
+        mark: &OsStr,
+        streams: [BorrowedFd<'_>; 3],
+    ) -> Result<Started, Failure> {
+        let container = contained.container.as_ref().expect("a container that is there is started");
+        let (program, arguments) = container.client();
+        let arguments = strings(arguments.iter().map(OsString::as_os_str))?;
+        let mut variables = Strings::new();
+        let own = environment::all().filter(|(name, _)| name != environment::MARK);
+        let mark = (OsString::from(environment::MARK), mark.to_owned());
+        for (name, value) in own.chain([mark]) {
+            variables.push_variable(&name, &value).map_err(|_| Failure::Zero)?;
+        }
+        let path = CString::new(program.as_os_str().as_bytes()).map_err(|_| Failure::Zero)?;
+        let started = self.host.start_beside(Program {
+            path: &path,
+            arguments: &arguments,
+            environment: &variables,
+            folder: c"/",
+            streams,
+        });
+        started
+            .map_err(|failure| Failure::Other { program: program.into(), source: failure.error() })
+    }
+}
+
+impl Contained {
+    /// How the task has ended, of which the engine's client has ended like this.
+    pub(super) fn end(&self, client: Status) -> Status {
+        match self.word() {
+            Some(Word::NotExecuted(errno)) => Status::NotExecuted(errno),
+            Some(Word::Ended(status)) => exit::meaning(status),
+            None => match client {
+                // Killed, as a whole or its client alone.
+                Status::Signal(_) | Status::Code(KILLED) => Status::Signal(libc::SIGKILL),
+                // The engine has failed to start it, and has said why on its standard error.
+                Status::Code(_)
+                | Status::NotExecuted(_)
+                | Status::OutOfMemory
+                | Status::Unknown => Status::Unknown,
+            },
+        }
+    }
+
+    fn word(&self) -> Option<Word> {
+        let mut bytes = [0; 8];
+        self.status.read_exact_at(&mut bytes, 0).ok()?;
+        let (kind, value) = bytes.split_at(4);
+        let number = |bytes: &[u8]| bytes.try_into().map(i32::from_ne_bytes).ok();
+        match (number(kind)?, number(value)?) {
+            (1, errno) => Some(Word::NotExecuted(errno)),
+            (2, status) => Some(Word::Ended(status)),
+            _ => None,
+        }
+    }
+
+    /// Kills what is left in it, and says what the task has used.
+    pub(super) fn last_figures(&self) -> Figures {
+        let Some(group) = &self.group else { return Figures::default() };
+        if let Err(error) = group.kill() {
+            tracing::error!(%error, "cannot kill what a task has left");
+        }
+        let figures = group.figures();
+        let cpu_us = figures.cpu_us.or_else(|| Tree::cpu_us(&self.place));
+        Figures { cpu_us, ..figures }
+    }
+
+    /// Removes it and all that was made for it.
+    pub(super) fn remove(self) {
+        drop(self);
+    }
+}
+
+/// What an engine's client ends with when SIGKILL has ended the first process of its container.
+const KILLED: i32 = 128 + libc::SIGKILL;
+
+impl Drop for Contained {
+    fn drop(&mut self) {
+        drop(self.container.take());
+        if let Some(group) = self.group.take()
+            && let Err(error) = self.kit.tree().remove(group)
+        {
+            tracing::error!(%error, "cannot remove what a container was held by");
+        }
+        Tree::tidy(&self.place);
+        if let Err(error) = std::fs::remove_file(&self.path) {
+            tracing::warn!(path = %self.path.display(), %error, "cannot remove a file of a container");
+        }
+    }
+}
+
+/// The folder of this node in which a task of the job works, if it names one.
+fn working_folder(job: &Job, boxed: bool) -> Result<Option<PathBuf>, Failure> {
+    let Some(folder) = &job.working_folder else { return Ok(None) };
+    if boxed {
+        return Err(Failure::Unseen { folder: folder.clone() });
+    }
+    match std::fs::metadata(folder) {
+        Ok(metadata) if metadata.is_dir() => Ok(Some(folder.clone())),
+        Ok(_) => {
+            let source = io::Error::from(io::ErrorKind::NotADirectory);
+            Err(Failure::WorkingFolder { folder: folder.clone(), source })
+        }
+        Err(source) => Err(Failure::WorkingFolder { folder: folder.clone(), source }),
+    }
+}
+
+/// An empty file that a user may write to, open to be read.
+fn status_file(path: &Path, (uid, gid): (u32, u32)) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    let file = options.read(true).write(true).create_new(true).mode(0o600).open(path)?;
+    std::os::unix::fs::fchown(&file, Some(uid), Some(gid))?;
+    Ok(file)
+}

@@ -1,0 +1,184 @@
+//! The threads that have containers made and removed: an engine takes its time, and no other task should wait.
+
+use std::collections::VecDeque;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::thread::JoinHandle;
+
+use super::Tasks;
+use super::contained::Contained;
+use super::failure::Failure;
+use super::state::Launch;
+use crate::container::{Engine, FRONT};
+use crate::sandbox::{self, Tree};
+use crate::{Error, environment};
+
+/// How many containers are made or removed at a time.
+const THREADS: usize = 2;
+
+/// What there is to do.
+#[derive(Debug)]
+pub(super) enum Work {
+    /// An agent has said which engine there is.
+    Prepare,
+    /// A task's turn has come.
+    Launch(Launch),
+    /// The task of this serial is over.
+    Remove(u64, Box<Contained>),
+}
+
+/// The threads, and what waits for them: no more than there are slots.
+#[derive(Debug, Default)]
+pub(super) struct Crew {
+    queue: Mutex<Queue>,
+    wake: Condvar,
+    /// The engine's program, as agents say it.
+    engine: Mutex<Option<PathBuf>>,
+    kit: OnceLock<Arc<Kit>>,
+    /// Held while the kit is made.
+    making: Mutex<()>,
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    work: VecDeque<Work>,
+    quit: bool,
+}
+
+/// What all containers of this executor share.
+#[derive(Debug)]
+pub(super) struct Kit {
+    pub(super) engine: Engine,
+    /// Where their files are.
+    pub(super) folder: PathBuf,
+    /// By which they are known as those of this data folder.
+    pub(super) mark: String,
+    tree: Option<Tree>,
+}
+
+impl Kit {
+    /// Removes what an earlier executor has left.
+    fn new(engine: Engine, data: &Path) -> Result<Self, Failure> {
+        let mark = sandbox::name_of(data);
+        match engine.remove_leftovers(&mark) {
+            Ok(0) => {}
+            Ok(count) => tracing::warn!(count, "removed containers that an executor had left"),
+            Err(error) => tracing::warn!(%error, "cannot look for containers that were left"),
+        }
+        let folder = data.join("containers");
+        let unusable = |source| Failure::Folder { source };
+        super::folders::clear(&folder).map_err(unusable)?;
+        super::folders::make(&folder).map_err(unusable)?;
+        std::fs::write(folder.join("init"), FRONT).map_err(unusable)?;
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+        std::fs::set_permissions(folder.join("init"), mode).map_err(unusable)?;
+        let tree = Tree::plant_evenly(&format!("{mark}-containers"));
+        let tree = Some(tree.map_err(|source| Failure::Group { source })?);
+        Ok(Self { engine, folder, mark, tree })
+    }
+
+    pub(super) fn tree(&self) -> &Tree {
+        self.tree.as_ref().expect("it is there until the kit is dropped")
+    }
+}
+
+impl Drop for Kit {
+    fn drop(&mut self) {
+        let Some(tree) = self.tree.take() else { return };
+        let place = tree.place();
+        drop(tree);
+        if let Some(place) = place {
+            Tree::tidy(&place);
+        }
+    }
+}
+
+impl Crew {
+    /// An agent says which engine there is.
+    pub(super) fn configure(&self, engine: Option<PathBuf>) {
+        let is_there = engine.is_some();
+        *self.engine.lock().unwrap_or_else(PoisonError::into_inner) = engine;
+        if is_there {
+            self.add(Work::Prepare);
+        }
+    }
+
+    pub(super) fn add(&self, work: Work) {
+        self.queue().work.push_back(work);
+        self.wake.notify_one();
+    }
+
+    /// Lets the threads end when they have done what is there.
+    pub(super) fn quit(&self) {
+        self.queue().quit = true;
+        self.wake.notify_all();
+    }
+
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What is next; `None`: this thread has to end.
+    fn next(&self) -> Option<Work> {
+        let mut queue = self.queue();
+        loop {
+            let next = queue.work.pop_front();
+            match next {
+                // Nothing is started any more.
+                Some(Work::Launch(_) | Work::Prepare) if queue.quit => continue,
+                Some(work) => return Some(work),
+                None if queue.quit => return None,
+                None => {}
+            }
+            queue = self.wake.wait(queue).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// What containers are made with; made at the first use.
+    pub(super) fn kit(&self, data: &Path) -> Result<Arc<Kit>, Failure> {
+        let _making = self.making.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(kit) = self.kit.get() {
+            return Ok(Arc::clone(kit));
+        }
+        let program = self.engine.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let program =
+            program.ok_or(Failure::Container { source: crate::container::EngineError::None })?;
+        let engine = Engine::at(&program, &environment::path());
+        let engine = engine.map_err(|source| Failure::Container { source })?;
+        let kit = Arc::new(Kit::new(engine, data)?);
+        Ok(Arc::clone(self.kit.get_or_init(|| kit)))
+    }
+}
+
+/// Starts the threads.
+pub(super) fn start(tasks: &Arc<Tasks>) -> Result<Vec<JoinHandle<()>>, Error> {
+    let start = |number| {
+        let tasks = Arc::clone(tasks);
+        std::thread::Builder::new()
+            .name(format!("containers-{number}"))
+            .stack_size(512 << 10)
+            .spawn(move || tasks.keep_containers())
+            .map_err(|source| Error::System { what: "a thread", source })
+    };
+    (0..THREADS).map(start).collect()
+}
+
+impl Tasks {
+    /// Has containers made and removed until the executor ends.
+    fn keep_containers(&self) {
+        while let Some(work) = self.crew.next() {
+            match work {
+                Work::Prepare => {
+                    if let Err(error) = self.crew.kit(&self.data) {
+                        tracing::warn!(%error, "tasks cannot have containers");
+                    }
+                }
+                Work::Launch(launch) => self.launch(&launch),
+                Work::Remove(serial, contained) => {
+                    contained.remove();
+                    self.lock().closing.remove(&serial);
+                }
+            }
+        }
+    }
+}
