@@ -82,6 +82,9 @@ fn fields(node: &NodeSummary, now_ms: i64) -> Vec<(&'static str, String)> {
         if !found.labels.is_empty() {
             fields.push(("labels", words::labels(Some(found))));
         }
+        if !found.abilities.is_empty() {
+            fields.push(("can do", found.abilities.join(" ")));
+        }
         fields.push(("agent", found.version.clone()));
     }
     fields

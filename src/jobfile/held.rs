@@ -18,24 +18,11 @@ pub struct Held {
     #[arg(long, value_name = "WHERE")]
     pub egress: Option<Egress>,
     /// Container image to run in, by its digest (NAME@sha256:..), or its id (sha256:..) if only nodes have it
-    #[arg(long, value_name = "IMAGE", value_parser = image)]
+    #[arg(long, value_name = "IMAGE")]
     pub image: Option<String>,
     /// Most processes and threads of a task at a time [default: no limit]
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..))]
     pub pids: Option<u32>,
-}
-
-/// Takes an image that will be the same one for ever.
-fn image(text: &str) -> Result<String, NoImage> {
-    let checked = repower_model::check_image(text);
-    checked.map(|()| text.to_owned()).map_err(|error| NoImage { error })
-}
-
-/// A text that does not name one image for ever.
-#[derive(Debug, thiserror::Error)]
-#[error("{error}; {}", error.hint())]
-struct NoImage {
-    error: repower_model::ImageError,
 }
 
 /// A level of isolation.

@@ -27,6 +27,8 @@ pub struct Inventory {
     sockets: u32,
     agent_version: String,
     labels: BTreeMap<String, String>,
+    /// What it can do for tasks, ascending.
+    abilities: Vec<String>,
 }
 
 /// One node.
@@ -169,6 +171,7 @@ impl From<&v1::Inventory> for Inventory {
             sockets: inventory.sockets,
             agent_version: inventory.version.clone(),
             labels: labels.map(|label| (label.name.clone(), label.value.clone())).collect(),
+            abilities: inventory.abilities.clone(),
         }
     }
 }
