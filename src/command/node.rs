@@ -46,6 +46,22 @@ fn show(screen: &mut Screen, reply: &ShowNodeReply, now_ms: i64) -> Result<(), F
     Ok(())
 }
 
+/// Returns words in lines of at most so many letters that they stand beside a title on any terminal.
+fn lines(words: &[String]) -> Vec<String> {
+    const WIDTH: usize = 60;
+    let mut lines: Vec<String> = Vec::new();
+    for word in words {
+        match lines.last_mut().filter(|line| line.len() + 1 + word.len() <= WIDTH) {
+            Some(line) => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            None => lines.push(word.clone()),
+        }
+    }
+    lines
+}
+
 /// Returns what is worth knowing of a node, a line each.
 fn fields(node: &NodeSummary, now_ms: i64) -> Vec<(&'static str, String)> {
     let side = |side: &Option<Resources>| side.clone().unwrap_or_default();
@@ -82,8 +98,8 @@ fn fields(node: &NodeSummary, now_ms: i64) -> Vec<(&'static str, String)> {
         if !found.labels.is_empty() {
             fields.push(("labels", words::labels(Some(found))));
         }
-        if !found.abilities.is_empty() {
-            fields.push(("can do", found.abilities.join(" ")));
+        for (at, line) in lines(&found.abilities).into_iter().enumerate() {
+            fields.push((if at == 0 { "can do" } else { "" }, line));
         }
         fields.push(("agent", found.version.clone()));
     }
