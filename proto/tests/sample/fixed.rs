@@ -320,9 +320,17 @@ fn of_execution() -> Vec<Fact> {
     ]
 }
 
+/// What preemption with promises brought.
+fn of_promises() -> Vec<Fact> {
+    let part = |node, ranks| Part { node: NodeId(node), ranks };
+    let until = AT + Span::from_secs(70);
+    vec![Fact::PlacePromised { task: ATTEMPT.task, parts: vec![part(4, 2), part(9, 1)], until }]
+}
+
 /// One fact of every variant. What came later stands at the end: the lines before never change.
 pub(crate) fn fixed() -> Vec<Entry> {
     let early = [of_the_cell(), of_jobs(), of_attempts(), of_nodes()];
-    let facts = early.into_iter().chain([of_reservations(), of_gangs(), of_execution()]).flatten();
+    let late = [of_reservations(), of_gangs(), of_execution(), of_promises()];
+    let facts = early.into_iter().chain(late).flatten();
     facts.zip(1..).map(|(fact, seq)| Entry { seq, at: AT, fact }).collect()
 }

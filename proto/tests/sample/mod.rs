@@ -360,6 +360,11 @@ fn of_attempts() -> impl Strategy<Value = Fact> {
         (attempt(), prop::sample::select(stops), text(), text()).prop_map(
             |(attempt, why, by, reason)| Fact::AttemptStopping { attempt, why, by, reason }
         ),
+        (job(), any::<u32>(), vec(part(), 1..3), moment()).prop_map(
+            |(job, index, parts, until)| {
+                Fact::PlacePromised { task: TaskId { job, index }, parts, until }
+            }
+        ),
         (job(), any::<u32>(), node()).prop_map(|(job, index, node)| Fact::TaskReturned {
             task: TaskId { job, index },
             node

@@ -34,6 +34,7 @@ pub fn violations(state: &State) -> Vec<Violation> {
     }
     for node in state.nodes.values() {
         check_node(state, node, &mut found);
+        found.extend(check_promises(state, node));
     }
     for (task, attempt) in &state.attempts {
         for node in attempt.nodes() {
@@ -71,16 +72,26 @@ fn check_shares(state: &State, found: &mut Vec<Violation>) {
             *sum = sum.plus(&asked.times(attempt.left().len() as u64));
         }
     }
+    for (task, _) in state.promises.iter() {
+        let sum = held.entry(&state.jobs[&task.job].spec.project).or_default();
+        *sum = sum.plus(&state.promised_in_all(task));
+    }
     for (project, share) in state.shares.projects() {
         let sum = held.remove(project).unwrap_or_default();
         if sum != share.held {
             let detail = format!("{project}: {sum:?}, {:?}", share.held);
-            found.push(Violation { rule: "a project holds what its tasks hold", detail });
+            found.push(Violation {
+                rule: "a project holds what its tasks hold or are promised",
+                detail,
+            });
         }
     }
     if let Some((project, sum)) = held.into_iter().find(|(_, sum)| *sum != Resources::default()) {
         let detail = format!("{project}: {sum:?}, nothing");
-        found.push(Violation { rule: "a project holds what its tasks hold", detail });
+        found.push(Violation {
+            rule: "a project holds what its tasks hold or are promised",
+            detail,
+        });
     }
 }
 
@@ -115,13 +126,23 @@ fn check_job(state: &State, job: &Job, found: &mut Vec<Violation>) {
             format!("job {}: {live} live, {} counted", job.id, job.live),
         );
     }
-    if job.limit().is_some_and(|limit| live > u64::from(limit)) {
+    if job.limit().is_some_and(|limit| job.taken() > u64::from(limit)) {
         broken("an array's limit holds", format!("job {}: {live} of {:?}", job.id, job.limit()));
     }
-    let mut blocked = Indices::default();
+    let mut promised = Indices::default();
+    for place in state.promises.iter().filter_map(|(task, _)| job_place(job, task)) {
+        promised.insert(place);
+    }
+    if promised != job.promised {
+        broken("the promises of a job are known to it", format!("job {}", job.id));
+    }
+    let mut blocked = promised;
     job.open.values().for_each(|open| blocked.add(open));
     if blocked != job.blocked || job.blocked.without(&job.pending).next().is_some() {
-        broken("what waits for another task is pending", format!("job {}", job.id));
+        broken(
+            "what waits for another task or for a promised place is pending",
+            format!("job {}", job.id),
+        );
     }
     if job.tier == Tier::Prohibited {
         broken("prohibited work is never accepted", format!("job {}", job.id));
@@ -136,6 +157,18 @@ fn check_job(state: &State, job: &Job, found: &mut Vec<Violation>) {
     if ready != state.queue.is_ready(job.id) {
         broken("the queue holds what is ready", format!("job {}: ready is {ready}", job.id));
     }
+}
+
+fn job_place(job: &Job, task: TaskId) -> Option<u32> {
+    job.place(task).filter(|_| task.job == job.id)
+}
+
+/// Only nodes that take work are promised; one that rests for a moment will.
+fn check_promises(state: &State, node: &Node) -> Option<Violation> {
+    let task = state.promises.on(node.id).next()?;
+    let takes = node.takes_work() || node.rests_until.is_some();
+    let detail = format!("node {} to {task}", node.id);
+    (!takes).then_some(Violation { rule: "only nodes that take work are promised", detail })
 }
 
 /// A gang is whole or not at all.

@@ -77,6 +77,7 @@ impl<'a> Draft<'a> {
             | Fact::JobReviewed { .. }
             | Fact::DependencySettled { .. }
             | Fact::TasksCancelled { .. }
+            | Fact::PlacePromised { .. }
             | Fact::AttemptStarted { .. }
             | Fact::RankStarted { .. }
             | Fact::OutputsKept(_)

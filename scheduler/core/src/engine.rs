@@ -71,7 +71,9 @@ impl Engine {
         let recall = waiting.then(|| time + RECALL_AFTER.max(Span::from_millis(1)));
         let reserved = self.state.reservations.next_end();
         let respite = next_respite(&self.state);
-        let next = [sleeper, resting, recall, reserved, respite].into_iter().flatten().min()?;
+        let promise = self.state.promises.next_end();
+        let next =
+            [sleeper, resting, recall, reserved, respite, promise].into_iter().flatten().min()?;
         Some(Wall::when(next, self.state.now, now))
     }
 }

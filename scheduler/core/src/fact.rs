@@ -105,6 +105,15 @@ pub enum Fact {
         /// Of a gang: all its nodes, `node` the first. Empty for others.
         parts: Vec<Part>,
     },
+    /// Others stop for a task, or are stopping: it gets their place, and nothing else does.
+    PlacePromised {
+        /// Which.
+        task: TaskId,
+        /// Where, ascending by node, with how many processes on each.
+        parts: Vec<Part>,
+        /// When the promise ends if the place has not become free.
+        until: Timestamp,
+    },
     /// Its process runs; all of them, if it is a gang.
     AttemptStarted {
         /// The attempt.

@@ -126,6 +126,13 @@ pub enum Reason {
         /// When; `None`: nobody knows.
         at: Option<Timestamp>,
     },
+    /// A place is promised to it, and others are stopping there.
+    Promised {
+        /// Where they still are.
+        node: String,
+        /// The last of what stops there; `None`: it has ended.
+        after: Option<TaskId>,
+    },
     /// It leaves a place or its project's quota to more urgent work, for which others are stopping.
     MakingRoom {
         /// Where.
@@ -187,6 +194,7 @@ impl Reason {
             Self::Gang { .. } => "gang.waiting",
             Self::Quota { .. } => "project.quota",
             Self::WouldDelay { .. } => "backfill.would-delay",
+            Self::Promised { .. } => "preemption.promised",
             Self::MakingRoom { .. } => "preemption.making-room",
             Self::Behind { .. } => "queue.behind",
             Self::Next => "queue.next",
@@ -258,6 +266,7 @@ impl Reason {
             | Self::RetryAfter { .. }
             | Self::WouldDelay { .. }
             | Self::Runway { .. }
+            | Self::Promised { .. }
             | Self::MakingRoom { .. }
             | Self::Behind { .. }
             | Self::Next
@@ -353,6 +362,13 @@ impl fmt::Display for Reason {
                 f,
                 "{nodes} nodes have room, but short tasks that were sent there ahead wait for more of it"
             ),
+            Self::Promised { node, after: Some(task) } => write!(
+                f,
+                "a place on {node} is promised to it, and it goes when task {task} has stopped there"
+            ),
+            Self::Promised { node, after: None } => {
+                write!(f, "a place on {node} is promised to it, and it goes when that is free")
+            }
             Self::MakingRoom { node } => write!(
                 f,
                 "it leaves its place to more urgent work, for which others are stopping on {node}"

@@ -5,12 +5,12 @@
 mod world;
 
 use repower_core::fact::Fact;
-use repower_core::input::{Input, Report};
+use repower_core::input::{Input, Report, Rest};
 use repower_core::plan::why;
 use repower_core::policy::DEFAULT;
 use repower_model::{
-    AttemptId, Constraints, Gang, JobId, JobSpec, Layout, NodeId, Outcome, Span, StopReason,
-    TaskId, Usage,
+    Array, AttemptId, Constraints, Gang, IndexRange, JobId, JobSpec, Layout, NodeId, Outcome, Span,
+    StopReason, TaskId, Usage,
 };
 use world::{World, array, attempt, cpus, exited, job};
 
@@ -382,8 +382,8 @@ fn a_task_is_not_stopped_for_ever_because_its_project_goes_first_without_it() {
         }
     }
 
-    assert_eq!(stops, 1, "for {other}, which does not get its place");
-    assert!(world.engine.state().attempts.keys().any(|task| task.job == low));
+    assert_eq!(stops, 1, "for {other}");
+    assert!(world.engine.state().attempts.keys().any(|task| task.job == other));
 }
 
 #[test]
@@ -408,4 +408,87 @@ fn nothing_behind_takes_the_quota_of_what_others_stop_for() {
     assert_eq!(stops, [TaskId { job: low, index: 0 }]);
     assert_eq!(reason.code(), "preemption.making-room", "and not on the other node either");
     assert_eq!(placed, [(attempt(urgent, 0, 1), NodeId(1))]);
+}
+
+/// The only node of a world is full of a task that stops for an urgent one.
+fn promised() -> (World, TaskId, JobId) {
+    let mut world = world(&[2]);
+    world.submit(of(-5, 2));
+    world.schedule();
+    let urgent = world.submit(of(100, 2));
+    let stops = stopped(&mut world);
+    (world, stops[0], urgent)
+}
+
+#[test]
+fn what_stops_leaves_its_place_to_that_for_which_it_stops_whatever_comes_free_elsewhere() {
+    let mut world = world(&[8, 8]);
+    let limited = |secs, spec| JobSpec { time_limit: Some(Span::from_secs(secs)), ..spec };
+    world.submit(limited(1000, of(0, 3)));
+    world.schedule();
+    let low = world.submit(limited(5000, of(-5, 8)));
+    world.schedule();
+    let deadline = Some(world.now + Span::from_secs(101));
+    let first = world.submit(JobSpec { deadline, ..limited(100, of(0, 8)) });
+    world.wait(2000);
+    let urgent = world.submit(limited(2000, of(100, 4)));
+
+    let stops = stopped(&mut world);
+    let meanwhile = world.schedule();
+    ends(&mut world, stops[0]);
+    let then = world.schedule();
+
+    assert_eq!(stops, [TaskId { job: low, index: 0 }], "on node 1 it would delay {first}");
+    assert_eq!(meanwhile, [], "{first} cannot have node 2 sooner and leave node 1 to {urgent}");
+    assert_eq!(then, [(attempt(urgent, 0, 1), NodeId(2))]);
+}
+
+#[test]
+fn a_promise_is_told_to_those_who_ask() {
+    let (world, low, urgent) = promised();
+
+    let why = why(world.engine.state(), urgent, None, world.now).expect("it waits");
+
+    assert_eq!(why.reason.code(), "preemption.promised");
+    let text =
+        format!("a place on n1 is promised to it, and it goes when task {low} has stopped there");
+    assert_eq!(why.reason.to_string(), text);
+    assert_eq!(why.forecast.and_then(|forecast| forecast.at), Some(world.now + JobSpec::GRACE));
+}
+
+#[test]
+fn a_promise_ends_when_what_stops_is_a_minute_late_or_the_node_takes_no_work() {
+    let (mut late, _, urgent) = promised();
+    late.join("n2", 2);
+    assert_eq!(late.schedule(), [], "its place is on node 1");
+    let until = late.now + JobSpec::GRACE + Span::from_secs(60);
+    assert_eq!(late.engine.next_wake(late.now), Some(until));
+    late.now = until;
+
+    assert_eq!(late.schedule(), [(attempt(urgent, 0, 1), NodeId(2))]);
+
+    let (mut drained, _, urgent) = promised();
+    drained.join("n2", 2);
+    let (by, reason) = ("op".to_owned(), "a fan".to_owned());
+    drained.turn(&Input::Drain { node: NodeId(1), rest: Rest::Finishes, by, reason }).unwrap();
+
+    assert_eq!(drained.schedule(), [(attempt(urgent, 0, 1), NodeId(2))]);
+}
+
+#[test]
+fn a_promise_counts_for_limits_and_ends_with_its_job() {
+    let mut world = world(&[2, 2]);
+    let range = IndexRange { first: 0, last: 3, step: 1 };
+    world.submit(JobSpec { resources: cpus(2), priority: -5, ..array(2) });
+    world.schedule();
+    let array = Array::new(vec![range], Some(1)).unwrap();
+    let urgent = world.submit(JobSpec { array, ..of(100, 2) });
+
+    let stops = stopped(&mut world);
+    let promises = world.engine.state().promises.len();
+    let (by, reason) = ("ada".to_owned(), String::new());
+    world.turn(&Input::Cancel { job: urgent, tasks: None, by, reason }).unwrap();
+
+    assert_eq!((stops.len(), promises), (1, 1), "one at a time");
+    assert!(world.engine.state().promises.is_empty());
 }

@@ -255,7 +255,7 @@ impl Seen {
             Fact::AttemptEnded(fact) => {
                 self.jobs.insert(fact.attempt.task.job);
             }
-            Fact::TaskReturned { task, .. } => {
+            Fact::TaskReturned { task, .. } | Fact::PlacePromised { task, .. } => {
                 self.jobs.insert(task.job);
             }
             Fact::NodeLost { node, reason } | Fact::NodeLeft { node, reason } => {

@@ -18,6 +18,7 @@ pub(crate) fn tell(entries: &[Entry]) {
             Fact::AttemptPlaced { .. }
             | Fact::AttemptStarted { .. }
             | Fact::AttemptStopping { .. }
+            | Fact::PlacePromised { .. }
             | Fact::AttemptEnded(_)
             | Fact::RankStarted { .. }
             | Fact::RankEnded(_)

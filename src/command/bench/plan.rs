@@ -35,6 +35,9 @@ impl Plan {
         let Self { nodes, shapes, .. } = self;
         let about = format!("{nodes} nodes, {shapes} shapes of tasks, single-task jobs");
         let mut report = Report::new("plan", about);
+        // Before anything else has been freed, which this process would use again and not grow.
+        screen.note("memory of shapes");
+        let shape_bytes = shape_bytes()?;
         let size = Size { nodes, shapes, tasks: 1_000 };
         let mut crowd = Crowd::new(size, Discipline::Repower);
         let started = fill(screen, &mut report, &mut crowd, size)?;
@@ -55,9 +58,7 @@ impl Plan {
             waiting = tasks;
             measure(&mut report, &mut crowd, tasks, started, *jobs.last().unwrap_or(&JobId(1)));
         }
-        drop(crowd);
-        screen.note("memory of shapes");
-        report.add("a shape", "bytes", &[shape_bytes()?]);
+        report.add("a shape", "bytes", &[shape_bytes]);
         Ok(report)
     }
 }

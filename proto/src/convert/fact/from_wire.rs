@@ -63,6 +63,11 @@ impl TryFrom<Wire> for Fact {
                 alternative: fact.alternative,
                 parts: fact.parts.into_iter().map(Into::into).collect(),
             },
+            Wire::PlacePromised(fact) => Self::PlacePromised {
+                task: TaskId { job: JobId(fact.job), index: fact.index },
+                parts: fact.parts.into_iter().map(Into::into).collect(),
+                until: Timestamp::from_millis(fact.until_ms),
+            },
             Wire::AttemptStarted(fact) => Self::AttemptStarted {
                 attempt: attempt(fact.job, fact.index, fact.number),
                 started: Timestamp::from_millis(fact.started_ms),

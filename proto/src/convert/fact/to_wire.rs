@@ -65,6 +65,12 @@ impl From<&Fact> for Wire {
                     parts: gang.iter().copied().map(Into::into).collect(),
                 })
             }
+            Fact::PlacePromised { task, parts, until } => Self::PlacePromised(v1::PlacePromised {
+                job: task.job.0,
+                index: task.index,
+                parts: parts.iter().copied().map(Into::into).collect(),
+                until_ms: until.as_millis(),
+            }),
             Fact::AttemptStarted { attempt, started } => {
                 let (job, index, number) = parts(*attempt);
                 let started_ms = started.as_millis();

@@ -6,7 +6,6 @@
 //!
 //! Not here: what the policy lets run at all (`policy`), and when windows of power open.
 
-mod clearing;
 mod discipline;
 pub mod filter;
 pub mod gang;
@@ -15,6 +14,7 @@ pub mod pace;
 mod pass;
 mod preempt;
 mod profile;
+mod promised;
 mod quota;
 mod recall;
 mod respite;

@@ -2,16 +2,17 @@
 //!
 //! Only where the policy says who may push whom aside. A task that is stopped saves its work within
 //! its grace and goes back to pending; that counts against nothing. A gang stops whole, and others
-//! stop for a gang only if all of it gets its place by that.
+//! stop for a gang only if all of it gets its place by that. Whatever stops, stops for a task to which
+//! the place is promised.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use repower_model::{
-    AttemptId, Gang, JobId, JobSpec, Layout, NodeId, Resources, StopReason, TaskId,
+    AttemptId, Gang, JobId, JobSpec, Layout, NodeId, Part, Resources, Span, StopReason, TaskId,
 };
 
-use super::room::{Room, held, whole};
+use super::room::{Room, held, unpromised, whole};
 use super::{avoided, quota, respite};
 use crate::fact::Fact;
 use crate::life::attempt::{self, Event};
@@ -21,35 +22,40 @@ use crate::state::{Job, Node, Shape, State};
 /// For how many tasks a pass makes room at most.
 const MOST: usize = 1024;
 
+/// How long after what stops should be over a promised place is given up: a node that is that late is
+/// not well, and another may have room.
+const LATE: Span = Span::from_secs(60);
+
 /// What places a plain task as if it were a gang.
 const ALONE: Gang = Gang { nodes: 1, ranks_per_node: 1, layout: Layout::Spread };
 
-/// What must stop so that the urgent tasks that wait can start, in the order in which it stops.
-/// Asked when all of them have been tried, and before anything less urgent is.
+/// What must stop so that the urgent tasks that wait can start, and which place is promised to each
+/// for that. Asked when all of them have been tried, and before anything less urgent is.
 ///
-/// Nothing stops for a task that could not take the room then: not on a node that the pass keeps for
-/// a job that goes before it; not for a gang for which the pass keeps no place, since what gets free
-/// for it would be taken before the rest of it is; and where nothing may overtake, only for what is
-/// first. Otherwise tasks would start and stop by turns for ever.
+/// Nothing stops on a node that the pass keeps for a job that goes before; and where nothing may
+/// overtake, only for what is first.
 pub(super) fn preempt(state: &State, rule: Preemption, claims: &[Claim]) -> VecDeque<Fact> {
     let mut making = Making::new(state, rule);
     let urgent = state.queue.lines().flat_map(|(_, line)| {
-        line.urgent(rule.from).take(MOST).map(|(turn, tasks)| (turn, tasks, &line.shape))
+        line.urgent(rule.from).take(MOST).map(|(turn, _)| (turn, &line.shape))
     });
     let mut waiting: Vec<_> = urgent.collect();
-    waiting.sort_unstable_by_key(|(turn, ..)| *turn);
+    waiting.sort_unstable_by_key(|(turn, _)| *turn);
     let strict = state.scheduling().discipline.lets_none_overtake();
-    let mut left = MOST;
-    for (turn, tasks, shape) in waiting {
+    let mut left = MOST.saturating_sub(state.promises.len());
+    for (turn, shape) in waiting {
         let own = claims.iter().position(|claim| claim.job == turn.job);
-        if own.is_none() && (strict || shape.gang.is_some()) {
+        if own.is_none() && strict {
             continue;
         }
         let before = &claims[..own.unwrap_or(claims.len())];
         let barred = before.iter().flat_map(|claim| claim.nodes.iter().copied()).collect();
-        for _ in 0..tasks.min(left as u64) {
+        let job = &state.jobs[&turn.job];
+        let most = job.limit().map_or(u64::MAX, |limit| u64::from(limit) - job.taken());
+        let most = usize::try_from(most).unwrap_or(usize::MAX).min(left);
+        for place in job.ready_places(state.now).take(most) {
             left -= 1;
-            if !making.room_for(shape, &state.jobs[&turn.job], &barred) {
+            if !making.room_for(shape, job, place, &barred) {
                 break;
             }
         }
@@ -97,12 +103,15 @@ impl<'a> Making<'a> {
         }
     }
 
-    /// Promises room to a task, and stops what must stop for it; false if nothing helps.
-    fn room_for(&mut self, shape: &'a Shape, job: &Job, barred: &BTreeSet<NodeId>) -> bool {
+    /// Promises a place to a task, and stops what must stop for it; false if nothing helps.
+    fn room_for(
+        &mut self,
+        shape: &'a Shape,
+        job: &Job,
+        place: u32,
+        barred: &BTreeSet<NodeId>,
+    ) -> bool {
         let state = self.state;
-        let Some(place) = job.next_place(state.now) else {
-            return false;
-        };
         let promised = self.promised.get(shape.project.as_str());
         if quota::passed(state, shape, promised).is_some() {
             return false;
@@ -120,6 +129,7 @@ impl<'a> Making<'a> {
             return false;
         };
         self.clear(shape, job, &sites);
+        self.promise(job.task(place), &sites);
         let promised = self.promised.entry(&shape.project).or_default();
         *promised = promised.plus(&shape.whole());
         true
@@ -191,12 +201,8 @@ impl<'a> Making<'a> {
 
     /// What of a node is free or will be when what is stopping has ended, less what is promised.
     fn spare_of(&self, node: &Node) -> Resources {
-        if let Some(spare) = self.spare.get(&node.id) {
-            return spare.clone();
-        }
-        let stopping =
-            node.holding.iter().filter(|task| self.state.attempts[task].phase.is_stopping());
-        stopping.fold(node.free(), |sum, task| sum.plus(&held(self.state, *task, node.id)))
+        let spare = self.spare.get(&node.id).cloned();
+        spare.unwrap_or_else(|| unpromised(self.state, node))
     }
 
     /// The tasks of a node that may be stopped for a job, the least urgent and youngest first. None
@@ -284,7 +290,28 @@ impl<'a> Making<'a> {
         tasks.reverse();
     }
 
-    /// Stops what must stop, and promises the room to a task.
+    /// A task gets its place when what is stopping there has ended, if anything is.
+    fn promise(&mut self, task: TaskId, sites: &[Site]) {
+        let state = self.state;
+        let on = sites.iter().flat_map(|site| state.nodes[&site.node].holding.iter());
+        let stopping = on.filter_map(|task| {
+            let attempt = &state.attempts[task];
+            if self.stopped.contains(task) {
+                let spec = &state.jobs[&task.job].spec;
+                Some(state.now + spec.saving() + spec.grace)
+            } else {
+                attempt.phase.is_stopping().then(|| attempt.until.unwrap_or(state.now))
+            }
+        });
+        let Some(last) = stopping.max() else { return };
+        let part = |site: &Site| Part { node: site.node, ranks: site.processes };
+        let mut parts: Vec<Part> = sites.iter().map(part).collect();
+        parts.sort_unstable();
+        let until = last.max(state.now) + LATE;
+        self.facts.push_back(Fact::PlacePromised { task, parts, until });
+    }
+
+    /// Stops what must stop for a task, and leaves its room to it.
     fn clear(&mut self, shape: &Shape, job: &Job, sites: &[Site]) {
         let state = self.state;
         let mut tasks: Vec<TaskId> = Vec::new();

@@ -21,6 +21,14 @@ pub(super) fn passed<'a>(
     project.passed(&held, &shape.whole())
 }
 
+/// Whether a project could have a task of a shape if it did not hold this much of what it holds.
+pub(super) fn lets_without(state: &State, shape: &Shape, less: &Resources) -> bool {
+    let policy = state.policy.as_ref().map(|(policy, _)| policy);
+    let project = policy.and_then(|policy| policy.projects.get(&shape.project));
+    let held = state.shares.held(&shape.project).cloned().unwrap_or_default();
+    project.is_none_or(|project| project.passed(&held.less(less), &shape.whole()).is_none())
+}
+
 /// Whether the policy bounds what a project holds.
 pub(super) fn bounds(state: &State, project: &str) -> bool {
     let policy = state.policy.as_ref().map(|(policy, _)| policy);

@@ -12,6 +12,9 @@ use crate::state::{Node, Shape, State};
 pub(crate) struct Room {
     /// Nodes on which something is reserved.
     pub(super) profiles: BTreeMap<NodeId, Profile>,
+    /// What is left to others now, whatever the profiles say, of nodes of which something is promised:
+    /// what overruns counts as free in a profile, and is not.
+    pub(super) left: BTreeMap<NodeId, Resources>,
     /// Nodes that take nothing more from behind, because nobody knows when they will be free.
     pub(super) kept: BTreeSet<NodeId>,
 }
@@ -57,6 +60,25 @@ pub(crate) struct Slot {
 }
 
 impl Room {
+    /// With nothing taken but what is promised, of each node for as long as a task may have it.
+    pub(crate) fn of(state: &State) -> Self {
+        let mut room = Self::default();
+        for (task, promise) in state.promises.iter() {
+            let bound = State::bound(&state.jobs[&task.job]);
+            for part in &promise.parts {
+                let node = &state.nodes[&part.node];
+                let need = state.promised(task, node.id);
+                let profile =
+                    room.profiles.entry(node.id).or_insert_with(|| profile_of(state, node));
+                let starts = profile.earliest(&need, state.now, bound);
+                let span = starts.and_then(|at| Some((at + bound?).since(state.now)));
+                profile.take(&need, state.now, span);
+                room.left.entry(node.id).or_insert_with(|| unpromised(state, node));
+            }
+        }
+        room
+    }
+
     /// Whether a node takes nothing beyond what is reserved there.
     pub(crate) fn is_spoken_for(&self, node: NodeId) -> bool {
         self.kept.contains(&node) || self.profiles.contains_key(&node)
@@ -150,6 +172,7 @@ impl Room {
             && !self.kept.contains(&node.id)
             && !avoid.contains(&node.id)
             && state.reserved(node.id, &shape.project, state.now, shape.bound).is_none()
+            && self.left.get(&node.id).is_none_or(|left| left.holds(need))
             && self
                 .profiles
                 .get(&node.id)
@@ -162,6 +185,9 @@ impl Room {
             if let Some(profile) = self.profiles.get_mut(&id) {
                 let need = whole(&state.nodes[&id], shape, place.choice, processes);
                 profile.take(&need, state.now, shape.bound);
+                if let Some(left) = self.left.get_mut(&id) {
+                    *left = left.less(&need);
+                }
             }
         }
     }
@@ -264,6 +290,14 @@ impl Room {
             self.profiles.entry(node.id).or_insert_with(|| profile_of(state, node));
         }
     }
+}
+
+/// What of a node is free or will be when what is stopping has ended, less what is promised.
+pub(super) fn unpromised(state: &State, node: &Node) -> Resources {
+    let stopping = node.holding.iter().filter(|task| state.attempts[task].phase.is_stopping());
+    let all = stopping.fold(node.free(), |sum, task| sum.plus(&held(state, *task, node.id)));
+    let promised = state.promises.on(node.id);
+    promised.fold(all, |left, task| left.less(&state.promised(task, node.id)))
 }
 
 /// What is free of a node, from now on.

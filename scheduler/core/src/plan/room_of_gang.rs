@@ -105,13 +105,15 @@ impl Room {
         let Some(profile) = self.profiles.get(&node.id) else {
             return free;
         };
+        let left = self.left.get(&node.id).unwrap_or(&free);
         let fits = |ranks: u32| profile.fits(&rank.times(ranks.into()), state.now, shape.bound);
         if shape.constraints.exclusive {
-            let all = profile.fits(node.capacity(), state.now, shape.bound);
+            let all = profile.fits(node.capacity(), state.now, shape.bound)
+                && left.holds(node.capacity());
             return if all { free } else { Resources::default() };
         }
         // The most ranks that fit: with fewer of them, fewer are in the way.
-        let (mut least, mut most) = (0, free.fits(rank, gang.ranks()));
+        let (mut least, mut most) = (0, free.fits(rank, left.fits(rank, gang.ranks())));
         while least < most {
             let middle = most - (most - least) / 2;
             if fits(middle) {

@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use repower_model::{AttemptId, JobId, NodeId};
 
-use super::clearing::Clearing;
 use super::room::{Place, Room};
 use super::{avoided, pace, quota};
 use crate::fact::Fact;
@@ -45,22 +44,18 @@ pub(super) enum Verdict {
 pub(super) struct Starter<'a> {
     pub(super) memory: &'a mut Memory,
     pub(super) room: Room,
-    /// Room that is being made for what is urgent.
-    clearing: Clearing,
     /// Jobs that were passed by: their next task cannot go anywhere now.
     skipped: BTreeSet<JobId>,
 }
 
 impl<'a> Starter<'a> {
     pub(super) fn new(memory: &'a mut Memory) -> Self {
-        let (room, clearing) = (Room::default(), Clearing::default());
-        Self { memory, room, clearing, skipped: BTreeSet::new() }
+        Self { memory, room: Room::default(), skipped: BTreeSet::new() }
     }
 
-    /// Begins again: nothing is reserved, and nobody has been passed by.
+    /// Begins again: nothing is taken but what is promised, and nobody has been passed by.
     pub(super) fn begin(&mut self, state: &State) {
-        self.room = Room::default();
-        self.clearing = Clearing::of(state);
+        self.room = Room::of(state);
         self.skipped.clear();
     }
 
@@ -94,11 +89,10 @@ impl<'a> Starter<'a> {
         let Some(at) = job.next_place(state.now) else {
             return Verdict::Barred;
         };
-        if quota::passed(state, shape, self.clearing.leaves(state, job)).is_some() {
+        if quota::passed(state, shape, None).is_some() {
             return Verdict::Barred;
         }
-        let avoid = [avoided(state, job, at), self.clearing.bars(job)].concat();
-        let avoid = avoid.as_slice();
+        let avoid = avoided(state, job, at);
         let attempt = AttemptId { task: job.task(at), number: job.next_number(at) };
         let placed = |place: Place, runway| Fact::AttemptPlaced {
             attempt,

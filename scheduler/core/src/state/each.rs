@@ -9,12 +9,12 @@ use repower_model::{Dependency, Indices, JobId, JobState, TaskId};
 use super::{Job, State};
 
 impl Job {
-    /// Intervals of places that wait for a node and for no other task, ascending.
+    /// Intervals of places that wait for any node, and for no other task, ascending.
     pub fn free(&self) -> impl Iterator<Item = (u32, u32)> {
         self.pending.without(&self.blocked)
     }
 
-    /// How many places wait for a node and for no other task.
+    /// How many places wait for any node, and for no other task.
     pub fn waiting(&self) -> u64 {
         self.pending.len() - self.blocked.len()
     }
@@ -22,7 +22,8 @@ impl Job {
     /// Whether all of it waits for another job to end, or for somebody.
     pub fn is_held(&self) -> bool {
         let whole = self.waits_for.iter().any(|dependency| !dependency.per_task);
-        self.review || whole || (self.waiting() == 0 && !self.pending.is_empty())
+        let blocked = self.waiting() == 0 && self.promised.is_empty();
+        self.review || whole || (blocked && !self.pending.is_empty())
     }
 
     /// The tasks that a place waits for.
@@ -59,11 +60,12 @@ impl Job {
     /// Places that were cancelled wait for nothing.
     pub(super) fn forget(&mut self, places: &Indices) {
         self.blocked.subtract(places);
+        self.promised.subtract(places);
         self.open.values_mut().for_each(|open| open.subtract(places));
     }
 
     pub(super) fn reblock(&mut self) {
-        self.blocked = Indices::default();
+        self.blocked = self.promised.clone();
         for open in self.open.values() {
             self.blocked.add(open);
         }

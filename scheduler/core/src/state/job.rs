@@ -40,7 +40,9 @@ pub struct Job {
     pub waits_for: Vec<Dependency>,
     /// Of those that hold task by task, the places whose counterparts have not ended as asked.
     pub open: BTreeMap<Dependency, Indices>,
-    /// All of these places; they are pending.
+    /// Pending places to which a place on nodes is promised.
+    pub promised: Indices,
+    /// All of these places, which wait for something of their own; they are pending.
     pub blocked: Indices,
     /// Places that wait for a node.
     pub pending: Indices,
@@ -130,8 +132,8 @@ impl Job {
 
     /// When a task of it could go: `None` if nobody knows, or a time that may have passed.
     pub fn ready_at(&self) -> Option<Timestamp> {
-        let full = self.limit().is_some_and(|limit| self.live >= u64::from(limit));
-        if self.is_held() || full || self.pending.is_empty() {
+        let full = self.limit().is_some_and(|limit| self.taken() >= u64::from(limit));
+        if self.is_held() || full || self.waiting() == 0 {
             return None;
         }
         let earliest = self.spec.start_after.unwrap_or_default();
@@ -144,13 +146,20 @@ impl Job {
 
     /// The first place that may go now.
     pub fn next_place(&self, now: Timestamp) -> Option<u32> {
-        if self.delayed.is_empty() {
-            return self.free().next().map(|(first, _)| first);
-        }
-        let waiting: BTreeSet<u32> =
-            self.delayed.iter().filter(|(at, _)| *at > now).map(|(_, place)| *place).collect();
-        let mut places = self.free().flat_map(|(first, last)| first..=last);
-        places.find(|place| !waiting.contains(place))
+        self.ready_places(now).next()
+    }
+
+    /// The places that may go now, ascending.
+    pub fn ready_places(&self, now: Timestamp) -> impl Iterator<Item = u32> {
+        let delayed = self.delayed.iter().filter(|(at, _)| *at > now);
+        let delayed: BTreeSet<u32> = delayed.map(|(_, place)| *place).collect();
+        let places = self.free().flat_map(|(first, last)| first..=last);
+        places.filter(move |place| !delayed.contains(place))
+    }
+
+    /// How many tasks are on nodes, or have a place there promised.
+    pub fn taken(&self) -> u64 {
+        self.live + self.promised.len()
     }
 
     /// Whether its tasks are known to be so short that they may wait on a node beyond its slots.

@@ -10,6 +10,7 @@ mod history;
 mod job;
 mod node;
 mod offers;
+mod promises;
 mod queue;
 mod ranks;
 mod reservations;
@@ -31,6 +32,7 @@ pub use history::{Estimate, History, Runs, Source};
 pub use job::{Job, Tries};
 pub use node::{Failure, Node};
 pub use offers::Offers;
+pub use promises::{Promise, Promises};
 pub use queue::{Line, Queue, Turn};
 pub use ranks::{Cause, Ranks};
 pub use reservations::Reservations;
@@ -71,6 +73,8 @@ pub struct State {
     /// When attempts that hold something of a node will give it back at the latest, as far as that
     /// is known.
     pub ends: BTreeSet<(Timestamp, TaskId)>,
+    /// Places that are promised to tasks for which others are stopping.
+    pub promises: Promises,
     /// Nodes that are kept for a time.
     pub reservations: Reservations,
     /// How long tasks ran before.

@@ -5,6 +5,7 @@
 
 mod happen;
 mod life;
+mod places;
 mod promises;
 mod seeded;
 #[path = "../world/mod.rs"]

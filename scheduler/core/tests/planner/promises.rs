@@ -6,9 +6,9 @@ use repower_core::input::Input;
 use repower_core::plan::{self, Discipline};
 use repower_core::reason::Reason;
 use repower_core::state::State;
-use repower_model::{Cpus, JobId, NodeId, NodePhase, Span, StopReason};
+use repower_model::{Cpus, JobId, NodeId, NodePhase, Span};
 
-use crate::seeded::{BELOW, LONGEST, QUOTA, Seeded, URGENT, Weather};
+use crate::seeded::{LONGEST, QUOTA, Seeded, Weather};
 
 impl Seeded {
     /// One pass, against what must be so before and after.
@@ -24,7 +24,8 @@ impl Seeded {
         );
         self.keeps_its_word(&before, &facts);
         self.starts_in_time(&facts);
-        self.stops_for_a_reason(&before, &facts);
+        self.stops_for_a_promise(&before, &facts);
+        self.keeps_promises();
         let held = self.state().shares.held("c").map_or(Cpus::default(), |held| held.cpus);
         let quota = Cpus::from_whole(QUOTA);
         assert!(self.weather == Weather::Calm || held <= quota, "c holds {held} of {quota}");
@@ -129,26 +130,6 @@ impl Seeded {
         let now = self.world.now + Span::from_secs(1);
         let of = |engine: &mut Engine| engine.turn(&Input::Schedule, now).unwrap().facts;
         assert_eq!(of(&mut live), of(&mut replayed), "replay changes what a pass does");
-    }
-    /// What is stopped is less urgent than something that waits, and may go before it.
-    fn stops_for_a_reason(&self, before: &State, facts: &[Fact]) {
-        let preempted = facts.iter().filter_map(|fact| match fact {
-            Fact::AttemptStopping { attempt, why: StopReason::Preempted, .. } => Some(attempt),
-            _ => None,
-        });
-        let state = self.state();
-        for attempt in preempted {
-            let victim = state.jobs[&attempt.task.job].spec.priority;
-            let mut urgent = state.jobs.values().filter(|job| {
-                let asked = job.spec.processors(0).as_milli();
-                let held = state.shares.held("c").map_or(0, |held| held.cpus.as_milli());
-                let passes = job.spec.project == "c" && held + asked > QUOTA * 1000;
-                job.spec.priority >= URGENT && state.queue.is_ready(job.id) && !passes
-            });
-            assert!(victim < BELOW, "{attempt} of priority {victim} is stopped");
-            assert!(urgent.next().is_some(), "{attempt} is stopped for nothing");
-            assert!(before.scheduling().preemption.is_some(), "nobody may stop {attempt}");
-        }
     }
 
     /// Nothing more comes and all nodes are there: then everything gets its turn that can.

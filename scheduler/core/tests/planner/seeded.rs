@@ -8,6 +8,7 @@ use repower_core::policy::DEFAULT;
 use repower_core::state::State;
 use repower_model::{Instance, Inventory, JobId, NodeId, Outcome, RankId, Span, TaskId, Timestamp};
 
+use crate::places::Places;
 use crate::world::{World, cpus};
 
 /// How wild a world is.
@@ -31,6 +32,7 @@ pub(crate) struct Seeded {
     /// When the first in order was to start at the latest.
     pub(crate) promise: Option<(TaskId, Timestamp)>,
     pub(crate) waits: BTreeMap<JobId, Wait>,
+    pub(crate) places: Places,
 }
 
 /// What a job may wait for.
@@ -62,6 +64,7 @@ impl Seeded {
             ends: BTreeMap::new(),
             promise: None,
             waits: BTreeMap::new(),
+            places: Places::default(),
         };
         let preempt = if weather == Weather::Wild && seeded.one_in(2) {
             format!("preempt-from = {URGENT}\npreempt-below = {BELOW}\n")

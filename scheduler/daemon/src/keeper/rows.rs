@@ -118,6 +118,7 @@ impl Projector {
             | Fact::PolicyAdopted { .. }
             | Fact::SubmissionRefused(_)
             | Fact::AttemptStopping { .. }
+            | Fact::PlacePromised { .. }
             | Fact::ReservationMade(_)
             | Fact::ReservationEnded { .. }
             | Fact::RankStarted { .. }

@@ -202,6 +202,12 @@ impl Jobs {
         Ok(())
     }
 
+    pub(super) fn promised(&mut self, id: TaskId) -> Result<(), Rule> {
+        let job = self.live(id.job)?;
+        let task = job.tasks.get(&id.index).ok_or("a task is in its array")?;
+        hold(task.at == At::Pending, "only a pending task is promised a place")
+    }
+
     /// The gang of a job, if it is one.
     pub(super) fn gang(&mut self, job: JobId) -> Result<Option<Gang>, Rule> {
         Ok(self.live(job)?.submitted.spec.gang)

@@ -103,6 +103,7 @@ impl Story {
                 self.nodes.ended(ended.rank)?;
                 self.gangs.ended(ended)
             }
+            Fact::PlacePromised { task, .. } => self.jobs.promised(*task),
             Fact::AttemptStarted { attempt, .. } => self.jobs.started(*attempt),
             Fact::AttemptStopping { attempt, why, .. } => self.jobs.stopping(*attempt, *why),
             Fact::OutputsKept(kept) => self.nodes.holds(kept.rank),

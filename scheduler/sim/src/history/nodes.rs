@@ -117,6 +117,7 @@ impl Nodes {
             | Fact::AttemptPlaced { .. }
             | Fact::AttemptStarted { .. }
             | Fact::AttemptStopping { .. }
+            | Fact::PlacePromised { .. }
             | Fact::AttemptEnded(_)
             | Fact::RankStarted { .. }
             | Fact::RankEnded(_)

@@ -22,7 +22,7 @@ impl Pass<'_> {
             self.keeps.push(Kept { job: job.id, node: slot.place.node, at: Some(slot.at) });
             self.claim(job.id, slot.place.shares().map(|(node, _)| node).collect());
         } else if !is_patient(state.now.since(job.submitted))
-            // It may be only the other reservations that leave a gang no nodes.
+            // It may be only what is kept for others that leaves a gang no nodes.
             && Room::default().earliest(state, shape, avoid).is_none()
         {
             let nodes = self.starter.room.keep_nearest(state, shape);
@@ -67,7 +67,7 @@ pub fn earliest(state: &State, job: JobId) -> Option<Timestamp> {
     let shape = &state.queue.line(id)?.shape;
     let job = &state.jobs[&job];
     let avoid = job.next_place(state.now).map_or(&[][..], |place| avoided(state, job, place));
-    Room::default().earliest(state, shape, avoid).map(|slot| slot.at)
+    Room::of(state).earliest(state, shape, avoid).map(|slot| slot.at)
 }
 
 /// What the next pass would keep for tasks that cannot start now: the same steps, but nothing starts.
@@ -75,10 +75,13 @@ pub(in crate::plan) fn kept(state: &State) -> (Room, Vec<Kept>) {
     let mut memory = Memory::default();
     let mut pass = Pass::new(state, &mut memory);
     if state.scheduling().discipline.lets_none_overtake() {
-        return (Room::default(), Vec::new());
+        return (Room::of(state), Vec::new());
     }
     // If something starts, what the pass would keep after that is not known without it.
-    while matches!(pass.stage, Stage::Opening(_) | Stage::InTurn(_) | Stage::Everyone(_)) {
+    while matches!(
+        pass.stage,
+        Stage::Promised(_) | Stage::Opening(_) | Stage::InTurn(_) | Stage::Everyone(_)
+    ) {
         if pass.step(state).is_some() {
             break;
         }

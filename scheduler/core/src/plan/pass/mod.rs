@@ -9,12 +9,13 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::vec::IntoIter;
 
-use repower_model::JobId;
+use repower_model::{JobId, TaskId};
 
 use self::around::Follower;
 use self::sort::{Ready, by_score, by_turn, in_order};
 use super::Discipline;
 use super::preempt::{Claim, preempt};
+use super::promised;
 use super::recall::recall;
 use super::room::Room;
 use super::start::{Memory, Starter, Verdict};
@@ -58,6 +59,8 @@ pub(crate) struct Pass<'a> {
 /// How far a pass is.
 #[derive(Debug)]
 enum Stage {
+    /// Starts what has a place promised that has become free, of the tasks behind one.
+    Promised(Option<TaskId>),
     /// Starts a task each of the jobs that were first and oldest when the pass began, last one
     /// first, before all others.
     Opening(Vec<JobId>),
@@ -92,17 +95,30 @@ impl<'a> Pass<'a> {
             tries: 0,
             recalled: 0,
         };
-        pass.begin(state);
+        pass.begin();
         pass
     }
 
     /// Begins, or begins again with nothing kept.
-    fn begin(&mut self, state: &State) {
-        self.starter.begin(state);
+    fn begin(&mut self) {
         (self.reserved, self.tries) = (0, 0);
         self.keeps.clear();
         self.claims.clear();
-        self.stage = match self.scheduling.discipline {
+        self.stage = Stage::Promised(None);
+    }
+
+    /// Starts what has its place promised, and then goes through the rest.
+    fn promised(&mut self, state: &State, behind: Option<TaskId>) -> (Option<Fact>, Stage) {
+        match promised::next(state, behind) {
+            Some((task, fact)) => (Some(fact), Stage::Promised(Some(task))),
+            None => (None, self.others(state)),
+        }
+    }
+
+    /// How the pass goes on to what has no place promised.
+    fn others(&mut self, state: &State) -> Stage {
+        self.starter.begin(state);
+        match self.scheduling.discipline {
             Discipline::Wfp3 | Discipline::Unicef => {
                 Stage::Sorted(by_score(state, self.scheduling.discipline).into_iter())
             }
@@ -123,7 +139,7 @@ impl<'a> Pass<'a> {
                 let oldest = state.queue.oldest().filter(|oldest| Some(*oldest) != first);
                 Stage::Opening(oldest.into_iter().chain(first).collect())
             }
-        };
+        }
     }
 
     /// The next fact of the pass; `None` when it is over.
@@ -140,6 +156,7 @@ impl<'a> Pass<'a> {
     /// Goes on to the next fact, or to the next stage.
     fn step(&mut self, state: &State) -> Option<Fact> {
         let (fact, stage) = match std::mem::replace(&mut self.stage, Stage::Over) {
+            Stage::Promised(behind) => self.promised(state, behind),
             Stage::Opening(opening) => self.opening(state, opening),
             Stage::InTurn(passed) => self.in_turn(state, passed),
             Stage::Sorted(jobs) => self.sorted(state, jobs),
@@ -155,7 +172,7 @@ impl<'a> Pass<'a> {
             Stage::Preempt(mut facts) => {
                 let Some(fact) = facts.pop_front() else {
                     // What has been kept was kept for a time that may come sooner now.
-                    self.begin(state);
+                    self.begin();
                     return None;
                 };
                 (Some(fact), Stage::Preempt(facts))

@@ -133,6 +133,7 @@ pub(super) fn forecast(
         Reason::StartAfter { at } | Reason::RetryAfter { at } => {
             return Forecast { at: Some(*at), basis: Basis::OwnTime };
         }
+        Reason::Promised { node, after } => return of_promise(state, node, *after, now),
         Reason::Reserved { id, ends, .. } => {
             let basis = Basis::AfterReservation { id: *id };
             return Forecast { at: Some(now + *ends), basis };
@@ -164,6 +165,16 @@ pub(super) fn forecast(
     let before = job.pending.intervals().take_while(|(first, _)| *first < place);
     let own = before.map(|(first, last)| u64::from(last.min(place - 1) - first) + 1).sum();
     Play::new(state, now).run(shape, job, turn, own)
+}
+
+/// When a task starts whose place is promised.
+fn of_promise(state: &State, node: &str, after: Option<TaskId>, now: Timestamp) -> Forecast {
+    let Some(task) = after else {
+        return Forecast { at: Some(now), basis: Basis::NextPass };
+    };
+    let at = state.attempts.get(&task).and_then(|attempt| attempt.until);
+    let basis = Basis::AfterTask { task, node: node.to_owned() };
+    Forecast { at: Some(at.unwrap_or(now).max(now)), basis }
 }
 
 /// What is free on nodes as time goes on.
@@ -244,6 +255,11 @@ impl<'a> Play<'a> {
             heads.filter(|(head, _)| *head < turn).map(Reverse).collect();
         let mut jobs: BTreeMap<_, _> = BTreeMap::new();
         let (mut steps, mut played) = (0, 0_u128);
+        for (task, _) in state.promises.iter() {
+            let job = &state.jobs[&task.job];
+            let estimate = state.estimate(job).map(|estimate| estimate.span);
+            self.place(&Shape::of(&job.spec), estimate);
+        }
         while let Some(Reverse((head, id))) = heads.pop() {
             let line = state.queue.line(id).expect("a line of the queue");
             let jobs = jobs.entry(id).or_insert_with(|| line.jobs());

@@ -4,11 +4,10 @@ mod forecast;
 mod nodes;
 mod sooner;
 
-use repower_model::{Dimension, JobId, JobState, NodeId, StopStep, Timestamp};
+use repower_model::{Dimension, JobId, JobState, NodeId, Resources, StopStep, TaskId, Timestamp};
 
-use super::clearing::Clearing;
 use super::pass::{kept, scored};
-use super::{Room, avoided, quota};
+use super::{Room, avoided, promised, quota};
 use crate::reason::Reason;
 use crate::state::{Attempt, Job, Shape, State, Turn};
 
@@ -91,7 +90,9 @@ pub fn why(state: &State, job: JobId, index: Option<u32>, now: Timestamp) -> Opt
     };
     let shape = Shape::of(&job.spec);
     let (funnel, shortages, of_nodes) = nodes::nodes(state, job, Some(place));
-    let held = held(job, Some(place), now).or_else(|| over_quota(state, &shape));
+    let held = promised(state, job.task(place))
+        .or_else(|| held(job, Some(place), now))
+        .or_else(|| over_quota(state, &shape));
     let standing = state.queue.place(job.id).filter(|_| held.is_none());
     let (jobs_ahead, tasks_ahead, first) =
         standing.map_or_else(Default::default, |(_, turn)| before(state, turn));
@@ -139,7 +140,7 @@ fn between(
 ) -> (Reason, Room) {
     let (room, slots) = kept(state);
     let avoid = avoided(state, job, place);
-    if let Some(node) = making_room(state, job, shape, avoid) {
+    if let Some(node) = making_room(state, shape, avoid) {
         return (Reason::MakingRoom { node: state.nodes[&node].name.clone() }, room);
     }
     if room.now(state, shape, avoid, None).is_some() {
@@ -160,25 +161,44 @@ fn between(
     (reason, room)
 }
 
-/// Where others are stopping for what is more urgent, if that is why a job that fits has no place.
-fn making_room(state: &State, job: &Job, shape: &Shape, avoid: &[NodeId]) -> Option<NodeId> {
-    let clearing = Clearing::of(state);
-    if quota::passed(state, shape, clearing.leaves(state, job)).is_some() {
-        return clearing.nodes().first().copied();
-    }
-    let barred = clearing.bars(job);
-    let first = *barred.first()?;
-    let room = Room::default();
-    let found = room.now(state, shape, avoid, None)?;
-    let elsewhere = room.now(state, shape, &[avoid, barred].concat(), None);
+/// Where a place is promised to others, if that is why a job that fits has none.
+fn making_room(state: &State, shape: &Shape, avoid: &[NodeId]) -> Option<NodeId> {
+    let found = Room::default().now(state, shape, avoid, None)?;
+    let is_left =
+        state.promises.is_empty() || Room::of(state).now(state, shape, avoid, None).is_some();
     let mut nodes = found.shares().map(|(node, _)| node);
-    let node = nodes.find(|node| barred.contains(node)).unwrap_or(first);
-    elsewhere.is_none().then_some(node)
+    let node = nodes.find(|node| state.promises.on(*node).next().is_some());
+    let any = || state.promises.iter().flat_map(|(_, promise)| &promise.parts).next();
+    let node = node.or_else(|| any().map(|part| part.node));
+    node.filter(|_| !is_left)
+}
+
+/// The place that is promised to a task, if it has one.
+fn promised(state: &State, task: TaskId) -> Option<Reason> {
+    let promise = state.promises.get(task)?;
+    let after = promised::waits_for(state, promise);
+    let node = match after.and_then(|task| state.attempts.get(&task)) {
+        Some(attempt) => promise.parts.iter().find(|part| attempt.is_on(part.node)),
+        None => promise.parts.first(),
+    };
+    let node = node.and_then(|part| state.nodes.get(&part.node))?;
+    Some(Reason::Promised { node: node.name.clone(), after })
 }
 
 fn over_quota(state: &State, shape: &Shape) -> Option<Reason> {
     let quota = quota::passed(state, shape, None)?;
     let held = state.shares.held(&shape.project).cloned().unwrap_or_default();
+    let of_project = |task: &TaskId| state.jobs[&task.job].spec.project == shape.project;
+    let promised = state.promises.iter().filter(|(task, _)| of_project(task));
+    let (sum, node) =
+        promised.fold((Resources::default(), None), |(sum, node), (task, promise)| {
+            (sum.plus(&state.promised_in_all(task)), node.or(promise.parts.first()))
+        });
+    if let Some(part) = node
+        && quota::lets_without(state, shape, &sum)
+    {
+        return Some(Reason::MakingRoom { node: state.nodes[&part.node].name.clone() });
+    }
     let whole = shape.whole();
     let show = |amount| quota.dimension.show(amount);
     Some(Reason::Quota {
@@ -227,7 +247,7 @@ fn held(job: &Job, place: Option<u32>, now: Timestamp) -> Option<Reason> {
         return Some(Reason::RetryAfter { at: *at });
     }
     job.limit()
-        .filter(|limit| job.live >= u64::from(*limit))
+        .filter(|limit| job.taken() >= u64::from(*limit))
         .map(|limit| Reason::ArrayLimit { limit })
 }
 

@@ -36,6 +36,7 @@ fn far(reason: &Reason) -> u8 {
         | Reason::NothingFits { .. }
         | Reason::Quota { .. }
         | Reason::WouldDelay { .. }
+        | Reason::Promised { .. }
         | Reason::MakingRoom { .. }
         | Reason::Behind { .. }
         | Reason::OnNode { .. }

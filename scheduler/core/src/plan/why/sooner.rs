@@ -108,6 +108,7 @@ pub(super) fn sooner(
         | Reason::NothingFits { .. }
         | Reason::WouldDelay { at: None, .. }
         | Reason::Runway { .. }
+        | Reason::Promised { .. }
         | Reason::MakingRoom { .. }
         | Reason::Next
         | Reason::OnNode { .. }

@@ -24,6 +24,7 @@ impl State {
     pub(super) fn placed(&mut self, id: AttemptId, placed: &Placed<'_>, at: Timestamp) {
         let AttemptId { task, number } = id;
         let Placed { node, runway, alternative, parts } = *placed;
+        self.unpromise(task, at);
         let job = self.known_job(task.job);
         let place = job.place(task).expect("a placed task is in its array");
         job.pending.remove(place);

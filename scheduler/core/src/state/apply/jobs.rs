@@ -1,6 +1,6 @@
 //! How the facts about jobs change the state, and where a job stands in the queue by them.
 
-use repower_model::{IndexRange, Indices, JobId, JobState, Timestamp};
+use repower_model::{IndexRange, Indices, JobId, JobState, TaskId, Timestamp};
 
 use crate::fact::JobSubmitted;
 use crate::plan::UNKNOWN;
@@ -27,6 +27,7 @@ impl State {
             review: *review,
             waits_for: waits_for.clone(),
             open,
+            promised: Indices::default(),
             blocked: Indices::default(),
             pending: Indices::up_to(count),
             delayed: std::collections::BTreeSet::new(),
@@ -61,7 +62,12 @@ impl State {
         self.requeue(job);
     }
 
-    pub(super) fn cancelled(&mut self, id: JobId, tasks: &[IndexRange]) {
+    pub(super) fn cancelled(&mut self, id: JobId, tasks: &[IndexRange], at: Timestamp) {
+        let job = self.known_job(id);
+        let places = tasks.iter().flat_map(|range| job.spec.array.places(*range));
+        let promised = job.promised.within(&places.collect::<Vec<_>>());
+        let promised: Vec<TaskId> = promised.iter().map(|place| job.task(place)).collect();
+        self.give_up_promises(&promised, at);
         let job = self.jobs.get_mut(&id).expect("facts are about live jobs");
         job.stopped = true;
         let mut gone = Indices::default();

@@ -25,14 +25,20 @@ impl State {
         assert_eq!(entry.seq, self.seq, "entries are applied in order");
         self.seq += 1;
         self.advance(entry.at);
+        self.end_promises(&entry.fact, entry.at);
         self.change(&entry.fact, entry.at);
     }
 
     /// Lets time pass: jobs whose time has come get ready, each at its time, so that it makes no
     /// difference how often somebody looks.
     pub fn advance(&mut self, now: Timestamp) {
-        while let Some(at) = self.queue.next_wake().filter(|at| *at <= now) {
+        let next = |state: &Self| {
+            let next = state.queue.next_wake().into_iter().chain(state.promises.next_end()).min();
+            next.filter(|at| *at <= now)
+        };
+        while let Some(at) = next(self) {
             self.pass_to(at);
+            self.give_up_late_promises(at);
             for job in self.queue.due(at) {
                 self.requeue(job);
             }
@@ -71,12 +77,13 @@ impl State {
             Fact::SubmissionRefused(_) => {}
             Fact::JobReviewed { job, approved, .. } => self.reviewed(*job, *approved),
             Fact::DependencySettled { job, on, .. } => self.settled(*job, *on),
-            Fact::TasksCancelled { job, tasks, .. } => self.cancelled(*job, tasks),
+            Fact::TasksCancelled { job, tasks, .. } => self.cancelled(*job, tasks, at),
             Fact::JobEnded { job, .. } => self.ended(*job),
             Fact::AttemptPlaced { attempt, node, runway, alternative, parts } => {
                 let (node, runway, alternative) = (*node, *runway, *alternative);
                 self.placed(*attempt, &Placed { node, runway, alternative, parts }, at);
             }
+            Fact::PlacePromised { task, parts, until } => self.promise(*task, parts, *until, at),
             Fact::AttemptStarted { attempt, started } => self.started(*attempt, *started, at),
             Fact::AttemptStopping { attempt, why, .. } => self.stopping(*attempt, *why, at),
             Fact::RankStarted { rank, started } => self.rank_started(*rank, *started),
