@@ -1,9 +1,10 @@
 //! What has arrived of a file that is on its way.
 
 use std::fs::{File, OpenOptions};
-use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
+use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
+use std::thread::JoinHandle;
 
 use repower_model::Hash;
 use rustix::fs::OFlags;
@@ -12,6 +13,9 @@ use crate::{Fault, Hasher, PIECE};
 
 /// Bytes between two looks at how much space is left.
 const LOOK: u64 = 64 << 20;
+/// Bytes after which what is there goes to the disk, while more arrives: otherwise a gigabyte would
+/// have to go there at the end, and whoever sent it would wait for that.
+const FLUSH: u64 = 64 << 20;
 /// What must stay free on a disk: a twentieth, but not more than this.
 const RESERVE: u64 = 256 << 20;
 
@@ -24,6 +28,9 @@ pub struct Part {
     written: u64,
     /// When to look next at how much space is left.
     look: u64,
+    /// When what is there goes to the disk next.
+    flush: u64,
+    flushing: Option<JoinHandle<io::Result<()>>>,
 }
 
 /// A file that is there as a whole and durable, under a temporary name.
@@ -66,7 +73,8 @@ impl Part {
             left -= most as u64;
         }
         file.seek(SeekFrom::Start(offset)).map_err(&fault)?;
-        Ok(Self { file, path: path.to_owned(), hasher, written: offset, look: offset })
+        let (path, written, look, flush) = (path.to_owned(), offset, offset, offset + FLUSH);
+        Ok(Self { file, path, hasher, written, look, flush, flushing: None })
     }
 
     /// Makes sure that there is space for more bytes, with some to spare: whoever else uses the
@@ -102,7 +110,29 @@ impl Part {
         self.file.write_all(bytes).map_err(Fault::io("write", &self.path))?;
         self.hasher.update(bytes);
         self.written += bytes.len() as u64;
+        if self.written >= self.flush {
+            self.flush = self.written + FLUSH;
+            self.flush().map_err(Fault::io("sync", &self.path))?;
+        }
         Ok(())
+    }
+
+    /// Sends what is there to the disk while more is written, when the last time has come to an end.
+    fn flush(&mut self) -> io::Result<()> {
+        if self.flushing.as_ref().is_some_and(|flushing| !flushing.is_finished()) {
+            return Ok(());
+        }
+        self.flushed()?;
+        let file = self.file.try_clone()?;
+        let thread = std::thread::Builder::new().name("repower-flush".into());
+        self.flushing = Some(thread.spawn(move || file.sync_data())?);
+        Ok(())
+    }
+
+    /// Waits for it. What went wrong in it is told once by the system, so it must not get lost.
+    fn flushed(&mut self) -> io::Result<()> {
+        let Some(flushing) = self.flushing.take() else { return Ok(()) };
+        flushing.join().unwrap_or_else(|_| Err(io::Error::other("the thread that syncs has ended")))
     }
 
     /// How many bytes there are.
@@ -127,14 +157,14 @@ impl Part {
     /// # Errors
     ///
     /// If it is not what was `expected`; then it is removed.
-    pub fn seal(self, expected: Option<Hash>) -> Result<Sealed, Fault> {
+    pub fn seal(mut self, expected: Option<Hash>) -> Result<Sealed, Fault> {
         let path = self.path.clone();
         let found = self.hasher.clone().finish();
         if let Some(expected) = expected.filter(|expected| *expected != found) {
             self.remove();
             return Err(Fault::WrongDigest { expected, found });
         }
-        if let Err(source) = self.file.sync_all() {
+        if let Err(source) = self.flushed().and_then(|()| self.file.sync_all()) {
             let fault = Fault::io("sync", &path)(source);
             if fault.is_full() {
                 self.remove();
@@ -182,6 +212,25 @@ mod tests {
 
         assert!(matches!(fault, Fault::WrongDigest { .. }), "{fault}");
         assert!(!path.exists());
+    }
+
+    #[test]
+    fn a_long_part_goes_to_the_disk_while_it_is_written() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let path = folder.path().join("part");
+        let mut part = Part::open(&path, 0).unwrap();
+        let piece = vec![7; 16 << 20];
+        let mut hasher = Hasher::default();
+
+        for _ in 0..9 {
+            part.write(&piece).unwrap();
+            hasher.update(&piece);
+        }
+        let flushing = part.flushing.is_some();
+        let sealed = part.seal(Some(hasher.finish())).unwrap();
+
+        assert!(flushing);
+        assert_eq!(fs::metadata(&path).unwrap().len(), sealed.bytes);
     }
 
     #[test]
