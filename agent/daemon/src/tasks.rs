@@ -172,12 +172,13 @@ impl Tasks {
     }
 }
 
-/// Allows as many open files as the slots can need: three for each task, and some for the agent.
+/// Allows as many open files as the slots can need: three for each task, nine for its control group, and some
+/// for the agent.
 ///
 /// Never above the hard limit; a task that finds none left is reported as not started.
 fn raise_open_files(slots: u64) {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-    let needed = slots.saturating_mul(8).saturating_add(256);
+    let needed = slots.saturating_mul(16).saturating_add(256);
     let limit = getrlimit(Resource::Nofile);
     if limit.current.is_none_or(|current| current >= needed) {
         return;

@@ -82,7 +82,7 @@ pub(crate) enum Error {
 /// A group that belongs to one task at a time.
 #[derive(Debug)]
 pub(crate) enum Group {
-    V1(v1::Group),
+    V1(Box<v1::Group>),
     V2(v2::Group),
 }
 

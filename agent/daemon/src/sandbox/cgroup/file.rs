@@ -1,10 +1,55 @@
 //! The files of control groups: small texts, read and written whole.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io;
-use std::path::Path;
+use std::os::unix::fs::FileExt as _;
+use std::path::{Path, PathBuf};
 
 use super::Error;
+
+/// A file of counters that stays open, because it is read after each task: opening it costs more than
+/// reading it.
+#[derive(Debug)]
+pub(super) struct Kept {
+    file: File,
+    path: PathBuf,
+}
+
+impl Kept {
+    /// Opens a file that is there.
+    pub(super) fn open(path: PathBuf) -> Result<Self, Error> {
+        let writable = fs::metadata(&path).is_ok_and(|found| !found.permissions().readonly());
+        let file = File::options().read(true).write(writable).open(&path);
+        Ok(Self { file: file.map_err(failed("opened", &path))?, path })
+    }
+
+    /// The number that it consists of.
+    pub(super) fn number(&self) -> Option<u64> {
+        self.text().ok()?.trim().parse().ok()
+    }
+
+    /// The numbers after words at the beginnings of lines.
+    pub(super) fn entries<const N: usize>(&self, words: [&str; N]) -> [Option<u64>; N] {
+        let text = self.text().unwrap_or_default();
+        words.map(|word| find(&text, word))
+    }
+
+    /// Writes to it.
+    pub(super) fn write(&self, text: &str) -> Result<(), Error> {
+        self.file.write_all_at(text.as_bytes(), 0).map_err(failed("written", &self.path))
+    }
+
+    fn text(&self) -> Result<String, Error> {
+        let (mut bytes, mut piece) = (Vec::new(), [0; 4096]);
+        loop {
+            let read = self.file.read_at(&mut piece, bytes.len() as u64);
+            match read.map_err(failed("read", &self.path))? {
+                0 => return Ok(String::from_utf8_lossy(&bytes).into_owned()),
+                read => bytes.extend_from_slice(&piece[..read]),
+            }
+        }
+    }
+}
 
 /// What a file says, without the newline.
 pub(super) fn read(path: &Path) -> Result<String, Error> {

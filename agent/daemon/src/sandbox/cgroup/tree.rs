@@ -164,7 +164,7 @@ impl Tree {
 
     fn make(&self, name: &str) -> Result<Group, Error> {
         match &self.roots {
-            Root::V1(roots) => v1::Group::make(roots, name).map(Group::V1),
+            Root::V1(roots) => v1::Group::make(roots, name).map(|group| Group::V1(Box::new(group))),
             Root::V2 { path, has } => v2::Group::make(path, *has, name).map(Group::V2),
         }
     }

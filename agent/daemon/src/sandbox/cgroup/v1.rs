@@ -1,14 +1,16 @@
 //! A group in the hierarchies of version 1: one folder for each controller.
 
+mod memory;
+
 use std::cell::Cell;
-use std::fs;
-use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
 use repower_model::Bytes;
-use rustix::event::{EventfdFlags, eventfd};
 use rustix::fs::{Mode, OFlags};
 
+use self::memory::{Memory, set_memory, watch_shortages};
+use super::file::Kept;
 use super::{Controllers, Entrance, Error, Figures, Limits, file};
 
 /// The least weight and that of a whole processor, in the kernel's own measure.
@@ -17,14 +19,13 @@ const SHARES: (u64, u64) = (2, 1024);
 /// A group of one folder for each controller.
 #[derive(Debug)]
 pub(crate) struct Group {
-    memory: Option<PathBuf>,
-    pids: Option<PathBuf>,
+    memory: Option<Memory>,
+    pids: Option<Pids>,
     cpu: Option<PathBuf>,
     pub(super) entrance: Entrance,
     pub(super) limits: Limits,
     /// What the counters that cannot be reset said when the group was given out.
-    kills_before: u64,
-    refused_before: u64,
+    before: Counters,
     /// Whether it was forbidden to start processes, to be killed.
     was_killed: Cell<bool>,
     /// If others may make groups below this one.
@@ -37,6 +38,25 @@ struct Nest {
     /// Counts how often there was no memory left: kills are counted in the groups below only, which may be gone.
     shortages: Option<OwnedFd>,
     counted: Cell<u64>,
+}
+
+/// The part of a group that limits processes.
+#[derive(Debug)]
+struct Pids {
+    folder: PathBuf,
+    /// Counts those that have not been reaped, too.
+    current: Kept,
+    /// `None`: the kernel is older than 4.8 and does not count.
+    events: Option<Kept>,
+}
+
+/// What only ever grows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+struct Counters {
+    /// Processes that were killed because there was no memory.
+    kills: u64,
+    /// Processes that were not started because there were too many.
+    refused: u64,
 }
 
 /// The folders of which each holds one controller's part of the tree.
@@ -71,7 +91,6 @@ impl Group {
     /// Makes one in all hierarchies.
     pub(super) fn make(roots: &Roots, name: &str) -> Result<Self, Error> {
         let below = |root: &Option<PathBuf>| root.as_ref().map(|root| root.join(name));
-        let (memory, pids, cpu) = (below(&roots.memory), below(&roots.pids), below(&roots.cpu));
         let mut doors = Vec::new();
         for root in roots.folders() {
             let folder = root.join(name);
@@ -80,27 +99,24 @@ impl Group {
             let door = rustix::fs::open(&path, OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty());
             doors.push(door.map_err(|errno| file::failed("opened", &path)(errno.into()))?);
         }
-        let entrance = Entrance::Write(doors);
-        let limits = Limits::default();
         let mut group = Self {
-            memory,
-            pids,
-            cpu,
-            entrance,
-            limits,
-            kills_before: 0,
-            refused_before: 0,
+            memory: below(&roots.memory).map(Memory::open).transpose()?,
+            pids: below(&roots.pids).map(Pids::open).transpose()?,
+            cpu: below(&roots.cpu),
+            entrance: Entrance::Write(doors),
+            limits: Limits::default(),
+            before: Counters::default(),
             was_killed: Cell::new(false),
             nest: None,
         };
-        group.begin();
+        group.before = group.counters();
         Ok(group)
     }
 
     /// Others make groups below it: from now on what is in those counts as in it.
     pub(super) fn nest(&mut self) {
-        let shortages = self.memory.as_deref().and_then(|folder| {
-            let alarm = watch_shortages(folder);
+        let shortages = self.memory.as_ref().and_then(|memory| {
+            let alarm = watch_shortages(&memory.folder);
             alarm.inspect_err(|error| tracing::warn!(%error, "cannot watch a group's memory")).ok()
         });
         self.nest = Some(Nest { shortages, counted: Cell::new(0) });
@@ -108,8 +124,7 @@ impl Group {
 
     /// Where it is below the mounts of its hierarchies, if that is the same for all.
     pub(super) fn place(&self, mounts: &[PathBuf]) -> Option<PathBuf> {
-        let folders = [&self.memory, &self.pids, &self.cpu].into_iter().flatten();
-        let mut places = folders.map(|folder| {
+        let mut places = self.folders().map(|folder| {
             let mount = mounts.iter().find(|mount| folder.starts_with(mount))?;
             Some(Path::new("/").join(folder.strip_prefix(mount).ok()?))
         });
@@ -117,20 +132,21 @@ impl Group {
         places.all(|place| place.as_ref() == Some(&first)).then_some(first)
     }
 
-    fn begin(&mut self) {
-        self.kills_before = self.kills();
-        self.refused_before = self.refused();
+    /// Its folder in each hierarchy.
+    fn folders(&self) -> impl Iterator<Item = &PathBuf> {
+        let memory = self.memory.as_ref().map(|memory| &memory.folder);
+        let pids = self.pids.as_ref().map(|pids| &pids.folder);
+        [memory, pids, self.cpu.as_ref()].into_iter().flatten()
     }
 
     /// Sets limits; those that are as they are cost nothing.
     pub(super) fn limit(&mut self, limits: Limits) -> Result<(), Error> {
         let before = std::mem::replace(&mut self.limits, limits);
-        if let Some(folder) = self.memory.as_deref().filter(|_| limits.memory != before.memory) {
-            set_memory(folder, limits.memory)?;
+        if let Some(memory) = self.memory.as_ref().filter(|_| limits.memory != before.memory) {
+            set_memory(&memory.folder, limits.memory)?;
         }
-        if let Some(folder) = self.pids.as_deref().filter(|_| limits.pids != before.pids) {
-            let most = limits.pids.map_or_else(|| "max".to_owned(), |most| most.to_string());
-            file::write(&folder.join("pids.max"), &most)?;
+        if let Some(pids) = self.pids.as_ref().filter(|_| limits.pids != before.pids) {
+            pids.limit(limits.pids)?;
         }
         if let Some(folder) = self.cpu.as_deref().filter(|_| limits.cpu_milli != before.cpu_milli) {
             let shares = limits.cpu_milli.map_or(SHARES.1, |milli| milli * SHARES.1 / 1000);
@@ -141,35 +157,38 @@ impl Group {
     }
 
     pub(super) fn figures(&self) -> Figures {
-        let peak = self.memory.as_deref().and_then(|folder| {
-            file::number(&folder.join("memory.max_usage_in_bytes")).map(Bytes::new)
-        });
+        let counters = self.counters();
         Figures {
-            peak_memory: peak,
+            peak_memory: self
+                .memory
+                .as_ref()
+                .and_then(|memory| memory.peak.number())
+                .map(Bytes::new),
             counts_kills: self.memory.is_some(),
-            memory_kills: self.kills().saturating_sub(self.kills_before),
-            pids_refused: self.refused().saturating_sub(self.refused_before),
+            memory_kills: counters.kills.saturating_sub(self.before.kills),
+            pids_refused: counters.refused.saturating_sub(self.before.refused),
             ..Figures::default()
         }
     }
 
-    fn kills(&self) -> u64 {
-        let path = self.memory.as_deref().map(|folder| folder.join("memory.oom_control"));
-        let own = path.and_then(|path| file::entry(&path, "oom_kill")).unwrap_or(0);
-        own.max(self.nest.as_ref().map_or(0, Nest::shortages))
-    }
-
-    fn refused(&self) -> u64 {
-        let path = self.pids.as_deref().map(|folder| folder.join("pids.events"));
-        path.and_then(|path| file::entry(&path, "max")).unwrap_or(0)
+    fn counters(&self) -> Counters {
+        let events_of_pids = self.pids.as_ref().and_then(|pids| pids.events.as_ref());
+        let count = |events: &Kept, word| events.entries([word])[0].unwrap_or(0);
+        let own = self.memory.as_ref().map_or(0, |memory| count(&memory.events, "oom_kill"));
+        Counters {
+            kills: own.max(self.nest.as_ref().map_or(0, Nest::shortages)),
+            refused: events_of_pids.map_or(0, |events| count(events, "max")),
+        }
     }
 
     /// Kills what is in it. Nothing in it can start a process meanwhile, so one look is enough where
     /// pids are limited; the answer says whether there was nothing.
     pub(super) fn kill(&self) -> Result<bool, Error> {
-        let Some(folder) = self.pids.as_deref().or(self.memory.as_deref()) else {
+        let of_memory = || self.memory.as_ref().map(|memory| &memory.folder);
+        let Some(folder) = self.pids.as_ref().map(|pids| &pids.folder).or_else(of_memory) else {
             return Ok(true);
         };
+        // Opened anew each time: what has been read once of an open file may be told again.
         let pids = || match &self.nest {
             Some(_) => file::all_pids(folder),
             None => file::pids(&folder.join("cgroup.procs")),
@@ -177,9 +196,9 @@ impl Group {
         if pids()?.is_empty() {
             return Ok(true);
         }
-        if let Some(folder) = &self.pids {
+        if let Some(pids) = &self.pids {
             self.was_killed.set(true);
-            file::write(&folder.join("pids.max"), "0")?;
+            pids.limit(Some(0))?;
         }
         // A group without a limit of pids could grow while it is read: those who are killed cannot
         // start others, so each look finds fewer of the old ones.
@@ -191,40 +210,37 @@ impl Group {
 
     /// Forgets what the last task used; `false` if the group had better be removed.
     pub(super) fn refresh(&mut self) -> bool {
-        /// Page cache that stays with the group would count for the next task.
-        const LEFT: u64 = 256 << 10;
-        if let Some(folder) = &self.memory {
-            let usage = file::number(&folder.join("memory.usage_in_bytes"));
-            let is_empty = usage.is_some_and(|usage| usage <= LEFT)
-                || file::write(&folder.join("memory.force_empty"), "0").is_ok()
-                    && file::number(&folder.join("memory.usage_in_bytes"))
-                        .is_some_and(|usage| usage <= LEFT);
-            if !is_empty || file::write(&folder.join("memory.max_usage_in_bytes"), "0").is_err() {
-                return false;
-            }
-        }
-        if self.was_killed.replace(false)
-            && let Some(folder) = &self.pids
-        {
-            // Killing has set it to nothing.
-            let most = self.limits.pids.map_or_else(|| "max".to_owned(), |most| most.to_string());
-            if file::write(&folder.join("pids.max"), &most).is_err() {
-                return false;
-            }
-        }
-        self.begin();
-        true
+        let (counters, limit) = (self.counters(), self.limits.pids);
+        let was_killed = self.was_killed.replace(false);
+        let refreshed = self.memory.as_ref().is_none_or(Memory::refresh)
+            && self.pids.as_ref().is_none_or(|pids| {
+                // Killing has set the limit to nothing.
+                pids.current.number() == Some(0) && (!was_killed || pids.limit(limit).is_ok())
+            });
+        self.before = counters;
+        refreshed
     }
 
     pub(super) fn remove(self) -> Result<(), Error> {
-        drop(self.entrance);
-        for folder in [&self.memory, &self.pids, &self.cpu].into_iter().flatten() {
-            match &self.nest {
-                Some(_) => file::remove_all(folder)?,
-                None => file::remove(folder)?,
-            }
-        }
-        Ok(())
+        let folders: Vec<PathBuf> = self.folders().cloned().collect();
+        let has_others = self.nest.is_some();
+        // What is open in them goes first.
+        drop(self);
+        folders.iter().try_for_each(|folder| {
+            if has_others { file::remove_all(folder) } else { file::remove(folder) }
+        })
+    }
+}
+
+impl Pids {
+    fn open(folder: PathBuf) -> Result<Self, Error> {
+        let current = Kept::open(folder.join("pids.current"))?;
+        Ok(Self { current, events: Kept::open(folder.join("pids.events")).ok(), folder })
+    }
+
+    fn limit(&self, limit: Option<u32>) -> Result<(), Error> {
+        let most = limit.map_or_else(|| "max".to_owned(), |most| most.to_string());
+        file::write(&self.folder.join("pids.max"), &most)
     }
 }
 
@@ -237,32 +253,4 @@ impl Nest {
         }
         self.counted.get()
     }
-}
-
-/// Lets the kernel count how often a group, or one below it, has no memory left because of this group's limit.
-fn watch_shortages(folder: &Path) -> Result<OwnedFd, Error> {
-    let path = folder.join("memory.oom_control");
-    let failed = |errno: rustix::io::Errno| file::failed("watched", &path)(errno.into());
-    let count = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK).map_err(failed)?;
-    let control = rustix::fs::open(&path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty());
-    let control = control.map_err(failed)?;
-    let line = format!("{} {}", count.as_fd().as_raw_fd(), control.as_raw_fd());
-    file::write(&folder.join("cgroup.event_control"), &line)?;
-    Ok(count)
-}
-
-/// Memory, and memory with swap: the second may never be below the first.
-fn set_memory(folder: &Path, limit: Option<Bytes>) -> Result<(), Error> {
-    let text = limit.map_or_else(|| "-1".to_owned(), |limit| limit.as_u64().to_string());
-    let (plain, swap) =
-        (folder.join("memory.limit_in_bytes"), folder.join("memory.memsw.limit_in_bytes"));
-    if !swap.exists() {
-        return file::write(&plain, &text);
-    }
-    // Which of the two has to go first depends on whether the limit is raised or lowered.
-    let limit = limit.map_or(u64::MAX, Bytes::as_u64);
-    let now = fs::read_to_string(&swap).ok().and_then(|text| text.trim().parse().ok());
-    let is_raised = now.is_some_and(|now: u64| limit > now);
-    let order = if is_raised { [&swap, &plain] } else { [&plain, &swap] };
-    order.into_iter().try_for_each(|path| file::write(path, &text))
 }
