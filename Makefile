@@ -30,9 +30,14 @@ bench:
 	$(CARGO) build --release
 	target/release/repower bench dispatch
 	target/release/repower bench dispatch --no-exec
+	target/release/repower bench dispatch --limits
+	target/release/repower bench spawn
 	target/release/repower bench submit
+	target/release/repower bench start
 	target/release/repower bench recover
 	target/release/repower bench idle
+	target/release/repower bench files
+	target/release/repower bench output
 	target/release/repower bench plan
 
 # Recall and false alarms of the detector, its cost, and a scan of this machine: docs/detector-report.md.

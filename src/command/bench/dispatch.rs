@@ -1,5 +1,7 @@
 //! `repower bench dispatch`: tasks of `true`, end to end.
 
+use repower_proto::v1::Resources;
+
 use super::figures::{Report, number};
 use super::load::{all_succeed, array, cpu_seconds, spawn_bare, submit};
 use super::{Common, cluster};
@@ -23,8 +25,11 @@ pub(super) struct Dispatch {
     #[arg(long, value_name = "N", default_value_t = 2)]
     parallel: u64,
     /// Let the agent start no process: what is left is Repower itself
-    #[arg(long)]
+    #[arg(long, conflicts_with = "limits")]
     no_exec: bool,
+    /// Give each task a limit of memory and of processes, so that it gets a control group
+    #[arg(long)]
+    limits: bool,
     #[command(flatten)]
     pub(super) common: Common,
 }
@@ -34,14 +39,25 @@ impl Dispatch {
         let tasks = self.tasks.unwrap_or(if self.no_exec { 100_000 } else { 10_000 });
         let (slots, how) = if self.no_exec {
             (SLOTS, format!("no process is started, {SLOTS} slots"))
+        } else if self.limits {
+            (self.parallel, format!("{} at a time, memory and processes limited", self.parallel))
         } else {
             (self.parallel, format!("{} at a time", self.parallel))
+        };
+        let work = |count| {
+            let mut spec = array(count);
+            if self.limits {
+                let memory_bytes = 64 << 20;
+                spec.resources = spec.resources.map(|asked| Resources { memory_bytes, ..asked });
+                spec.pids = 16;
+            }
+            spec
         };
         let folder = self.common.folder()?;
         let cluster = cluster(&folder, 1, Some(slots), self.no_exec).await?;
         let client = cluster.client().await?;
         // A first round that is not counted: caches, files and the pace of such tasks.
-        all_succeed(&client, submit(&client, array(tasks.min(1000))).await?).await?;
+        all_succeed(&client, submit(&client, work(tasks.min(1000))).await?).await?;
         let ids = cluster.scheduler().zip(cluster.agent(0));
         let (scheduler, agent) = ids.map(|(one, other)| (one.id(), other.id())).expect("both run");
         let executor = cluster.executor(0).expect("the agent has started it");
@@ -56,7 +72,7 @@ impl Dispatch {
             let bare_rate = number(baseline) / spawned.expect("the loop does not panic")?;
             let before = (cpu_seconds(scheduler)?, node_seconds()?);
             let watch = Stopwatch::start();
-            all_succeed(&client, submit(&client, array(tasks)).await?).await?;
+            all_succeed(&client, submit(&client, work(tasks)).await?).await?;
             let rate = count / watch.seconds();
             scheduler_us.push((cpu_seconds(scheduler)? - before.0) * 1e6 / count);
             agent_us.push((node_seconds()? - before.1) * 1e6 / count);

@@ -37,7 +37,8 @@ impl Files {
         let cluster = cluster(&folder, 0, None, false).await?;
         let client = cluster.client().await?;
         let rate = |seconds: f64| f64::from(self.mib) / seconds;
-        let (mut into, mut out, mut copied, mut fetched) = (vec![], vec![], vec![], vec![]);
+        let (mut into, mut out, mut fetched) = (vec![], vec![], vec![]);
+        let (mut copied, mut durable) = (vec![], vec![]);
         let path = |name: &str| folder.path().join(name);
         for round in 0..self.rounds {
             screen.note(format_args!("round {} of {}", round + 1, self.rounds));
@@ -46,6 +47,8 @@ impl Files {
             let watch = Stopwatch::start();
             run("cp", &[source.as_os_str(), path("copy").as_os_str()]).await?;
             copied.push(rate(watch.seconds()));
+            run("sync", &[path("copy").as_os_str()]).await?;
+            durable.push(rate(watch.seconds()));
             let url = serve(&source)?;
             let watch = Stopwatch::start();
             let target = path("curled");
@@ -70,10 +73,13 @@ impl Files {
         report.add("into the store", "MiB/s", &into);
         report.add("out of the store", "MiB/s", &out);
         report.add("cp", "MiB/s", &copied);
+        report.add("cp, then sync of the copy", "MiB/s", &durable);
         report.add("curl, without TLS", "MiB/s", &fetched);
         report.add("into the store : cp", "ratio", &ratios(&into, &copied));
+        report.add("into the store : cp, sync", "ratio", &ratios(&into, &durable));
         report.add("into the store : curl", "ratio", &ratios(&into, &fetched));
         report.add("out of the store : cp", "ratio", &ratios(&out, &copied));
+        report.add("out of the store : cp, sync", "ratio", &ratios(&out, &durable));
         report.add("out of the store : curl", "ratio", &ratios(&out, &fetched));
         Ok(report)
     }

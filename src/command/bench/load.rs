@@ -93,9 +93,26 @@ pub(super) fn cpu_seconds(process: u32) -> Result<f64, BenchError> {
 
 /// What a process holds of main memory, in MiB.
 pub(super) fn resident_mib(process: u32) -> Result<f64, BenchError> {
+    let (resident, _) = pages(process)?;
+    Ok(mib(resident))
+}
+
+/// What a process holds of main memory beside pages of files, in MiB: those are its program, and others
+/// that run it hold the same.
+pub(super) fn own_mib(process: u32) -> Result<f64, BenchError> {
+    let (resident, of_files) = pages(process)?;
+    Ok(mib(resident.saturating_sub(of_files)))
+}
+
+/// The pages that a process holds, and how many of them are of files or shared.
+fn pages(process: u32) -> Result<(u64, u64), BenchError> {
     let path = format!("/proc/{process}/statm");
     let text = std::fs::read_to_string(&path).unwrap_or_default();
-    let pages = text.split_whitespace().nth(1).and_then(|word| word.parse::<u64>().ok());
+    let mut fields = text.split_whitespace().skip(1).map_while(|word| word.parse::<u64>().ok());
+    fields.next().zip(fields.next()).ok_or(BenchError::NotRead { path })
+}
+
+fn mib(pages: u64) -> f64 {
     let page = u64::try_from(rustix::param::page_size()).unwrap_or(4096);
-    pages.map(|pages| number(pages * page) / number(1 << 20)).ok_or(BenchError::NotRead { path })
+    number(pages * page) / number(1 << 20)
 }

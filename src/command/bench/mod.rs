@@ -12,6 +12,7 @@ mod output;
 mod plan;
 mod recover;
 mod spawn;
+mod start;
 mod submit;
 
 use std::path::PathBuf;
@@ -35,6 +36,8 @@ enum What {
     Dispatch(dispatch::Dispatch),
     /// Durable submissions: single calls, from the command line, and arrays
     Submit(submit::Submit),
+    /// From a submission to the start of its process
+    Start(start::Start),
     /// A scheduler that is killed with many jobs queued, and started again
     Recover(recover::Recover),
     /// What a scheduler and an agent cost when nothing happens
@@ -124,6 +127,7 @@ impl Bench {
         match &self.what {
             What::Dispatch(one) => &one.common.look,
             What::Submit(one) => &one.common.look,
+            What::Start(one) => &one.common.look,
             What::Recover(one) => &one.common.look,
             What::Idle(one) => &one.common.look,
             What::Output(one) => &one.common.look,
@@ -138,6 +142,7 @@ impl Bench {
         let report = match self.what {
             What::Dispatch(one) => one.run(screen).await?,
             What::Submit(one) => one.run(screen).await?,
+            What::Start(one) => one.run(screen).await?,
             What::Recover(one) => one.run(screen).await?,
             What::Idle(one) => one.run(screen).await?,
             What::Output(one) => one.run(screen).await?,
