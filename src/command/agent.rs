@@ -62,6 +62,9 @@ pub struct Agent {
     /// Inputs that are kept for other jobs [default: 10GiB]
     #[arg(long, value_name = "SIZE", help_heading = "Files of jobs")]
     cache: Option<Size>,
+    /// Most that is kept of what one task saves for its next attempt [default: 64GiB]
+    #[arg(long, value_name = "SIZE", help_heading = "Files of jobs")]
+    checkpoint_limit: Option<Size>,
     /// Most of the network that files take each way, in bytes a second: 10M [default: all]
     #[arg(long, value_name = "SIZE", help_heading = "Files of jobs")]
     transfer_rate: Option<Size>,
@@ -158,6 +161,7 @@ impl Agent {
             labels,
             backlog_mib: self.backlog.map_or(file.backlog_mib, mebibytes),
             cache_mib: self.cache.map_or(file.cache_mib, mebibytes),
+            checkpoint_mib: self.checkpoint_limit.map_or(file.checkpoint_mib, mebibytes),
             transfer_kib_per_second: self
                 .transfer_rate
                 .map(|rate| rate.as_bytes().div_ceil(1024))

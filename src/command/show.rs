@@ -2,6 +2,7 @@
 
 mod asked;
 mod files;
+mod steps;
 
 use jiff::tz::TimeZone;
 use repower_proto::v1::{
@@ -123,6 +124,15 @@ fn attempts(screen: &mut Screen, reply: &AttemptsReply) -> Result<(), Failure> {
         screen.line("")?;
         screen.table(&ranks_table(task, now_ms))?;
     }
+    let zone = TimeZone::system();
+    let told = reply.attempts.iter().flat_map(|task| steps::steps(task, &zone));
+    let told: Vec<String> = told.chain(steps::checkpoints(&reply.attempts)).collect();
+    if !told.is_empty() {
+        screen.line("")?;
+    }
+    for line in told {
+        screen.line(line)?;
+    }
     if reply.more {
         screen.note("there are more; --offset goes on, --attempts lists more at once");
     }
@@ -224,6 +234,13 @@ fn detail(
     if !shown.is_empty() {
         screen.line("")?;
         screen.table(&attempts_table(shown, now_ms))?;
+    }
+    let saved = steps::checkpoints(shown);
+    if !saved.is_empty() {
+        screen.line("")?;
+    }
+    for line in saved {
+        screen.line(line)?;
     }
     if few.is_empty() && summary.failed > reply.failures.len() as u64 {
         screen.note(format_args!(

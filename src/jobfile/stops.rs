@@ -22,6 +22,10 @@ pub struct Stops {
     #[arg(long, value_name = "CODE", help_heading = "How it is stopped",
           allow_negative_numbers = true, value_parser = clap::value_parser!(i32).range(1..=255))]
     pub checkpoint_exit: Option<i32>,
+    /// Give each task a folder, `REPOWER_CHECKPOINT_DIR`, that its attempts hand on, wherever they run
+    #[arg(long, value_name = "WHETHER", help_heading = "How it is stopped", num_args = 0..=1,
+          require_equals = true, default_missing_value = "true", hide_possible_values = true)]
+    pub checkpoint: Option<bool>,
     /// stop or keep: what its node does when cut off [default: stop]
     #[arg(long, value_name = "WHAT", help_heading = "How it is stopped", value_parser = on_disconnect)]
     pub on_disconnect: Option<OnDisconnect>,
@@ -45,6 +49,7 @@ impl Stops {
             checkpoint_signal: self.checkpoint_signal.or(lower.checkpoint_signal),
             checkpoint_grace: self.checkpoint_grace.or(lower.checkpoint_grace),
             checkpoint_exit: self.checkpoint_exit.or(lower.checkpoint_exit),
+            checkpoint: self.checkpoint.or(lower.checkpoint),
             on_disconnect: self.on_disconnect.or(lower.on_disconnect),
         }
     }
@@ -57,6 +62,7 @@ impl Stops {
             checkpoint_signal: self.checkpoint_signal.map_or(0, Signal::number),
             checkpoint_grace_ms: self.checkpoint_grace.map_or(0, Duration::as_millis),
             checkpoint_exit: self.checkpoint_exit,
+            checkpoint: self.checkpoint.unwrap_or(false),
             on_disconnect: on_disconnect.into(),
             ..v1::JobSpec::default()
         }

@@ -2,7 +2,8 @@
 
 use repower_proto::v1::{
     DependencyKind, Egress, EgressKind, Inventory, Isolation, JobState, Keep, LabelRule, Layout,
-    NodePhase, NodeSummary, Outcome, OutcomeKind, Stream, TaskState, TokenKind,
+    NodePhase, NodeSummary, Outcome, OutcomeKind, StopCause, StopStep, Stream, TaskState,
+    TokenKind,
 };
 
 use crate::jobfile::signal;
@@ -257,6 +258,16 @@ pub fn is_unseen(letter: char) -> bool {
         | '\u{2028}'..='\u{202e}'
         | '\u{2060}'..='\u{206f}'
         | '\u{e0000}'..='\u{e007f}')
+}
+
+/// Returns a step of a stop as JSON has it.
+pub fn stop_step(step: StopStep) -> &'static str {
+    repower_model::StopStep::try_from(step).map_or("unknown", repower_model::StopStep::as_str)
+}
+
+/// Returns the cause of a stop as tables and JSON have it.
+pub fn stop_cause(cause: StopCause) -> &'static str {
+    repower_model::StopCause::try_from(cause).map_or("unknown", repower_model::StopCause::as_str)
 }
 
 #[cfg(test)]

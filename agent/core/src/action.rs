@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use repower_model::{JobId, JobSpec, RankId, Rendezvous, StopStep};
+use repower_model::{Checkpoint, JobId, JobSpec, RankId, Rendezvous, StopStep, TaskId};
 
 /// What all tasks of a job share.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,6 +54,20 @@ pub enum Action {
     },
     /// Read output again: there is room.
     ResumeReading,
+    /// Make the folder ready in which a task saves its work, with what an earlier attempt has saved; answered by
+    /// `Restored` or `NotStarted`. The attempt waits meanwhile, and holds nothing.
+    Restore {
+        /// Whose.
+        attempt: RankId,
+        /// What is in the scheduler's store; `None`: nothing.
+        checkpoint: Option<Checkpoint>,
+    },
+    /// Bring what a process has saved that has ended to the scheduler's store; answered by `Saved`.
+    Save(RankId),
+    /// An attempt with a folder to save its work in is over: the folder is the next one's.
+    Release(RankId),
+    /// What a task has saved here is of no use any more.
+    DropCheckpoint(TaskId),
     /// No task of this job is left: its files can go, and its inputs need not be kept here.
     ForgetJob(JobId),
 }

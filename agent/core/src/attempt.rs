@@ -15,6 +15,8 @@ pub(crate) struct Attempt {
     pub(crate) definition: Arc<Definition>,
     pub(crate) rendezvous: Option<Arc<Rendezvous>>,
     pub(crate) phase: Phase,
+    /// Whether what an earlier attempt has saved is here, or it asks for nothing of that.
+    pub(crate) is_restored: bool,
     /// When its process started.
     pub(crate) started: Option<Timestamp>,
     /// Where the report of its start lies, if it has not been sent.
@@ -38,6 +40,7 @@ impl Attempt {
         phase: Phase,
     ) -> Self {
         Self {
+            is_restored: !definition.spec.checkpoint,
             definition,
             rendezvous,
             phase,

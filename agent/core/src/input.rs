@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use repower_model::{
-    Artefact, AttemptId, JobId, JobSpec, RankId, Rendezvous, Resources, Span, StopReason, Timestamp,
+    Artefact, AttemptId, Checkpoint, JobId, JobSpec, RankId, Rendezvous, Resources, Span,
+    StopReason, Stored, TaskId, Timestamp,
 };
 
 use crate::{Limits, Moment, Stream};
@@ -44,6 +45,19 @@ pub enum Input<'a> {
         attempt: AttemptId,
         /// Of a gang: all of its ranks here start, each when what it needs is free.
         rendezvous: Option<Arc<Rendezvous>>,
+        /// What an earlier attempt has saved, if anything is in the store.
+        checkpoint: Option<Checkpoint>,
+    },
+    /// What a task has saved here is of no use any more.
+    DropCheckpoint(TaskId),
+    /// The folder in which a task saves its work is ready for this attempt.
+    Restored(RankId),
+    /// What a process has saved is in the scheduler's store, or cannot be brought there.
+    Saved {
+        /// Whose.
+        attempt: RankId,
+        /// What of it is in the store, or why nothing is.
+        kept: Result<Stored, String>,
     },
     /// Stop this process.
     Stop(RankId, StopReason),

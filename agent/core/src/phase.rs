@@ -44,13 +44,31 @@ pub(crate) enum Phase {
         /// How it ended.
         exit: Exit,
     },
-    /// Its process has ended, and its outputs are being brought back.
+    /// Its process has ended, and what it leaves is being brought to the store.
     Collecting {
         /// How it will be over.
         end: End,
+        /// What of it is not there.
+        left: Left,
     },
     /// Over; kept only until its report is acknowledged.
     Ended,
+}
+
+/// What a process leaves and is not in the store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Left {
+    /// What it has made.
+    pub(crate) outputs: bool,
+    /// What it has saved for the next attempt.
+    pub(crate) saved: bool,
+}
+
+impl Left {
+    /// Whether there is anything.
+    pub(crate) fn is_some(self) -> bool {
+        self.outputs || self.saved
+    }
 }
 
 /// What happens to an attempt.
@@ -74,6 +92,8 @@ pub(crate) enum Event {
     Drained,
     /// Its outputs are in the store.
     Collected,
+    /// What it has saved is in the store, or will not be.
+    Saved,
     /// The moment that was set for it has come.
     Due,
 }
@@ -133,7 +153,7 @@ impl Phase {
             Self::Stopping { why } => stopping(why, event, rules),
             Self::Killed { why } => killed(why, event, rules),
             Self::Draining { why, exit } => draining(why, exit, event, rules),
-            Self::Collecting { end } => collecting(end, event),
+            Self::Collecting { end, left } => collecting(end, left, event),
             Self::Ended => (Self::Ended, Deed::Nothing),
         }
     }
@@ -184,13 +204,21 @@ fn staging(event: &Event) -> (Phase, Deed) {
         | Event::Exited { .. }
         | Event::Drained
         | Event::Collected
+        | Event::Saved
         | Event::Due => (Phase::Staging, Deed::Nothing),
     }
 }
 
-fn collecting(end: End, event: &Event) -> (Phase, Deed) {
+fn collecting(end: End, left: Left, event: &Event) -> (Phase, Deed) {
+    let without = |left: Left, end: End| {
+        if left.is_some() {
+            return (Phase::Collecting { end, left }, Deed::Nothing);
+        }
+        (Phase::Ended, Deed::End(end))
+    };
     match event {
-        Event::Collected => (Phase::Ended, Deed::End(end)),
+        Event::Collected => without(Left { outputs: false, ..left }, end),
+        Event::Saved => without(Left { saved: false, ..left }, end),
         Event::Stop(Why::Stale) => (Phase::Ended, Deed::End(End { outcome: None, ..end })),
         // Its process has ended by itself: that somebody wanted that changes nothing any more.
         Event::Stop(_)
@@ -201,7 +229,7 @@ fn collecting(end: End, event: &Event) -> (Phase, Deed) {
         | Event::NotStarted { .. }
         | Event::Exited { .. }
         | Event::Drained
-        | Event::Due => (Phase::Collecting { end }, Deed::Nothing),
+        | Event::Due => (Phase::Collecting { end, left }, Deed::Nothing),
     }
 }
 
@@ -226,6 +254,7 @@ fn waiting(event: &Event) -> (Phase, Deed) {
         | Event::Exited { .. }
         | Event::Drained
         | Event::Collected
+        | Event::Saved
         | Event::Due => (Phase::Waiting, Deed::Nothing),
     }
 }
@@ -257,6 +286,7 @@ fn starting(stop: Option<Why>, event: &Event, rules: Rules) -> (Phase, Deed) {
         | Event::Exited { .. }
         | Event::Drained
         | Event::Collected
+        | Event::Saved
         | Event::Due => (Phase::Starting { stop }, Deed::Nothing),
     }
 }
@@ -273,6 +303,7 @@ fn running(event: &Event, rules: Rules) -> (Phase, Deed) {
         Event::Stop(_)
         | Event::Staged
         | Event::Collected
+        | Event::Saved
         | Event::Turn
         | Event::Recall
         | Event::Started
@@ -295,6 +326,7 @@ fn saving(why: Why, event: &Event, rules: Rules) -> (Phase, Deed) {
         Event::Stop(_)
         | Event::Staged
         | Event::Collected
+        | Event::Saved
         | Event::Turn
         | Event::Recall
         | Event::Started
@@ -313,6 +345,7 @@ fn stopping(why: Why, event: &Event, rules: Rules) -> (Phase, Deed) {
         Event::Stop(_)
         | Event::Staged
         | Event::Collected
+        | Event::Saved
         | Event::Turn
         | Event::Recall
         | Event::Started
@@ -327,6 +360,7 @@ fn killed(why: Why, event: &Event, rules: Rules) -> (Phase, Deed) {
         &Event::Exited { exit, drained } => exited(Some(why), exit, drained, rules),
         Event::Staged
         | Event::Collected
+        | Event::Saved
         | Event::Turn
         | Event::Recall
         | Event::Started
@@ -353,6 +387,7 @@ fn draining(why: Option<Why>, exit: Exit, event: &Event, rules: Rules) -> (Phase
         )
         | Event::Staged
         | Event::Collected
+        | Event::Saved
         | Event::Turn
         | Event::Recall
         | Event::Started

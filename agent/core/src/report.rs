@@ -1,6 +1,6 @@
 //! What the agent tells the scheduler, exactly once and in order.
 
-use repower_model::{Artefact, Outcome, RankId, StopCause, StopStep, Timestamp, Usage};
+use repower_model::{Artefact, Outcome, RankId, StopCause, StopStep, Stored, Timestamp, Usage};
 
 /// One of the two output streams of a task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -43,6 +43,13 @@ pub enum Report {
         /// What of the job's patterns matched nothing, and what could not be brought back and why.
         missing: Vec<String>,
     },
+    /// What it has saved is in the scheduler's store, or cannot be brought there. Comes before its end.
+    Saved {
+        /// Whose.
+        attempt: RankId,
+        /// What of it is in the store, or why nothing is.
+        kept: Result<Stored, String>,
+    },
     /// It was sent a signal, so that it ends.
     Stopping {
         /// Whose.
@@ -81,6 +88,7 @@ impl Report {
         match self {
             Self::Output { data, .. } => FIXED + data.len(),
             Self::Started { .. } | Self::Stopping { .. } => FIXED,
+            Self::Saved { kept, .. } => FIXED + kept.as_ref().err().map_or(0, String::len),
             Self::Kept { artefacts, missing, .. } => {
                 let files = artefacts.iter().map(|artefact| FIXED + artefact.path.len());
                 let words = missing.iter().map(String::len);

@@ -11,7 +11,7 @@ mod tests;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use repower_model::{JobId, RankId, Resources};
+use repower_model::{Checkpoint, JobId, RankId, Rendezvous, Resources};
 
 use crate::attempt::Attempt;
 use crate::outbox::{Batch, BatchLimits, Outbox};
@@ -52,6 +52,13 @@ struct Job {
     /// Whether no more tasks will come without a new definition.
     forgotten: bool,
     inputs: Inputs,
+}
+
+/// What comes with the order to start an attempt.
+#[derive(Debug)]
+struct Order {
+    rendezvous: Option<Arc<Rendezvous>>,
+    checkpoint: Option<Checkpoint>,
 }
 
 /// How far the inputs of a job are, its image among them.
@@ -112,9 +119,13 @@ impl Session {
             Input::LinkDown { contact } => self.link_down(contact),
             Input::Define { job, spec, tasks } => self.define(job, *spec, tasks),
             Input::Forget(job) => self.forget(job, actions),
-            Input::Start { attempt, rendezvous } => {
-                self.start(attempt, rendezvous.as_ref(), now, actions);
+            Input::Start { attempt, rendezvous, checkpoint } => {
+                let order = Order { rendezvous, checkpoint };
+                self.start(attempt, &order, now, actions);
             }
+            Input::DropCheckpoint(task) => actions.push(Action::DropCheckpoint(task)),
+            Input::Restored(attempt) => self.restored(attempt, now, actions),
+            Input::Saved { attempt, kept } => self.saved(attempt, kept, now, actions),
             Input::Stop(attempt, reason) => self.stop(attempt, reason, now, actions),
             Input::Acknowledged(through) => self.acknowledged(through),
             Input::Staged(job) => self.staged(job, now, actions),

@@ -83,6 +83,11 @@ impl Attacher {
         })
     }
 
+    /// The data folder.
+    pub(crate) fn data(&self) -> &std::path::Path {
+        &self.options.data
+    }
+
     /// Attaches to the executor that lives; if none does, ends what is left of the last one, and
     /// starts another.
     pub(crate) async fn attach(&self, succession: Option<Succession>) -> Result<Executor, Error> {

@@ -5,6 +5,7 @@
 //! off goes on where it was; an agent that starts anew is asked for everything once more, and finds what is there.
 
 mod cache;
+mod checkpoint;
 mod collect;
 mod fetch;
 
@@ -15,13 +16,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use repower_artefacts::{Fault, Web};
-use repower_model::{InputFile, JobId, RankId};
+use repower_model::{Checkpoint, InputFile, JobId, RankId};
 use repower_proto::convert;
 use repower_proto::v1::artefacts_client::ArtefactsClient;
 use repower_proto::v1::from_executor::Body as Wish;
 use repower_proto::v1::to_executor::Body as Answer;
 use repower_proto::v1::{
-    CollectOutputs, InputsNotStaged, InputsStaged, OutputsCollected, StageInputs,
+    CheckpointFetched, CollectOutputs, FetchCheckpoint, InputsNotStaged, InputsStaged,
+    OutputsCollected, SaveCheckpoint, Saved, StageInputs,
 };
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::{AbortHandle, JoinSet};
@@ -30,6 +32,7 @@ use tonic::service::interceptor::InterceptedService;
 use tonic::transport::Endpoint;
 
 use crate::container::{Engine, EngineError};
+use crate::saved::Place;
 use crate::transfer::{Pace, Service};
 use crate::{Error, Options};
 
@@ -59,6 +62,10 @@ pub(crate) struct Shared {
     shares: Vec<PathBuf>,
     /// Fetches images.
     engine: Option<Engine>,
+    /// Where tasks save their work.
+    saved: PathBuf,
+    /// The most bytes that are kept of what one of them saves.
+    checkpoint_limit: u64,
     inward: Semaphore,
     outward: Semaphore,
 }
@@ -86,6 +93,8 @@ impl Shared {
             pace: Pace::new(options.transfer_kib_per_second.map(|rate| rate << 10)),
             shares: options.shares.clone(),
             engine,
+            saved: Place::root(data),
+            checkpoint_limit: options.checkpoint_mib << 20,
             inward: Semaphore::new(TRANSFERS),
             outward: Semaphore::new(TRANSFERS),
         })
@@ -117,6 +126,7 @@ pub(crate) async fn serve(
         shared,
         stages: BTreeMap::new(),
         collections: BTreeMap::new(),
+        checkpoints: BTreeMap::new(),
         crew: JoinSet::new(),
         answer,
     };
@@ -142,6 +152,7 @@ struct Files {
     shared: Arc<Shared>,
     stages: BTreeMap<JobId, AbortHandle>,
     collections: BTreeMap<RankId, AbortHandle>,
+    checkpoints: BTreeMap<RankId, AbortHandle>,
     crew: JoinSet<()>,
     answer: mpsc::Sender<Answer>,
 }
@@ -162,6 +173,14 @@ impl Files {
             Wish::Abandon(abandon) => {
                 let rank = abandon.attempt.map(RankId::from);
                 if let Some(task) = rank.and_then(|rank| self.collections.remove(&rank)) {
+                    task.abort();
+                }
+            }
+            Wish::FetchCheckpoint(fetch) => self.fetch(fetch),
+            Wish::SaveCheckpoint(save) => self.save(save),
+            Wish::AbandonCheckpoint(abandon) => {
+                let rank = abandon.attempt.map(RankId::from);
+                if let Some(task) = rank.and_then(|rank| self.checkpoints.remove(&rank)) {
                     task.abort();
                 }
             }
@@ -221,6 +240,51 @@ impl Files {
             answer.send(body).await.unwrap_or_default();
         });
         if let Some(before) = self.collections.insert(RankId::from(attempt), task) {
+            before.abort();
+        }
+    }
+
+    /// Brings what a task has saved to this node.
+    fn fetch(&mut self, fetch: FetchCheckpoint) {
+        let Some(rank) = fetch.attempt.map(RankId::from) else { return };
+        let checkpoint = convert::present("checkpoint", fetch.checkpoint);
+        let checkpoint = checkpoint.and_then(Checkpoint::try_from);
+        let (shared, answer) = (Arc::clone(&self.shared), self.answer.clone());
+        let place = Place::of(&shared.saved, rank.attempt.task);
+        self.transfer(rank, async move {
+            let fetched = match checkpoint {
+                Ok(checkpoint) => checkpoint::fetch(&shared, &place, checkpoint).await,
+                Err(error) => Err(error.to_string()),
+            };
+            let problem = fetched.err().unwrap_or_default();
+            if !problem.is_empty() {
+                tracing::warn!(task = %rank.attempt.task, problem, "what a task has saved cannot come");
+            }
+            let fetched = CheckpointFetched { attempt: Some(rank.into()), problem };
+            answer.send(Answer::CheckpointFetched(fetched)).await.unwrap_or_default();
+        });
+    }
+
+    /// Brings what a task has saved to the store.
+    fn save(&mut self, save: SaveCheckpoint) {
+        let Some(rank) = save.attempt.map(RankId::from) else { return };
+        let (shared, answer) = (Arc::clone(&self.shared), self.answer.clone());
+        let place = Place::of(&shared.saved, rank.attempt.task);
+        self.transfer(rank, async move {
+            let kept = checkpoint::save(&shared, &place).await;
+            if let Err(problem) = &kept {
+                tracing::warn!(task = %rank.attempt.task, problem, "what a task has saved is not kept");
+            }
+            let saved = Saved::of(rank, &kept);
+            answer.send(Answer::CheckpointSaved(saved)).await.unwrap_or_default();
+        });
+    }
+
+    /// Works on the checkpoint of an attempt, and on nothing else of it any more.
+    fn transfer(&mut self, rank: RankId, work: impl Future<Output = ()> + Send + 'static) {
+        self.checkpoints.retain(|_, task| !task.is_finished());
+        let task = self.crew.spawn(work);
+        if let Some(before) = self.checkpoints.insert(rank, task) {
             before.abort();
         }
     }

@@ -38,6 +38,7 @@ mod link;
 mod options;
 mod place;
 mod sandbox;
+mod saved;
 pub mod sense;
 mod service;
 mod signals;

@@ -38,6 +38,8 @@ pub struct Options {
     pub backlog_mib: u64,
     /// Inputs of jobs that are kept for others, in MiB.
     pub cache_mib: u64,
+    /// The most that is kept of what one task saves for its next attempt, in MiB.
+    pub checkpoint_mib: u64,
     /// The most that files of jobs take of the network in each direction, in KiB a second; left out: all.
     pub transfer_kib_per_second: Option<u64>,
     /// Folders of this node from which jobs may have inputs by `file://`.
@@ -103,6 +105,7 @@ impl Default for Options {
             labels: BTreeMap::new(),
             backlog_mib: 32,
             cache_mib: 10 << 10,
+            checkpoint_mib: 64 << 10,
             transfer_kib_per_second: None,
             shares: Vec::new(),
             engine: None,

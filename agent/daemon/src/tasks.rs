@@ -8,6 +8,7 @@
 
 mod alarm;
 mod boxes;
+mod checkpoints;
 mod child;
 mod contained;
 mod crew;
@@ -104,11 +105,12 @@ impl Tasks {
             .and_then(|()| door.watch(&epoll))
             .map_err(refused("an entry in an epoll set"))?;
         let folders = folders::Folders::new(&folder.join("work")).map_err(unusable)?;
+        let checkpoints = checkpoints::Checkpoints::open(folder).map_err(unusable)?;
         let own = environment::random_mark()?;
         let jobs = Jobs::new(&folder.join("scripts"), own).map_err(unusable)?;
         let session = Session::new(Resources::default(), Limits::default());
         Ok(Arc::new(Self {
-            state: Mutex::new(State::new(session, folders)),
+            state: Mutex::new(State::new(session, folders, checkpoints)),
             jobs,
             host: Host::new(folder, &sandbox::name_of(folder)).map_err(inventory::no_host)?,
             relay,

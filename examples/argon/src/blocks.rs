@@ -1,11 +1,13 @@
 //! Averages with their errors: samples that follow each other are alike, so the error is taken from
 //! the means of long blocks of them (Flyvbjerg and Petersen, J. Chem. Phys. 91, 461, 1989).
 
+use serde::{Deserialize, Serialize};
+
 /// How many blocks a run is cut into.
 pub(crate) const BLOCKS: u32 = 20;
 
 /// An average over a run of known length.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Average {
     expected: u32,
     taken: u32,

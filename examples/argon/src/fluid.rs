@@ -5,6 +5,7 @@ use crate::neighbours::{Neighbours, SKIN, Vector};
 use crate::potential::{self, CUTOFF, tail_energy, tail_pressure};
 use rand::Rng;
 use rand_distr::{Distribution, StandardNormal};
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 /// The time step, in sigma * sqrt(mass / epsilon); about 9 femtoseconds of argon.
@@ -33,13 +34,15 @@ struct Near {
 }
 
 /// The fluid at one instant.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Fluid {
     side: f64,
     positions: Vec<Vector>,
     velocities: Vec<Vector>,
     forces: Vec<Vector>,
     neighbours: Neighbours,
+    /// Kept for its memory.
+    #[serde(skip)]
     near: Vec<Near>,
     potential: f64,
     virial: f64,

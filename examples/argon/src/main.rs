@@ -8,10 +8,11 @@
 //! mass 39.95 u) a temperature of 1 is 119.8 K, a density of 1 is 1.68 grams a cubic centimetre, a pressure of 1 is
 //! 41.9 megapascal, and a unit of time is 2.16 picoseconds.
 //!
-//! This is an example of a workload. It knows nothing of the scheduler but one variable of its
-//! environment, `REPOWER_TASK_INDEX`.
+//! This is an example of a workload. It knows nothing of the scheduler but two variables of its
+//! environment, `REPOWER_TASK_INDEX` and `REPOWER_CHECKPOINT_DIR`.
 
 mod blocks;
+mod checkpoint;
 mod clock;
 mod fluid;
 mod lattice;
@@ -26,6 +27,7 @@ mod sweep;
 mod thermostat;
 
 use anyhow::Context;
+use checkpoint::Checkpoints;
 use clap::{CommandFactory, Parser, error::ErrorKind};
 use clock::Stopwatch;
 use report::Report;
@@ -70,6 +72,14 @@ struct Asked {
     /// Writes the radial distribution function to a file, not after the line of JSON
     #[arg(long, value_name = "FILE")]
     rdf: Option<PathBuf>,
+
+    /// Folder in which the run saves how far it is, and from which it goes on
+    #[arg(long, env = "REPOWER_CHECKPOINT_DIR", value_name = "FOLDER")]
+    checkpoints: Option<PathBuf>,
+
+    /// Saves after each so many steps
+    #[arg(long, default_value = "1000", value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    checkpoint_every: u32,
 }
 
 fn main() -> ExitCode {
@@ -82,7 +92,9 @@ fn main() -> ExitCode {
 fn simulate(asked: &Asked, settings: Settings) -> anyhow::Result<()> {
     let watch = Stopwatch::start();
     let file = asked.rdf.as_deref().map(create).transpose()?;
-    let measured = match run::run(settings, &mut std::io::stderr().lock()) {
+    let every = asked.checkpoint_every;
+    let checkpoints = asked.checkpoints.as_deref().map(|folder| Checkpoints::new(folder, every));
+    let measured = match run::run(settings, checkpoints.as_ref(), &mut std::io::stderr().lock()) {
         Err(Failed::TooSmall(why)) => refused(ErrorKind::ValueValidation, why.to_string()).exit(),
         result => result?,
     };

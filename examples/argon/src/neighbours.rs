@@ -1,6 +1,7 @@
 //! Who is near whom: a Verlet list, made anew when somebody has moved too far.
 
 use crate::potential::CUTOFF;
+use serde::{Deserialize, Serialize};
 
 /// How far beyond the cut the list reaches.
 pub(crate) const SKIN: f64 = 0.3;
@@ -9,7 +10,7 @@ pub(crate) const SKIN: f64 = 0.3;
 pub(crate) type Vector = [f64; 3];
 
 /// A neighbour: who, and which periodic image of it is the near one.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub(crate) struct Neighbour {
     /// Its number.
     pub(crate) particle: u32,
@@ -21,7 +22,7 @@ pub(crate) struct Neighbour {
 ///
 /// Positions are folded into the box when the list is made, and not in between: then the image of
 /// each pair stays right, and the forces need no rounding.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Neighbours {
     images: [Vector; 27],
     list: Vec<Neighbour>,

@@ -2,6 +2,7 @@
 //! distance.
 
 use crate::neighbours::{Vector, nearest};
+use serde::{Deserialize, Serialize};
 use std::f64::consts::PI;
 use std::io::{self, Write};
 
@@ -11,7 +12,7 @@ const WIDTH: f64 = 0.025;
 const FARTHEST: f64 = 5.0;
 
 /// Counts of pairs by distance.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Distribution {
     side: f64,
     counts: Vec<u64>,

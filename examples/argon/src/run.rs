@@ -1,10 +1,12 @@
 //! The experiment: melt the lattice, bring the fluid to its temperature, then measure.
 
 use crate::blocks::{Average, Estimate};
+use crate::checkpoint::{self, Checkpoints};
 use crate::fluid::{Fluid, TooSmall};
 use crate::rdf::Distribution;
 use crate::thermostat::Thermostat;
 use rand_pcg::{Pcg64, rand_core::SeedableRng};
+use serde::{Deserialize, Serialize};
 use std::io::{self, Write};
 use thiserror::Error;
 
@@ -16,7 +18,7 @@ const MELTING: f64 = 2.5;
 const RDF_EVERY: u32 = 20;
 
 /// What to simulate.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Settings {
     /// Particles per cubic sigma.
     pub(crate) density: f64,
@@ -58,52 +60,109 @@ pub(crate) enum Failed {
         /// When it was noticed.
         step: u32,
     },
+    /// What an earlier run has saved is of no use, or this one cannot save.
+    #[error(transparent)]
+    Checkpoint(#[from] checkpoint::Failed),
     /// The progress could not be told.
     #[error("cannot write the progress")]
     Progress(#[source] io::Error),
 }
 
-/// Simulates, and tells `log` how it goes.
-pub(crate) fn run(settings: Settings, log: &mut impl Write) -> Result<Measured, Failed> {
-    let Settings { density, temperature, particles, steps, seed } = settings;
-    let mut random = Pcg64::seed_from_u64(seed);
-    let hot = temperature.max(MELTING);
-    let mut fluid = Fluid::lattice(particles, density, hot, &mut random)?;
+/// A simulation on its way: all that the rest of it depends on.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Course {
+    /// Of what.
+    pub(crate) settings: Settings,
+    /// How many steps are done, from melting on.
+    done: u32,
+    random: Pcg64,
+    fluid: Fluid,
+    temperatures: Average,
+    pressures: Average,
+    energies: Average,
+    distribution: Distribution,
+}
 
-    let melting = EQUILIBRATION / 3;
-    for (temperature, steps) in [(hot, melting), (temperature, EQUILIBRATION - melting)] {
-        let bath = Thermostat::new(temperature, fluid.freedoms());
-        for _ in 0..steps {
-            fluid.step();
-            bath.touch(&mut fluid, &mut random);
+/// Simulates, and tells `log` how it goes. What an earlier run has saved is gone on with, and the same comes of it to the
+/// last bit.
+pub(crate) fn run(
+    settings: Settings,
+    checkpoints: Option<&Checkpoints>,
+    log: &mut impl Write,
+) -> Result<Measured, Failed> {
+    let mut course = match checkpoints.map(|all| all.load(settings)).transpose()?.flatten() {
+        Some(course) => {
+            writeln!(log, "going on after step {}", course.done).map_err(Failed::Progress)?;
+            course
         }
-        tell(log, &fluid, "equilibration", steps, steps)?;
-    }
-
-    let bath = Thermostat::new(temperature, fluid.freedoms());
-    let mut temperatures = Average::of(steps);
-    let mut pressures = Average::of(steps);
-    let mut energies = Average::of(steps);
-    let mut distribution = Distribution::new(fluid.side(), fluid.particles());
-    for step in 1..=steps {
-        fluid.step();
-        bath.touch(&mut fluid, &mut random);
-        temperatures.take(fluid.temperature());
-        pressures.take(fluid.pressure());
-        energies.take(fluid.energy_per_particle());
-        if step % RDF_EVERY == 0 {
-            distribution.take(fluid.positions());
-        }
-        if step % steps.div_ceil(5) == 0 || step == steps {
-            tell(log, &fluid, "measurement", step, steps)?;
+        None => Course::new(settings)?,
+    };
+    while course.done < course.all() {
+        course.step(log)?;
+        if let Some(checkpoints) = checkpoints.filter(|all| all.is_due(course.done)) {
+            checkpoints.save(&course)?;
+            writeln!(log, "saved after step {}", course.done).map_err(Failed::Progress)?;
         }
     }
     Ok(Measured {
-        temperature: temperatures.estimate().mean,
-        pressure: pressures.estimate(),
-        energy: energies.estimate(),
-        distribution,
+        temperature: course.temperatures.estimate().mean,
+        pressure: course.pressures.estimate(),
+        energy: course.energies.estimate(),
+        distribution: course.distribution,
     })
+}
+
+impl Course {
+    fn new(settings: Settings) -> Result<Self, TooSmall> {
+        let Settings { density, temperature, particles, steps, seed } = settings;
+        let mut random = Pcg64::seed_from_u64(seed);
+        let fluid = Fluid::lattice(particles, density, temperature.max(MELTING), &mut random)?;
+        Ok(Self {
+            settings,
+            done: 0,
+            random,
+            distribution: Distribution::new(fluid.side(), fluid.particles()),
+            fluid,
+            temperatures: Average::of(steps),
+            pressures: Average::of(steps),
+            energies: Average::of(steps),
+        })
+    }
+
+    /// How many steps there are, from melting on.
+    fn all(&self) -> u32 {
+        EQUILIBRATION + self.settings.steps
+    }
+
+    /// One step, of whatever comes next.
+    fn step(&mut self, log: &mut impl Write) -> Result<(), Failed> {
+        let Settings { temperature, steps, .. } = self.settings;
+        let melting = EQUILIBRATION / 3;
+        let is_hot = self.done < melting;
+        let bath = if is_hot { temperature.max(MELTING) } else { temperature };
+        self.fluid.step();
+        Thermostat::new(bath, self.fluid.freedoms()).touch(&mut self.fluid, &mut self.random);
+        self.done += 1;
+        if self.done <= EQUILIBRATION {
+            let (at, of) = if is_hot {
+                (self.done, melting)
+            } else {
+                (self.done - melting, EQUILIBRATION - melting)
+            };
+            return if at == of { tell(log, &self.fluid, "equilibration", at, of) } else { Ok(()) };
+        }
+        let step = self.done - EQUILIBRATION;
+        self.temperatures.take(self.fluid.temperature());
+        self.pressures.take(self.fluid.pressure());
+        self.energies.take(self.fluid.energy_per_particle());
+        if step.is_multiple_of(RDF_EVERY) {
+            self.distribution.take(self.fluid.positions());
+        }
+        if step.is_multiple_of(steps.div_ceil(5)) || step == steps {
+            tell(log, &self.fluid, "measurement", step, steps)?;
+        }
+        Ok(())
+    }
 }
 
 fn tell(
@@ -133,7 +192,7 @@ mod tests {
 
     fn measured(density: f64, temperature: f64, particles: u32, steps: u32) -> Measured {
         let settings = Settings { density, temperature, particles, steps, seed: 1 };
-        run(settings, &mut io::sink()).unwrap()
+        run(settings, None, &mut io::sink()).unwrap()
     }
 
     #[test]
@@ -179,7 +238,7 @@ mod tests {
         let settings =
             Settings { density: 0.8, temperature: 1e300, particles: 240, steps: 40, seed: 1 };
 
-        let failed = run(settings, &mut io::sink()).unwrap_err();
+        let failed = run(settings, None, &mut io::sink()).unwrap_err();
 
         assert!(matches!(failed, Failed::Diverged { .. }), "{failed}");
     }

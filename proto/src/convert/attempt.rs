@@ -19,6 +19,18 @@ impl From<v1::AttemptRef> for RankId {
     }
 }
 
+impl From<TaskId> for v1::TaskRef {
+    fn from(task: TaskId) -> Self {
+        Self { job: task.job.0, index: task.index }
+    }
+}
+
+impl From<v1::TaskRef> for TaskId {
+    fn from(task: v1::TaskRef) -> Self {
+        Self { job: JobId(task.job), index: task.index }
+    }
+}
+
 impl From<&Rendezvous> for v1::Rendezvous {
     fn from(rendezvous: &Rendezvous) -> Self {
         let host = |host: &Host| v1::Host {

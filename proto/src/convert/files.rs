@@ -1,10 +1,11 @@
 //! Files that go with a job, and what a task is kept apart from.
 
 use repower_model::{
-    Artefact, Egress, InputFile, Isolation, Keep, OnDisconnect, Source, StopCause, StopStep,
+    Artefact, Checkpoint, Egress, InputFile, Isolation, Keep, OnDisconnect, RankId, Source,
+    StopCause, StopStep, Stored,
 };
 
-use super::{ConvertError, Problem, hash};
+use super::{ConvertError, Problem, hash, present};
 use crate::v1;
 
 impl From<&Artefact> for v1::Artefact {
@@ -20,6 +21,61 @@ impl TryFrom<v1::Artefact> for Artefact {
     fn try_from(artefact: v1::Artefact) -> Result<Self, ConvertError> {
         let digest = hash("digest", &artefact.digest)?;
         Ok(Self { path: artefact.path, bytes: artefact.bytes, digest })
+    }
+}
+
+impl From<Stored> for v1::Stored {
+    fn from(stored: Stored) -> Self {
+        Self { digest: stored.digest.0.to_vec(), bytes: stored.bytes }
+    }
+}
+
+impl TryFrom<v1::Stored> for Stored {
+    type Error = ConvertError;
+
+    fn try_from(stored: v1::Stored) -> Result<Self, ConvertError> {
+        Ok(Self { digest: hash("digest", &stored.digest)?, bytes: stored.bytes })
+    }
+}
+
+impl v1::Saved {
+    /// What a process has saved, or why it could not be brought to the store.
+    pub fn of(rank: RankId, kept: &Result<Stored, String>) -> Self {
+        let result = match kept {
+            Ok(stored) => v1::saved::Result::Stored((*stored).into()),
+            Err(problem) => v1::saved::Result::Problem(problem.clone()),
+        };
+        Self { attempt: Some(rank.into()), result: Some(result) }
+    }
+
+    /// Whose it is, and what of it is in the store or why nothing is.
+    ///
+    /// # Errors
+    ///
+    /// [`ConvertError`] if something is missing.
+    pub fn read(self) -> Result<(RankId, Result<Stored, String>), ConvertError> {
+        let rank = present("saved.attempt", self.attempt)?.into();
+        let kept = match present("saved.result", self.result)? {
+            v1::saved::Result::Stored(stored) => Ok(Stored::try_from(stored)?),
+            v1::saved::Result::Problem(problem) => Err(problem),
+        };
+        Ok((rank, kept))
+    }
+}
+
+impl From<Checkpoint> for v1::Checkpoint {
+    fn from(checkpoint: Checkpoint) -> Self {
+        Self { number: checkpoint.number, stored: Some(checkpoint.stored.into()) }
+    }
+}
+
+impl TryFrom<v1::Checkpoint> for Checkpoint {
+    type Error = ConvertError;
+
+    fn try_from(checkpoint: v1::Checkpoint) -> Result<Self, ConvertError> {
+        let stored = present("stored", checkpoint.stored)?;
+        let stored = Stored::try_from(stored).map_err(|error| error.within("stored"))?;
+        Ok(Self { number: checkpoint.number, stored })
     }
 }
 

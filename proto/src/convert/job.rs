@@ -49,6 +49,7 @@ impl From<&JobSpec> for v1::JobSpec {
             egress: spec.egress.as_ref().map(Into::into),
             pids: spec.pids.unwrap_or(0),
             image: spec.image.clone(),
+            checkpoint: spec.checkpoint,
         }
     }
 }
@@ -106,6 +107,7 @@ impl TryFrom<v1::JobSpec> for JobSpec {
             egress: egress.map_err(|error| error.within("egress"))?,
             pids: Some(spec.pids).filter(|pids| *pids != 0),
             image: spec.image,
+            checkpoint: spec.checkpoint,
         })
     }
 }

@@ -10,8 +10,8 @@ use repower_model::{
     Array, Artefact, AttemptId, Bytes, Cpus, Dependency, DependencyKind, Egress, Fault, Hash,
     IndexRange, InputFile, Instance, Inventory, Isolation, JobId, JobSpec, JobState, Keep, Key,
     NodeId, OnDisconnect, Outcome, Part, Reservation, ReservationId, Resources, Retries, Sequel,
-    Source, Span, StopCause, StopReason, StopStep, TaskId, Timestamp, TokenId, TokenKind, Usage,
-    Variable,
+    Source, Span, StopCause, StopReason, StopStep, Stored, TaskId, Timestamp, TokenId, TokenKind,
+    Usage, Variable,
 };
 
 const AT: Timestamp = Timestamp::from_millis(1_700_000_000_000);
@@ -327,10 +327,21 @@ fn of_promises() -> Vec<Fact> {
     vec![Fact::PlacePromised { task: ATTEMPT.task, parts: vec![part(4, 2), part(9, 1)], until }]
 }
 
+/// What checkpoints brought.
+fn of_checkpoints() -> Vec<Fact> {
+    let spec = JobSpec { checkpoint: true, ..spec() };
+    let stored = Stored { digest: Hash([5; 32]), bytes: 4096 };
+    vec![
+        Fact::JobSubmitted(Box::new(JobSubmitted { spec: Arc::new(spec), ..submitted() })),
+        Fact::CheckpointSettled { attempt: ATTEMPT, kept: Ok(stored) },
+        Fact::CheckpointSettled { attempt: ATTEMPT, kept: Err("the disk is full".into()) },
+    ]
+}
+
 /// One fact of every variant. What came later stands at the end: the lines before never change.
 pub(crate) fn fixed() -> Vec<Entry> {
     let early = [of_the_cell(), of_jobs(), of_attempts(), of_nodes()];
-    let late = [of_reservations(), of_gangs(), of_execution(), of_promises()];
+    let late = [of_reservations(), of_gangs(), of_execution(), of_promises(), of_checkpoints()];
     let facts = early.into_iter().chain(late).flatten();
     facts.zip(1..).map(|(fact, seq)| Entry { seq, at: AT, fact }).collect()
 }

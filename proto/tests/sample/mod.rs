@@ -18,7 +18,7 @@ use repower_model::{
     Fault, Gang, Hash, IndexRange, InputFile, Instance, Inventory, IsaLevel, Isolation, JobId,
     JobSpec, JobState, Keep, Key, LabelRule, Layout, NodeId, OnDisconnect, Outcome, Part,
     Reservation, ReservationId, Resources, Retries, Sequel, Source, Span, StopCause, StopReason,
-    StopStep, TaskId, Timestamp, TokenId, TokenKind, Usage, Variable,
+    StopStep, Stored, TaskId, Timestamp, TokenId, TokenKind, Usage, Variable,
 };
 
 fn text() -> impl Strategy<Value = String> {
@@ -143,7 +143,8 @@ fn bounds() -> impl Strategy<Value = JobSpec> {
     );
     let levels = prop::sample::select(Isolation::ALL.to_vec());
     let walls = (levels, option::of(egress), option::of(1..u32::MAX), "[a-z:/]{0,9}");
-    (files, stop, walls).prop_map(|(files, stop, walls)| JobSpec {
+    (files, stop, walls, any::<bool>()).prop_map(|(files, stop, walls, checkpoint)| JobSpec {
+        checkpoint,
         checkpoint_grace: stop.0.map(Span::from_millis),
         checkpoint_exit: stop.1,
         on_disconnect: stop.2,
@@ -299,6 +300,11 @@ fn of_stops_and_outputs() -> impl Strategy<Value = Fact> {
                 Fact::OutputsKept(Box::new(OutputsKept { rank, artefacts, missing }))
             }
         ),
+        (attempt(), hash(), any::<u64>()).prop_map(|(attempt, digest, bytes)| {
+            Fact::CheckpointSettled { attempt, kept: Ok(Stored { digest, bytes }) }
+        }),
+        (attempt(), text())
+            .prop_map(|(attempt, why)| Fact::CheckpointSettled { attempt, kept: Err(why) }),
         (attempt(), any::<u32>(), steps, causes, any::<i32>(), moment()).prop_map(
             |(attempt, rank, step, cause, signal, taken)| {
                 let rank = attempt.rank(rank);

@@ -1,9 +1,11 @@
 //! A turn in the making: each fact is true as soon as it is written down.
 
-use repower_model::{AttemptId, NodeId, Outcome, RankId, StopReason, Timestamp};
+use repower_model::{
+    AttemptId, IndexRange, JobId, NodeId, Outcome, RankId, Sequel, StopReason, Stored, Timestamp,
+};
 
 use crate::effect::{Answer, Effect, Turn};
-use crate::fact::{Entry, Fact, RankEnded};
+use crate::fact::{AttemptEnded, Entry, Fact, RankEnded};
 use crate::life::attempt::{self, Event};
 use crate::state::State;
 
@@ -62,21 +64,21 @@ impl<'a> Draft<'a> {
                 let left = self.left(*attempt).into_iter();
                 left.map(|(rank, node)| Effect::Stop { node, rank, why: *why }).collect()
             }
-            Fact::JobEnded { job, .. } => vec![Effect::Forget { job: *job }],
+            Fact::JobEnded { job, .. } => {
+                let forget = Effect::Forget { job: *job };
+                let needless = self.state.job(*job).map(|job| job.needless(|_| true));
+                needless.into_iter().flatten().chain([forget]).collect()
+            }
+            Fact::TasksCancelled { job, tasks, .. } => self.owed_by_cancelled(*job, tasks),
+            Fact::CheckpointSettled { attempt, kept } => self.owed_by_saved(*attempt, kept),
             Fact::RankEnded(ended) => self.owed_by_rank(ended),
-            Fact::AttemptEnded(ended) => match self.state.attempts.get(&ended.attempt.task) {
-                Some(plain) if plain.ranks.is_none() => {
-                    gone(&ended.outcome, ended.attempt.into(), plain.node).into_iter().collect()
-                }
-                Some(_) | None => Vec::new(),
-            },
+            Fact::AttemptEnded(ended) => self.owed_by_end(ended),
             Fact::CellFounded { .. }
             | Fact::PolicyAdopted { .. }
             | Fact::JobSubmitted(_)
             | Fact::SubmissionRefused(_)
             | Fact::JobReviewed { .. }
             | Fact::DependencySettled { .. }
-            | Fact::TasksCancelled { .. }
             | Fact::PlacePromised { .. }
             | Fact::AttemptStarted { .. }
             | Fact::RankStarted { .. }
@@ -96,6 +98,38 @@ impl<'a> Draft<'a> {
             | Fact::TokenUsed { .. }
             | Fact::TokenRevoked { .. } => Vec::new(),
         }
+    }
+
+    /// Of what was lost, its agent has to hear; and what the task has saved is needed only if it goes on.
+    fn owed_by_end(&self, ended: &AttemptEnded) -> Vec<Effect> {
+        let task = ended.attempt.task;
+        let plain = self.state.attempts.get(&task).filter(|plain| plain.ranks.is_none());
+        let gone = plain.and_then(|plain| gone(&ended.outcome, ended.attempt.into(), plain.node));
+        let is_over = matches!(ended.sequel, Sequel::Succeeded | Sequel::Cancelled);
+        let job = self.state.job(task.job).filter(|job| is_over && !job.checkpoints.is_empty());
+        let needless = job.map(|job| job.needless(|place| job.place(task) == Some(place)));
+        gone.into_iter().chain(needless.into_iter().flatten()).collect()
+    }
+
+    /// Tasks that never start again need nothing of what they have saved.
+    fn owed_by_cancelled(&self, job: JobId, tasks: &[IndexRange]) -> Vec<Effect> {
+        let Some(job) = self.state.job(job).filter(|job| !job.checkpoints.is_empty()) else {
+            return Vec::new();
+        };
+        let ranges: Vec<(u32, u32)> =
+            tasks.iter().flat_map(|range| job.spec.array.places(*range)).collect();
+        let is_in = |place| ranges.iter().any(|(first, last)| (*first..=*last).contains(&place));
+        job.needless(|place| job.pending.contains(place) && is_in(place))
+    }
+
+    /// A new checkpoint takes the place of the one before, wherever that is.
+    fn owed_by_saved(&self, id: AttemptId, kept: &Result<Stored, String>) -> Vec<Effect> {
+        let (Ok(stored), Some(live)) = (kept, self.state.attempts.get(&id.task)) else {
+            return Vec::new();
+        };
+        let job = self.state.job(id.task.job);
+        let before = job.and_then(|job| job.checkpoints.get(&job.place(id.task)?));
+        before.map(|before| before.outdated(stored, live.node, id.task)).unwrap_or_default()
     }
 
     /// A rank that has not succeeded takes the others with it. They are cancelled, not given up: what

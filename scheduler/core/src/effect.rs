@@ -1,6 +1,8 @@
 //! What is owed to the world once the facts of a turn are durable.
 
-use repower_model::{AttemptId, JobId, NodeId, RankId, ReservationId, StopReason, TokenId};
+use repower_model::{
+    AttemptId, Hash, JobId, NodeId, RankId, ReservationId, StopReason, TaskId, TokenId,
+};
 
 use crate::fact::Fact;
 use crate::reason::Reason;
@@ -24,6 +26,18 @@ pub enum Effect {
         rank: RankId,
         /// Why.
         why: StopReason,
+    },
+    /// Tell a node that what a task has saved there is of no use any more.
+    DropCheckpoint {
+        /// Where.
+        node: NodeId,
+        /// Whose.
+        task: TaskId,
+    },
+    /// Remove from the store of artefacts what a task has saved, unless something else refers to it.
+    DropStored {
+        /// What.
+        digest: Hash,
     },
     /// A job has left memory: links may forget it.
     Forget {

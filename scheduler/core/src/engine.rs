@@ -99,8 +99,10 @@ fn decide(draft: &mut Draft<'_>, input: &Input, memory: &mut Memory) -> Result<A
         Input::Enrol { secret, name, fingerprint } => {
             decide::token::enrol(draft, secret, name, *fingerprint)
         }
-        Input::Hello { node, instance, inventory, held } => {
-            decide::link::hello(draft, *node, *instance, inventory, held)
+        Input::Hello { node, instance, inventory, held, saved } => {
+            let answer = decide::link::hello(draft, *node, *instance, inventory, held)?;
+            decide::checkpoint::tidy(draft, *node, saved);
+            Ok(answer)
         }
         Input::Report { node, report } => Ok(decide::report::report(draft, *node, report)),
         Input::Silent { node, reason } => decide::link::silent(draft, *node, reason),

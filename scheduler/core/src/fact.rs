@@ -5,7 +5,7 @@ use std::sync::Arc;
 use repower_model::{
     Artefact, AttemptId, Dependency, Fault, Hash, IndexRange, Instance, Inventory, JobId, JobSpec,
     JobState, Key, NodeId, Outcome, Part, RankId, Reservation, ReservationId, Sequel, StopCause,
-    StopReason, StopStep, TaskId, Timestamp, TokenId, TokenKind, Usage,
+    StopReason, StopStep, Stored, TaskId, Timestamp, TokenId, TokenKind, Usage,
 };
 
 use crate::policy::Tier;
@@ -156,6 +156,13 @@ pub enum Fact {
         signal: i32,
         /// When, by the clock of the node.
         taken: Timestamp,
+    },
+    /// What an attempt has saved for the next one is in the store of artefacts, or could not be brought there.
+    CheckpointSettled {
+        /// Whose.
+        attempt: AttemptId,
+        /// What of it is in the store, or why nothing is.
+        kept: Result<Stored, String>,
     },
     /// It has ended; of a gang, all of its ranks have.
     AttemptEnded(Box<AttemptEnded>),

@@ -2,7 +2,7 @@
 
 use repower_model::{
     Hash, IndexRange, Instance, Inventory, JobId, JobSpec, JobState, Key, NodeId, Outcome, RankId,
-    ReservationId, StopCause, StopStep, Timestamp, TokenId, TokenKind, Usage,
+    ReservationId, StopCause, StopStep, Stored, TaskId, Timestamp, TokenId, TokenKind, Usage,
 };
 
 use crate::fact::OutputsKept;
@@ -86,6 +86,8 @@ pub enum Input {
         inventory: Box<Inventory>,
         /// Every process that it still knows: waiting, running, or ended and not acknowledged.
         held: Vec<RankId>,
+        /// Tasks of which it has a folder with saved work.
+        saved: Vec<TaskId>,
     },
     /// An agent reports.
     Report {
@@ -208,6 +210,13 @@ pub enum Report {
     },
     /// Outputs of it are in the store of artefacts. Comes before its end.
     Kept(Box<OutputsKept>),
+    /// What it has saved is in the store of artefacts, or cannot be brought there. Comes before its end.
+    Saved {
+        /// Which.
+        rank: RankId,
+        /// What of it is in the store, or why nothing is.
+        kept: Result<Stored, String>,
+    },
     /// It was sent a signal, so that it ends.
     Stopping {
         /// Which.

@@ -16,7 +16,13 @@ fn hello(node: NodeId, labels: &[(&str, &str)], isa_level: &str) -> Input {
     let labels = labels.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
     let (capacity, isa_level) = (cpus(4), isa_level.into());
     let inventory = Box::new(Inventory { capacity, labels, isa_level, ..Inventory::default() });
-    Input::Hello { node, instance: Instance([9; 16]), inventory, held: Vec::new() }
+    Input::Hello {
+        node,
+        instance: Instance([9; 16]),
+        inventory,
+        held: Vec::new(),
+        saved: Vec::new(),
+    }
 }
 
 /// A plain node, one with a v100, one with a p100 and newer instructions.

@@ -272,7 +272,8 @@ fn a_rank_that_its_agent_no_longer_knows_is_lost_if_it_knew_others_of_the_gang()
     let node = NodeId(1);
     let inventory = Box::new(world.engine.state().nodes[&node].inventory.clone());
     let held = vec![id.rank(1)];
-    let hello = Input::Hello { node, instance: Instance([1; 16]), inventory, held };
+    let hello =
+        Input::Hello { node, instance: Instance([1; 16]), inventory, held, saved: Vec::new() };
     let turn = world.turn(&hello).unwrap();
 
     assert!(!turn.effects.iter().any(|effect| matches!(effect, Effect::Start { .. })));
@@ -293,7 +294,8 @@ fn what_an_agent_holds_of_a_rank_that_has_ended_is_given_up_alone() {
     let node = NodeId(1);
     let inventory = Box::new(world.engine.state().nodes[&node].inventory.clone());
     let held = vec![id.rank(0), id.rank(1)];
-    let hello = Input::Hello { node, instance: Instance([1; 16]), inventory, held };
+    let hello =
+        Input::Hello { node, instance: Instance([1; 16]), inventory, held, saved: Vec::new() };
     let turn = world.turn(&hello).unwrap();
 
     let stale = Effect::Stop { node, rank: id.rank(0), why: StopReason::Stale };
@@ -449,7 +451,8 @@ fn a_lost_node_gets_its_gang_again_only_when_it_is_back() {
     // The same process comes back and still runs its rank: that is given up.
     let inventory = Box::new(world.engine.state().nodes[&NodeId(2)].inventory.clone());
     let (node, held) = (NodeId(2), vec![id.rank(1)]);
-    let hello = Input::Hello { node, instance: Instance([1; 16]), inventory, held };
+    let hello =
+        Input::Hello { node, instance: Instance([1; 16]), inventory, held, saved: Vec::new() };
     let effects = world.turn(&hello).unwrap().effects;
 
     assert_eq!(effects, [Effect::Stop { node, rank: id.rank(1), why: StopReason::Stale }]);
@@ -501,7 +504,9 @@ fn a_gang_of_several_nodes_keeps_away_from_one_that_others_could_not_reach() {
         inventory.address = address.into();
         let (node, instance) = (NodeId(node), Instance([1; 16]));
         let inventory = Box::new(inventory);
-        world.turn(&Input::Hello { node, instance, inventory, held: Vec::new() }).unwrap();
+        world
+            .turn(&Input::Hello { node, instance, inventory, held: Vec::new(), saved: Vec::new() })
+            .unwrap();
     };
     (1..=3).for_each(|node| tell(&mut world, node, ""));
     let (wide, packed) = (world.submit(spread(2, 1)), world.submit(gang(1, 2, Layout::Pack)));

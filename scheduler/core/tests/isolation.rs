@@ -33,7 +33,13 @@ fn world() -> World {
 fn able(node: NodeId, abilities: &[&str]) -> Input {
     let abilities = abilities.iter().map(|name| (*name).to_owned()).collect();
     let inventory = Box::new(Inventory { capacity: cpus(4), abilities, ..Inventory::default() });
-    Input::Hello { node, instance: Instance([9; 16]), inventory, held: Vec::new() }
+    Input::Hello {
+        node,
+        instance: Instance([9; 16]),
+        inventory,
+        held: Vec::new(),
+        saved: Vec::new(),
+    }
 }
 
 fn of(class: &str, isolation: Isolation, egress: Option<Egress>) -> JobSpec {

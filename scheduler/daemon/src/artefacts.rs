@@ -1,11 +1,12 @@
 //! The store of artefacts, and which of them are kept.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use repower_artefacts::{Entry, Place, Standing, Store};
 use repower_model::{Hash, JobSpec, Source, Span, Timestamp};
+use tokio::sync::mpsc;
 use tonic::Code;
 
 use crate::options::Options;
@@ -17,6 +18,8 @@ use crate::{Error, clock};
 const GRACE: Span = Span::from_secs(24 * 3600);
 /// How often what is not needed any more is looked for.
 const SWEEP: Duration = Duration::from_hours(1);
+/// How much news of what tasks have saved may wait.
+const LITTER: usize = 10_000;
 /// How many digests are remembered that somebody asked about.
 const REMEMBERED: usize = 100_000;
 
@@ -24,8 +27,54 @@ const REMEMBERED: usize = 100_000;
 #[derive(Debug)]
 pub(crate) struct Artefacts {
     store: Store,
-    /// What somebody asked about, and when: they were told that they need not send it.
-    asked: Mutex<BTreeMap<Hash, Timestamp>>,
+    /// What somebody asked about: they were told that they need not send it.
+    asked: Mutex<BTreeMap<Hash, Asked>>,
+}
+
+/// When and by whom an artefact was asked about.
+#[derive(Debug, Clone, Copy)]
+struct Asked {
+    /// The last time.
+    at: Timestamp,
+    /// Whether a person has asked, who says nothing of what came of it.
+    by_person: bool,
+    /// How often agents have, and have not yet said that a task has saved it.
+    by_agents: u32,
+}
+
+/// Who asks about an artefact.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Asker {
+    Person,
+    Agent,
+}
+
+/// News of what tasks have saved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Litter {
+    /// A fact says that it is in the store.
+    Settled(Hash),
+    /// A task needs it no more.
+    Needless(Hash),
+}
+
+/// Takes news of what tasks have saved. What does not fit is found by the sweep.
+#[derive(Debug, Clone)]
+pub(crate) struct Bin(mpsc::Sender<Litter>);
+
+impl Bin {
+    /// A bin, and what is put into it.
+    pub(crate) fn new() -> (Self, mpsc::Receiver<Litter>) {
+        let (sender, receiver) = mpsc::channel(LITTER);
+        (Self(sender), receiver)
+    }
+
+    /// Puts something in.
+    pub(crate) fn push(&self, litter: Litter) {
+        if self.0.try_send(litter).is_err() {
+            tracing::debug!("what a task has saved stays until the next sweep");
+        }
+    }
 }
 
 impl Artefacts {
@@ -51,20 +100,40 @@ impl Artefacts {
     }
 
     /// How much there is of an artefact. What is there stays for a while, even if no job refers to it.
-    pub(crate) async fn stat(&self, digest: Hash) -> Result<Standing, Problem> {
-        self.remember(digest);
+    pub(crate) async fn stat(&self, digest: Hash, asker: Asker) -> Result<Standing, Problem> {
+        self.remember(digest, asker);
         Ok(self.store.stat(digest).await?)
     }
 
-    fn remember(&self, digest: Hash) {
+    fn asked(&self) -> MutexGuard<'_, BTreeMap<Hash, Asked>> {
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn remember(&self, digest: Hash, asker: Asker) {
         let now = clock::now();
-        let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
-        asked.insert(digest, now);
+        let mut asked = self.asked();
+        let one = asked.entry(digest).or_insert(Asked { at: now, by_person: false, by_agents: 0 });
+        one.at = now;
+        match asker {
+            Asker::Person => one.by_person = true,
+            Asker::Agent => one.by_agents = one.by_agents.saturating_add(1),
+        }
         if asked.len() > REMEMBERED {
-            asked.retain(|_, at| *at >= now.before(GRACE));
+            asked.retain(|_, one| one.at >= now.before(GRACE));
         }
         while asked.len() > REMEMBERED {
             asked.pop_first();
+        }
+    }
+
+    /// An agent has said that a task has saved this.
+    fn settled(&self, digest: Hash) {
+        let mut asked = self.asked();
+        if let Some(one) = asked.get_mut(&digest) {
+            one.by_agents = one.by_agents.saturating_sub(1);
+            if one.by_agents == 0 && !one.by_person {
+                asked.remove(&digest);
+            }
         }
     }
 
@@ -72,7 +141,7 @@ impl Artefacts {
     pub(crate) async fn check(&self, spec: &JobSpec) -> Result<(), Problem> {
         for input in &spec.inputs {
             let Source::Stored { digest, bytes } = input.source else { continue };
-            let found = self.stat(digest).await?.bytes;
+            let found = self.stat(digest, Asker::Person).await?.bytes;
             if found != Some(bytes) {
                 let text = match found {
                     None => format!("the input {:?} is not in the store of artefacts", input.path),
@@ -88,10 +157,9 @@ impl Artefacts {
         Ok(())
     }
 
-    /// Whether somebody was told lately that this need not be sent.
+    /// Whether somebody was told since then that this need not be sent, and may rely on that.
     fn is_awaited(&self, digest: Hash, since: Timestamp) -> bool {
-        let asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
-        asked.get(&digest).is_some_and(|at| *at >= since)
+        self.asked().get(&digest).is_some_and(|one| one.at >= since)
     }
 }
 
@@ -136,4 +204,32 @@ async fn sweep_once(shared: &Shared, now: Timestamp) -> Result<(u64, u64), Probl
         }
     }
     Ok((count, bytes))
+}
+
+/// Removes what tasks have saved and need no more, as long as there is news of that.
+pub(crate) async fn tidy(shared: &Shared, mut litter: mpsc::Receiver<Litter>) {
+    while let Some(news) = litter.recv().await {
+        match news {
+            Litter::Settled(digest) => shared.artefacts.settled(digest),
+            Litter::Needless(digest) => {
+                if let Err(problem) = discard(shared, digest).await {
+                    tracing::warn!(
+                        problem = problem.text,
+                        "what a task has saved stays until the next sweep"
+                    );
+                }
+            }
+        }
+    }
+}
+
+/// Removes an artefact that a task needs no more, unless somebody else may.
+async fn discard(shared: &Shared, digest: Hash) -> Result<(), Problem> {
+    let inputs_since = clock::now().before(shared.options.keep_inputs());
+    let needed = shared.past(move |history| history.refers_to(digest, inputs_since)).await?;
+    if !needed && !shared.artefacts.is_awaited(digest, clock::now().before(GRACE)) {
+        shared.artefacts.store().remove(digest).await?;
+        tracing::debug!(%digest, "removed what a task has saved");
+    }
+    Ok(())
 }

@@ -9,10 +9,11 @@ use repower_core::effect::{Answer, Effect};
 use repower_core::engine::Engine;
 use repower_core::fact::{Entry, Fact};
 use repower_core::state::State;
-use repower_model::{JobId, NodeId};
+use repower_model::{Hash, JobId, NodeId};
 use repower_proto::v1;
 use tokio::sync::oneshot;
 
+use crate::artefacts::{Bin, Litter};
 use crate::clock::Stopwatch;
 use crate::link::{Item, Links, Outbox};
 use crate::metrics::Metrics;
@@ -63,6 +64,7 @@ pub(crate) struct Charge {
     pub(crate) links: Arc<Links>,
     pub(crate) notices: Arc<Notices>,
     pub(crate) metrics: Arc<Metrics>,
+    pub(crate) litter: Bin,
     /// Takes snapshots on a thread of its own.
     pub(crate) snapshots: SyncSender<State>,
     pub(crate) snapshot_facts: u64,
@@ -146,6 +148,9 @@ impl Following {
             metrics.fact(state, entry);
             seen.look(&entry.fact);
         });
+        for digest in seen.settled {
+            self.charge.litter.push(Litter::Settled(digest));
+        }
         self.perform(deeds);
         // A node that was given up has to come back with a hello, even if its line has held.
         for (node, reason) in &seen.gone {
@@ -167,6 +172,11 @@ impl Following {
                 Deed::Refuse(outbox, problem) => outbox.dismiss(problem.text, true),
                 Deed::Send(effects) => {
                     self.charge.links.send(&effects, &self.charge.published.read());
+                    for effect in effects {
+                        if let Effect::DropStored { digest } = effect {
+                            self.charge.litter.push(Litter::Needless(digest));
+                        }
+                    }
                 }
                 Deed::Acknowledge(outbox, through) => outbox.acknowledge(through),
             }
@@ -224,6 +234,8 @@ impl Following {
 struct Seen {
     jobs: BTreeSet<JobId>,
     gone: Vec<(NodeId, String)>,
+    /// What is now known to be in the store of artefacts.
+    settled: Vec<Hash>,
 }
 
 impl Seen {
@@ -237,6 +249,10 @@ impl Seen {
             | Fact::TasksCancelled { job, .. }
             | Fact::JobEnded { job, .. } => {
                 self.jobs.insert(*job);
+            }
+            Fact::CheckpointSettled { attempt, kept } => {
+                self.jobs.insert(attempt.task.job);
+                self.settled.extend(kept.as_ref().ok().map(|stored| stored.digest));
             }
             Fact::AttemptPlaced { attempt, .. }
             | Fact::AttemptStarted { attempt, .. }

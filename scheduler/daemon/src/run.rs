@@ -19,7 +19,7 @@ use tokio::task::JoinSet;
 use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 
-use crate::artefacts::{self, Artefacts};
+use crate::artefacts::{self, Artefacts, Bin};
 use crate::follower::{Charge, follower};
 use crate::journal::{self, Replayed};
 use crate::keeper::{self, Keeper, Loop, Parts};
@@ -72,11 +72,13 @@ pub async fn run(
     let published = Arc::new(Published::new(engine.clone()));
     let (links, notices) = (Arc::new(Links::default()), Arc::new(Notices::default()));
     let (snapshots, to_save) = sync_channel(1);
+    let (litter, to_tidy) = Bin::new();
     let (follower, following) = follower(Charge {
         published: Arc::clone(&published),
         links: Arc::clone(&links),
         notices: Arc::clone(&notices),
         metrics: Arc::clone(&metrics),
+        litter,
         snapshots,
         snapshot_facts: options.snapshot_facts,
         snapshot,
@@ -124,7 +126,10 @@ pub async fn run(
     });
     found(&shared, policy).await?;
     profile::write(&shared, port.address()).await?;
-    serve(shared, port, tls, health, threads, ready, shutdown).await
+    let mut crew = JoinSet::new();
+    let tidying = Arc::clone(&shared);
+    crew.spawn(async move { artefacts::tidy(&tidying, to_tidy).await });
+    serve(shared, port, tls, (health, crew), threads, ready, shutdown).await
 }
 
 fn read_policy(path: &std::path::Path) -> Result<String, Error> {
@@ -193,7 +198,7 @@ async fn serve(
     shared: Arc<Shared>,
     port: Port,
     tls: rustls::ServerConfig,
-    health: watch::Receiver<bool>,
+    (health, mut crew): (watch::Receiver<bool>, JoinSet<()>),
     threads: Threads,
     ready: impl FnOnce(Ready),
     shutdown: impl Future<Output = ()>,
@@ -202,7 +207,7 @@ async fn serve(
     let (site, reporter, names) = site(&shared, &health);
     set_health(&reporter, &names, true).await;
     let (stop, stopped) = watch::channel(false);
-    let (mut door, mut crew) = (JoinSet::new(), JoinSet::new());
+    let mut door = JoinSet::new();
     let most = shared.options.connections;
     door.spawn(port.serve(tls, site, most, stopped));
     crew.spawn(report_health(reporter.clone(), names.clone(), health));

@@ -24,6 +24,7 @@ pub(crate) fn tell(entries: &[Entry]) {
             | Fact::RankEnded(_)
             | Fact::OutputsKept(_)
             | Fact::StopStepTaken { .. }
+            | Fact::CheckpointSettled { .. }
             | Fact::TaskReturned { .. }
             | Fact::DependencySettled { .. } => attempts += 1,
             Fact::CellFounded { .. }

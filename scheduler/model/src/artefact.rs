@@ -15,6 +15,24 @@ pub struct Artefact {
     pub digest: Hash,
 }
 
+/// Bytes in the scheduler's store of artefacts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stored {
+    /// SHA-256, by which the store knows them.
+    pub digest: Hash,
+    /// How many.
+    pub bytes: u64,
+}
+
+/// What a task has saved, as its next attempt finds it: a tar of the folder `REPOWER_CHECKPOINT_DIR`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Checkpoint {
+    /// Number of the attempt that has saved it.
+    pub number: u32,
+    /// Where it is.
+    pub stored: Stored,
+}
+
 /// A file, or a folder as an archive, that a task finds in its working folder.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InputFile {

@@ -59,6 +59,8 @@ pub struct JobSpec {
     pub checkpoint_grace: Option<Span>,
     /// An exit code that says: the work is saved, start me again; `None`: no code does.
     pub checkpoint_exit: Option<i32>,
+    /// Whether each task has a folder that its attempts hand on, wherever they run.
+    pub checkpoint: bool,
     /// When its node is cut off.
     pub on_disconnect: OnDisconnect,
     /// Files that a task finds in its working folder; at most [`JobSpec::FILES`].
@@ -104,6 +106,7 @@ impl Default for JobSpec {
             checkpoint_signal: None,
             checkpoint_grace: None,
             checkpoint_exit: None,
+            checkpoint: false,
             on_disconnect: OnDisconnect::default(),
             inputs: Vec::new(),
             outputs: Vec::new(),

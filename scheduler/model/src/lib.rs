@@ -22,7 +22,7 @@ mod resources;
 mod time;
 
 pub use array::{Array, ArrayError, IndexRange};
-pub use artefact::{Artefact, InputFile, Keep, Source};
+pub use artefact::{Artefact, Checkpoint, InputFile, Keep, Source, Stored};
 pub use demand::{Constraints, Gang, IsaLevel, Layout, Part};
 pub use id::{
     AttemptId, Hash, Instance, JobId, Key, NodeId, RankId, ReservationId, TaskId, TokenId,

@@ -162,7 +162,7 @@ impl Crowd {
         };
         let inventory = Box::new(Inventory { capacity, ..Inventory::default() });
         let instance = Instance([1; 16]);
-        self.turn(&Input::Hello { node, instance, inventory, held: Vec::new() });
+        self.turn(&Input::Hello { node, instance, inventory, held: Vec::new(), saved: Vec::new() });
     }
 
     fn turn(&mut self, input: &Input) -> Turn {

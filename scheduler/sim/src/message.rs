@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use repower_agent_core::{Moment, Report};
 use repower_model::{
-    AttemptId, Instance, Inventory, JobId, JobSpec, RankId, Rendezvous, Span, StopReason,
+    AttemptId, Checkpoint, Instance, Inventory, JobId, JobSpec, RankId, Rendezvous, Span,
+    StopReason, TaskId,
 };
 
 /// A link: one stream of an agent to the scheduler. Ids only grow.
@@ -65,6 +66,7 @@ pub(crate) enum Order {
     /// No more tasks of it come without a new definition.
     Forget(JobId),
     /// Of a gang with what its ranks are told.
-    Start(AttemptId, Option<Arc<Rendezvous>>),
+    Start(AttemptId, Option<Arc<Rendezvous>>, Option<Checkpoint>),
+    DropCheckpoint(TaskId),
     Stop(RankId, StopReason),
 }

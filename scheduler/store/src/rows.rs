@@ -4,8 +4,8 @@
 //! only what it changes; what it does not name stays.
 
 use repower_model::{
-    Artefact, AttemptId, Fault, JobId, JobState, Key, NodeId, Outcome, RankId, Sequel, Timestamp,
-    Usage,
+    Artefact, AttemptId, Fault, JobId, JobState, Key, NodeId, Outcome, RankId, Sequel, StopCause,
+    StopStep, Stored, Timestamp, Usage,
 };
 
 /// A change to a projection.
@@ -69,6 +69,17 @@ pub enum Row {
     },
     /// The outputs of a process were brought back.
     OutputsKept(Collection),
+    /// A process was sent a signal that ends it.
+    StepTaken(StepTaken),
+    /// What an attempt has saved for the next one was brought to the store of artefacts, or could not be.
+    CheckpointSettled(CheckpointRow),
+    /// Nobody needs what a task has saved, or all tasks of a job.
+    CheckpointsDropped {
+        /// Which job.
+        job: JobId,
+        /// Which task; `None`: all of them.
+        index: Option<u32>,
+    },
     /// A node joined or changed. The row is replaced.
     Node(Box<NodeRow>),
 }
@@ -223,6 +234,34 @@ pub struct Collection {
     pub artefacts: Vec<Artefact>,
     /// What of the job's patterns matched nothing, and what could not be brought back and why.
     pub missing: Vec<String>,
+}
+
+/// A row of the table `stop_steps`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StepTaken {
+    /// Which process.
+    pub id: RankId,
+    /// How far its stop is.
+    pub step: StopStep,
+    /// Why it is stopped.
+    pub cause: StopCause,
+    /// The signal's number.
+    pub signal: i32,
+    /// When, by the clock of the node.
+    pub taken: Timestamp,
+}
+
+/// A row of the table `checkpoints`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CheckpointRow {
+    /// Which attempt.
+    pub id: AttemptId,
+    /// What of it is in the store of artefacts, or why nothing is.
+    pub kept: Result<Stored, String>,
+    /// When that was known.
+    pub settled: Timestamp,
+    /// Whether it is still needed. One that comes in is.
+    pub needed: bool,
 }
 
 /// A row of the table `nodes`.

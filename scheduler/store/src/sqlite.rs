@@ -6,6 +6,7 @@
 
 mod append;
 mod attempts;
+mod checkpoints;
 mod files;
 mod jobs;
 mod ledger;
@@ -16,6 +17,7 @@ mod project;
 mod ranks;
 mod reader;
 mod schema;
+mod steps;
 #[cfg(test)]
 mod tests;
 mod words;

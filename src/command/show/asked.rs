@@ -84,12 +84,13 @@ fn checkpoint(spec: &JobSpec) -> String {
         0 => String::new(),
         ms => format!(" within {}", time::span(ms)),
     };
+    let folder = if spec.checkpoint { ", hands its checkpoints on" } else { "" };
     let code = spec.checkpoint_exit.map(|code| format!(", goes on after exit {code}"));
     let keep = match spec.on_disconnect() {
         OnDisconnect::Keep => ", runs on when its node is cut off",
         OnDisconnect::Unspecified | OnDisconnect::Stop => "",
     };
-    format!("{signal}{within}{}{keep}", code.unwrap_or_default())
+    format!("{signal}{within}{}{folder}{keep}", code.unwrap_or_default())
 }
 
 /// How many nodes at once, and which, where it asks for that.

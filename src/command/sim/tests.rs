@@ -163,7 +163,7 @@ fn lived() -> tempfile::TempDir {
     let capacity = Resources { cpus: Cpus::from_whole(2), ..Resources::default() };
     let inventory = Box::new(Inventory { capacity, ..Inventory::default() });
     let (node, instance) = (NodeId(1), Instance([1; 16]));
-    cell.turn(&Input::Hello { node, instance, inventory, held: Vec::new() });
+    cell.turn(&Input::Hello { node, instance, inventory, held: Vec::new(), saved: Vec::new() });
     cell.secs = 100;
     let range = IndexRange { first: 0, last: 2, step: 1 };
     let array = Array::new(vec![range], None).unwrap();

@@ -93,7 +93,7 @@ fn asked(spec: JobSpec) -> String {
     let isa_level = "x86-64-v2".to_owned();
     let inventory = Box::new(Inventory { capacity, isa_level, ..Inventory::default() });
     let (node, instance) = (NodeId(1), Instance([1; 16]));
-    turn(&Input::Hello { node, instance, inventory, held: Vec::new() });
+    turn(&Input::Hello { node, instance, inventory, held: Vec::new(), saved: Vec::new() });
     let (class, command) = ("sci-simulation".into(), vec!["sleep".into(), "36000".into()]);
     let spec = JobSpec { class, command, ..spec };
     let (submitter, spec_hash) = ("mia".to_owned(), Hash([0; 32]));

@@ -34,6 +34,7 @@ pub struct Spec {
     checkpoint_signal: Option<i32>,
     checkpoint_grace_ms: Option<u64>,
     checkpoint_exit: Option<i32>,
+    checkpoint: bool,
     on_disconnect: &'static str,
     isolation: &'static str,
     /// `open`, `none`, or the places.
@@ -116,6 +117,7 @@ impl From<&v1::JobSpec> for Spec {
             checkpoint_grace_ms: (spec.checkpoint_grace_ms != 0)
                 .then_some(spec.checkpoint_grace_ms),
             checkpoint_exit: spec.checkpoint_exit,
+            checkpoint: spec.checkpoint,
             on_disconnect: OnDisconnect::from(spec.on_disconnect()).as_str(),
             isolation: words::isolation(spec.isolation()),
             egress: words::egress(spec.egress.as_ref()),

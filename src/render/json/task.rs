@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use repower_proto::v1;
 use serde::Serialize;
 
-use super::text;
+use super::{hex, text};
 use crate::render::{time, words};
 
 /// How an attempt ended.
@@ -43,6 +43,32 @@ pub struct Task {
     usage: Option<Usage>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     ranks: Vec<Rank>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    steps: Vec<Step>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    checkpoint: Option<Checkpoint>,
+}
+
+/// What an attempt has saved for the next one.
+#[derive(Debug, Serialize)]
+struct Checkpoint {
+    /// Null: it could not be brought to the store.
+    sha256: Option<String>,
+    bytes: Option<u64>,
+    problem: Option<String>,
+    needed: bool,
+}
+
+/// A signal that ended an attempt which was stopped.
+#[derive(Debug, Serialize)]
+#[expect(clippy::struct_field_names, reason = "how far the stop is, is its step")]
+struct Step {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rank: Option<u32>,
+    step: &'static str,
+    cause: &'static str,
+    signal: i32,
+    taken_at: Option<String>,
 }
 
 /// A rank of a gang.
@@ -132,6 +158,32 @@ impl From<&v1::TaskSummary> for Task {
             outcome: task.outcome.as_ref().map(Outcome::from),
             usage: task.usage.as_ref().map(Usage::from),
             ranks: task.ranks.iter().map(Rank::from).collect(),
+            steps: task.steps.iter().map(|step| Step::of(task, step)).collect(),
+            checkpoint: task.checkpoint.as_ref().map(Checkpoint::from),
+        }
+    }
+}
+
+impl From<&v1::CheckpointSummary> for Checkpoint {
+    fn from(checkpoint: &v1::CheckpointSummary) -> Self {
+        let stored = checkpoint.stored.as_ref();
+        Self {
+            sha256: stored.map(|stored| hex(&stored.digest)),
+            bytes: stored.map(|stored| stored.bytes),
+            problem: text(&checkpoint.problem),
+            needed: checkpoint.needed,
+        }
+    }
+}
+
+impl Step {
+    fn of(task: &v1::TaskSummary, step: &v1::StepSummary) -> Self {
+        Self {
+            rank: (!task.ranks.is_empty()).then_some(step.rank),
+            step: words::stop_step(step.step()),
+            cause: words::stop_cause(step.cause()),
+            signal: step.signal,
+            taken_at: time::rfc3339(step.taken_ms),
         }
     }
 }

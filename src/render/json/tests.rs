@@ -148,6 +148,12 @@ fn attempt() -> v1::TaskSummary {
             ..v1::Usage::default()
         }),
         ranks: Vec::new(),
+        steps: Vec::new(),
+        checkpoint: Some(v1::CheckpointSummary {
+            stored: Some(v1::Stored { digest: vec![0xab; 32], bytes: 4096 }),
+            problem: String::new(),
+            needed: true,
+        }),
     }
 }
 
@@ -174,6 +180,13 @@ fn gang_attempt() -> v1::TaskSummary {
         node: "rig-07".into(),
         placed_ms: 1_777_633_230_000,
         started_ms: 1_777_633_230_020,
+        steps: vec![v1::StepSummary {
+            rank: 0,
+            step: v1::StopStep::Terminate.into(),
+            cause: v1::StopCause::Cancelled.into(),
+            signal: 15,
+            taken_ms: 1_777_633_500_000,
+        }],
         ranks: vec![
             rank(0, "rig-07", TaskState::Stopping, OutcomeKind::Unspecified),
             rank(1, "rig-08", TaskState::Failed, OutcomeKind::Lost),

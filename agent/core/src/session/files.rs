@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use repower_model::{Artefact, AttemptId, JobId, Keep, Outcome, RankId, TaskId};
+use repower_model::{Artefact, AttemptId, JobId, JobSpec, Keep, Outcome, RankId, Stored, TaskId};
 
 use super::{Inputs, Session};
-use crate::phase::{End, Event, Held, Phase};
+use crate::attempt::Attempt;
+use crate::phase::{End, Event, Held, Left, Phase};
 use crate::{Action, Now, Report};
 
 impl Session {
@@ -15,8 +16,25 @@ impl Session {
             known.inputs = Inputs::Here;
         }
         for attempt in self.staging(job) {
-            self.step(attempt, &Event::Staged, now, actions);
-            self.slots.push(attempt);
+            self.queue(attempt, now, actions);
+        }
+    }
+
+    /// What an earlier attempt has saved is here: this one joins the queue.
+    pub(super) fn restored(&mut self, id: RankId, now: Now, actions: &mut Vec<Action>) {
+        if let Some(attempt) = self.attempts.get_mut(&id) {
+            attempt.is_restored = true;
+        }
+        self.queue(id, now, actions);
+    }
+
+    /// Lets an attempt join the queue of which everything is here.
+    fn queue(&mut self, id: RankId, now: Now, actions: &mut Vec<Action>) {
+        let inputs = self.jobs.get(&id.attempt.task.job).map(|job| job.inputs);
+        let is_ready = |one: &Attempt| one.phase == Phase::Staging && one.is_restored;
+        if inputs == Some(Inputs::Here) && self.attempts.get(&id).is_some_and(is_ready) {
+            self.step(id, &Event::Staged, now, actions);
+            self.slots.push(id);
         }
     }
 
@@ -50,12 +68,16 @@ impl Session {
             return;
         };
         let spec = &attempt.definition.spec;
-        if spec.outputs.is_empty() {
-            return self.end(id, false, end, now, actions);
-        }
-        if !end.outcome.as_ref().is_some_and(|outcome| keeps(spec.keep_outputs, outcome)) {
+        let outcome = end.outcome.as_ref();
+        let left = Left {
+            outputs: !spec.outputs.is_empty()
+                && outcome.is_some_and(|outcome| keeps(spec.keep_outputs, outcome)),
+            saved: spec.checkpoint && outcome.is_some_and(|outcome| may_go_on(spec, outcome)),
+        };
+        if !left.is_some() {
+            let has_outputs = !spec.outputs.is_empty();
             self.end(id, false, end, now, actions);
-            actions.push(Action::Discard(id));
+            actions.extend(has_outputs.then_some(Action::Discard(id)));
             return;
         }
         match end.held {
@@ -64,9 +86,14 @@ impl Session {
             Held::Output => actions.push(Action::CloseOutput { attempt: id }),
         }
         let definition = Arc::clone(&attempt.definition);
-        attempt.phase = Phase::Collecting { end: End { held: Held::Nothing, ..end } };
+        attempt.phase = Phase::Collecting { end: End { held: Held::Nothing, ..end }, left };
         self.set_due(id, None);
-        actions.push(Action::Collect { attempt: id, definition });
+        if left.outputs {
+            actions.push(Action::Collect { attempt: id, definition });
+        }
+        if left.saved {
+            actions.push(Action::Save(id));
+        }
     }
 
     /// What a process has made is in the store.
@@ -78,11 +105,58 @@ impl Session {
         now: Now,
         actions: &mut Vec<Action>,
     ) {
-        let collecting = self.attempts.get(&id).map(|attempt| &attempt.phase);
-        if let Some(Phase::Collecting { .. }) = collecting {
+        if self.left(id).is_some_and(|left| left.outputs) {
             self.outbox.push(Report::Kept { attempt: id, artefacts, missing });
             self.step(id, &Event::Collected, now, actions);
         }
+    }
+
+    /// What a process has saved is in the store, or will not be.
+    pub(super) fn saved(
+        &mut self,
+        id: RankId,
+        kept: Result<Stored, String>,
+        now: Now,
+        actions: &mut Vec<Action>,
+    ) {
+        if self.left(id).is_some_and(|left| left.saved) {
+            self.outbox.push(Report::Saved { attempt: id, kept });
+            self.step(id, &Event::Saved, now, actions);
+        }
+    }
+
+    /// What of a process that has ended is not in the store; `None`: it has not ended, or is over.
+    fn left(&self, id: RankId) -> Option<Left> {
+        match self.attempts.get(&id)?.phase {
+            Phase::Collecting { left, .. } => Some(left),
+            Phase::Staging
+            | Phase::Waiting
+            | Phase::Starting { .. }
+            | Phase::Running
+            | Phase::Saving { .. }
+            | Phase::Stopping { .. }
+            | Phase::Killed { .. }
+            | Phase::Draining { .. }
+            | Phase::Ended => None,
+        }
+    }
+}
+
+/// Whether a task may go on with what an attempt has saved that ended like this.
+fn may_go_on(spec: &JobSpec, outcome: &Outcome) -> bool {
+    match outcome {
+        Outcome::Exited { code: 0 }
+        | Outcome::Cancelled
+        | Outcome::NotStarted { .. }
+        | Outcome::Recalled => false,
+        Outcome::Exited { .. }
+        | Outcome::Signalled { .. }
+        | Outcome::TimedOut
+        | Outcome::OutOfMemory => spec.retries.user > 0,
+        Outcome::Preempted
+        | Outcome::Drained
+        | Outcome::Checkpointed { .. }
+        | Outcome::Lost { .. } => true,
     }
 }
 

@@ -130,6 +130,9 @@ impl Session {
             // The end says when it started, too.
             self.outbox.drop_unsent(place);
         }
+        if attempt.definition.spec.checkpoint {
+            actions.push(Action::Release(id));
+        }
         self.close_output(id);
         self.unended -= 1;
         if let Some(job) = self.jobs.get_mut(&id.attempt.task.job) {

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use repower_model::{AttemptId, JobId, JobSpec, Outcome, RankId, Rendezvous, StopReason, Usage};
+use repower_model::{AttemptId, JobId, JobSpec, Outcome, RankId, StopReason, Usage};
 
-use super::{Inputs, Job, Session};
+use super::{Inputs, Job, Order, Session};
 use crate::attempt::Attempt;
 use crate::phase::{Event, Phase, Why};
 use crate::{Action, Definition, Now, Report};
@@ -41,7 +41,7 @@ impl Session {
     pub(super) fn start(
         &mut self,
         attempt: AttemptId,
-        rendezvous: Option<&Arc<Rendezvous>>,
+        order: &Order,
         now: Now,
         actions: &mut Vec<Action>,
     ) {
@@ -50,19 +50,13 @@ impl Session {
         if self.leaving {
             return;
         }
-        let ranks = rendezvous.map_or(0..1, |rendezvous| rendezvous.local());
+        let ranks = order.rendezvous.as_ref().map_or(0..1, |rendezvous| rendezvous.local());
         for rank in ranks {
-            self.start_one(attempt.rank(rank), rendezvous.cloned(), now, actions);
+            self.start_one(attempt.rank(rank), order, now, actions);
         }
     }
 
-    fn start_one(
-        &mut self,
-        attempt: RankId,
-        rendezvous: Option<Arc<Rendezvous>>,
-        now: Now,
-        actions: &mut Vec<Action>,
-    ) {
+    fn start_one(&mut self, attempt: RankId, order: &Order, now: Now, actions: &mut Vec<Action>) {
         if self.attempts.contains_key(&attempt) {
             return;
         }
@@ -87,11 +81,16 @@ impl Session {
             actions.push(Action::Stage(Arc::clone(&definition)));
         }
         self.unended += 1;
-        let phase = if inputs == Inputs::Here { Phase::Waiting } else { Phase::Staging };
-        self.attempts.insert(attempt, Attempt::new(definition, rendezvous, phase));
-        if inputs == Inputs::Here {
+        let mut known = Attempt::new(definition, order.rendezvous.clone(), Phase::Staging);
+        let is_ready = inputs == Inputs::Here && known.is_restored;
+        if is_ready {
+            known.phase = Phase::Waiting;
             self.slots.push(attempt);
         }
+        if !known.is_restored {
+            actions.push(Action::Restore { attempt, checkpoint: order.checkpoint });
+        }
+        self.attempts.insert(attempt, known);
     }
 
     /// Gives back an attempt that cannot be started here at all.

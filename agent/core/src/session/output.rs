@@ -118,7 +118,10 @@ impl Session {
                     *eased = true;
                 }
             }
-            Report::Started { .. } | Report::Kept { .. } | Report::Stopping { .. } => {}
+            Report::Started { .. }
+            | Report::Kept { .. }
+            | Report::Saved { .. }
+            | Report::Stopping { .. } => {}
         });
     }
 }

@@ -38,7 +38,7 @@ fn attempt(index: u32) -> RankId {
 
 /// An order to start a plain attempt.
 fn start(plain: RankId) -> Input<'static> {
-    Input::Start { attempt: plain.attempt, rendezvous: None }
+    Input::Start { attempt: plain.attempt, rendezvous: None, checkpoint: None }
 }
 
 fn spec() -> JobSpec {
@@ -171,6 +171,10 @@ impl World {
             | Action::Stage(_)
             | Action::Collect { .. }
             | Action::Discard(_)
+            | Action::Restore { .. }
+            | Action::Save(_)
+            | Action::Release(_)
+            | Action::DropCheckpoint(_)
             | Action::CloseOutput { .. }
             | Action::ResumeReading
             | Action::ForgetJob(_)) => panic!("{other:?}"),
@@ -196,6 +200,7 @@ impl World {
             Report::Started { .. }
             | Report::Output { .. }
             | Report::Kept { .. }
+            | Report::Saved { .. }
             | Report::Stopping { .. } => None,
         };
         reports.into_iter().filter_map(ended).collect()

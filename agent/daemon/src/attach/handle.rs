@@ -295,7 +295,15 @@ impl Reader {
             Some(Up::Standing(standing)) => self.see.send_modify(|seen| seen.standing = standing),
             Some(Up::Holding(holding)) => drop(self.holdings.send(holding.held).await),
             Some(Up::Succession(succession)) => drop(self.successions.send(succession).await),
-            Some(wish @ (Up::Stage(_) | Up::Release(_) | Up::Collect(_) | Up::Abandon(_))) => {
+            Some(
+                wish @ (Up::Stage(_)
+                | Up::Release(_)
+                | Up::Collect(_)
+                | Up::Abandon(_)
+                | Up::FetchCheckpoint(_)
+                | Up::SaveCheckpoint(_)
+                | Up::AbandonCheckpoint(_)),
+            ) => {
                 drop(self.wishes.send(wish).await);
             }
             Some(Up::Greeting(_)) | None => {}

@@ -100,7 +100,7 @@ async fn stored(shared: &Shared, job: JobId, digest: Hash, bytes: u64) -> Result
 }
 
 /// A fault with its causes, on one line.
-fn told(fault: &Fault) -> String {
+pub(super) fn told(fault: &Fault) -> String {
     let mut text = fault.to_string();
     let mut next = std::error::Error::source(fault);
     while let Some(cause) = next {

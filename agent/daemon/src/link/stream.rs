@@ -8,7 +8,7 @@ use repower_proto::v1::agents_client::AgentsClient;
 use repower_proto::v1::from_agent::Body as Up;
 use repower_proto::v1::to_agent::Body as Down;
 use repower_proto::v1::to_executor::Body as Order;
-use repower_proto::v1::{FromAgent, Goodbye, Heartbeat, Hello, Reports, ToAgent, Welcome};
+use repower_proto::v1::{FromAgent, Goodbye, Heartbeat, Hello, Reports, TaskRef, ToAgent, Welcome};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 use tokio_stream::wrappers::ReceiverStream;
@@ -18,6 +18,7 @@ use tonic::{Code, Status, Streaming};
 use super::Link;
 use crate::attach::Gone;
 use crate::endpoint::Failure;
+use crate::saved::Place;
 use crate::{address, clock};
 
 /// The version of the protocol that this agent speaks.
@@ -28,6 +29,9 @@ const QUEUE: usize = 4;
 
 /// The largest message that is accepted: a definition may carry a long script or many arguments.
 const LARGEST: usize = 64 << 20;
+
+/// The most tasks of which it is told that there is saved work here.
+const SAVED: usize = 10_000;
 
 /// How long to wait for the other side to end the stream after a goodbye.
 const FAREWELL: Duration = Duration::from_secs(1);
@@ -135,7 +139,15 @@ impl Link {
             instance: self.executor.instance.0.to_vec(),
             inventory: Some((&inventory).into()),
             held: self.executor.held().await?,
+            saved: self.saved().await,
         })
+    }
+
+    /// The tasks of which there is saved work here.
+    async fn saved(&self) -> Vec<TaskRef> {
+        let data = self.attacher.data().to_owned();
+        let tasks = tokio::task::spawn_blocking(move || Place::tasks(&data, SAVED)).await;
+        tasks.unwrap_or_default().into_iter().map(Into::into).collect()
     }
 
     async fn converse(

@@ -24,7 +24,7 @@ impl Tasks {
         &self,
         spec: &JobSpec,
         job: &Job,
-        hosts: Option<&Path>,
+        (hosts, saved): (Option<&Path>, Option<&Path>),
         folder: &mut Folder,
     ) -> Result<Prepared, Failure> {
         refuse(spec)?;
@@ -35,7 +35,8 @@ impl Tasks {
         }
         let own = folder.path().to_owned();
         let given = [job.script(), hosts].into_iter().flatten().map(|path| (path, Access::Read));
-        let sees: Vec<_> = std::iter::once((own.as_path(), Access::Change)).chain(given).collect();
+        let changed = std::iter::once(own.as_path()).chain(saved);
+        let sees: Vec<_> = changed.map(|path| (path, Access::Change)).chain(given).collect();
         let wanted = Wanted {
             limits: limits(spec),
             boxed,

@@ -23,6 +23,7 @@ use crate::clock;
 use crate::container::{Container, FRONT_PATH, Mount, Network, Plan, STATUS_PATH, Shown};
 use crate::environment;
 use crate::sandbox::{Figures, Group, Limits, Program, Started, Strings, Tree};
+use crate::saved::Place;
 
 /// What a container needs to be started, of memory: the engine's own program runs in it for a moment.
 const LEAST: Bytes = Bytes::from_mib(24);
@@ -51,6 +52,8 @@ pub(super) struct Given<'a> {
     pub(super) variables: Vec<(OsString, OsString)>,
     /// Files that it may read.
     pub(super) files: Vec<&'a Path>,
+    /// Where its task saves its work, and the number of the attempt that does so now.
+    pub(super) saved: Option<(&'a Place, u32)>,
 }
 
 /// What the first process in a container has written down.
@@ -81,6 +84,8 @@ impl Tasks {
         let user = boxed.then(|| self.host.user_of(&spec.project)).transpose();
         let user = user.map_err(|source| Failure::Held { source })?;
         folder.give_to(user).map_err(|source| Failure::Folder { source })?;
+        let begun = given.saved.map_or(Ok(()), |(place, number)| place.begin(number, user));
+        begun.map_err(|source| Failure::Saved { source })?;
         let user = user.map_or_else(
             || (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw()),
             |user| (user.uid, user.gid),
@@ -104,7 +109,9 @@ impl Tasks {
         let named = working_folder.as_deref().filter(|path| *path != Path::new("/"));
         let named = named.map(|path| Mount::here(path, Shown::ToChange));
         let files = given.files.iter().map(|path| Mount::here(path, Shown::ToRead));
-        let mounts = [init, status, own].into_iter().chain(named).chain(files).collect();
+        let saved = given.saved.map(|(place, _)| Mount::here(&place.data(), Shown::ToChange));
+        let more = named.into_iter().chain(saved).chain(files);
+        let mounts = [init, status, own].into_iter().chain(more).collect();
         let is_alone = spec.egress == Some(Egress::None) || spec.isolation == Isolation::Sealed;
         let program = std::iter::once(&job.name).chain(&job.arguments).cloned().collect();
         let plan = Plan {

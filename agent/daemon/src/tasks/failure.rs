@@ -54,6 +54,10 @@ pub(super) enum Failure {
         "a folder for the attempt cannot be made ({source}): make room or check the agent's data folder on this node"
     )]
     Folder { source: io::Error },
+    #[error(
+        "the folder for what the task saves cannot be given to it ({source}): make room or check the agent's data folder on this node"
+    )]
+    Saved { source: io::Error },
     #[error("cannot put the input {} into the task's folder: {source}", path.display())]
     Input { path: PathBuf, source: io::Error },
     #[error(

@@ -103,6 +103,11 @@ impl Wanted {
         self.wishes = stages.chain(collections).collect();
     }
 
+    /// Something else is wanted of the agent.
+    pub(super) fn say(&mut self, wish: Wish) {
+        self.wishes.push_back(wish);
+    }
+
     /// The next thing to say to the agent.
     pub(super) fn next_wish(&mut self) -> Option<Wish> {
         self.wishes.pop_front()

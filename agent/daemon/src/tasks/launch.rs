@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::os::fd::AsFd as _;
+use std::path::{Path, PathBuf};
 
 use repower_agent_core::{Exit, Input, Status};
 use repower_model::Isolation;
@@ -12,10 +13,11 @@ use super::contained::Given;
 use super::failure::Failure;
 use super::folders::Folder;
 use super::ownfile::OwnFile;
-use super::prepared::Prepared;
+use super::prepared::Prepared as Job;
 use super::state::{self, Launch, State};
 use super::{Tasks, boxes, files, gang};
-use crate::sandbox::Strings;
+use crate::sandbox::{Strings, User};
+use crate::saved::Place;
 use crate::{clock, environment};
 
 impl Tasks {
@@ -87,12 +89,25 @@ impl Tasks {
         let (stdout, stdout_writer) = pipe().map_err(no_room)?;
         let (stderr, stderr_writer) = pipe().map_err(no_room)?;
         let hosts = self.gather(launch)?;
+        let task = launch.attempt.attempt.task;
+        let saved = spec.checkpoint.then(|| self.lock().checkpoints.place(task));
         let streams = [self.nothing.as_fd(), stdout_writer.as_fd(), stderr_writer.as_fd()];
-        let own = variables(launch, serial, &job, folder, hosts.as_ref());
+        let own = variables(
+            launch,
+            serial,
+            &job,
+            (folder.path(), saved.as_ref().map(Place::data)),
+            hosts.as_ref(),
+        );
         let list = hosts.as_ref().map(OwnFile::path);
         let (since, started, held, contained) = if spec.image.is_empty() {
             let words = words(&job, &own)?;
-            let held = self.hold(spec, &job, list, folder)?;
+            let seen = saved.as_ref().map(Place::data);
+            let held = self.hold(spec, &job, (list, seen.as_deref()), folder)?;
+            if let Err(failure) = begin_to_save(launch, saved.as_ref(), held.user) {
+                self.release(held);
+                return Err(failure);
+            }
             let since = clock::uptime();
             match self.start_in(&held, spec, &job, &words, folder.path(), streams) {
                 Ok(started) => (since, started, Some(held), None),
@@ -107,7 +122,9 @@ impl Tasks {
             let mark = format!("{}-{serial}", job.mark);
             let shared = shared(&job, &own).cloned().collect::<Vec<_>>();
             let variables = shared.into_iter().chain(own).collect();
-            let given = Given { spec, job: &job, serial, variables, files };
+            let number = launch.attempt.attempt.number;
+            let saved = saved.as_ref().map(|place| (place, number));
+            let given = Given { spec, job: &job, serial, variables, files, saved };
             let contained = self.contain(given, folder)?;
             let since = clock::uptime();
             let started = self.start_contained(&contained, mark.as_ref(), streams)?;
@@ -142,6 +159,17 @@ impl Tasks {
     }
 }
 
+/// Gives the attempt the folder in which it saves its work, if it asks for one.
+fn begin_to_save(
+    launch: &Launch,
+    saved: Option<&Place>,
+    user: Option<User>,
+) -> Result<(), Failure> {
+    let number = launch.attempt.attempt.number;
+    let begun = saved.map_or(Ok(()), |place| place.begin(number, user));
+    begun.map_err(|source| Failure::Saved { source })
+}
+
 /// A name and a value.
 type Variable = (OsString, OsString);
 
@@ -157,13 +185,13 @@ pub(super) struct Words {
 fn variables(
     launch: &Launch,
     serial: u64,
-    job: &Prepared,
-    folder: &Folder,
+    job: &Job,
+    (folder, saved): (&Path, Option<PathBuf>),
     hosts: Option<&OwnFile>,
 ) -> Vec<Variable> {
     let attempt = launch.attempt.attempt;
     let mut own: Vec<Variable> = vec![
-        ("TMPDIR".into(), folder.path().into()),
+        ("TMPDIR".into(), folder.into()),
         ("REPOWER_TASK_INDEX".into(), attempt.task.index.to_string().into()),
         ("REPOWER_ATTEMPT".into(), attempt.number.to_string().into()),
         (environment::MARK.into(), format!("{}-{serial}", job.mark).into()),
@@ -171,7 +199,10 @@ fn variables(
     let spec = &launch.definition.spec;
     if spec.isolation >= Isolation::Boxed || !spec.image.is_empty() {
         // The home of the agent's own user is not there.
-        own.push(("HOME".into(), folder.path().into()));
+        own.push(("HOME".into(), folder.into()));
+    }
+    if let Some(saved) = saved {
+        own.push(("REPOWER_CHECKPOINT_DIR".into(), saved.into()));
     }
     if let (Some(rendezvous), Some(hosts)) = (&launch.rendezvous, hosts) {
         let rank = launch.attempt.rank;
@@ -182,13 +213,13 @@ fn variables(
 }
 
 /// The variables of the job that those of a launch leave.
-fn shared<'a>(job: &'a Prepared, own: &'a [Variable]) -> impl Iterator<Item = &'a Variable> {
+fn shared<'a>(job: &'a Job, own: &'a [Variable]) -> impl Iterator<Item = &'a Variable> {
     let is_shadowed = |name: &OsString| own.iter().any(|(one, _)| one == name);
     job.environment.iter().filter(move |(name, _)| !is_shadowed(name))
 }
 
 /// What the program of a job is started with.
-fn words(job: &Prepared, own: &[Variable]) -> Result<Words, Failure> {
+fn words(job: &Job, own: &[Variable]) -> Result<Words, Failure> {
     let mut variables = Strings::new();
     for (name, value) in shared(job, own).chain(own) {
         variables.push_variable(name, value).map_err(|_| Failure::Zero)?;

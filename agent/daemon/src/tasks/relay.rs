@@ -234,6 +234,24 @@ impl Tasks {
                 let (job, detail) = (JobId(told.job), told.detail);
                 self.tell([Input::NotStaged { job, detail }]);
             }
+            Down::CheckpointFetched(fetched) => {
+                let unclear = |source| Broken::Unclear { source };
+                let attempt = convert::present("attempt", fetched.attempt).map_err(unclear)?;
+                let (attempt, problem) = (RankId::from(attempt), fetched.problem);
+                self.lock().checkpoints.fetched(attempt);
+                self.tell([if problem.is_empty() {
+                    Input::Restored(attempt)
+                } else {
+                    let detail =
+                        format!("what the task has saved cannot be brought here: {problem}");
+                    Input::NotStarted { attempt, detail }
+                }]);
+            }
+            Down::CheckpointSaved(saved) => {
+                let (attempt, kept) = saved.read().map_err(|source| Broken::Unclear { source })?;
+                self.lock().checkpoints.saved(attempt);
+                self.tell([Input::Saved { attempt, kept }]);
+            }
             Down::Collected(collected) => {
                 let unclear = |source| Broken::Unclear { source };
                 let attempt = convert::present("attempt", collected.attempt).map_err(unclear)?;
@@ -273,7 +291,12 @@ impl Tasks {
         self.no_exec.store(attach.no_exec, std::sync::atomic::Ordering::Release);
         self.relay.outgoing().attach(attach.watch);
         tracing::info!(version = attach.version, "an agent has attached");
-        self.lock().wanted.repeat();
+        {
+            let mut state = self.lock();
+            let state = &mut *state;
+            state.wanted.repeat();
+            state.checkpoints.wishes().for_each(|wish| state.wanted.say(wish));
+        }
         self.tell([Input::Attached { capacity, limits }]);
         Ok(())
     }

@@ -1,14 +1,16 @@
 //! What the lock guards: the session, the running processes, and what waits to be launched.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use repower_agent_core::{Action, Definition, Input, Now, Session, Signal, Stream};
-use repower_model::{RankId, Rendezvous};
+use repower_model::{Checkpoint, RankId, Rendezvous};
 use rustix::process::{Pid, kill_process_group};
 
 use super::Tasks;
+use super::checkpoints::{Asked, Checkpoints};
 use super::child::Child;
 use super::contained::Contained;
 use super::files::Wanted;
@@ -40,6 +42,10 @@ pub(super) struct State {
     pub(super) shortage: Shortage,
     /// Files of jobs that the agent is to bring.
     pub(super) wanted: Wanted,
+    /// Folders in which tasks save their work.
+    pub(super) checkpoints: Checkpoints,
+    /// Those that are to be removed.
+    pub(super) needless: Vec<PathBuf>,
     pub(super) quit: bool,
     /// Kept for its memory.
     actions: Vec<Action>,
@@ -55,7 +61,7 @@ pub(super) struct Launch {
 }
 
 impl State {
-    pub(super) fn new(session: Session, folders: Folders) -> Self {
+    pub(super) fn new(session: Session, folders: Folders, checkpoints: Checkpoints) -> Self {
         Self {
             session,
             children: BTreeMap::new(),
@@ -70,6 +76,8 @@ impl State {
             closing: BTreeMap::new(),
             shortage: Shortage::new(),
             wanted: Wanted::default(),
+            checkpoints,
+            needless: Vec::new(),
             quit: false,
             actions: Vec::new(),
         }
@@ -154,6 +162,16 @@ impl State {
             Action::Stage(definition) => self.wanted.stage(Arc::clone(definition)),
             Action::Collect { attempt, definition } => self.wanted.collect(*attempt, definition),
             Action::Discard(attempt) => self.used.extend(self.wanted.discard(*attempt)),
+            Action::Restore { attempt, .. } if tasks.no_exec() => {
+                return Some(Input::Restored(*attempt));
+            }
+            Action::Restore { attempt, checkpoint } => return self.restore(*attempt, *checkpoint),
+            Action::Save(attempt) => {
+                let wish = self.checkpoints.save(*attempt);
+                self.wanted.say(wish);
+            }
+            Action::Release(attempt) => return self.release(*attempt),
+            Action::DropCheckpoint(task) => self.needless.extend(self.checkpoints.drop_task(*task)),
             Action::Launch { attempt, definition, rendezvous } => {
                 let (attempt, definition) = (*attempt, Arc::clone(definition));
                 let rendezvous = rendezvous.clone();
@@ -178,6 +196,34 @@ impl State {
             }
         }
         None
+    }
+
+    /// An attempt is to have the folder of its task.
+    fn restore(
+        &mut self,
+        attempt: RankId,
+        checkpoint: Option<Checkpoint>,
+    ) -> Option<Input<'static>> {
+        match self.checkpoints.ask(attempt, checkpoint) {
+            Asked::Ready => Some(Input::Restored(attempt)),
+            Asked::Wait => None,
+            Asked::Fetch(wish) => {
+                self.wanted.say(wish);
+                None
+            }
+            Asked::Failed(detail) => Some(Input::NotStarted { attempt, detail }),
+        }
+    }
+
+    /// An attempt has the folder of its task no more: another one that waits for it may.
+    fn release(&mut self, attempt: RankId) -> Option<Input<'static>> {
+        let released = self.checkpoints.release(attempt);
+        if let Some(wish) = released.wish {
+            self.wanted.say(wish);
+        }
+        self.needless.extend(released.removed);
+        let (attempt, checkpoint) = released.next?;
+        self.restore(attempt, checkpoint)
     }
 
     fn serial(&self, attempt: RankId) -> Option<u64> {

@@ -243,11 +243,21 @@ impl Tasks {
 
     /// Makes the folders of ended tasks fresh again.
     fn clean_up(&self) {
-        let (used, freed, over) = {
+        let (used, freed, needless, over) = {
             let mut state = self.lock();
-            let over = std::mem::take(&mut state.over);
-            (std::mem::take(&mut state.used), std::mem::take(&mut state.freed), over)
+            let state = &mut *state;
+            (
+                std::mem::take(&mut state.used),
+                std::mem::take(&mut state.freed),
+                std::mem::take(&mut state.needless),
+                std::mem::take(&mut state.over),
+            )
         };
+        for path in needless {
+            if let Err(error) = super::folders::clear(&path) {
+                tracing::warn!(path = %path.display(), %error, "cannot remove what a task has saved");
+            }
+        }
         for (serial, contained) in over {
             self.crew.add(Work::Remove(serial, Box::new(contained)));
         }

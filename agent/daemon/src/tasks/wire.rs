@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use repower_agent_core::{Batch, Input, Report, Stream, Terms};
-use repower_model::{JobId, JobSpec, RankId, Rendezvous, Span, StopReason};
+use repower_model::{Checkpoint, JobId, JobSpec, RankId, Rendezvous, Span, StopReason};
 use repower_proto::convert::{self, ConvertError};
 use repower_proto::v1;
 
@@ -30,7 +30,11 @@ fn read(order: v1::Order) -> Result<Input<'static>, ConvertError> {
         Body::Start(start) => Input::Start {
             attempt: attempt(start.attempt)?.attempt,
             rendezvous: rendezvous(start.rendezvous)?,
+            checkpoint: start.checkpoint.map(Checkpoint::try_from).transpose()?,
         },
+        Body::DropCheckpoint(drop) => {
+            Input::DropCheckpoint(convert::present("task", drop.task)?.into())
+        }
         Body::Stop(stop) => {
             let reason: v1::StopReason = convert::known("reason", stop.reason)?;
             Input::Stop(attempt(stop.attempt)?, StopReason::try_from(reason)?)
@@ -85,6 +89,7 @@ fn body(report: &Report) -> v1::report::Body {
             artefacts: artefacts.iter().map(Into::into).collect(),
             missing: missing.clone(),
         }),
+        Report::Saved { attempt, kept } => Body::Saved(v1::Saved::of(*attempt, kept)),
         Report::Stopping { attempt, step, cause, signal, taken } => Body::Stopping(v1::Stopping {
             attempt: Some((*attempt).into()),
             step: v1::StopStep::from(*step).into(),

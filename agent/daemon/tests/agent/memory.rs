@@ -40,6 +40,7 @@ impl Memory {
             | Report::Started(_)
             | Report::Output(_)
             | Report::Kept(_)
+            | Report::Saved(_)
             | Report::Stopping(_) => None,
         })
     }
@@ -48,7 +49,11 @@ impl Memory {
     pub(crate) fn pieces(&self, attempt: AttemptRef, stream: Stream) -> Vec<Output> {
         let piece = |report: &Report| match report {
             Report::Output(output) => Some(output.clone()),
-            Report::Ended(_) | Report::Started(_) | Report::Kept(_) | Report::Stopping(_) => None,
+            Report::Ended(_)
+            | Report::Started(_)
+            | Report::Kept(_)
+            | Report::Saved(_)
+            | Report::Stopping(_) => None,
         };
         let pieces = self.reports.iter().filter_map(piece);
         pieces.filter(|one| one.attempt == Some(attempt) && one.stream() == stream).collect()

@@ -14,7 +14,7 @@ pub(crate) fn define(job: u64, spec: JobSpec) -> Order {
 }
 
 pub(crate) fn start(attempt: AttemptRef) -> Order {
-    Order::Start(Start { attempt: Some(attempt), rendezvous: None })
+    Order::Start(Start { attempt: Some(attempt), rendezvous: None, checkpoint: None })
 }
 
 pub(crate) fn forget(job: u64) -> Order {
@@ -30,7 +30,7 @@ pub(crate) fn start_gang(attempt: AttemptRef, hosts: &[(&str, u32)], node_rank: 
     };
     let hosts = hosts.iter().map(host).collect();
     let rendezvous = Some(Rendezvous { hosts, node_rank, port: 20_123 });
-    Order::Start(Start { attempt: Some(attempt), rendezvous })
+    Order::Start(Start { attempt: Some(attempt), rendezvous, checkpoint: None })
 }
 
 pub(crate) fn stop(attempt: AttemptRef, reason: StopReason) -> Order {

@@ -16,6 +16,7 @@ use crate::convert::{
     ConvertError, Problem, hash, instance, inventory, key, known, moment, present,
 };
 use crate::v1;
+use crate::v1::checkpoint_settled::Result as Saved;
 use crate::v1::entry::Fact as Wire;
 
 impl TryFrom<Wire> for Fact {
@@ -91,6 +92,15 @@ impl TryFrom<Wire> for Fact {
                 cause: known::<v1::StopCause>("cause", fact.cause)?.try_into()?,
                 signal: fact.signal,
                 taken: Timestamp::from_millis(fact.taken_ms),
+            },
+            Wire::CheckpointSettled(fact) => Self::CheckpointSettled {
+                attempt: attempt(fact.job, fact.index, fact.number),
+                kept: match present("result", fact.result)? {
+                    Saved::Stored(stored) => Ok(stored
+                        .try_into()
+                        .map_err(|error: ConvertError| error.within("stored"))?),
+                    Saved::Problem(problem) => Err(problem),
+                },
             },
             Wire::TaskReturned(fact) => Self::TaskReturned {
                 task: TaskId { job: JobId(fact.job), index: fact.index },

@@ -7,6 +7,7 @@ use repower_model::{AttemptId, StopReason};
 
 use crate::convert::moment_ms;
 use crate::v1;
+use crate::v1::checkpoint_settled::Result as Saved;
 use crate::v1::entry::Fact as Wire;
 
 impl From<&Fact> for Wire {
@@ -101,6 +102,15 @@ impl From<&Fact> for Wire {
                     signal: *signal,
                     taken_ms: taken.as_millis(),
                 })
+            }
+            Fact::CheckpointSettled { attempt, kept } => {
+                let (job, index, number) = parts(*attempt);
+                let result = match kept {
+                    Ok(stored) => Saved::Stored((*stored).into()),
+                    Err(problem) => Saved::Problem(problem.clone()),
+                };
+                let result = Some(result);
+                Self::CheckpointSettled(v1::CheckpointSettled { job, index, number, result })
             }
             Fact::AttemptEnded(fact) => Self::AttemptEnded(ended(fact)),
             Fact::TaskReturned { task, node } => Self::TaskReturned(v1::TaskReturned {

@@ -2,6 +2,7 @@
 
 pub(crate) mod cancel;
 pub(crate) mod cell;
+pub(crate) mod checkpoint;
 pub(crate) mod each;
 pub(crate) mod link;
 pub(crate) mod node;

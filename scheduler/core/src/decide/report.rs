@@ -43,6 +43,11 @@ pub(crate) fn report(draft: &mut Draft<'_>, node: NodeId, report: &Report) -> An
                 draft.push(Fact::StopStepTaken { rank, step, cause, signal, taken });
             }
         }
+        Report::Saved { rank, kept } => {
+            if here(draft.state(), *rank, node).is_some() {
+                super::checkpoint::settle(draft, rank.attempt, kept);
+            }
+        }
         Report::Started { rank, started } => start(draft, node, *rank, *started),
         Report::Ended { rank, outcome, usage, started, ended } => {
             if here(draft.state(), *rank, node).is_some() {

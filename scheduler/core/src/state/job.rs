@@ -8,7 +8,7 @@ use repower_model::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::Runs;
+use super::{Runs, Saved};
 use crate::plan::pace;
 use crate::policy::Tier;
 
@@ -60,6 +60,8 @@ pub struct Job {
     pub stopped: bool,
     /// Places that were tried and have not ended, or may be given back.
     pub tries: BTreeMap<u32, Tries>,
+    /// What tasks at places that have not ended have saved for their next attempts.
+    pub checkpoints: BTreeMap<u32, Saved>,
     /// What the first task that failed exits with; once a black hole has given tasks back, what
     /// the lowest of those does that are left.
     pub exit_code: i32,

@@ -3,6 +3,7 @@
 mod apply;
 mod attempt;
 mod backlog;
+mod checkpoint;
 mod dependents;
 mod each;
 mod gang;
@@ -28,6 +29,7 @@ use crate::policy::{Policy, Scheduling};
 
 pub use attempt::{Attempt, Stopped};
 pub use backlog::Backlog;
+pub use checkpoint::Saved;
 pub use history::{Estimate, History, Runs, Source};
 pub use job::{Job, Tries};
 pub use node::{Failure, Node};

@@ -125,6 +125,8 @@ impl Seeded {
         let held: Vec<RankId> = held.map(|(rank, _)| rank).collect();
         let held = if self.one_in(2) { held } else { Vec::new() };
         let (instance, inventory) = (Instance([instance; 16]), Box::new(inventory));
-        self.world.turn(&Input::Hello { node, instance, inventory, held }).unwrap();
+        self.world
+            .turn(&Input::Hello { node, instance, inventory, held, saved: Vec::new() })
+            .unwrap();
     }
 }

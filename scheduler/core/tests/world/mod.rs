@@ -108,6 +108,7 @@ impl World {
             instance: Instance([instance; 16]),
             inventory,
             held: held.iter().map(|attempt| attempt.rank(0)).collect(),
+            saved: Vec::new(),
         };
         self.turn(&hello).unwrap().effects
     }

@@ -53,7 +53,9 @@ impl Hello {
     /// Whether it makes no facts: the same process comes back to a node that is up, and knows every
     /// attempt that has reached it.
     pub(super) fn is_plain(&self, state: &State) -> bool {
-        let Input::Hello { node, instance, inventory, held } = &self.input else { return false };
+        let Input::Hello { node, instance, inventory, held, .. } = &self.input else {
+            return false;
+        };
         state.nodes.get(node).is_some_and(|node| {
             node.phase == NodePhase::Up
                 && node.instance == Some(*instance)

@@ -5,15 +5,21 @@ use std::collections::{BTreeMap, BTreeSet};
 use prost::Message as _;
 use repower_core::fact::{AttemptEnded, Entry, Fact, JobSubmitted};
 use repower_core::state::{Job, State};
-use repower_model::{Artefact, AttemptId, JobId, JobState, NodeId, Source, TaskId, Timestamp};
+use repower_model::{
+    Artefact, AttemptId, JobId, JobState, NodeId, Sequel, Source, TaskId, Timestamp,
+};
 use repower_proto::v1;
-use repower_store::rows::{self, AttemptPlaced, Collection, JobEnded, JobRow, NodeRow, Row};
+use repower_store::rows::{
+    self, AttemptPlaced, CheckpointRow, Collection, JobEnded, JobRow, NodeRow, Row, StepTaken,
+};
 
 /// Makes rows of facts. Remembers of live work what later rows need.
 #[derive(Debug)]
 pub(super) struct Projector {
     placed: BTreeMap<TaskId, (u32, NodeId, Timestamp)>,
     shown: BTreeMap<JobId, JobState>,
+    /// Jobs of which tasks save their work.
+    saving: BTreeSet<JobId>,
 }
 
 #[derive(Default)]
@@ -30,7 +36,8 @@ impl Projector {
             .iter()
             .map(|(task, attempt)| (*task, (attempt.number, attempt.node, attempt.placed)));
         let shown = state.jobs.values().map(|job| (job.id, job.state()));
-        Self { placed: placed.collect(), shown: shown.collect() }
+        let saving = state.jobs.values().filter(|job| job.spec.checkpoint).map(|job| job.id);
+        Self { placed: placed.collect(), shown: shown.collect(), saving: saving.collect() }
     }
 
     /// The rows of some facts; `state` is that after them.
@@ -41,6 +48,7 @@ impl Projector {
             rows.extend(self.row(entry, state, &mut touched));
             rows.extend(ranks(&entry.fact, state));
             rows.extend(files(&entry.fact));
+            rows.extend(self.checkpoint(entry));
         }
         rows.extend(touched.jobs.iter().filter_map(|job| self.changed(state.job(*job)?)));
         let nodes = touched.nodes.into_iter();
@@ -125,10 +133,34 @@ impl Projector {
             | Fact::RankEnded(_)
             | Fact::OutputsKept(_)
             | Fact::StopStepTaken { .. }
+            | Fact::CheckpointSettled { .. }
             | Fact::TokenIssued { .. }
             | Fact::TokenUsed { .. }
             | Fact::TokenRevoked { .. } => None,
         }
+    }
+
+    /// The row about what tasks have saved that a fact brings.
+    fn checkpoint(&mut self, entry: &Entry) -> Option<Row> {
+        if let Fact::JobSubmitted(fact) = &entry.fact {
+            if fact.spec.checkpoint {
+                self.saving.insert(fact.job);
+            }
+            return None;
+        }
+        if let Fact::CheckpointSettled { attempt, kept } = &entry.fact {
+            let (id, kept, settled) = (*attempt, kept.clone(), entry.at);
+            return Some(Row::CheckpointSettled(CheckpointRow { id, kept, settled, needed: true }));
+        }
+        if let Fact::AttemptEnded(fact) = &entry.fact {
+            let TaskId { job, index } = fact.attempt.task;
+            let is_over = matches!(fact.sequel, Sequel::Succeeded | Sequel::Cancelled);
+            let dropped = Row::CheckpointsDropped { job, index: Some(index) };
+            return (is_over && self.saving.contains(&job)).then_some(dropped);
+        }
+        let Fact::JobEnded { job, .. } = &entry.fact else { return None };
+        let dropped = Row::CheckpointsDropped { job: *job, index: None };
+        self.saving.remove(job).then_some(dropped)
     }
 
     fn ended(&mut self, fact: &AttemptEnded, state: &State) -> Option<Row> {
@@ -195,8 +227,11 @@ fn ranks(fact: &Fact, state: &State) -> Vec<Row> {
     Vec::new()
 }
 
-/// The row about files that a fact brings.
+/// The row about files, or about the step of a stop, that a fact brings.
 fn files(fact: &Fact) -> Option<Row> {
+    if let Fact::StopStepTaken { rank, step, cause, signal, taken } = *fact {
+        return Some(Row::StepTaken(StepTaken { id: rank, step, cause, signal, taken }));
+    }
     if let Fact::OutputsKept(kept) = fact {
         let (artefacts, missing) = (kept.artefacts.clone(), kept.missing.clone());
         return Some(Row::OutputsKept(Collection { id: kept.rank, artefacts, missing }));

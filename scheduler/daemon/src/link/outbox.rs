@@ -4,7 +4,9 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use repower_model::{AttemptId, Instance, JobId, JobSpec, NodeId, RankId, Rendezvous, StopReason};
+use repower_model::{
+    AttemptId, Checkpoint, Instance, JobId, JobSpec, NodeId, RankId, Rendezvous, StopReason, TaskId,
+};
 use repower_proto::v1;
 use repower_proto::v1::order::Body;
 use repower_proto::v1::to_agent::Body as Out;
@@ -26,8 +28,11 @@ pub(crate) enum Item {
     Define(JobId, Arc<JobSpec>),
     /// A job of which nothing more will come.
     Forget(JobId),
-    /// Start what the node has of an attempt; of a gang with what its ranks are told.
-    Start(AttemptId, Option<Box<Rendezvous>>),
+    /// Start what the node has of an attempt; of a gang with what its ranks are told, and with what an earlier one has
+    /// saved.
+    Start(AttemptId, Option<Box<Rendezvous>>, Option<Box<Checkpoint>>),
+    /// What a task has saved there is of no use any more.
+    DropCheckpoint(TaskId),
     /// Stop a process of an attempt.
     Stop(RankId, StopReason),
 }
@@ -190,9 +195,13 @@ fn orders(items: &mut VecDeque<Item>) -> v1::Orders {
                 array_count: spec.array.count(),
             }),
             Some(Item::Forget(job)) => Body::Forget(v1::Forget { job: job.0 }),
-            Some(Item::Start(attempt, rendezvous)) => Body::Start(v1::Start {
+            Some(Item::DropCheckpoint(task)) => {
+                Body::DropCheckpoint(v1::DropCheckpoint { task: Some((*task).into()) })
+            }
+            Some(Item::Start(attempt, rendezvous, checkpoint)) => Body::Start(v1::Start {
                 attempt: Some(RankId::from(*attempt).into()),
                 rendezvous: rendezvous.as_deref().map(Into::into),
+                checkpoint: checkpoint.as_deref().map(|checkpoint| (*checkpoint).into()),
             }),
             Some(Item::Stop(rank, why)) => Body::Stop(v1::Stop {
                 attempt: Some((*rank).into()),
@@ -217,7 +226,7 @@ mod tests {
     }
 
     fn start(index: u32) -> Item {
-        Item::Start(AttemptId { task: TaskId { job: JobId(1), index }, number: 1 }, None)
+        Item::Start(AttemptId { task: TaskId { job: JobId(1), index }, number: 1 }, None, None)
     }
 
     #[tokio::test]

@@ -145,8 +145,14 @@ impl Inner {
                     self.defined.entry(job).or_default().insert(*node);
                     items.push(Item::Define(job, Arc::clone(&known.spec)));
                 }
-                items.push(Item::Start(*attempt, rendezvous));
+                let checkpoint = state.checkpoint(attempt.task).map(Box::new);
+                items.push(Item::Start(*attempt, rendezvous, checkpoint));
             }
+            Effect::DropCheckpoint { node, task } => {
+                items.entry(*node).or_default().push(Item::DropCheckpoint(*task));
+            }
+            // The store of artefacts is not at the end of a link.
+            Effect::DropStored { .. } => {}
             Effect::Stop { node, rank, why } => {
                 items.entry(*node).or_default().push(Item::Stop(*rank, *why));
             }

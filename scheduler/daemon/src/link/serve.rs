@@ -27,6 +27,9 @@ const PROTOCOL: u32 = 1;
 /// How long a new link may be silent.
 const HELLO: Duration = Duration::from_secs(10);
 
+/// The most tasks of which a node is heard that it has what they have saved.
+const SAVED: usize = 10_000;
+
 /// The most bytes that are kept of a text that an agent sends.
 const TEXT: usize = 1000;
 
@@ -89,9 +92,10 @@ async fn open(shared: &Shared, node: NodeId, hello: v1::Hello) -> Result<Arc<Out
         )));
     }
     let held = hello.held.into_iter().map(Into::into).collect();
+    let saved = hello.saved.into_iter().take(SAVED).map(Into::into).collect();
     let outbox = Arc::new(Outbox::new(node, instance));
     shared.heard(node);
-    let input = Input::Hello { node, instance, inventory, held };
+    let input = Input::Hello { node, instance, inventory, held, saved };
     let welcome = v1::Welcome {
         node: node.0,
         cell: shared.options.cell.clone(),
@@ -247,6 +251,10 @@ fn sort(reports: Vec<v1::Report>) -> Result<(Vec<Chunk>, Vec<Report>), ConvertEr
                 started: Timestamp::from_millis(started.started_ms),
             }),
             Body::Kept(kept) => told.push(Report::Kept(Box::new(outputs(kept)?))),
+            Body::Saved(saved) => {
+                let (rank, kept) = saved.read()?;
+                told.push(Report::Saved { rank, kept: kept.map_err(short) });
+            }
             Body::Stopping(stopping) => told.push(Report::Stopping {
                 rank: rank(stopping.attempt)?,
                 step: convert::known::<v1::StopStep>("stopping.step", stopping.step)?.try_into()?,

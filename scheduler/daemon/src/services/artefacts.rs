@@ -13,6 +13,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Code, Request, Response, Status, Streaming};
 
 use super::STREAM;
+use crate::artefacts::Asker;
 use crate::gate::{self, Caller};
 use crate::problem::Problem;
 use crate::shared::Shared;
@@ -47,7 +48,11 @@ impl Artefacts for Service {
             let digest = digest_of(&digest)?;
             self.allow(&caller, Wish::Write)
                 .or_else(|_| self.allow(&caller, Wish::Read(digest)))?;
-            let standing = self.0.artefacts.stat(digest).await?;
+            let asker = match caller {
+                Caller::Node(_) => Asker::Agent,
+                Caller::Person(_) | Caller::Anyone => Asker::Person,
+            };
+            let standing = self.0.artefacts.stat(digest, asker).await?;
             standings
                 .push(v1::ArtefactStanding { bytes: standing.bytes, received: standing.received });
         }
@@ -66,7 +71,8 @@ impl Artefacts for Service {
             return Err(Problem::bad_request("the first message is not a start").into());
         };
         let digest = digest_of(&start.digest)?;
-        if self.0.artefacts.stat(digest).await?.bytes.is_none() {
+        let found = self.0.artefacts.store().stat(digest).await.map_err(Problem::from)?;
+        if found.bytes.is_none() {
             self.take(digest, &start, &mut pieces).await?;
         }
         Ok(Response::new(v1::PutArtefactReply {}))
@@ -144,12 +150,17 @@ impl Service {
         }
     }
 
-    /// Whether a task that is on the node has the artefact as an input, or may have outputs.
+    /// Whether a task that is on the node has the artefact as an input or has saved it, or may have outputs or save
+    /// its work.
     fn has_reason(&self, node: NodeId, wish: Wish) -> bool {
         let state = self.0.published.read();
         let Some(node) = state.nodes.get(&node) else { return false };
         let mut looked_at = None;
         for task in node.tasks() {
+            let saved = state.checkpoint(task).map(|saved| saved.stored.digest);
+            if saved.is_some_and(|digest| wish == Wish::Read(digest)) {
+                return true;
+            }
             // The tasks of a job follow each other.
             if looked_at.replace(task.job) == Some(task.job) {
                 continue;
@@ -164,7 +175,7 @@ impl Service {
 
 fn is_reason(spec: &JobSpec, wish: Wish) -> bool {
     match wish {
-        Wish::Write => !spec.outputs.is_empty(),
+        Wish::Write => !spec.outputs.is_empty() || spec.checkpoint,
         Wish::Read(digest) => spec.inputs.iter().any(|input| match &input.source {
             Source::Stored { digest: known, .. } => *known == digest,
             Source::Url { .. } => false,

@@ -1,6 +1,6 @@
 //! The attempts of a job.
 
-use repower_model::{Gang, JobId, TaskId};
+use repower_model::{AttemptId, Gang, JobId, TaskId};
 use repower_proto::v1;
 use repower_store::sqlite::AttemptFilter;
 use tonic::Status;
@@ -44,8 +44,32 @@ pub(super) async fn attempts(
     let mut reply = v1::AttemptsReply { attempts, more };
     if let Some(index) = request.index {
         add_ranks(shared, TaskId { job, index }, &mut reply).await?;
+        add_steps(shared, TaskId { job, index }, &mut reply).await?;
     }
+    add_checkpoints(shared, job, &mut reply).await?;
     Ok(reply)
+}
+
+/// Adds the steps of stops to the attempts of a task: of the latest attempts first, as many as fit.
+async fn add_steps(
+    shared: &Shared,
+    task: TaskId,
+    reply: &mut v1::AttemptsReply,
+) -> Result<(), Status> {
+    let steps = shared.past(move |history| history.latest_steps(task, RANKS)).await?;
+    for row in steps {
+        let number = row.id.attempt.number;
+        if let Some(attempt) = reply.attempts.iter_mut().find(|one| one.attempt == number) {
+            attempt.steps.push(v1::StepSummary {
+                rank: row.id.rank,
+                step: v1::StopStep::from(row.step).into(),
+                cause: v1::StopCause::from(row.cause).into(),
+                signal: row.signal,
+                taken_ms: row.taken.as_millis(),
+            });
+        }
+    }
+    Ok(())
 }
 
 /// Adds the ranks of a gang to its attempts: of the latest attempts first, as many as fit.
@@ -60,6 +84,30 @@ async fn add_ranks(
         if let Some(attempt) = reply.attempts.iter_mut().find(|one| one.attempt == number) {
             let stopping = attempt.state() == v1::TaskState::Stopping;
             attempt.ranks.push(summary::rank(row, stopping));
+        }
+    }
+    Ok(())
+}
+
+/// Adds what attempts have saved for the next ones.
+async fn add_checkpoints(
+    shared: &Shared,
+    job: JobId,
+    reply: &mut v1::AttemptsReply,
+) -> Result<(), Status> {
+    let indices = || reply.attempts.iter().map(|attempt| attempt.index);
+    let (Some(first), Some(last)) = (indices().min(), indices().max()) else { return Ok(()) };
+    let rows = shared.past(move |history| history.checkpoints(job, (first, last), MOST)).await?;
+    for row in rows {
+        let AttemptId { task, number } = row.id;
+        let is_its = |one: &&mut v1::TaskSummary| (one.index, one.attempt) == (task.index, number);
+        if let Some(attempt) = reply.attempts.iter_mut().find(is_its) {
+            let (stored, problem) = match row.kept {
+                Ok(stored) => (Some(stored.into()), String::new()),
+                Err(problem) => (None, problem),
+            };
+            attempt.checkpoint =
+                Some(v1::CheckpointSummary { stored, problem, needed: row.needed });
         }
     }
     Ok(())

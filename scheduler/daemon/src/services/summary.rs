@@ -106,6 +106,8 @@ pub(super) fn attempt(row: AttemptRow, state: &State) -> v1::TaskSummary {
         outcome: ended.map(|ended| (&ended.outcome).into()),
         usage: ended.map(|ended| ended.usage.into()),
         ranks: Vec::new(),
+        steps: Vec::new(),
+        checkpoint: None,
     }
 }
 
@@ -165,6 +167,8 @@ pub(super) fn on_node(
         outcome: None,
         usage: None,
         ranks: Vec::new(),
+        steps: Vec::new(),
+        checkpoint: None,
     }
 }
 

@@ -79,6 +79,7 @@ impl Agent {
             instance: self.instance.to_vec(),
             inventory: Some(inventory),
             held: held.to_vec(),
+            saved: Vec::new(),
         };
         sender.send(up(Up::Hello(hello))).await.expect("room");
         let stream = ReceiverStream::new(receiver);
@@ -151,7 +152,7 @@ impl Agent {
                     assert!(self.defined.contains_key(&job), "started before it was defined");
                     self.orders.push(Ordered::Start(start));
                 }
-                Ordered::Stop(stop) => self.orders.push(Ordered::Stop(stop)),
+                order @ (Ordered::Stop(_) | Ordered::DropCheckpoint(_)) => self.orders.push(order),
             }
         }
     }

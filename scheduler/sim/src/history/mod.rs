@@ -107,6 +107,7 @@ impl Story {
             Fact::AttemptStarted { attempt, .. } => self.jobs.started(*attempt),
             Fact::AttemptStopping { attempt, why, .. } => self.jobs.stopping(*attempt, *why),
             Fact::OutputsKept(kept) => self.nodes.holds(kept.rank),
+            Fact::CheckpointSettled { attempt, .. } => self.nodes.holds((*attempt).into()),
             Fact::StopStepTaken { rank, step, .. } => self.nodes.steps(*rank, *step),
             Fact::AttemptEnded(ended) => {
                 if let Some(node) = self.gangs.over(ended)? {

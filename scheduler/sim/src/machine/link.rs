@@ -147,7 +147,10 @@ fn input(order: Order) -> Input<'static> {
     match order {
         Order::Define { job, spec, tasks } => Input::Define { job, spec, tasks },
         Order::Forget(job) => Input::Forget(job),
-        Order::Start(attempt, rendezvous) => Input::Start { attempt, rendezvous },
+        Order::Start(attempt, rendezvous, checkpoint) => {
+            Input::Start { attempt, rendezvous, checkpoint }
+        }
+        Order::DropCheckpoint(task) => Input::DropCheckpoint(task),
         Order::Stop(attempt, why) => Input::Stop(attempt, why),
     }
 }

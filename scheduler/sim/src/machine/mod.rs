@@ -9,7 +9,7 @@ mod process;
 use std::collections::BTreeMap;
 
 use repower_agent_core::{Action, Input, Limits, Moment, Session};
-use repower_model::{Instance, Inventory, NodeId, RankId, Resources, Span};
+use repower_model::{Hash, Instance, Inventory, NodeId, RankId, Resources, Span, Stored};
 
 use crate::clock::Clock;
 use crate::dice::Dice;
@@ -191,6 +191,7 @@ impl Machine {
         let mut actions = Vec::new();
         agent.session.handle(input, self.clock.at(now), &mut actions);
         let (mut staged, mut collected) = (Vec::new(), Vec::new());
+        let (mut restored, mut saved) = (Vec::new(), Vec::new());
         for action in actions {
             match action {
                 Action::Launch { attempt, definition, .. } => {
@@ -199,7 +200,11 @@ impl Machine {
                 Action::Signal { attempt, signal } => self.signal(attempt, signal, now, deeds),
                 Action::Stage(definition) => staged.push(definition.job),
                 Action::Collect { attempt, .. } => collected.push(attempt),
-                Action::Discard(_)
+                Action::Restore { attempt, .. } => restored.push(attempt),
+                Action::Save(attempt) => saved.push(attempt),
+                Action::Release(_)
+                | Action::DropCheckpoint(_)
+                | Action::Discard(_)
                 | Action::CloseOutput { .. }
                 | Action::ResumeReading
                 | Action::ForgetJob(_) => {}
@@ -209,6 +214,13 @@ impl Machine {
         // Files are there at once.
         for job in staged {
             self.tell(Input::Staged(job), now, deeds);
+        }
+        for attempt in restored {
+            self.tell(Input::Restored(attempt), now, deeds);
+        }
+        for attempt in saved {
+            let stored = Stored { digest: Hash([7; 32]), bytes: 1024 };
+            self.tell(Input::Saved { attempt, kept: Ok(stored) }, now, deeds);
         }
         for attempt in collected {
             let (artefacts, missing) = (Vec::new(), Vec::new());

@@ -54,7 +54,13 @@ impl Room<'_> {
         };
         let instance = Instance(u128::from(self.went.failures).to_be_bytes());
         let inventory = Box::new(inventory);
-        let hello = Input::Hello { node: node_id(node), instance, inventory, held: Vec::new() };
+        let hello = Input::Hello {
+            node: node_id(node),
+            instance,
+            inventory,
+            held: Vec::new(),
+            saved: Vec::new(),
+        };
         self.turn("a node", &hello).map(drop)
     }
 

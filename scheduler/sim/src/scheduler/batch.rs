@@ -158,6 +158,7 @@ impl Scheduler {
             instance: hello.instance,
             inventory: Box::new(hello.inventory),
             held: hello.held,
+            saved: Vec::new(),
         };
         let turn =
             self.turn(batch, &input, now.wall)?.map_err(|refusal| refused("a hello", &refusal))?;
@@ -257,8 +258,13 @@ impl Scheduler {
                 if self.links.must_define(node, job) {
                     self.links.order(node, Order::Define { job, spec, tasks });
                 }
-                self.links.order(node, Order::Start(attempt, rendezvous));
+                let checkpoint = self.engine.state().checkpoint(attempt.task);
+                self.links.order(node, Order::Start(attempt, rendezvous, checkpoint));
             }
+            Effect::DropCheckpoint { node, task } => {
+                self.links.order(node, Order::DropCheckpoint(task));
+            }
+            Effect::DropStored { .. } => {}
             Effect::Stop { node, rank, why } => {
                 self.links.order(node, Order::Stop(rank, why));
             }
@@ -281,6 +287,7 @@ fn report(report: Report) -> Option<input::Report> {
         Report::Kept { attempt: rank, artefacts, missing } => {
             Some(input::Report::Kept(Box::new(OutputsKept { rank, artefacts, missing })))
         }
+        Report::Saved { attempt: rank, kept } => Some(input::Report::Saved { rank, kept }),
         Report::Stopping { attempt: rank, step, cause, signal, taken } => {
             Some(input::Report::Stopping { rank, step, cause, signal, taken })
         }

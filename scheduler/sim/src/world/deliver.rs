@@ -301,6 +301,10 @@ fn brief(up: &Up) -> String {
                 Report::Kept { attempt, artefacts, .. } => {
                     format!("{attempt} kept {} files", artefacts.len())
                 }
+                Report::Saved { attempt, kept } => {
+                    let word = if kept.is_ok() { "saved" } else { "could not save" };
+                    format!("{attempt} {word} its work")
+                }
                 Report::Stopping { attempt, step, .. } => {
                     format!("{attempt} stopping: {}", step.as_str())
                 }
@@ -327,7 +331,8 @@ fn order(order: &crate::message::Order) -> String {
     match order {
         Order::Define { job, .. } => format!("define {job}"),
         Order::Forget(job) => format!("forget {job}"),
-        Order::Start(attempt, _) => format!("start {attempt}"),
+        Order::Start(attempt, ..) => format!("start {attempt}"),
+        Order::DropCheckpoint(task) => format!("drop the checkpoint of {task}"),
         Order::Stop(attempt, why) => format!("stop {attempt} ({why:?})"),
     }
 }

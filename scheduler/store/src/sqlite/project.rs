@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use repower_model::AttemptId;
 use rusqlite::Connection;
 
-use super::{attempts, files, jobs, nodes, ranks};
+use super::{attempts, checkpoints, files, jobs, nodes, ranks, steps};
 use crate::rows::Row;
 
 /// Writes the rows in order.
@@ -31,6 +31,11 @@ pub(super) fn rows(connection: &Connection, rows: &[Row]) -> rusqlite::Result<()
             Row::RankEnded { id, ended } => ranks::ended(connection, *id, ended)?,
             Row::InputsGiven { job, inputs } => files::given(connection, *job, inputs)?,
             Row::OutputsKept(kept) => files::kept(connection, kept)?,
+            Row::StepTaken(taken) => steps::taken(connection, taken)?,
+            Row::CheckpointSettled(row) => checkpoints::settled(connection, row)?,
+            Row::CheckpointsDropped { job, index } => {
+                checkpoints::dropped(connection, *job, *index)?;
+            }
             Row::Node(node) => nodes::write(connection, node)?,
         }
     }
@@ -55,6 +60,9 @@ fn told_whole(rows: &[Row]) -> BTreeSet<AttemptId> {
         | Row::RankEnded { .. }
         | Row::InputsGiven { .. }
         | Row::OutputsKept(_)
+        | Row::StepTaken(_)
+        | Row::CheckpointSettled(_)
+        | Row::CheckpointsDropped { .. }
         | Row::Node(_) => None,
     });
     ends.collect()

@@ -7,12 +7,14 @@ use repower_model::{Hash as Digest, IndexRange, JobId, Key, RankId, TaskId, Time
 use rusqlite::OptionalExtension as _;
 
 use super::schema::LEDGER;
-use super::{AttemptFilter, JobFilter, attempts, files, jobs, ledger, nodes, ranks};
+use super::{
+    AttemptFilter, JobFilter, attempts, checkpoints, files, jobs, ledger, nodes, ranks, steps,
+};
 use crate::database::FileError;
 use crate::journal::{Ledger, ReadError, SignedHead, StoredEntry};
 use crate::merkle::Hash;
 use crate::pool::Pool;
-use crate::rows::{AttemptRow, Collection, JobRow, NodeRow, RankRow};
+use crate::rows::{AttemptRow, CheckpointRow, Collection, JobRow, NodeRow, RankRow, StepTaken};
 
 /// A handle for queries on a ledger; cheap to clone, and to share between threads.
 ///
@@ -71,6 +73,12 @@ impl Reader {
         Ok(self.pool.with(|connection| ranks::latest(connection, task, limit))?)
     }
 
+    /// The signals that ended the attempts of a task, by attempt, rank and step. At most `limit`: those
+    /// of the latest attempts.
+    pub fn latest_steps(&self, task: TaskId, limit: usize) -> Result<Vec<StepTaken>, ReadError> {
+        Ok(self.pool.with(|connection| steps::latest(connection, task, limit))?)
+    }
+
     /// One rank of a gang.
     pub fn rank(&self, id: RankId) -> Result<Option<RankRow>, ReadError> {
         Ok(self.pool.with(|connection| ranks::by_id(connection, id))?)
@@ -88,9 +96,23 @@ impl Reader {
         Ok(self.pool.with(|connection| files::list(connection, job, index, after, limit))?)
     }
 
-    /// Whether an artefact is an output of any job, or an input of one that goes on or ended at `inputs_since` or later.
+    /// What the attempts of some tasks of a job have saved for the next ones, by task and attempt.
+    pub fn checkpoints(
+        &self,
+        job: JobId,
+        tasks: (u32, u32),
+        limit: usize,
+    ) -> Result<Vec<CheckpointRow>, ReadError> {
+        Ok(self.pool.with(|connection| checkpoints::list(connection, job, tasks, limit))?)
+    }
+
+    /// Whether an artefact is an output of any job, an input of one that goes on or ended at `inputs_since` or later, or
+    /// what a task has saved that goes on.
     pub fn refers_to(&self, digest: Digest, inputs_since: Timestamp) -> Result<bool, ReadError> {
-        Ok(self.pool.with(|connection| files::refers(connection, digest, inputs_since))?)
+        Ok(self.pool.with(|connection| {
+            Ok(files::refers(connection, digest, inputs_since)?
+                || checkpoints::refers(connection, digest)?)
+        })?)
     }
 
     /// The tasks of a job that failed for good, as ranges in order.

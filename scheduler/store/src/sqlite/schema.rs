@@ -6,16 +6,19 @@ use crate::database::Kind;
 pub(super) const LEDGER: Kind = Kind {
     name: "ledger.db",
     application_id: 0x5250_574C,
-    version: 4,
+    version: 5,
     schema: concat!(
         include_str!("schema.sql"),
         include_str!("ranks.sql"),
         include_str!("execution.sql"),
-        include_str!("files.sql")
+        include_str!("files.sql"),
+        include_str!("steps.sql"),
+        include_str!("checkpoints.sql")
     ),
     upgrades: &[
         include_str!("ranks.sql"),
         include_str!("execution.sql"),
         include_str!("files.sql"),
+        concat!(include_str!("steps.sql"), include_str!("checkpoints.sql")),
     ],
 };

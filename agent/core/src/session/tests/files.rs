@@ -1,6 +1,9 @@
 //! Inputs that come before an attempt may wait for its turn, outputs that go after its process has ended.
 
-use repower_model::{Artefact, Hash, InputFile, JobId, JobSpec, Keep, Outcome, Source, StopReason};
+use repower_model::{
+    Artefact, Checkpoint, Hash, InputFile, JobId, JobSpec, Keep, Outcome, Source, StopReason,
+    Stored,
+};
 
 use super::{World, attempt, spec};
 use crate::{Action, Input, Report, Status};
@@ -22,7 +25,11 @@ fn asked(world: &mut World) -> Vec<String> {
         Action::Collect { attempt, .. } => Some(format!("collect {attempt}")),
         Action::Discard(attempt) => Some(format!("discard {attempt}")),
         Action::Launch { attempt, .. } => Some(format!("launch {attempt}")),
+        Action::Restore { attempt, .. } => Some(format!("restore {attempt}")),
+        Action::Save(attempt) => Some(format!("save {attempt}")),
+        Action::Release(attempt) => Some(format!("release {attempt}")),
         Action::Signal { .. }
+        | Action::DropCheckpoint(_)
         | Action::CloseOutput { .. }
         | Action::ResumeReading
         | Action::ForgetJob(_) => None,
@@ -57,7 +64,7 @@ fn others_do_not_wait_for_the_inputs_of_a_job() {
     world.start_all(0..2);
     let other = repower_model::TaskId { job: JobId(2), index: 0 };
     let other = repower_model::AttemptId { task: other, number: 1 };
-    world.tell(Input::Start { attempt: other, rendezvous: None });
+    world.tell(Input::Start { attempt: other, rendezvous: None, checkpoint: None });
 
     assert_eq!(asked(&mut world), ["stage 1", "launch 2.0#1"]);
 }
@@ -150,4 +157,88 @@ fn an_attempt_that_was_given_up_brings_nothing_back() {
     collected(&mut world, 0);
     assert!(world.sent().is_none());
     assert!(world.session.is_idle());
+}
+
+/// A job whose attempts hand on what they save, and that may fail once.
+fn with_checkpoint() -> JobSpec {
+    let retries = repower_model::Retries { user: 1, system: 20 };
+    JobSpec { checkpoint: true, retries, ..spec() }
+}
+
+/// What was reported since the last look.
+fn reports(world: &mut World) -> Vec<Report> {
+    world.sent().map(|(_, reports)| reports).unwrap_or_default()
+}
+
+fn stored() -> Stored {
+    Stored { digest: Hash([5; 32]), bytes: 5 }
+}
+
+#[test]
+fn an_attempt_waits_until_what_was_saved_before_is_here_and_for_the_inputs_too() {
+    let mut world = World::with(JobSpec { checkpoint: true, ..with_inputs() });
+    let saved = Some(Checkpoint { number: 3, stored: stored() });
+    let plain = attempt(0);
+
+    world.tell(Input::Start { attempt: plain.attempt, rendezvous: None, checkpoint: saved });
+    let asked_first = world.actions();
+    world.tell(Input::Restored(plain));
+    let before_inputs = asked(&mut world);
+    world.tell(Input::Staged(JobId(1)));
+
+    assert!(asked_first.contains(&Action::Restore { attempt: plain, checkpoint: saved }));
+    assert_eq!(before_inputs, [""; 0]);
+    assert_eq!(asked(&mut world), ["launch 1.0#1"]);
+}
+
+#[test]
+fn what_an_attempt_has_saved_is_brought_to_the_store_before_it_is_over() {
+    let mut world = World::with(with_checkpoint());
+    world.start(0);
+    world.tell(Input::Restored(attempt(0)));
+    world.tell(Input::Started { attempt: attempt(0) });
+    world.actions();
+
+    world.exit(attempt(0), Status::Code(7), true);
+    let while_it_goes = (asked(&mut world), reports(&mut world).len());
+    world.tell(Input::Saved { attempt: attempt(0), kept: Ok(stored()) });
+
+    assert_eq!(while_it_goes, (vec!["save 1.0#1".to_owned()], 1));
+    assert_eq!(asked(&mut world), ["release 1.0#1", "discard 1.0#1"]);
+    let reports = reports(&mut world);
+    let saved = Report::Saved { attempt: attempt(0), kept: Ok(stored()) };
+    assert_eq!(reports[reports.len() - 2], saved);
+    let Report::Ended { outcome, .. } = &reports[reports.len() - 1] else { panic!("{reports:?}") };
+    assert_eq!(*outcome, Outcome::Exited { code: 7 });
+}
+
+#[test]
+fn a_checkpoint_that_cannot_be_kept_costs_no_exit_code() {
+    let mut world = World::with(with_checkpoint());
+    world.start(0);
+    world.tell(Input::Restored(attempt(0)));
+    world.tell(Input::Started { attempt: attempt(0) });
+
+    world.exit(attempt(0), Status::Code(7), true);
+    world.tell(Input::Saved { attempt: attempt(0), kept: Err("the disk is full".into()) });
+
+    let reports = reports(&mut world);
+    let Some(Report::Ended { outcome, .. }) = reports.last() else { panic!("{reports:?}") };
+    assert_eq!(*outcome, Outcome::Exited { code: 7 });
+}
+
+#[test]
+fn nothing_is_saved_of_what_is_done_or_will_not_be_tried_again() {
+    let once = JobSpec { checkpoint: true, ..spec() };
+    for (spec, code) in [(with_checkpoint(), 0), (once, 7)] {
+        let mut world = World::with(spec);
+        world.start(0);
+        world.tell(Input::Restored(attempt(0)));
+        world.tell(Input::Started { attempt: attempt(0) });
+        world.actions();
+
+        world.exit(attempt(0), Status::Code(code), true);
+
+        assert_eq!(asked(&mut world), ["release 1.0#1"]);
+    }
 }

@@ -19,7 +19,7 @@ fn rendezvous(ranks: u32) -> Arc<Rendezvous> {
 
 fn order(world: &mut World, ranks: u32) {
     let rendezvous = Some(rendezvous(ranks));
-    world.tell(Input::Start { attempt: GANG, rendezvous });
+    world.tell(Input::Start { attempt: GANG, rendezvous, checkpoint: None });
 }
 
 fn ranks(ids: &[u32]) -> Vec<RankId> {
@@ -41,6 +41,10 @@ fn one_order_starts_all_ranks_of_this_node_each_with_what_it_must_know() {
             | Action::Stage(_)
             | Action::Collect { .. }
             | Action::Discard(_)
+            | Action::Restore { .. }
+            | Action::Save(_)
+            | Action::Release(_)
+            | Action::DropCheckpoint(_)
             | Action::CloseOutput { .. }
             | Action::ResumeReading
             | Action::ForgetJob(_) => None,

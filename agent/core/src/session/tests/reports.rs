@@ -49,6 +49,7 @@ fn small_pieces_of_output_become_one_report() {
             Report::Started { .. }
             | Report::Ended { .. }
             | Report::Kept { .. }
+            | Report::Saved { .. }
             | Report::Stopping { .. } => None,
         })
         .collect();
@@ -70,6 +71,7 @@ fn large_output_is_cut_into_pieces() {
         Report::Started { .. }
         | Report::Ended { .. }
         | Report::Kept { .. }
+        | Report::Saved { .. }
         | Report::Stopping { .. } => panic!("not output"),
     });
     let piece = Report::PIECE as u64;

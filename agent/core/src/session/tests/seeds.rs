@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use repower_model::{
     Hash, InputFile, JobId, JobSpec, OnDisconnect, RankId, Source, Span, StopCause, StopReason,
-    StopStep,
+    StopStep, Stored,
 };
 
 use super::{World, attempt, spec, start, terms};
@@ -39,6 +39,12 @@ struct Story {
     staging: bool,
     collecting: BTreeSet<RankId>,
     kept: BTreeSet<RankId>,
+    /// Attempts whose folders for saved work are being made ready, or brought to the store.
+    restoring: BTreeSet<RankId>,
+    saving: BTreeSet<RankId>,
+    saved: BTreeSet<RankId>,
+    /// Attempts that have such a folder.
+    holding: BTreeSet<RankId>,
     /// Processes that have ended, and whose folders were given up.
     over: BTreeSet<RankId>,
     discarded: BTreeSet<RankId>,
@@ -58,6 +64,7 @@ impl Story {
             checkpoint_grace: seed.is_multiple_of(4).then_some(Span::from_secs(3)),
             checkpoint_exit: seed.is_multiple_of(5).then_some(85),
             on_disconnect: OnDisconnect::ALL[usize::from(seed.is_multiple_of(3))],
+            checkpoint: seed % 3 == 1,
             ..spec()
         };
         if seed % 2 == 1 {
@@ -72,6 +79,10 @@ impl Story {
             staging: false,
             collecting: BTreeSet::new(),
             kept: BTreeSet::new(),
+            restoring: BTreeSet::new(),
+            saving: BTreeSet::new(),
+            saved: BTreeSet::new(),
+            holding: BTreeSet::new(),
             over: BTreeSet::new(),
             discarded: BTreeSet::new(),
             dice: Dice(seed + 1),
@@ -96,7 +107,7 @@ impl Story {
 
     /// Something happens.
     fn go_on(&mut self) {
-        match self.dice.roll(14) {
+        match self.dice.roll(15) {
             0 | 1 if self.linked => {
                 let next = attempt(u32::try_from(self.dice.roll(400)).unwrap());
                 if self.ordered.insert(next) {
@@ -144,6 +155,7 @@ impl Story {
             10 if self.dice.roll(4) == 0 => self.flap(),
             11 => self.answer_stage(),
             12 => self.answer_collect(),
+            13 => self.answer_checkpoint(),
             _ if self.linked && self.dice.roll(10) == 0 => {
                 // The link breaks under a message.
                 drop(self.world.sent());
@@ -182,6 +194,24 @@ impl Story {
             self.collecting.remove(&attempt);
             let (artefacts, missing) = (Vec::new(), vec!["out".into()]);
             self.world.tell(Input::Collected { attempt, artefacts, missing });
+        }
+    }
+
+    fn answer_checkpoint(&mut self) {
+        if let Some(attempt) = self.one_of(&self.restoring.clone()) {
+            self.restoring.remove(&attempt);
+            self.world.tell(if self.dice.roll(4) == 0 {
+                Input::NotStarted { attempt, detail: "no".into() }
+            } else {
+                Input::Restored(attempt)
+            });
+        }
+        if let Some(attempt) = self.one_of(&self.saving.clone()) {
+            self.saving.remove(&attempt);
+            let kept = Ok(Stored { digest: Hash([3; 32]), bytes: 3 });
+            let failed = Err("the disk is full".into());
+            let kept = if self.dice.roll(3) == 0 { failed } else { kept };
+            self.world.tell(Input::Saved { attempt, kept });
         }
     }
 
@@ -229,6 +259,10 @@ impl Story {
                 assert!(!self.ended.contains(&attempt));
                 assert!(self.kept.insert(attempt), "kept twice");
             }
+            Report::Saved { attempt, .. } => {
+                assert!(!self.ended.contains(&attempt));
+                assert!(self.saved.insert(attempt), "saved twice");
+            }
             Report::Stopping { attempt, step, cause, signal, .. } => {
                 assert!(!self.ended.contains(&attempt), "{attempt}: {step:?} after the end");
                 let before = self.steps.insert(attempt, (step, cause));
@@ -257,7 +291,23 @@ impl Story {
     fn obey(&mut self) {
         for action in self.world.actions() {
             match action {
+                Action::Restore { attempt, .. } => {
+                    assert!(self.holding.insert(attempt), "made ready twice");
+                    self.restoring.insert(attempt);
+                }
+                Action::Save(attempt) => {
+                    assert!(self.over.contains(&attempt) && self.holding.contains(&attempt));
+                    assert!(self.saving.insert(attempt), "brought to the store twice");
+                }
+                Action::Release(attempt) => {
+                    assert!(self.holding.remove(&attempt), "released twice");
+                    assert!(!self.running.contains(&attempt), "released while it runs");
+                    self.restoring.remove(&attempt);
+                    self.saving.remove(&attempt);
+                }
+                Action::DropCheckpoint(_) => {}
                 Action::Launch { attempt, .. } => {
+                    assert!(!self.spec.checkpoint || self.holding.contains(&attempt));
                     assert!(self.launching.insert(attempt), "launched twice");
                     assert!(self.launching.len() + self.running.len() <= 2, "overbooked");
                 }
@@ -303,6 +353,7 @@ impl Story {
             self.answer_stage();
             self.answer_launch();
             self.answer_collect();
+            self.answer_checkpoint();
             if self.world.wake_at().is_some() {
                 self.world.wake();
             }
@@ -313,6 +364,7 @@ impl Story {
         self.obey();
         assert_eq!(self.world.wake_at(), None);
         assert_eq!(self.world.session.held().count(), 0);
+        assert!(self.holding.is_empty(), "a folder is held by nobody: {:?}", self.holding);
         if !self.spec.outputs.is_empty() {
             assert_eq!(self.discarded, self.over, "each folder is given up once");
         }

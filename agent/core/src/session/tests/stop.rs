@@ -307,6 +307,7 @@ fn steps(world: &mut World) -> Vec<(StopStep, StopCause, i32, u64)> {
         Report::Started { .. }
         | Report::Output { .. }
         | Report::Kept { .. }
+        | Report::Saved { .. }
         | Report::Ended { .. } => None,
     };
     reports.into_iter().filter_map(step).collect()

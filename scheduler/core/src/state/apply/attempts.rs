@@ -36,6 +36,7 @@ impl State {
         }
         let ranks = (!parts.is_empty()).then(|| Box::new(Ranks::new(parts.to_vec())));
         let is_gang = ranks.is_some();
+        self.may_save(task, node);
         let attempt = Attempt {
             number,
             node,
@@ -141,6 +142,9 @@ impl State {
         }
         if matches!(ended.outcome, Outcome::NotStarted { .. }) {
             tries.avoid.push(node);
+        }
+        if matches!(ended.sequel, Sequel::Succeeded | Sequel::Cancelled) {
+            job.checkpoints.remove(&place);
         }
         if ended.outcome.is_success() {
             job.pace_us = Some(pace::after(job.pace_us, ended.usage.wall_us));

@@ -37,6 +37,7 @@ impl State {
             cancelled: Indices::default(),
             stopped: false,
             tries: std::collections::BTreeMap::new(),
+            checkpoints: std::collections::BTreeMap::new(),
             exit_code: 0,
             runs: Runs::default(),
             pace_us: None,
@@ -87,6 +88,7 @@ impl State {
                 }
             }
         }
+        job.checkpoints.retain(|place, _| !gone.contains(*place));
         job.forget(&gone);
         job.cancelled.add(&gone);
         self.unblock(id, &gone, JobState::Cancelled);

@@ -1,10 +1,12 @@
 //! Files of jobs.
 
-use repower_model::{Artefact, AttemptId, Hash, JobId, JobState, RankId, TaskId};
+use repower_model::{
+    Artefact, AttemptId, Hash, JobId, JobState, RankId, StopCause, StopStep, Stored, TaskId,
+};
 
 use super::common::{at, entries, folder, job, open, submitted};
 use crate::journal::Journal as _;
-use crate::rows::{Collection, JobEnded, Row};
+use crate::rows::{CheckpointRow, Collection, JobEnded, Row, StepTaken};
 
 fn artefact(path: &str, byte: u8) -> Artefact {
     Artefact { path: path.to_owned(), bytes: 5, digest: Hash([byte; 32]) }
@@ -75,4 +77,70 @@ fn an_input_is_needed_for_a_while_after_its_job_and_an_output_for_ever() {
 
     assert_eq!(live, (true, true, false));
     assert_eq!((needed(1, 100), needed(1, 101), needed(2, 1_000_000)), (true, false, true));
+}
+
+fn settled(index: u32, number: u32, kept: Result<u8, &str>) -> CheckpointRow {
+    let kept = kept.map(|byte| Stored { digest: Hash([byte; 32]), bytes: byte.into() });
+    let (id, kept) = (rank(index, number, 0).attempt, kept.map_err(str::to_owned));
+    let needed = kept.is_ok();
+    CheckpointRow { id, kept, settled: at(5), needed }
+}
+
+#[test]
+fn a_checkpoint_is_needed_until_the_next_one_is_kept_or_its_task_is_over() {
+    let folder = folder();
+    let mut journal = open(&folder);
+    let all = [
+        settled(0, 1, Ok(1)),
+        settled(0, 2, Err("the disk is full")),
+        settled(0, 3, Ok(2)),
+        settled(1, 1, Ok(3)),
+    ];
+    let needs = |reader: &crate::sqlite::Reader| {
+        [1, 2, 3].map(|byte| reader.refers_to(Hash([byte; 32]), at(0)).unwrap())
+    };
+    let mut rows = vec![submitted(job(1))];
+    rows.extend(all[..2].iter().cloned().map(Row::CheckpointSettled));
+    journal.append(&entries(0..1), &rows, at(1)).unwrap();
+    let reader = journal.reader();
+    let first = needs(&reader);
+    let rows: Vec<Row> = all[2..].iter().cloned().map(Row::CheckpointSettled).collect();
+    journal.append(&entries(1..2), &rows, at(2)).unwrap();
+    let later = needs(&reader);
+    let over = Row::CheckpointsDropped { job: JobId(1), index: Some(0) };
+    journal.append(&entries(2..3), &[over], at(3)).unwrap();
+
+    assert_eq!((first, later), ([true, false, false], [false, true, true]));
+    assert_eq!(needs(&reader), [false, false, true]);
+    let found = reader.checkpoints(JobId(1), (0, 0), 10).unwrap();
+    let gone = |row: &CheckpointRow| CheckpointRow { needed: false, ..row.clone() };
+    assert_eq!(found, all[..3].iter().map(gone).collect::<Vec<_>>());
+    assert_eq!(reader.checkpoints(JobId(1), (1, 9), 10).unwrap(), all[3..]);
+}
+
+#[test]
+fn the_steps_of_stops_are_those_of_the_latest_attempts_in_their_order() {
+    let folder = folder();
+    let mut journal = open(&folder);
+    let step = |number, rank_of, step: StopStep, signal| StepTaken {
+        id: rank(0, number, rank_of),
+        step,
+        cause: StopCause::TimedOut,
+        signal,
+        taken: at(7),
+    };
+    let all = [
+        step(1, 0, StopStep::Terminate, 15),
+        step(2, 0, StopStep::Checkpoint, 10),
+        step(2, 0, StopStep::Kill, 9),
+        step(2, 1, StopStep::Terminate, 15),
+    ];
+    let mut rows = vec![submitted(job(1))];
+    rows.extend(all.iter().rev().copied().map(Row::StepTaken));
+    journal.append(&entries(0..1), &rows, at(1)).unwrap();
+    let reader = journal.reader();
+    let task = TaskId { job: JobId(1), index: 0 };
+
+    assert_eq!(reader.latest_steps(task, 100).unwrap(), all);
+    assert_eq!(reader.latest_steps(task, 2).unwrap(), all[2..]);
 }

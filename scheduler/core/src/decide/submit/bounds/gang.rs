@@ -16,6 +16,11 @@ pub(super) fn check(spec: &JobSpec) -> Result<(), Refusal> {
     if spec.gang.is_none() {
         return Ok(());
     }
+    if spec.checkpoint {
+        let problem =
+            "are not kept for gangs: let its ranks save to a file system that all nodes share";
+        return super::bad("checkpoints", problem);
+    }
     let port = spec.environment.iter().find(|variable| variable.name == "MASTER_PORT");
     if let Some(port) = port.filter(|port| !port.value.parse().is_ok_and(|port: u16| port > 0)) {
         return super::out("MASTER_PORT", &port.value, "a port from 1 to 65535".into());

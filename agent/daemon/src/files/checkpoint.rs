@@ -1,0 +1,247 @@
+//! What tasks have saved: to the scheduler's store after an attempt, and back before the next one.
+
+use std::fs::File;
+use std::io::{self, BufReader, Write};
+use std::path::Path;
+use std::time::Duration;
+
+use repower_artefacts::{Beneath, Fault, Part, archive};
+use repower_model::{Checkpoint, Stored};
+use tonic::Code;
+
+use super::Shared;
+use super::fetch::told;
+use crate::saved::Place;
+use crate::transfer::{self, Failure};
+
+/// The first wait before the next try; each is twice the one before.
+const FIRST: Duration = Duration::from_millis(200);
+/// The longest wait.
+const LONGEST: Duration = Duration::from_secs(15);
+/// How often it is tried to bring a checkpoint to the store; the end of its attempt waits for that: a hundred seconds.
+const TRIES: u32 = 12;
+/// How often the scheduler may say that nothing here needs it: it may not have noticed yet.
+const NOT_YET: u32 = 5;
+
+/// Brings what a task has saved to the store.
+///
+/// # Errors
+///
+/// Why that cannot be, in words. What is in the folder stays there.
+pub(super) async fn save(shared: &Shared, place: &Place) -> Result<Stored, String> {
+    let permit = shared.outward.acquire().await.map_err(|_| "the agent ends".to_owned())?;
+    let (from, most) = (place.clone(), shared.checkpoint_limit);
+    let packed = tokio::task::spawn_blocking(move || pack(&from, most)).await;
+    let stored = packed.unwrap_or_else(|_| Err("the agent ends".to_owned()))?;
+    let sent = send(shared, &place.archive(), stored).await;
+    drop(permit);
+    // What cannot be removed is overwritten by the next one.
+    std::fs::remove_file(place.archive()).unwrap_or_default();
+    sent.map(|()| stored)
+}
+
+/// A part that takes only so many bytes.
+struct Bounded {
+    part: Part,
+    most: u64,
+}
+
+impl Write for Bounded {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.part.written() + bytes.len() as u64 > self.most {
+            let most = self.most;
+            return Err(io::Error::other(format!(
+                "it takes more than {most} bytes, the most that this node keeps of a task: a larger --checkpoint-limit of its agent would help"
+            )));
+        }
+        self.part.write(bytes).map_err(io::Error::other)?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Packs what a task has saved into a file beside it.
+fn pack(place: &Place, most: u64) -> Result<Stored, String> {
+    let part = Part::open(&place.archive(), 0).map_err(|fault| told(&fault))?;
+    // Before a full disk is noticed by others.
+    let asked = length(&place.data()).map_err(|error| error.to_string())?;
+    if let Err(fault) = part.check_room(asked.min(most)) {
+        part.remove();
+        return Err(told(&fault));
+    }
+    let mut bounded = Bounded { part, most };
+    if let Err(problem) = archive::pack(&place.data(), io::BufWriter::new(&mut bounded)) {
+        bounded.part.remove();
+        return Err(chain(&problem));
+    }
+    let sealed = bounded.part.seal(None).map_err(|fault| told(&fault))?;
+    Ok(Stored { digest: sealed.digest, bytes: sealed.bytes })
+}
+
+/// How long the files in a folder are together.
+fn length(folder: &Path) -> io::Result<u64> {
+    let mut sum = 0;
+    for entry in std::fs::read_dir(folder)? {
+        let (found, path) = entry.map(|entry| (entry.metadata(), entry.path()))?;
+        let found = found?;
+        sum += if found.is_dir() { length(&path)? } else { found.len() };
+    }
+    Ok(sum)
+}
+
+/// An error with its causes, on one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |error| error.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+}
+
+async fn send(shared: &Shared, archive: &Path, stored: Stored) -> Result<(), String> {
+    let (mut wait, mut tries) = (FIRST, 0);
+    let mut service = shared.service.clone();
+    loop {
+        let file = File::open(archive).map_err(|error| error.to_string())?;
+        let what = (stored.digest, stored.bytes);
+        let sent = transfer::upload(&mut service, file, what, |_| {}, &shared.pace).await;
+        let Err(failure) = sent else { return Ok(()) };
+        let Failure::Call(status) = failure else { return Err(failure.to_string()) };
+        tries += 1;
+        let not_yet = status.code() == Code::PermissionDenied && tries <= NOT_YET;
+        if tries >= TRIES || !(transfer::may_pass(&status) || not_yet) {
+            return Err(status.message().to_owned());
+        }
+        tracing::info!(status = status.message(), "a checkpoint has not gone: trying again");
+        pause(&mut wait).await;
+    }
+}
+
+/// Waits before the next try.
+async fn pause(wait: &mut Duration) {
+    tokio::time::sleep(*wait).await;
+    *wait = (*wait * 2).min(LONGEST);
+}
+
+/// Brings what a task has saved into its folder; while the store is away, it is tried again for as long as anybody
+/// waits.
+///
+/// # Errors
+///
+/// Why that cannot be, in words.
+pub(super) async fn fetch(
+    shared: &Shared,
+    place: &Place,
+    checkpoint: Checkpoint,
+) -> Result<(), String> {
+    let permit = shared.inward.acquire().await.map_err(|_| "the agent ends".to_owned())?;
+    place.make().map_err(|error| error.to_string())?;
+    let fetched = receive(shared, &place.archive(), checkpoint.stored).await;
+    drop(permit);
+    fetched?;
+    let place = place.clone();
+    let unpacked = tokio::task::spawn_blocking(move || unpack(&place, checkpoint.number)).await;
+    unpacked.unwrap_or_else(|_| Err("the agent ends".to_owned()))
+}
+
+async fn receive(shared: &Shared, archive: &Path, stored: Stored) -> Result<(), String> {
+    let words = |fault: Fault| told(&fault);
+    let (mut wait, mut denied) = (FIRST, 0);
+    let mut service = shared.service.clone();
+    // What an agent before has left may be of another checkpoint.
+    let mut offset = 0;
+    loop {
+        let part = Part::open(archive, offset).map_err(words)?;
+        part.check_room(stored.bytes.saturating_sub(offset)).map_err(words)?;
+        let (part, fetched) =
+            transfer::download(&mut service, stored.digest, part, |_| {}, &shared.pace).await;
+        let come = part.as_ref().map_or(0, Part::written);
+        match (part, fetched) {
+            (Some(part), Ok(())) => {
+                part.seal(Some(stored.digest)).map_err(words)?;
+                return Ok(());
+            }
+            (None, Ok(())) => {}
+            (_, Err(Failure::Call(status))) => {
+                denied += u32::from(status.code() == Code::PermissionDenied);
+                let not_yet = status.code() == Code::PermissionDenied && denied <= NOT_YET;
+                if !transfer::may_pass(&status) && !not_yet {
+                    return Err(status.message().to_owned());
+                }
+                tracing::info!(
+                    status = status.message(),
+                    "a checkpoint has not come: trying again"
+                );
+            }
+            (_, Err(Failure::Write(fault))) => return Err(told(&fault)),
+            (_, Err(failure @ (Failure::Read(_) | Failure::Changed))) => {
+                return Err(failure.to_string());
+            }
+        }
+        if come > offset {
+            wait = FIRST;
+        }
+        offset = come;
+        pause(&mut wait).await;
+    }
+}
+
+/// Puts what has come in the place of what is there.
+fn unpack(place: &Place, number: u32) -> Result<(), String> {
+    let failed = |error: io::Error| error.to_string();
+    let fresh = place.fresh().map_err(failed)?;
+    let file = File::open(place.archive()).map_err(failed)?;
+    let beneath = Beneath::open(place.path()).map_err(failed)?;
+    archive::unpack(BufReader::with_capacity(1 << 18, file), &beneath, "new")
+        .map_err(|problem| chain(&problem))?;
+    place.replace(&fresh, number).map_err(failed)?;
+    std::fs::remove_file(place.archive()).map_err(failed)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use repower_model::{JobId, TaskId};
+
+    use super::*;
+
+    fn place(root: &Path) -> Place {
+        let place = Place::of(root, TaskId { job: JobId(1), index: 0 });
+        place.make().unwrap();
+        place
+    }
+
+    #[test]
+    fn what_was_saved_comes_out_as_it_went_in_and_in_the_place_of_what_was_there() {
+        let (from, to) = (tempfile::TempDir::new().unwrap(), tempfile::TempDir::new().unwrap());
+        let (from, to) = (place(from.path()), place(to.path()));
+        fs::create_dir(from.data().join("deep")).unwrap();
+        fs::write(from.data().join("deep/state"), "seven").unwrap();
+        fs::write(to.data().join("older"), "gone").unwrap();
+
+        let stored = pack(&from, 1 << 20).unwrap();
+        fs::rename(from.archive(), to.archive()).unwrap();
+        unpack(&to, 7).unwrap();
+
+        assert_eq!(fs::read_to_string(to.data().join("deep/state")).unwrap(), "seven");
+        assert_eq!((to.number(), to.data().join("older").exists()), (Some(7), false));
+        assert_eq!(pack(&to, 1 << 20).unwrap(), stored);
+    }
+
+    #[test]
+    fn what_is_too_large_or_leads_out_is_not_packed_and_nothing_is_left_of_it() {
+        let root = tempfile::TempDir::new().unwrap();
+        let place = place(root.path());
+        fs::write(place.data().join("large"), vec![7; 100_000]).unwrap();
+
+        let large = pack(&place, 50_000).unwrap_err();
+        fs::remove_file(place.data().join("large")).unwrap();
+        std::os::unix::fs::symlink("/etc/shadow", place.data().join("way")).unwrap();
+        let out = pack(&place, 50_000).unwrap_err();
+
+        assert!(large.contains("it takes more than 50000 bytes"), "{large}");
+        assert!(out.contains("leads out of the folder"), "{out}");
+        assert!(!place.archive().exists());
+    }
+}
