@@ -192,15 +192,18 @@ mod tests {
         AttemptId { task: TASK, number }.rank(0)
     }
 
-    fn kept(number: u32) -> Option<Checkpoint> {
-        Some(Checkpoint { number, stored: Stored { digest: Hash([7; 32]), bytes: 1 } })
+    fn kept(number: u32) -> Checkpoint {
+        Checkpoint { number, stored: Stored { digest: Hash([7; 32]), bytes: 1 } }
     }
 
     #[test]
     fn what_is_here_is_used_unless_the_store_has_that_of_a_later_attempt() {
         let data = tempfile::TempDir::new().unwrap();
         let mut checkpoints = Checkpoints::open(data.path()).unwrap();
-        assert!(matches!(checkpoints.ask(attempt(2), kept(1)), Asked::Fetch(_)), "nothing is here");
+        assert!(
+            matches!(checkpoints.ask(attempt(2), Some(kept(1))), Asked::Fetch(_)),
+            "nothing is here"
+        );
         checkpoints.release(attempt(2));
 
         assert!(matches!(checkpoints.ask(attempt(3), None), Asked::Ready));
@@ -210,10 +213,13 @@ mod tests {
         checkpoints.release(attempt(3));
 
         let mut again = Checkpoints::open(data.path()).unwrap();
-        assert!(matches!(again.ask(attempt(4), kept(2)), Asked::Ready), "what is here is later");
+        assert!(
+            matches!(again.ask(attempt(4), Some(kept(2))), Asked::Ready),
+            "what is here is later"
+        );
         assert_eq!(fs::read_to_string(again.place(TASK).data().join("state")).unwrap(), "three");
         again.release(attempt(4));
-        assert!(matches!(again.ask(attempt(6), kept(5)), Asked::Fetch(_)));
+        assert!(matches!(again.ask(attempt(6), Some(kept(5))), Asked::Fetch(_)));
     }
 
     #[test]
@@ -222,10 +228,10 @@ mod tests {
         let mut checkpoints = Checkpoints::open(data.path()).unwrap();
         assert!(matches!(checkpoints.ask(attempt(1), None), Asked::Ready));
 
-        assert!(matches!(checkpoints.ask(attempt(2), kept(1)), Asked::Wait));
+        assert!(matches!(checkpoints.ask(attempt(2), Some(kept(1))), Asked::Wait));
         let next = checkpoints.release(attempt(1)).next;
 
-        assert_eq!(next, Some((attempt(2), kept(1))));
+        assert_eq!(next, Some((attempt(2), Some(kept(1)))));
     }
 
     #[test]
