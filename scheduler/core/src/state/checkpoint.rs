@@ -61,13 +61,13 @@ impl State {
     }
 
     /// It is known whether the checkpoint of an attempt is in the store.
-    pub(in crate::state) fn saved(&mut self, id: AttemptId, kept: Option<Stored>) {
+    pub(in crate::state) fn saved(&mut self, id: AttemptId, kept: Option<&Stored>) {
         let node = self.attempts.get(&id.task).map(|live| live.node);
         let Some(job) = self.jobs.get_mut(&id.task.job) else { return };
         let Some(place) = job.place(id.task) else { return };
         let Some(saved) = job.checkpoints.get_mut(&place) else { return };
         saved.settled = id.number;
-        if let Some(stored) = kept {
+        if let Some(stored) = kept.copied() {
             saved.kept = Some(Checkpoint { number: id.number, stored });
             saved.nodes.clear();
             saved.nodes.extend(node);

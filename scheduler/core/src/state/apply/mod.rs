@@ -98,9 +98,7 @@ impl State {
                 let stop = Stopped { step: *step, cause: *cause, signal: *signal, taken: *taken };
                 self.step_taken(*rank, stop, at);
             }
-            Fact::CheckpointSettled { attempt, kept } => {
-                self.saved(*attempt, kept.as_ref().ok().copied());
-            }
+            Fact::CheckpointSettled { attempt, kept } => self.saved(*attempt, kept.as_ref().ok()),
             Fact::AttemptEnded(ended) => self.attempt_ended(ended, at),
             Fact::TaskReturned { task, node } => self.returned(*task, *node),
             Fact::NodeEnrolled { node, name, fingerprint, .. } => {
