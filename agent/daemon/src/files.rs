@@ -186,6 +186,7 @@ impl Files {
             }
             Wish::Greeting(_)
             | Wish::Holding(_)
+            | Wish::Running(_)
             | Wish::Reports(_)
             | Wish::Standing(_)
             | Wish::Succession(_) => {}

@@ -37,6 +37,7 @@ mod join;
 mod link;
 mod options;
 mod place;
+mod samples;
 mod sandbox;
 mod saved;
 pub mod sense;

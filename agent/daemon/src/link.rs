@@ -2,6 +2,7 @@
 //! nothing of tasks: orders go on to the executor, and its reports come from there.
 
 mod backoff;
+mod sampling;
 mod stream;
 
 use std::time::Duration;

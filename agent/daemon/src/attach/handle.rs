@@ -9,8 +9,8 @@ use repower_model::Instance;
 use repower_proto::v1::from_executor::Body as Up;
 use repower_proto::v1::to_executor::Body as Down;
 use repower_proto::v1::{
-    AttemptRef, End, FromExecutor, Heard, Leave, LinkDown, LinkUp, Reports, Standing, Succession,
-    TellHeld, Welcome,
+    AttemptRef, End, FromExecutor, Heard, Leave, LinkDown, LinkUp, Reports, RunningProcess,
+    Standing, Succession, TellHeld, Welcome,
 };
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixStream;
@@ -50,6 +50,7 @@ pub(crate) struct Executor {
     outgoing: mpsc::Sender<Vec<u8>>,
     holdings: mpsc::Receiver<Vec<AttemptRef>>,
     successions: mpsc::Receiver<Succession>,
+    running: watch::Receiver<Vec<RunningProcess>>,
     seen: watch::Receiver<Seen>,
     /// The other end of that.
     see: watch::Sender<Seen>,
@@ -85,6 +86,7 @@ struct Reader {
     frames: Frames,
     holdings: mpsc::Sender<Vec<AttemptRef>>,
     successions: mpsc::Sender<Succession>,
+    running: watch::Sender<Vec<RunningProcess>>,
     /// What it wants of files.
     wishes: mpsc::Sender<Up>,
     see: watch::Sender<Seen>,
@@ -104,6 +106,7 @@ impl Executor {
         let (write, to_write) = mpsc::channel(QUEUE);
         let (hold, holdings) = mpsc::channel(1);
         let (succeed, successions) = mpsc::channel(1);
+        let (run, running) = watch::channel(Vec::new());
         let (wish, wishes) = mpsc::channel(WISHES);
         let (see, seen) = watch::channel(Seen::default());
         let link = Arc::new(Mutex::new(None));
@@ -112,6 +115,7 @@ impl Executor {
             frames,
             holdings: hold,
             successions: succeed,
+            running: run,
             wishes: wish,
             see: see.clone(),
             link: Arc::clone(&link),
@@ -133,6 +137,7 @@ impl Executor {
             outgoing: write,
             holdings,
             successions,
+            running,
             seen,
             see,
             link,
@@ -152,6 +157,11 @@ impl Executor {
     pub(crate) async fn held(&mut self) -> Result<Vec<AttemptRef>, Gone> {
         self.send(Down::TellHeld(TellHeld {})).await?;
         self.holdings.recv().await.ok_or(Gone)
+    }
+
+    /// Where the answers come to those who ask what runs.
+    pub(crate) fn running(&self) -> watch::Receiver<Vec<RunningProcess>> {
+        self.running.clone()
     }
 
     /// The scheduler has welcomed the agent; returns where the reports for this link come.
@@ -294,6 +304,7 @@ impl Reader {
             }
             Some(Up::Standing(standing)) => self.see.send_modify(|seen| seen.standing = standing),
             Some(Up::Holding(holding)) => drop(self.holdings.send(holding.held).await),
+            Some(Up::Running(running)) => drop(self.running.send(running.processes)),
             Some(Up::Succession(succession)) => drop(self.successions.send(succession).await),
             Some(
                 wish @ (Up::Stage(_)

@@ -8,7 +8,9 @@ use repower_proto::v1::agents_client::AgentsClient;
 use repower_proto::v1::from_agent::Body as Up;
 use repower_proto::v1::to_agent::Body as Down;
 use repower_proto::v1::to_executor::Body as Order;
-use repower_proto::v1::{FromAgent, Goodbye, Heartbeat, Hello, Reports, TaskRef, ToAgent, Welcome};
+use repower_proto::v1::{
+    FromAgent, Goodbye, Heartbeat, Hello, Reports, Samples, TaskRef, TellRunning, ToAgent, Welcome,
+};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 use tokio_stream::wrappers::ReceiverStream;
@@ -16,6 +18,7 @@ use tonic::transport::Channel;
 use tonic::{Code, Status, Streaming};
 
 use super::Link;
+use super::sampling::{News, Sampling};
 use crate::attach::Gone;
 use crate::endpoint::Failure;
 use crate::saved::Place;
@@ -98,6 +101,7 @@ struct Course {
     beat_at: Instant,
     /// What the executor reports on this link; closed before the welcome.
     reports: mpsc::Receiver<Reports>,
+    sampling: Sampling,
 }
 
 impl Link {
@@ -115,6 +119,7 @@ impl Link {
             heartbeat: Duration::from_secs(1),
             beat_at: Instant::from_std(clock::instant()),
             reports: mpsc::channel(1).1,
+            sampling: Sampling::new(self.executor.running()),
         };
         let end = match client.link(ReceiverStream::new(receiver)).await {
             Ok(reply) => self.converse(reply.into_inner(), &mut course).await,
@@ -184,6 +189,10 @@ impl Link {
                     told.map_err(|_| Gone)?;
                     self.leave().await;
                 }
+                news = course.sampling.news(), if welcomed => match news {
+                    News::Ask => self.executor.send(Order::TellRunning(TellRunning {})).await?,
+                    News::Samples(samples) => course.send(Up::Samples(Samples { samples })).await?,
+                },
                 Some(reports) = course.reports.recv() => course.send(Up::Reports(reports)).await?,
                 () = sleep_until(course.beat_at), if welcomed => {
                     course.send(Up::Heartbeat(Heartbeat {})).await?;
@@ -207,8 +216,7 @@ impl Link {
                     self.executor.heard(now, acknowledged.through).await?;
                 }
             }
-            // It says nothing of that yet.
-            Down::SampleTasks(_) => {}
+            Down::SampleTasks(asked) => course.sampling.begin(asked),
             Down::Dismissed(dismissed) => {
                 return Ok(Some(End::Dismissed {
                     reason: dismissed.reason,

@@ -103,6 +103,14 @@ impl Group {
         }
     }
 
+    /// The processor time and the memory of its processes now, as far as the group counts them.
+    pub(crate) fn usage(&self) -> (Option<u64>, Option<u64>) {
+        match self {
+            Self::V1(group) => (None, group.usage()),
+            Self::V2(group) => group.usage(),
+        }
+    }
+
     /// Kills every process in it; they cannot start others meanwhile.
     ///
     /// Returns whether it is empty: those that were killed take a moment to be gone.

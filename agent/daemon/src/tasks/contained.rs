@@ -197,6 +197,11 @@ impl Contained {
         }
     }
 
+    /// What it is held by.
+    pub(super) fn group(&self) -> Option<&Group> {
+        self.group.as_ref()
+    }
+
     /// Kills what is left in it, and says what the task has used.
     pub(super) fn last_figures(&self) -> Figures {
         let Some(group) = &self.group else { return Figures::default() };

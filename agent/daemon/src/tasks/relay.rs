@@ -16,7 +16,9 @@ use repower_model::{Artefact, Instance, JobId, RankId};
 use repower_proto::convert;
 use repower_proto::v1::from_executor::Body as Up;
 use repower_proto::v1::to_executor::Body as Down;
-use repower_proto::v1::{Attach, Greeting, Holding, Inherited, Standing, Succession, ToExecutor};
+use repower_proto::v1::{
+    Attach, Greeting, Holding, Inherited, Running, Standing, Succession, ToExecutor,
+};
 use rustix::event::epoll::{self, EventFlags};
 use rustix::io::Errno;
 use rustix::net::RecvFlags;
@@ -203,6 +205,10 @@ impl Tasks {
             Down::TellHeld(_) => {
                 let held = self.ask(|session| session.held().map(Into::into).collect());
                 self.relay.outgoing().tell(Up::Holding(Holding { held }));
+            }
+            Down::TellRunning(_) => {
+                let processes = self.lock().running();
+                self.relay.outgoing().tell(Up::Running(Running { processes }));
             }
             Down::LinkUp(link) => {
                 let heard = Moment::from_millis(link.heard_ms);

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use repower_agent_core::{Action, Definition, Input, Now, Session, Signal, Stream};
 use repower_model::{Checkpoint, RankId, Rendezvous};
+use repower_proto::v1::RunningProcess;
 use rustix::process::{Pid, kill_process_group};
 
 use super::Tasks;
@@ -16,7 +17,10 @@ use super::contained::Contained;
 use super::files::Wanted;
 use super::folders::{Folder, Folders};
 use super::shortage::Shortage;
-use crate::sandbox::Prepared;
+use crate::sandbox::{Group, Prepared};
+
+/// The most processes of which it is told that they run.
+const RUNNING: usize = 10_000;
 
 /// What the lock guards.
 #[derive(Debug)]
@@ -239,6 +243,19 @@ impl State {
         if let Some(pid) = child.pid {
             send(pid, signal);
         }
+    }
+
+    /// What runs just now.
+    pub(super) fn running(&self) -> Vec<RunningProcess> {
+        let process = |child: &Child| {
+            let held = child.held.as_ref().and_then(|held| held.group.as_ref());
+            let contained = child.contained.as_ref().and_then(Contained::group);
+            let group = held.or(contained);
+            let (cpu_us, memory_bytes) = group.map_or((None, None), Group::usage);
+            let (attempt, pid) = (Some(child.attempt.into()), child.pid?.as_raw_nonzero().get());
+            Some(RunningProcess { attempt, pid, cpu_us, memory_bytes })
+        };
+        self.children.values().filter_map(process).take(RUNNING).collect()
     }
 
     /// Kills whatever runs.

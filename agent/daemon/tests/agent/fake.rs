@@ -269,7 +269,11 @@ async fn listen(
             let mut memory = shared.memory.lock().unwrap();
             match message.body.unwrap() {
                 Up::Hello(_) => panic!("a second hello"),
-                Up::Samples(_) | Up::Heartbeat(_) => {
+                Up::Samples(samples) => {
+                    memory.samples.push(samples);
+                    None
+                }
+                Up::Heartbeat(_) => {
                     memory.heartbeats += 1;
                     Some(0)
                 }

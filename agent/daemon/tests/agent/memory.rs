@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use repower_proto::v1::report::Body as Report;
 use repower_proto::v1::{
-    AttemptRef, Dismissed, Ended, Goodbye, Hello, Output, Reports, Stream, ToAgent,
+    AttemptRef, Dismissed, Ended, Goodbye, Hello, Output, Reports, Samples, Stream, ToAgent,
 };
 use tokio::sync::mpsc;
 use tonic::Status;
@@ -28,6 +28,7 @@ pub(crate) struct Memory {
     pub(crate) dismiss: Option<Dismissed>,
     pub(crate) enrolled: u32,
     pub(crate) names: Vec<String>,
+    pub(crate) samples: Vec<Samples>,
     next: BTreeMap<Vec<u8>, u64>,
     pub(crate) link: Option<mpsc::Sender<Result<ToAgent, Status>>>,
 }

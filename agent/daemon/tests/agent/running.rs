@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use repower_proto::v1::to_agent::Body as Down;
-use repower_proto::v1::{Acknowledged, JobSpec, OutcomeKind, Resources, Stream, Variable};
+use repower_proto::v1::{
+    Acknowledged, JobSpec, OutcomeKind, Resources, Sample, SampleTasks, Stream, Variable,
+};
 
 use crate::fake::{Fake, terms};
 use crate::house::{House, entries, now};
@@ -354,5 +356,26 @@ async fn without_processes_the_path_is_the_same_and_much_faster() {
         fake.memory().hellos[0].inventory.as_ref().unwrap().capacity.as_ref().unwrap().cpu_milli,
         512_000
     );
+    agent.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_running_tasks_use_is_told_only_while_somebody_watches() {
+    let fake = Fake::start().await;
+    let house = House::new(&fake);
+    let agent = house.start();
+    let busy = fake.run(1, shell("(while :; do :; done) & exec sleep 1000")).await;
+    fake.started(busy).await;
+    assert_eq!(fake.memory().samples.len(), 0, "nobody has asked");
+
+    fake.send(Down::SampleTasks(SampleTasks { every_ms: 200, for_ms: 60_000 })).await;
+
+    fake.until("a task that uses its processor", |memory| {
+        let all = memory.samples.iter().flat_map(|samples| &samples.samples);
+        let mut its = all.filter(|sample| sample.attempt == Some(busy));
+        let uses = |sample: &Sample| sample.cpu_us > 0 && sample.memory_bytes > 0;
+        its.any(|sample| uses(sample) && sample.processes >= 2).then_some(())
+    })
+    .await;
     agent.stop().await.unwrap();
 }

@@ -171,6 +171,11 @@ impl Group {
         }
     }
 
+    /// The memory of its processes now. Their processor time is counted over all tasks that the group has had.
+    pub(super) fn usage(&self) -> Option<u64> {
+        file::number(&self.memory.as_ref()?.folder.join("memory.usage_in_bytes"))
+    }
+
     fn counters(&self) -> Counters {
         let events_of_pids = self.pids.as_ref().and_then(|pids| pids.events.as_ref());
         let count = |events: &Kept, word| events.entries([word])[0].unwrap_or(0);

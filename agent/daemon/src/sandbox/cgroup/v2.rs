@@ -82,6 +82,12 @@ impl Group {
         }
     }
 
+    /// The processor time and the memory of its processes now.
+    pub(super) fn usage(&self) -> (Option<u64>, Option<u64>) {
+        let cpu = file::entry(&self.path.join("cpu.stat"), "usage_usec");
+        (cpu, file::number(&self.path.join("memory.current")))
+    }
+
     pub(super) fn kill(&self) -> Result<bool, Error> {
         let events = self.path.join("cgroup.events");
         let is_empty = || file::entry(&events, "populated") == Some(0);
