@@ -6,7 +6,7 @@ mod world;
 
 use repower_core::effect::Effect;
 use repower_core::engine::Engine;
-use repower_core::fact::Fact;
+use repower_core::fact::{Fact, OutputsKept};
 use repower_core::input::{Input, Report};
 use repower_model::{
     AttemptId, Checkpoint, Gang, Hash, Instance, Inventory, JobId, JobSpec, JobState, Layout,
@@ -189,4 +189,19 @@ fn a_gang_is_refused_what_its_ranks_would_save_apart() {
     let refusal = world.try_submit(JobSpec { gang, ..saving() }).unwrap_err();
 
     assert!(refusal.to_string().contains("checkpoints"), "{refusal}");
+}
+
+#[test]
+fn outputs_that_are_told_twice_are_written_down_once() {
+    let mut world = World::with_nodes(&[1]);
+    world.submit(JobSpec { outputs: vec!["out".into()], ..job() });
+    let (first, node) = run(&mut world);
+    let (artefacts, missing) = (Vec::new(), vec!["out".into()]);
+    let kept = OutputsKept { rank: first.rank(0), artefacts, missing };
+    let report = Input::Report { node, report: Report::Kept(Box::new(kept)) };
+
+    let once = world.turn(&report).unwrap().facts.len();
+    let again = world.turn(&report).unwrap().facts.len();
+
+    assert_eq!((once, again), (1, 0));
 }

@@ -30,7 +30,9 @@ const CHECKPOINT_PAUSE_S: u64 = 600;
 pub(crate) fn report(draft: &mut Draft<'_>, node: NodeId, report: &Report) -> Answer {
     match report {
         Report::Kept(kept) => {
-            if here(draft.state(), kept.rank, node).is_some() {
+            // It may come again, on another link.
+            let is_new = |live: &Attempt| !live.kept.contains(&kept.rank.rank);
+            if here(draft.state(), kept.rank, node).is_some_and(is_new) {
                 draft.push(Fact::OutputsKept(kept.clone()));
             }
         }

@@ -1,5 +1,7 @@
 //! An attempt that is on a node, or, of a gang, on several.
 
+use std::collections::BTreeSet;
+
 use repower_model::{NodeId, NodePhase, Outcome, StopCause, StopStep, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -27,6 +29,8 @@ pub struct Attempt {
     pub started: Option<Timestamp>,
     /// How far its nodes are with ending it; `None`: they have not begun.
     pub stop: Option<Box<Stopped>>,
+    /// Its processes of which outputs are in the store.
+    pub kept: BTreeSet<u32>,
     /// Of a gang: its ranks. In a box, because there are many plain attempts and few gangs.
     pub ranks: Option<Box<Ranks>>,
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use repower_model::{AttemptId, Checkpoint, NodeId, Stored, TaskId};
+use repower_model::{AttemptId, Checkpoint, NodeId, RankId, Stored, TaskId};
 use serde::{Deserialize, Serialize};
 
 use super::{Job, State};
@@ -57,6 +57,14 @@ impl State {
         };
         if let Some(place) = job.place(task) {
             job.checkpoints.entry(place).or_default().nodes.insert(node);
+        }
+    }
+
+    /// Outputs of a process are in the store: the ledger and the projections have them.
+    pub(in crate::state) fn outputs_kept(&mut self, id: RankId) {
+        let live = self.attempts.get_mut(&id.attempt.task);
+        if let Some(live) = live.filter(|live| live.number == id.attempt.number) {
+            live.kept.insert(id.rank);
         }
     }
 

@@ -1,6 +1,8 @@
 //! How the facts about attempts change the state: where one is, what it holds, and what becomes of its
 //! task.
 
+use std::collections::BTreeSet;
+
 use repower_model::{
     AttemptId, Cpus, Fault, JobSpec, JobState, NodeId, Outcome, Part, Sequel, Span, TaskId,
     Timestamp,
@@ -47,6 +49,7 @@ impl State {
             placed: at,
             started: None,
             stop: None,
+            kept: BTreeSet::new(),
             ranks,
         };
         self.attempts.insert(task, attempt);

@@ -92,8 +92,7 @@ impl State {
                     self.rest(node, at + REST);
                 }
             }
-            // The ledger and the projections have it; what runs next does not depend on it.
-            Fact::OutputsKept(_) => {}
+            Fact::OutputsKept(kept) => self.outputs_kept(kept.rank),
             Fact::StopStepTaken { rank, step, cause, signal, taken } => {
                 let stop = Stopped { step: *step, cause: *cause, signal: *signal, taken: *taken };
                 self.step_taken(*rank, stop, at);
