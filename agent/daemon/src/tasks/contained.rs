@@ -243,6 +243,11 @@ fn working_folder(job: &Job, boxed: bool) -> Result<Option<PathBuf>, Failure> {
     if boxed {
         return Err(Failure::Unseen { folder: folder.clone() });
     }
+    if folder.as_os_str().as_bytes().contains(&b',') {
+        let text = "engines take the comma in it for something else";
+        let source = io::Error::new(io::ErrorKind::InvalidInput, text);
+        return Err(Failure::WorkingFolder { folder: folder.clone(), source });
+    }
     match std::fs::metadata(folder) {
         Ok(metadata) if metadata.is_dir() => Ok(Some(folder.clone())),
         Ok(_) => {

@@ -15,7 +15,7 @@ use crate::fake::Fake;
 use crate::house::{Agent, House, entries, gone, runs};
 use crate::image::{Image, run};
 use crate::killed::{executor, kill, pids, spawn};
-use crate::orders::{command, shell, stop};
+use crate::orders::{attempt, command, define, shell, start_gang, stop};
 
 /// An agent on a node that can have containers, and an image.
 struct World {
@@ -273,6 +273,53 @@ async fn a_container_sees_nothing_of_the_node_and_without_egress_nobody_else() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn ranks_of_a_gang_find_each_other_in_containers_and_a_sealed_one_reaches_nobody() {
+    let Some(world) = World::new().await else { return };
+
+    let line = "echo $RANK of $WORLD_SIZE; cat $REPOWER_HOSTFILE; exit $RANK";
+    let attempt = attempt(1, 0);
+    world.fake.order(vec![define(1, world.inside(boxed(shell(line))))]).await;
+    world.fake.order(vec![start_gang(attempt, &[("10.1.2.3", 2)], 0)]).await;
+    let line = "ls /sys/class/net; id -u; exit 9";
+    let spec = JobSpec { isolation: Isolation::Sealed.into(), ..boxed(shell(line)) };
+    let sealed = world.fake.run(2, world.inside(spec)).await;
+    let comma = JobSpec { working_folder: "/tmp/a,b".into(), ..command(&["true"]) };
+    let comma = world.fake.run(3, world.inside(comma)).await;
+
+    for rank in 0..2 {
+        let one = AttemptRef { rank, ..attempt };
+        let outcome = world.outcome(one).await;
+        assert_eq!(outcome.exit_code, i32::try_from(rank).unwrap(), "{outcome:?}");
+        let said = world.said(one);
+        assert!(said.starts_with(&format!("{rank} of 2\n")) && said.contains("10.1.2.3"), "{said}");
+    }
+    assert_eq!(world.outcome(sealed).await.exit_code, 9);
+    let said = world.said(sealed);
+    assert!(said.starts_with("lo\n2"), "{said}");
+    let outcome = world.outcome(comma).await;
+    assert!(outcome.detail.contains("the comma in it"), "{outcome:?}");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_task_that_writes_over_its_status_or_kills_all_it_can_ends_as_it_did() {
+    let Some(world) = World::new().await else { return };
+
+    let forged = "printf 'nonsense and more' > /.repower-status; exit 3";
+    let forged = world.fake.run(1, world.inside(boxed(shell(forged)))).await;
+    let killer = "trap '' TERM; kill -9 1; kill -TERM -1; sleep 300 & exit 4";
+    let killer = world.fake.run(2, world.inside(boxed(shell(killer)))).await;
+    let removed = "rm -f /.repower-init /.repower-status 2>/dev/null; exit 5";
+    let removed = world.fake.run(3, world.inside(shell(removed))).await;
+
+    for (attempt, code) in [(forged, 3), (killer, 4), (removed, 5)] {
+        let outcome = world.outcome(attempt).await;
+        assert_eq!((outcome.kind(), outcome.exit_code), (OutcomeKind::Exited, code), "{outcome:?}");
+    }
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn output_of_a_container_comes_whole_and_so_does_that_of_one_that_ends_at_once() {
     let Some(world) = World::new().await else { return };
 
@@ -298,8 +345,8 @@ async fn an_engine_that_is_killed_takes_its_task_with_it_and_nothing_else() {
     let Some(world) = World::new().await else { return };
 
     let attempt = world.fake.run(1, world.inside(shell("echo up; sleep 300"))).await;
-    let other = world.fake.run(2, world.inside(shell("echo up; sleep 1; exit 5"))).await;
     world.is_up(attempt).await;
+    let other = world.fake.run(2, world.inside(shell("echo up; sleep 1; exit 5"))).await;
     world.is_up(other).await;
     let clients = run(Command::new("pgrep").args(["-f", "start --attach repower-"]).arg("-a"));
     let clients = String::from_utf8(clients.stdout).unwrap();
