@@ -36,7 +36,13 @@ impl Machine {
         agent.launched += 1;
         let serial = agent.launched;
         let work = Work::of(spec).expect("every job of a world says what it does");
-        let fate = work.fate(attempt, self.ill);
+        let mut fate = work.fate(attempt, self.ill);
+        if spec.checkpoint_exit.is_some() {
+            // What attempts before have saved need not be done again; otherwise one whose time limit is
+            // too short would save and start anew for ever.
+            fate.run =
+                Span::from_millis(fate.run.as_millis() / u64::from(attempt.attempt.number.max(1)));
+        }
         let process = Process {
             serial,
             fate,
