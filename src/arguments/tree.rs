@@ -43,6 +43,12 @@ pub enum Command {
     Plan(Box<command::plan::Plan>),
     /// Approve or deny a job that waits for a review
     Review(command::review::Review),
+    /// Let jobs of a kind run for a time without a review of their own
+    Approve(command::approve::Approve),
+    /// List approvals
+    Approvals(command::approve::Approvals),
+    /// End an approval before its time
+    Unapprove(command::approve::Unapprove),
     /// List nodes
     Nodes(command::nodes::Nodes),
     /// Show a node and what it runs
@@ -59,7 +65,7 @@ pub enum Command {
     Unreserve(command::reserve::Unreserve),
     /// Make, list and revoke tokens for agents and people
     Token(command::token::Token),
-    /// Show the policy in force, or check a policy file
+    /// Show the policy in force; check, compare and apply policy files
     Policy(command::policy::Policy),
     /// Verify, prove and export the ledger of all decisions
     Ledger(command::ledger::Ledger),

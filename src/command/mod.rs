@@ -1,6 +1,7 @@
 //! The commands, one a file: its options, and what it does.
 
 pub mod agent;
+pub mod approve;
 pub mod bench;
 pub mod cancel;
 pub mod completions;
@@ -50,6 +51,9 @@ impl Command {
             Self::Why(command) => command.reach.look().screen(),
             Self::Plan(command) => command.reach.look().screen(),
             Self::Review(command) => command.reach.look().screen(),
+            Self::Approve(command) => command.reach.look().screen(),
+            Self::Approvals(command) => command.reach.look().screen(),
+            Self::Unapprove(command) => command.reach.look().screen(),
             Self::Nodes(command) => command.reach.look().screen(),
             Self::Node(command) => command.reach.look().screen(),
             Self::Drain(command) => command.reach.look().screen(),
@@ -89,6 +93,9 @@ impl Command {
             Self::Why(command) => asking(command.run(screen)),
             Self::Plan(command) => asking(command.run(screen)),
             Self::Review(command) => asking(command.run(screen)),
+            Self::Approve(command) => asking(command.run(screen)),
+            Self::Approvals(command) => asking(command.run(screen)),
+            Self::Unapprove(command) => asking(command.run(screen)),
             Self::Nodes(command) => asking(command.run(screen)),
             Self::Node(command) => asking(command.run(screen)),
             Self::Drain(command) => asking(command.run(screen)),

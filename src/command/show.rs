@@ -292,6 +292,12 @@ fn fields(
         let names = spec.environment.iter().map(|one| one.name.as_str());
         fields.push(("variables", names.collect::<Vec<_>>().join(", ")));
     }
+    if let Some(first) = reply.marks.first() {
+        let more = reply.marks.len() - 1;
+        let more = if more > 0 { format!(", and {more} more") } else { String::new() };
+        let (place, detail) = (words::tame(&first.place), words::tame(&first.detail));
+        fields.push(("found", format!("{place}: {detail}{more} [{}]", first.sign)));
+    }
     fields.push(("policy", reply.policy_hash.chars().take(16).collect()));
     fields
 }

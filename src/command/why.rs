@@ -52,6 +52,9 @@ pub(super) fn show(
     (zone, now_ms): (&TimeZone, i64),
 ) -> Result<(), Failure> {
     screen.sentence(format_args!("{noun}: {} [{}]", words::tame(&why.text), why.code))?;
+    if !why.approved.is_empty() {
+        screen.sentence(words::tame(&why.approved))?;
+    }
     if let Some(forecast) = &why.forecast {
         screen.sentence(format_args!("estimated start: {}", when(forecast, zone, now_ms)))?;
     }

@@ -16,7 +16,6 @@ mod flat;
 mod flow;
 mod mappings;
 mod pace;
-pub mod patterns;
 pub mod recording;
 mod response;
 mod rounding;
@@ -27,6 +26,7 @@ mod verdict;
 
 pub use detector::{Coverage, Detector};
 pub use pace::{Outcome, Pace};
+pub use repower_patterns as patterns;
 pub use response::Response;
 pub use rule::{Mechanism, Rule, Tier};
 pub use sample::{

@@ -7,11 +7,11 @@ use repower_core::fact::{
 };
 use repower_core::policy::Tier;
 use repower_model::{
-    Array, Artefact, AttemptId, Bytes, Cpus, Dependency, DependencyKind, Egress, Fault, Hash,
-    IndexRange, InputFile, Instance, Inventory, Isolation, JobId, JobSpec, JobState, Keep, Key,
-    NodeId, OnDisconnect, Outcome, Part, Reservation, ReservationId, Resources, Retries, Sequel,
-    Source, Span, StopCause, StopReason, StopStep, Stored, TaskId, Timestamp, TokenId, TokenKind,
-    Usage, Variable,
+    Approval, ApprovalId, Array, Artefact, AttemptId, Bytes, Cpus, Dependency, DependencyKind,
+    Egress, Fault, Hash, IndexRange, InputFile, Instance, Inventory, Isolation, JobId, JobSpec,
+    JobState, Keep, Key, Mark, NodeId, OnDisconnect, Outcome, Part, Reservation, ReservationId,
+    Resources, Retries, Sequel, Sign, Source, Span, StopCause, StopReason, StopStep, Stored,
+    TaskId, Timestamp, TokenId, TokenKind, Usage, Variable,
 };
 
 const AT: Timestamp = Timestamp::from_millis(1_700_000_000_000);
@@ -85,6 +85,8 @@ fn submitted() -> JobSubmitted {
             kind: DependencyKind::NotOk,
             per_task: false,
         }],
+        approval: None,
+        marks: Vec::new(),
     }
 }
 
@@ -97,6 +99,7 @@ fn refused() -> SubmissionRefused {
         text: "class `pow-mining` is prohibited".into(),
         policy: Hash([8; 32]),
         spec_hash: Hash([9; 32]),
+        marks: Vec::new(),
     }
 }
 
@@ -132,6 +135,7 @@ fn of_jobs() -> Vec<Fact> {
             by: by.clone(),
             reason: reason.clone(),
             policy: Hash([8; 32]),
+            approval: None,
         },
         Fact::DependencySettled { job: JobId(12), on: JobId(11), met: true },
         Fact::TasksCancelled { job: JobId(12), tasks: vec![range(4, 8, 2)], by, reason },
@@ -196,6 +200,7 @@ fn of_the_cell() -> Vec<Fact> {
             version: "1".into(),
             hash: Hash([8; 32]),
             text: "policy-version = \"1\"".into(),
+            by: String::new(),
         },
         Fact::TokenIssued {
             id: TokenId(2),
@@ -338,10 +343,62 @@ fn of_checkpoints() -> Vec<Fact> {
     ]
 }
 
+/// What approvals and the scan of what jobs bring along brought.
+fn of_reviews() -> Vec<Fact> {
+    let (by, reason) = ("op".to_owned(), "checksums of the archive".to_owned());
+    let marks = vec![Mark {
+        sign: Sign::PoolClient,
+        place: "script".into(),
+        detail: "2 words of pool protocols".into(),
+    }];
+    let policy = Hash([8; 32]);
+    vec![
+        Fact::PolicyAdopted {
+            version: "2".into(),
+            hash: policy,
+            text: "policy-version = \"2\"".into(),
+            by: by.clone(),
+        },
+        Fact::JobSubmitted(Box::new(JobSubmitted {
+            review: false,
+            approval: Some(ApprovalId(3)),
+            marks: marks.clone(),
+            ..submitted()
+        })),
+        Fact::SubmissionRefused(Box::new(SubmissionRefused { marks, ..refused() })),
+        Fact::JobReviewed {
+            job: JobId(12),
+            approved: true,
+            by: by.clone(),
+            reason: reason.clone(),
+            policy,
+            approval: Some(ApprovalId(3)),
+        },
+        Fact::ApprovalGiven(Box::new(Approval {
+            id: ApprovalId(3),
+            class: "hash-heavy".into(),
+            project: Some("vision".into()),
+            content: Some(Hash([7; 32])),
+            until: AT + Span::from_secs(3600),
+            by: by.clone(),
+            reason: reason.clone(),
+            policy,
+        })),
+        Fact::ApprovalEnded { id: ApprovalId(3), by, reason, policy },
+    ]
+}
+
 /// One fact of every variant. What came later stands at the end: the lines before never change.
 pub(crate) fn fixed() -> Vec<Entry> {
     let early = [of_the_cell(), of_jobs(), of_attempts(), of_nodes()];
-    let late = [of_reservations(), of_gangs(), of_execution(), of_promises(), of_checkpoints()];
+    let late = [
+        of_reservations(),
+        of_gangs(),
+        of_execution(),
+        of_promises(),
+        of_checkpoints(),
+        of_reviews(),
+    ];
     let facts = early.into_iter().chain(late).flatten();
     facts.zip(1..).map(|(fact, seq)| Entry { seq, at: AT, fact }).collect()
 }

@@ -14,11 +14,12 @@ use repower_core::fact::{
 };
 use repower_core::policy::Tier;
 use repower_model::{
-    Array, Artefact, AttemptId, Bytes, Constraints, Cpus, Dependency, DependencyKind, Egress,
-    Fault, Gang, Hash, IndexRange, InputFile, Instance, Inventory, IsaLevel, Isolation, JobId,
-    JobSpec, JobState, Keep, Key, LabelRule, Layout, NodeId, OnDisconnect, Outcome, Part,
-    Reservation, ReservationId, Resources, Retries, Sequel, Source, Span, StopCause, StopReason,
-    StopStep, Stored, TaskId, Timestamp, TokenId, TokenKind, Usage, Variable,
+    Approval, ApprovalId, Array, Artefact, AttemptId, Bytes, Constraints, Cpus, Dependency,
+    DependencyKind, Egress, Fault, Gang, Hash, IndexRange, InputFile, Instance, Inventory,
+    IsaLevel, Isolation, JobId, JobSpec, JobState, Keep, Key, LabelRule, Layout, Mark, NodeId,
+    OnDisconnect, Outcome, Part, Reservation, ReservationId, Resources, Retries, Sequel, Sign,
+    Source, Span, StopCause, StopReason, StopStep, Stored, TaskId, Timestamp, TokenId, TokenKind,
+    Usage, Variable,
 };
 
 fn text() -> impl Strategy<Value = String> {
@@ -228,22 +229,49 @@ fn usage() -> impl Strategy<Value = Usage> {
 fn submitted() -> impl Strategy<Value = Fact> {
     let tiers = vec![Tier::Encouraged, Tier::Permitted, Tier::Review, Tier::Prohibited];
     let parts = (job(), any::<[u8; 16]>(), text(), spec(), prop::sample::select(tiers), hash());
-    (parts, any::<bool>(), vec(dependency(), 0..3)).prop_map(|(parts, review, waits_for)| {
-        Fact::JobSubmitted(Box::new(JobSubmitted {
-            job: parts.0,
-            key: Key(parts.1),
-            submitter: parts.2,
-            spec: Arc::new(parts.3),
-            tier: parts.4,
-            policy: parts.5,
-            review,
-            waits_for,
-        }))
-    })
+    let rest = (option::of(1..u64::MAX), vec(mark(), 0..3));
+    (parts, any::<bool>(), vec(dependency(), 0..3), rest).prop_map(
+        |(parts, review, waits_for, rest)| {
+            Fact::JobSubmitted(Box::new(JobSubmitted {
+                job: parts.0,
+                key: Key(parts.1),
+                submitter: parts.2,
+                spec: Arc::new(parts.3),
+                tier: parts.4,
+                policy: parts.5,
+                review,
+                waits_for,
+                approval: rest.0.map(ApprovalId),
+                marks: rest.1,
+            }))
+        },
+    )
+}
+
+fn mark() -> impl Strategy<Value = Mark> {
+    (prop::sample::select(Sign::ALL.to_vec()), text(), text())
+        .prop_map(|(sign, place, detail)| Mark { sign, place, detail })
+}
+
+fn approval() -> impl Strategy<Value = Approval> {
+    let scope = ("[a-z-]{0,9}", option::of("[a-z]{1,9}"), option::of(hash()));
+    (any::<u64>(), scope, any::<i64>(), text(), text(), hash()).prop_map(
+        |(id, (class, project, content), until, by, reason, policy)| Approval {
+            id: ApprovalId(id),
+            class,
+            project,
+            content,
+            until: Timestamp::from_millis(until),
+            by,
+            reason,
+            policy,
+        },
+    )
 }
 
 fn refused() -> impl Strategy<Value = Fact> {
-    (text(), text(), "[a-z]{0,4}", text(), text(), hash(), hash()).prop_map(|parts| {
+    let marks = vec(mark(), 0..3);
+    (text(), text(), "[a-z]{0,4}", text(), text(), hash(), hash(), marks).prop_map(|parts| {
         Fact::SubmissionRefused(Box::new(SubmissionRefused {
             submitter: parts.0,
             name: parts.1,
@@ -252,6 +280,7 @@ fn refused() -> impl Strategy<Value = Fact> {
             text: parts.4,
             policy: parts.5,
             spec_hash: parts.6,
+            marks: parts.7,
         }))
     })
 }
@@ -317,11 +346,16 @@ fn of_stops_and_outputs() -> impl Strategy<Value = Fact> {
 fn of_jobs() -> impl Strategy<Value = Fact> {
     let ends = vec![JobState::Succeeded, JobState::Failed, JobState::Cancelled];
     prop_oneof![
-        (job(), any::<bool>(), text(), text(), hash()).prop_map(
-            |(job, approved, by, reason, policy)| {
-                Fact::JobReviewed { job, approved, by, reason, policy }
+        (job(), any::<bool>(), text(), text(), hash(), option::of(1..u64::MAX)).prop_map(
+            |(job, approved, by, reason, policy, approval)| {
+                let approval = approval.map(ApprovalId);
+                Fact::JobReviewed { job, approved, by, reason, policy, approval }
             }
         ),
+        approval().prop_map(|one| Fact::ApprovalGiven(Box::new(one))),
+        (any::<u64>(), text(), text(), hash()).prop_map(|(id, by, reason, policy)| {
+            Fact::ApprovalEnded { id: ApprovalId(id), by, reason, policy }
+        }),
         (job(), job(), any::<bool>()).prop_map(|(job, on, met)| Fact::DependencySettled {
             job,
             on,
@@ -404,10 +438,8 @@ fn of_the_cell() -> impl Strategy<Value = Fact> {
         (any::<u64>(), prop::sample::select(kinds), text(), hash(), option::of(moment()), text());
     prop_oneof![
         (text(), text()).prop_map(|(cell, version)| Fact::CellFounded { cell, version }),
-        (text(), hash(), text()).prop_map(|(version, hash, text)| Fact::PolicyAdopted {
-            version,
-            hash,
-            text
+        (text(), hash(), text(), text()).prop_map(|(version, hash, text, by)| {
+            Fact::PolicyAdopted { version, hash, text, by }
         }),
         issue.prop_map(|(id, kind, name, hash, expires, by)| {
             Fact::TokenIssued { id: TokenId(id), kind, name, hash, expires, by }

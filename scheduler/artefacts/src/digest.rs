@@ -41,16 +41,7 @@ impl Hasher {
 
 /// Reads 64 hexadecimal digits, small or capital.
 pub fn parse_digest(text: &str) -> Option<Hash> {
-    let mut hash = [0; 32];
-    let (pairs, rest) = text.as_bytes().as_chunks::<2>();
-    if pairs.len() != hash.len() || !rest.is_empty() {
-        return None;
-    }
-    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-    for (byte, [high, low]) in hash.iter_mut().zip(pairs) {
-        *byte = digit(*high)? << 4 | digit(*low)?;
-    }
-    Some(Hash(hash))
+    Hash::from_hex(text)
 }
 
 /// The digest of a file from where it is read, and how many bytes that was.

@@ -104,9 +104,8 @@ fn check_job(state: &State, job: &Job, found: &mut Vec<Violation>) {
             format!("job {}: {parts:?} of {}", job.id, job.count()),
         );
     }
-    let all = TaskId { job: job.id, index: 0 }..=TaskId { job: job.id, index: u32::MAX };
     let mut live = 0;
-    for (task, attempt) in state.attempts.range(all) {
+    for (task, attempt) in state.attempts.range(all_of(job)) {
         live += 1;
         let place = job.place(*task);
         if place.is_none_or(|place| job.pending.contains(place) || job.failed.contains(place)) {
@@ -150,6 +149,17 @@ fn check_job(state: &State, job: &Job, found: &mut Vec<Violation>) {
     if live > 0 && job.review {
         broken("work under review never runs", format!("job {}", job.id));
     }
+    let policy = state.policy.as_ref().map(|(policy, _)| policy);
+    if policy.is_some_and(|policy| job.is_barred_by(policy) != job.barred) {
+        broken("the policy in force bars what it prohibits", format!("job {}", job.id));
+    }
+    let unstarted = |(_, attempt): (_, &Attempt)| attempt.phase == Phase::Placed;
+    if job.barred && state.attempts.range(all_of(job)).any(unstarted) {
+        broken("what the policy bars does not start", format!("job {}", job.id));
+    }
+    if job.approval.is_some_and(|id| job.started.is_none() && state.approvals.get(id).is_none()) {
+        broken("what rests on an approval has one", format!("job {}", job.id));
+    }
     if job.is_done() {
         broken("a job that is done leaves memory", format!("job {}", job.id));
     }
@@ -169,6 +179,10 @@ fn check_promises(state: &State, node: &Node) -> Option<Violation> {
     let takes = node.takes_work() || node.rests_until.is_some();
     let detail = format!("node {} to {task}", node.id);
     (!takes).then_some(Violation { rule: "only nodes that take work are promised", detail })
+}
+
+fn all_of(job: &Job) -> std::ops::RangeInclusive<TaskId> {
+    TaskId { job: job.id, index: 0 }..=TaskId { job: job.id, index: u32::MAX }
 }
 
 /// A gang is whole or not at all.

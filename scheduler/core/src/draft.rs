@@ -78,6 +78,8 @@ impl<'a> Draft<'a> {
             | Fact::JobSubmitted(_)
             | Fact::SubmissionRefused(_)
             | Fact::JobReviewed { .. }
+            | Fact::ApprovalGiven(_)
+            | Fact::ApprovalEnded { .. }
             | Fact::DependencySettled { .. }
             | Fact::PlacePromised { .. }
             | Fact::AttemptStarted { .. }

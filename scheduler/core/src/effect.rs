@@ -1,7 +1,7 @@
 //! What is owed to the world once the facts of a turn are durable.
 
 use repower_model::{
-    AttemptId, Hash, JobId, NodeId, RankId, ReservationId, StopReason, TaskId, TokenId,
+    ApprovalId, AttemptId, Hash, JobId, NodeId, RankId, ReservationId, StopReason, TaskId, TokenId,
 };
 
 use crate::fact::Fact;
@@ -90,6 +90,22 @@ pub enum Answer {
     Token(TokenId),
     /// The reservation that they made.
     Reservation(ReservationId),
+    /// The approval that they gave, and how many jobs it lets go.
+    Approval {
+        /// Its number.
+        id: ApprovalId,
+        /// How many jobs that waited for a review go by it.
+        jobs: u64,
+    },
+    /// The policy that is in force.
+    Policy {
+        /// Whether it is another one than before.
+        changed: bool,
+        /// Jobs that wait because of it, though they would not have before.
+        held: u64,
+        /// Attempts of them that run, and go on.
+        running: u64,
+    },
     /// The node that was enrolled.
     Node(NodeId),
 }

@@ -72,8 +72,9 @@ impl Engine {
         let reserved = self.state.reservations.next_end();
         let respite = next_respite(&self.state);
         let promise = self.state.promises.next_end();
-        let next =
-            [sleeper, resting, recall, reserved, respite, promise].into_iter().flatten().min()?;
+        let approved = self.state.approvals.next_end();
+        let next = [sleeper, resting, recall, reserved, approved, respite, promise];
+        let next = next.into_iter().flatten().min()?;
         Some(Wall::when(next, self.state.now, now))
     }
 }
@@ -81,7 +82,7 @@ impl Engine {
 fn decide(draft: &mut Draft<'_>, input: &Input, memory: &mut Memory) -> Result<Answer, Refusal> {
     match input {
         Input::Found { cell, version } => Ok(decide::cell::found(draft, cell, version)),
-        Input::Adopt { text } => decide::cell::adopt(draft, text),
+        Input::Adopt { text, by } => decide::cell::adopt(draft, text, by),
         Input::Submit(submit) => decide::submit::submit(draft, submit),
         Input::Cancel { job, tasks, by, reason } => {
             decide::cancel::cancel(draft, *job, tasks.as_deref(), by, reason)
@@ -92,6 +93,8 @@ fn decide(draft: &mut Draft<'_>, input: &Input, memory: &mut Memory) -> Result<A
         Input::Review { job, approve, by, reason } => {
             decide::review::review(draft, *job, *approve, by, reason)
         }
+        Input::Approve(asked) => decide::approve::approve(draft, asked),
+        Input::Unapprove { id, by, reason } => decide::approve::unapprove(draft, *id, by, reason),
         Input::Issue { kind, name, hash, expires, by } => {
             Ok(decide::token::issue(draft, *kind, name, *hash, *expires, by))
         }
@@ -119,6 +122,7 @@ fn decide(draft: &mut Draft<'_>, input: &Input, memory: &mut Memory) -> Result<A
 
 fn schedule(draft: &mut Draft<'_>, memory: &mut Memory) -> Answer {
     decide::reserve::end_what_is_over(draft);
+    decide::approve::end_what_is_over(draft);
     let mut pass = Pass::new(draft.state(), memory);
     for _ in 0..Engine::PASS {
         match pass.next(draft.state()) {

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use repower_model::{
-    Artefact, AttemptId, Dependency, Fault, Hash, IndexRange, Instance, Inventory, JobId, JobSpec,
-    JobState, Key, NodeId, Outcome, Part, RankId, Reservation, ReservationId, Sequel, StopCause,
-    StopReason, StopStep, Stored, TaskId, Timestamp, TokenId, TokenKind, Usage,
+    Approval, ApprovalId, Artefact, AttemptId, Dependency, Fault, Hash, IndexRange, Instance,
+    Inventory, JobId, JobSpec, JobState, Key, Mark, NodeId, Outcome, Part, RankId, Reservation,
+    ReservationId, Sequel, StopCause, StopReason, StopStep, Stored, TaskId, Timestamp, TokenId,
+    TokenKind, Usage,
 };
 
 use crate::policy::Tier;
@@ -39,6 +40,8 @@ pub enum Fact {
         hash: Hash,
         /// Its TOML text.
         text: String,
+        /// Who put it in force; empty: the scheduler, at its start.
+        by: String,
     },
     /// A job was accepted.
     JobSubmitted(Box<JobSubmitted>),
@@ -53,6 +56,21 @@ pub enum Fact {
         /// Who decided.
         by: String,
         /// Why.
+        reason: String,
+        /// The policy in force then.
+        policy: Hash,
+        /// The approval that it rests on; `None`: somebody decided on this job.
+        approval: Option<ApprovalId>,
+    },
+    /// Somebody lets jobs of a kind run for a time.
+    ApprovalGiven(Box<Approval>),
+    /// An approval is no longer good. Jobs that rest on it and have not started wait for a review.
+    ApprovalEnded {
+        /// Which.
+        id: ApprovalId,
+        /// Who ended it; the scheduler, when its time is over.
+        by: String,
+        /// Their words.
         reason: String,
         /// The policy in force then.
         policy: Hash,
@@ -289,6 +307,10 @@ pub struct JobSubmitted {
     pub review: bool,
     /// Dependencies that have not been settled yet.
     pub waits_for: Vec<Dependency>,
+    /// The approval that makes a review needless.
+    pub approval: Option<ApprovalId>,
+    /// What was found in what it brings along.
+    pub marks: Vec<Mark>,
 }
 
 /// A submission that the policy forbids. Nothing of it was kept but this.
@@ -308,6 +330,8 @@ pub struct SubmissionRefused {
     pub policy: Hash,
     /// SHA-256 of the specification as it came.
     pub spec_hash: Hash,
+    /// What was found in what it brings along.
+    pub marks: Vec<Mark>,
 }
 
 /// One process of a gang has ended.

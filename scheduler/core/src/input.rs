@@ -1,8 +1,9 @@
 //! What may happen to the engine.
 
 use repower_model::{
-    Hash, IndexRange, Instance, Inventory, JobId, JobSpec, JobState, Key, NodeId, Outcome, RankId,
-    ReservationId, StopCause, StopStep, Stored, TaskId, Timestamp, TokenId, TokenKind, Usage,
+    ApprovalId, Hash, IndexRange, Instance, Inventory, JobId, JobSpec, JobState, Key, Mark, NodeId,
+    Outcome, RankId, ReservationId, StopCause, StopStep, Stored, TaskId, Timestamp, TokenId,
+    TokenKind, Usage,
 };
 
 use crate::fact::OutputsKept;
@@ -22,6 +23,8 @@ pub enum Input {
     Adopt {
         /// TOML.
         text: String,
+        /// Who; empty: the scheduler, at its start.
+        by: String,
     },
     /// Somebody submits a job.
     Submit(Box<Submit>),
@@ -45,6 +48,17 @@ pub enum Input {
         /// Who.
         by: String,
         /// Why; not empty.
+        reason: String,
+    },
+    /// Somebody lets jobs of a kind run for a time.
+    Approve(Box<Approve>),
+    /// Somebody ends an approval before its time.
+    Unapprove {
+        /// Which.
+        id: ApprovalId,
+        /// Who.
+        by: String,
+        /// Why.
         reason: String,
     },
     /// Somebody makes a token.
@@ -179,6 +193,27 @@ pub struct Submit {
     pub spec_hash: Hash,
     /// How jobs that it depends on ended, of those that have left memory.
     pub past: Vec<(JobId, JobState)>,
+    /// What was found in what it brings along; at most [`Mark::MOST`].
+    pub marks: Vec<Mark>,
+    /// The policy by whose words it was looked at; `None`: nobody has looked.
+    pub looked_by: Option<Hash>,
+}
+
+/// Jobs that are to run without a review of their own.
+#[derive(Debug, Clone)]
+pub struct Approve {
+    /// Of which class.
+    pub class: String,
+    /// Of which project; `None`: of any.
+    pub project: Option<String>,
+    /// What they run; `None`: anything in which nothing was found.
+    pub content: Option<Hash>,
+    /// Up to this.
+    pub until: Timestamp,
+    /// Who.
+    pub by: String,
+    /// Why; not empty.
+    pub reason: String,
 }
 
 /// Nodes that are to be kept for a time.

@@ -16,6 +16,20 @@ pub enum Reason {
         /// The class.
         class: String,
     },
+    /// A named person must look first at what was found in it.
+    Suspect {
+        /// The job.
+        job: JobId,
+        /// Where it was found.
+        place: String,
+        /// What was found.
+        detail: String,
+    },
+    /// The policy now in force prohibits its class, or has none of that name.
+    Barred {
+        /// The class.
+        class: String,
+    },
     /// Other jobs must end first.
     Dependency {
         /// Which.
@@ -179,6 +193,8 @@ impl Reason {
     pub fn code(&self) -> &'static str {
         match self {
             Self::Review { .. } => "policy.review",
+            Self::Suspect { .. } => "content.review",
+            Self::Barred { .. } => "policy.barred",
             Self::Dependency { .. } => "dependency.waiting",
             Self::TaskDependency { .. } => "dependency.task-waiting",
             Self::StartAfter { .. } => "time.start-after",
@@ -208,9 +224,13 @@ impl Reason {
     /// What would help, in the imperative; nothing if nothing would.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::Review { job, .. } => Some(format!(
+            Self::Review { job, .. } | Self::Suspect { job, .. } => Some(format!(
                 "an operator decides: `repower review {job} --approve --reason WHY`, or --deny"
             )),
+            Self::Barred { .. } => Some(
+                "it was accepted under another policy: cancel it, or an operator changes the policy"
+                    .into(),
+            ),
             Self::Dependency { on } => {
                 on.first().map(|job| format!("see `repower why {job}` for the one it waits for"))
             }
@@ -283,6 +303,12 @@ impl fmt::Display for Reason {
         match self {
             Self::Review { class, .. } => {
                 write!(f, "class `{class}` needs a review by an operator")
+            }
+            Self::Suspect { place, detail, .. } => {
+                write!(f, "an operator has to look: the job's {place} {detail}")
+            }
+            Self::Barred { class } => {
+                write!(f, "the policy now in force does not let class `{class}` start")
             }
             Self::Dependency { on } => {
                 write!(f, "it waits for {} to end", named(on, "job"))

@@ -1,7 +1,8 @@
 //! Commands that the scheduler will not carry out.
 
 use repower_model::{
-    ArrayError, Bytes, ImageError, JobId, JobState, NodeId, ReservationId, Span, TokenId,
+    ApprovalId, ArrayError, Bytes, ImageError, JobId, JobState, Mark, NodeId, ReservationId, Sign,
+    Span, TokenId,
 };
 
 use crate::reason::amount;
@@ -34,6 +35,20 @@ pub enum Refusal {
         version: String,
         /// The entry of the catalogue that says so.
         entry: String,
+    },
+    /// Something was found in what the job brings along that policy does not let in.
+    #[error("the job's {} {}: policy {version} does not let that in", mark.place, mark.detail)]
+    Content {
+        /// What weighs most of what was found.
+        mark: Box<Mark>,
+        /// Version of the policy.
+        version: String,
+    },
+    /// Another policy came into force while the job was being looked at.
+    #[error("policy {version} came into force while the job was being looked at")]
+    PolicyChanged {
+        /// Version of the policy.
+        version: String,
     },
     /// There is neither a command nor a script.
     #[error("the job has neither a command nor a script")]
@@ -183,6 +198,34 @@ pub enum Refusal {
     /// A decision without a reason.
     #[error("a review needs a reason")]
     ReasonMissing,
+    /// Jobs of the class run without an approval.
+    #[error("class `{class}` is {tier}: its jobs need no approval")]
+    ApprovalNotNeeded {
+        /// The class.
+        class: String,
+        /// How the policy treats it.
+        tier: &'static str,
+    },
+    /// The approval would be over already.
+    #[error("the approval would have ended {ago} ago")]
+    ApprovalOver {
+        /// How long ago.
+        ago: Span,
+    },
+    /// The approval would be good for too long.
+    #[error("the approval would be good for {asked}, but the policy allows at most {most}")]
+    ApprovalTooLong {
+        /// For how long.
+        asked: Span,
+        /// The most that the policy allows.
+        most: Span,
+    },
+    /// No such approval.
+    #[error("there is no approval {id}, or it has ended")]
+    ApprovalUnknown {
+        /// As asked.
+        id: ApprovalId,
+    },
     /// The job has none of these tasks.
     #[error("job {job} has no task {index}")]
     TaskUnknown {
@@ -283,6 +326,12 @@ impl Refusal {
             Self::ClassUndeclared { .. } => "class.undeclared",
             Self::ClassUnknown { .. } => "class.unknown",
             Self::ClassProhibited { .. } => "class.prohibited",
+            Self::Content { mark, .. } => code_of(mark.sign),
+            Self::PolicyChanged { .. } => "policy.changed",
+            Self::ApprovalNotNeeded { .. } => "approval.not-needed",
+            Self::ApprovalOver { .. } => "approval.over",
+            Self::ApprovalTooLong { .. } => "approval.too-long",
+            Self::ApprovalUnknown { .. } => "approval.unknown",
             Self::NothingToRun => "job.nothing-to-run",
             Self::BadText { .. } => "job.bad-text",
             Self::BadImage { .. } => "job.bad-image",
@@ -320,6 +369,7 @@ impl Refusal {
     }
 
     /// What to do about it; a sentence in the imperative, or nothing.
+    #[expect(clippy::too_many_lines, reason = "one imperative a refusal")]
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::ClassUndeclared { known } => {
@@ -335,6 +385,23 @@ impl Refusal {
                 "this work is not run here under any name; `repower policy show` has the rule"
                     .into(),
             ),
+            Self::Content { mark, .. } if mark.sign == Sign::Unread => Some(
+                "bring it as plain files or as a tar, gzip or zip that is whole and not encrypted"
+                    .into(),
+            ),
+            Self::Content { .. } => Some(
+                "an operator can have such jobs reviewed instead of refused: `on-hit` in the policy"
+                    .into(),
+            ),
+            Self::PolicyChanged { .. } => Some("submit it again".into()),
+            Self::ApprovalNotNeeded { .. } => Some(
+                "approve what was found in one job with --digest, as `repower show` has it".into(),
+            ),
+            Self::ApprovalOver { .. } => Some("choose an --until that is to come".into()),
+            Self::ApprovalTooLong { most, .. } => {
+                Some(format!("choose an --until at most {most} ahead"))
+            }
+            Self::ApprovalUnknown { .. } => Some("`repower approvals` lists the approvals".into()),
             Self::NothingToRun => Some("give a command after `--`, or a script".into()),
             Self::BadText { what, .. } => Some(format!("correct {what} and try again")),
             Self::BadImage { error } => Some(error.hint().into()),
@@ -405,6 +472,17 @@ impl Refusal {
                 Some("`repower policy check FILE` tells all that is wrong".into())
             }
         }
+    }
+}
+
+/// The code of what was found.
+fn code_of(sign: Sign) -> &'static str {
+    match sign {
+        Sign::ProofOfWork => "content.proof-of-work",
+        Sign::PoolClient => "content.pool-client",
+        Sign::KnownDigest => "content.known-digest",
+        Sign::Word => "content.word",
+        Sign::Unread => "content.unread",
     }
 }
 

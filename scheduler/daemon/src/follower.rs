@@ -285,6 +285,8 @@ impl Seen {
             | Fact::NodeDrained { .. }
             | Fact::NodeResumed { .. }
             | Fact::NodeHeldBack { .. }
+            | Fact::ApprovalGiven(_)
+            | Fact::ApprovalEnded { .. }
             | Fact::ReservationMade(_)
             | Fact::ReservationEnded { .. }
             | Fact::TokenIssued { .. }

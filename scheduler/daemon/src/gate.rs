@@ -67,6 +67,10 @@ pub(crate) const RULES: &[(&str, Who)] = &[
     ("/repower.v1.Artefacts/Put", Who::PersonOrNode),
     ("/repower.v1.Artefacts/Get", Who::PersonOrNode),
     ("/repower.v1.Policies/Show", Who::Person),
+    ("/repower.v1.Policies/Apply", Who::Person),
+    ("/repower.v1.Policies/Approve", Who::Person),
+    ("/repower.v1.Policies/Unapprove", Who::Person),
+    ("/repower.v1.Policies/Approvals", Who::Person),
     // The secret of a join token is in the request.
     ("/repower.v1.Agents/Enrol", Who::Anyone),
     ("/repower.v1.Agents/Link", Who::Node),

@@ -4,6 +4,7 @@
 //! a commit), `published` (what is durable, for readers), `services` and `gate` (calls, and who may
 //! make them), `link` (agents), `output` (what tasks print), `tls` and `server` (the port).
 
+mod admission;
 mod artefacts;
 mod clock;
 mod error;

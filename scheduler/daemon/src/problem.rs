@@ -139,13 +139,18 @@ impl From<Refusal> for Problem {
             | Refusal::ReservationBackwards { .. }
             | Refusal::DeadlineTooSoon { .. }
             | Refusal::ReasonMissing
+            | Refusal::ApprovalNotNeeded { .. }
+            | Refusal::ApprovalOver { .. }
+            | Refusal::ApprovalTooLong { .. }
             | Refusal::BadPolicy { .. } => Code::InvalidArgument,
-            Refusal::ClassProhibited { .. } => Code::PermissionDenied,
+            Refusal::ClassProhibited { .. } | Refusal::Content { .. } => Code::PermissionDenied,
+            Refusal::PolicyChanged { .. } => Code::Aborted,
             Refusal::DependencyUnknown { .. }
             | Refusal::JobUnknown { .. }
             | Refusal::TaskUnknown { .. }
             | Refusal::NodeUnknown { .. }
             | Refusal::ReservationUnknown { .. }
+            | Refusal::ApprovalUnknown { .. }
             | Refusal::TokenUnknown { .. } => Code::NotFound,
             Refusal::DependencyFailed { .. }
             | Refusal::JobHasEnded { .. }

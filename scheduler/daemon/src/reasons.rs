@@ -53,8 +53,8 @@ impl Reasons {
 
 /// The reason that is this job's alone, if it has one.
 fn own(job: &Job, now: Timestamp) -> Option<Reason> {
-    if job.review {
-        return Some(Reason::Review { job: job.id, class: job.spec.class.clone() });
+    if let Some(reason) = job.held_by_policy() {
+        return Some(reason);
     }
     let held = job.waits_for.iter().filter(|one| !one.per_task || job.waiting() == 0);
     let on: Vec<_> = held.map(|dependency| dependency.job).collect();

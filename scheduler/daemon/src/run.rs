@@ -19,6 +19,7 @@ use tokio::task::JoinSet;
 use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 
+use crate::admission::Admission;
 use crate::artefacts::{self, Artefacts, Bin};
 use crate::follower::{Charge, follower};
 use crate::journal::{self, Replayed};
@@ -65,6 +66,7 @@ pub async fn run(
     let Replayed { journal, engine, snapshot } = journal::open(&options.data, &options.cell)?;
     let output = Output::open(&options.data)?;
     let artefacts = Artefacts::open(&options)?;
+    let admission = Admission::open(&options.data)?;
     let authority = Authority::open(&options.data, &options.cell, clock::now())?;
     let tls = tls::config(&options.data, &authority, &options.names, clock::now())?;
 
@@ -112,6 +114,7 @@ pub async fn run(
         history,
         printed: tails,
         printer,
+        admission,
         artefacts,
         links,
         notices,
@@ -189,7 +192,7 @@ async fn found(shared: &Shared, policy: Option<String>) -> Result<(), Error> {
     }
     let text = policy.or_else(|| (!has_policy).then(|| policy::DEFAULT.to_owned()));
     if let Some(text) = text {
-        ask(Input::Adopt { text }).await?;
+        ask(Input::Adopt { text, by: String::new() }).await?;
     }
     Ok(())
 }

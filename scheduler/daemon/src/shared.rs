@@ -14,6 +14,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tonic::Status;
 
+use crate::admission::Admission;
 use crate::artefacts::Artefacts;
 use crate::clock::{self, Stopwatch};
 use crate::keeper::{Keeper, Mail};
@@ -37,6 +38,7 @@ pub(crate) struct Shared {
     pub(crate) history: Reader,
     pub(crate) printed: output::Reader,
     pub(crate) printer: Printer,
+    pub(crate) admission: Admission,
     pub(crate) artefacts: Artefacts,
     pub(crate) links: Arc<Links>,
     pub(crate) notices: Arc<Notices>,

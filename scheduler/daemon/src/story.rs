@@ -36,6 +36,8 @@ pub(crate) fn tell(entries: &[Entry]) {
             | Fact::NodeDrained { .. }
             | Fact::NodeResumed { .. }
             | Fact::NodeHeldBack { .. }
+            | Fact::ApprovalGiven(_)
+            | Fact::ApprovalEnded { .. }
             | Fact::ReservationMade(_)
             | Fact::ReservationEnded { .. }
             | Fact::TokenIssued { .. }
@@ -78,8 +80,14 @@ fn job(fact: &Fact) {
 }
 
 fn house(fact: &Fact) {
-    if let Fact::PolicyAdopted { version, hash, .. } = fact {
-        tracing::info!(version, %hash, "policy adopted");
+    if let Fact::PolicyAdopted { version, hash, by, .. } = fact {
+        tracing::info!(version, %hash, by, "policy adopted");
+    } else if let Fact::ApprovalGiven(one) = fact {
+        let (approval, until) = (one.id.0, one.until.as_millis());
+        let project = one.project.as_deref();
+        tracing::info!(approval, class = one.class, project, until, by = one.by, "approval given");
+    } else if let Fact::ApprovalEnded { id, by, reason, .. } = fact {
+        tracing::info!(approval = id.0, by, reason, "approval ended");
     } else if let Fact::NodeEnrolled { node, name, .. } = fact {
         tracing::info!(node = node.0, name, "node enrolled");
     } else if let Fact::NodeConnected { node, .. } = fact {

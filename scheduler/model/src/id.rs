@@ -31,6 +31,10 @@ counter! {
     TokenId(u64)
 }
 counter! {
+    /// An approval of this cell. From 1.
+    ApprovalId(u64)
+}
+counter! {
     /// A reservation of nodes of this cell. From 1.
     ReservationId(u64)
 }
@@ -107,6 +111,23 @@ pub struct Instance(pub [u8; 16]);
 /// A SHA-256.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Hash(pub [u8; 32]);
+
+impl Hash {
+    /// Reads 64 hexadecimal digits of either case; `None` if they are not that.
+    pub fn from_hex(text: &str) -> Option<Self> {
+        let mut hash = [0; 32];
+        let (pairs, rest) = text.as_bytes().as_chunks::<2>();
+        if pairs.len() != hash.len() || !rest.is_empty() {
+            return None;
+        }
+        let digit =
+            |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+        for (byte, [high, low]) in hash.iter_mut().zip(pairs) {
+            *byte = digit(*high)? << 4 | digit(*low)?;
+        }
+        Some(Self(hash))
+    }
+}
 
 impl fmt::Display for Hash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -4,6 +4,7 @@
 //! serialise with serde, in the form that snapshots use; the form on the wire and in the journal
 //! is the business of `repower-proto`.
 
+mod approval;
 mod array;
 mod artefact;
 mod demand;
@@ -21,11 +22,13 @@ mod reservation;
 mod resources;
 mod time;
 
+pub use approval::{Approval, Mark, Sign};
 pub use array::{Array, ArrayError, IndexRange};
 pub use artefact::{Artefact, Checkpoint, InputFile, Keep, Source, Stored};
 pub use demand::{Constraints, Gang, IsaLevel, Layout, Part};
 pub use id::{
-    AttemptId, Hash, Instance, JobId, Key, NodeId, RankId, ReservationId, TaskId, TokenId,
+    ApprovalId, AttemptId, Hash, Instance, JobId, Key, NodeId, RankId, ReservationId, TaskId,
+    TokenId,
 };
 pub use image::{ImageError, check_image};
 pub use indices::Indices;

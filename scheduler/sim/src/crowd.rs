@@ -44,7 +44,7 @@ impl Crowd {
     pub fn new(size: Size, discipline: repower_core::plan::Discipline) -> Self {
         let mut crowd = Self { engine: Engine::new(), now: EPOCH, jobs: 0 };
         crowd.turn(&Input::Found { cell: "crowd".into(), version: "0".into() });
-        crowd.turn(&Input::Adopt { text: policy_text(discipline) });
+        crowd.turn(&Input::Adopt { text: policy_text(discipline), by: "op".into() });
         for at in 0..size.nodes {
             crowd.enrol(at);
         }
@@ -90,6 +90,8 @@ impl Crowd {
             spec,
             spec_hash: Hash([0; 32]),
             past: vec![],
+            marks: vec![],
+            looked_by: None,
         };
         let Answer::Job { job, .. } = self.turn(&Input::Submit(Box::new(submit))).answer else {
             panic!("a job was not accepted")

@@ -62,6 +62,8 @@ fn reply() -> ShowJobReply {
         policy_hash: "dcb4fde0abd8ab4f3a1aa9b50598b159".into(),
         failures: vec![failure],
         estimate: None,
+        content: "1f6a".into(),
+        marks: Vec::new(),
     }
 }
 

@@ -129,7 +129,15 @@ impl Cell {
         let spec = JobSpec { class: "sci-simulation".into(), command: vec!["x".into()], ..spec };
         let (submitter, spec_hash) = ("mia".to_owned(), Hash([0; 32]));
         let key = Key([key; 16]);
-        let submit = Submit { key, submitter, spec, spec_hash, past: Vec::new() };
+        let submit = Submit {
+            key,
+            submitter,
+            spec,
+            spec_hash,
+            past: Vec::new(),
+            marks: Vec::new(),
+            looked_by: None,
+        };
         self.turn(&Input::Submit(Box::new(submit)));
         self.turn(&Input::Schedule);
     }
@@ -154,7 +162,7 @@ impl Cell {
 fn lived() -> tempfile::TempDir {
     let mut cell = Cell { engine: Engine::new(), facts: Vec::new(), secs: 0 };
     cell.turn(&Input::Found { cell: "test.example".into(), version: "1".into() });
-    cell.turn(&Input::Adopt { text: DEFAULT.into() });
+    cell.turn(&Input::Adopt { text: DEFAULT.into(), by: "op".into() });
     let secret = hash_of(b"secret");
     let (kind, name, by) = (TokenKind::Join, String::new(), "op".to_owned());
     cell.turn(&Input::Issue { kind, name, hash: secret, expires: None, by });

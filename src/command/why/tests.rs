@@ -84,7 +84,7 @@ fn asked(spec: JobSpec) -> String {
     let mut engine = Engine::new();
     let mut turn = |input: &Input| engine.turn(input, now).map(drop).expect("it is done");
     turn(&Input::Found { cell: "test.example".into(), version: "1".into() });
-    turn(&Input::Adopt { text: DEFAULT.into() });
+    turn(&Input::Adopt { text: DEFAULT.into(), by: "op".into() });
     let secret = hash_of(b"secret");
     let (kind, name, by) = (TokenKind::Join, String::new(), "op".to_owned());
     turn(&Input::Issue { kind, name, hash: secret, expires: None, by });
@@ -97,7 +97,15 @@ fn asked(spec: JobSpec) -> String {
     let (class, command) = ("sci-simulation".into(), vec!["sleep".into(), "36000".into()]);
     let spec = JobSpec { class, command, ..spec };
     let (submitter, spec_hash) = ("mia".to_owned(), Hash([0; 32]));
-    let submit = Submit { key: Key([1; 16]), submitter, spec, spec_hash, past: Vec::new() };
+    let submit = Submit {
+        key: Key([1; 16]),
+        submitter,
+        spec,
+        spec_hash,
+        past: Vec::new(),
+        marks: Vec::new(),
+        looked_by: None,
+    };
     turn(&Input::Submit(Box::new(submit)));
     let why = repower_core::plan::why(engine.state(), JobId(1), None, now).expect("it waits");
     let why = repower_scheduler::explained(why);

@@ -66,6 +66,10 @@ pub struct JobDetail {
     tier: String,
     policy_hash: String,
     spec: Option<Spec>,
+    /// SHA-256 over what it runs.
+    content: Option<String>,
+    /// What was found in what it brings along.
+    marks: Vec<Mark>,
     estimate: Option<Estimate>,
     failures: Vec<Task>,
     outputs: Vec<Kept>,
@@ -79,6 +83,21 @@ impl JobDetail {
     pub fn with_outputs(self, reply: &v1::OutputsReply) -> Self {
         let outputs = reply.outputs.iter().map(Kept::from).collect();
         Self { outputs, more_outputs: reply.more, ..self }
+    }
+}
+
+/// Something that was found in what a job brings along.
+#[derive(Debug, Serialize)]
+struct Mark {
+    sign: String,
+    place: String,
+    detail: String,
+}
+
+impl From<&v1::Mark> for Mark {
+    fn from(mark: &v1::Mark) -> Self {
+        let v1::Mark { sign, place, detail } = mark.clone();
+        Self { sign, place, detail }
     }
 }
 
@@ -172,6 +191,8 @@ impl From<&v1::ShowJobReply> for JobDetail {
             tier: reply.tier.clone(),
             policy_hash: reply.policy_hash.clone(),
             spec: reply.spec.as_ref().map(Spec::from),
+            content: text(&reply.content),
+            marks: reply.marks.iter().map(Mark::from).collect(),
             estimate: reply.estimate.as_ref().map(Estimate::from),
             outputs: Vec::new(),
             more_outputs: false,

@@ -3,6 +3,7 @@
 //! Keys are `snake_case`, moments are RFC 3339 texts or null, amounts are whole numbers with the
 //! unit in the key, hashes are hexadecimal. Keys may be added; none is removed or changes meaning.
 
+mod approval;
 mod files;
 mod job;
 mod node;
@@ -14,6 +15,7 @@ mod tests;
 mod token;
 mod why;
 
+pub use approval::{Approval, Approvals};
 pub use files::{Fetched, FetchedFile, MissingOutput};
 pub use job::{Cancelled, Job, JobDetail, Jobs, Reason, Submitted, Tasks};
 pub(crate) use job::{pending, reason};

@@ -256,6 +256,7 @@ fn explanation() -> v1::Explanation {
             code: "sooner.less".into(),
             text: "ask for 4 cpus or less".into(),
         }],
+        approved: String::new(),
     }
 }
 
@@ -319,6 +320,12 @@ fn the_page_about_json_has_every_shape_as_it_is_printed() {
             source: "own-tasks".into(),
             error_percent: Some(12),
         }),
+        content: "9b74c989".into(),
+        marks: vec![v1::Mark {
+            sign: "unread".into(),
+            place: "input weights.7z".into(),
+            detail: "is packed with 7z, which is not unpacked here".into(),
+        }],
     };
     let chunk = v1::LogChunk {
         index: 3,
@@ -345,6 +352,18 @@ fn the_page_about_json_has_every_shape_as_it_is_printed() {
         secret: "rp_...".into(),
         authority_pem: "-----BEGIN CERTIFICATE-----\n...".into(),
         expires_ms: 1_777_719_600_000,
+    };
+    let approved = v1::ListApprovalsReply {
+        approvals: vec![v1::Approval {
+            id: 3,
+            job_class: "hash-heavy".into(),
+            project: "archive".into(),
+            content: Vec::new(),
+            until_ms: 1_777_676_400_000,
+            by: "op".into(),
+            reason: "deduplication, contract 7".into(),
+            jobs: 2,
+        }],
     };
     let reserved = v1::ListReservationsReply {
         reservations: vec![v1::Reservation {
@@ -398,6 +417,7 @@ fn the_page_about_json_has_every_shape_as_it_is_printed() {
         ("why", pretty(&Why::from(&explanation()))),
         ("plan", pretty(&Plan::from(&plan()))),
         ("nodes", pretty(&Nodes::from(&v1::ListNodesReply { nodes: vec![node()] }))),
+        ("approvals", pretty(&Approvals::from(&approved))),
         ("reservations", pretty(&Reservations::from(&reserved))),
         ("token list", pretty(&Tokens::from(&v1::ListTokensReply { tokens: vec![token] }))),
         ("token join", pretty(&Issued::new(&issued, "https://10.0.0.1:7070"))),

@@ -21,6 +21,7 @@ pub struct Why {
     sooner: Vec<Sooner>,
     funnel: Vec<Step>,
     shortages: Vec<Shortage>,
+    approved: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -115,6 +116,7 @@ impl From<&v1::Explanation> for Why {
             sooner: why.sooner.iter().map(sooner).collect(),
             funnel: why.funnel.iter().map(step).collect(),
             shortages: why.shortages.iter().map(shortage).collect(),
+            approved: text(&why.approved),
         }
     }
 }

@@ -7,8 +7,8 @@ use repower_core::fact::{
 };
 use repower_core::policy::Tier;
 use repower_model::{
-    Artefact, AttemptId, Dependency, JobId, JobSpec, NodeId, Outcome, Reservation, ReservationId,
-    StopReason, TaskId, Timestamp, TokenId,
+    Approval, ApprovalId, Artefact, AttemptId, Dependency, JobId, JobSpec, Mark, NodeId, Outcome,
+    Reservation, ReservationId, Sign, StopReason, TaskId, Timestamp, TokenId,
 };
 
 use super::to_wire::code_of;
@@ -30,12 +30,21 @@ impl TryFrom<Wire> for Fact {
                 version: fact.version,
                 hash: hash("hash", &fact.hash)?,
                 text: fact.text,
+                by: fact.by,
             },
             Wire::JobSubmitted(fact) => Self::JobSubmitted(Box::new(submitted(fact)?)),
             Wire::SubmissionRefused(fact) => Self::SubmissionRefused(Box::new(refused(fact)?)),
             Wire::JobReviewed(fact) => Self::JobReviewed {
                 job: JobId(fact.job),
                 approved: fact.approved,
+                by: fact.by,
+                reason: fact.reason,
+                policy: hash("policy_hash", &fact.policy_hash)?,
+                approval: approval(fact.approval),
+            },
+            Wire::ApprovalGiven(fact) => Self::ApprovalGiven(Box::new(given(fact)?)),
+            Wire::ApprovalEnded(fact) => Self::ApprovalEnded {
+                id: ApprovalId(fact.id),
                 by: fact.by,
                 reason: fact.reason,
                 policy: hash("policy_hash", &fact.policy_hash)?,
@@ -184,6 +193,36 @@ fn submitted(fact: v1::JobSubmitted) -> Result<JobSubmitted, ConvertError> {
         waits_for: waits_for
             .collect::<Result<_, _>>()
             .map_err(|error| error.within("waits_for"))?,
+        approval: approval(fact.approval),
+        marks: marks(fact.marks)?,
+    })
+}
+
+fn approval(id: u64) -> Option<ApprovalId> {
+    (id != 0).then_some(ApprovalId(id))
+}
+
+fn marks(marks: Vec<v1::Mark>) -> Result<Vec<Mark>, ConvertError> {
+    let read = |mark: v1::Mark| {
+        let sign = Sign::ALL.into_iter().find(|sign| sign.as_str() == mark.sign);
+        let unknown = Problem::UnknownWord { word: mark.sign };
+        let sign = sign.ok_or_else(|| ConvertError::new("marks.sign", unknown))?;
+        Ok(Mark { sign, place: mark.place, detail: mark.detail })
+    };
+    marks.into_iter().map(read).collect()
+}
+
+fn given(fact: v1::ApprovalGiven) -> Result<Approval, ConvertError> {
+    let content = (!fact.content.is_empty()).then(|| hash("content", &fact.content));
+    Ok(Approval {
+        id: ApprovalId(fact.id),
+        class: fact.job_class,
+        project: (!fact.project.is_empty()).then_some(fact.project),
+        content: content.transpose()?,
+        until: Timestamp::from_millis(fact.until_ms),
+        by: fact.by,
+        reason: fact.reason,
+        policy: hash("policy_hash", &fact.policy_hash)?,
     })
 }
 
@@ -196,6 +235,7 @@ fn refused(fact: v1::SubmissionRefused) -> Result<SubmissionRefused, ConvertErro
         text: fact.text,
         policy: hash("policy_hash", &fact.policy_hash)?,
         spec_hash: hash("spec_hash", &fact.spec_hash)?,
+        marks: marks(fact.marks)?,
     })
 }
 

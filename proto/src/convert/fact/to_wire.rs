@@ -3,7 +3,7 @@
 use repower_core::fact::{
     AttemptEnded, Fact, JobSubmitted, OutputsKept, RankEnded, SubmissionRefused,
 };
-use repower_model::{AttemptId, StopReason};
+use repower_model::{Approval, AttemptId, Mark, StopReason};
 
 use crate::convert::moment_ms;
 use crate::v1;
@@ -17,17 +17,30 @@ impl From<&Fact> for Wire {
             Fact::CellFounded { cell, version } => {
                 Self::CellFounded(v1::CellFounded { cell: cell.clone(), version: version.clone() })
             }
-            Fact::PolicyAdopted { version, hash, text } => Self::PolicyAdopted(v1::PolicyAdopted {
-                version: version.clone(),
-                hash: hash.0.to_vec(),
-                text: text.clone(),
-            }),
+            Fact::PolicyAdopted { version, hash, text, by } => {
+                Self::PolicyAdopted(v1::PolicyAdopted {
+                    version: version.clone(),
+                    hash: hash.0.to_vec(),
+                    text: text.clone(),
+                    by: by.clone(),
+                })
+            }
             Fact::JobSubmitted(fact) => Self::JobSubmitted(submitted(fact)),
             Fact::SubmissionRefused(fact) => Self::SubmissionRefused(refused(fact)),
-            Fact::JobReviewed { job, approved, by, reason, policy } => {
+            Fact::JobReviewed { job, approved, by, reason, policy, approval } => {
                 Self::JobReviewed(v1::JobReviewed {
                     job: job.0,
                     approved: *approved,
+                    by: by.clone(),
+                    reason: reason.clone(),
+                    policy_hash: policy.0.to_vec(),
+                    approval: approval.map_or(0, |id| id.0),
+                })
+            }
+            Fact::ApprovalGiven(one) => Self::ApprovalGiven(given(one)),
+            Fact::ApprovalEnded { id, by, reason, policy } => {
+                Self::ApprovalEnded(v1::ApprovalEnded {
+                    id: id.0,
                     by: by.clone(),
                     reason: reason.clone(),
                     policy_hash: policy.0.to_vec(),
@@ -219,6 +232,31 @@ fn submitted(fact: &JobSubmitted) -> v1::JobSubmitted {
         policy_hash: fact.policy.0.to_vec(),
         review: fact.review,
         waits_for: fact.waits_for.iter().map(|one| (*one).into()).collect(),
+        approval: fact.approval.map_or(0, |id| id.0),
+        marks: fact.marks.iter().map(Into::into).collect(),
+    }
+}
+
+impl From<&Mark> for v1::Mark {
+    fn from(mark: &Mark) -> Self {
+        Self {
+            sign: mark.sign.as_str().to_owned(),
+            place: mark.place.clone(),
+            detail: mark.detail.clone(),
+        }
+    }
+}
+
+fn given(one: &Approval) -> v1::ApprovalGiven {
+    v1::ApprovalGiven {
+        id: one.id.0,
+        job_class: one.class.clone(),
+        project: one.project.clone().unwrap_or_default(),
+        content: one.content.map(|content| content.0.to_vec()).unwrap_or_default(),
+        until_ms: one.until.as_millis(),
+        by: one.by.clone(),
+        reason: one.reason.clone(),
+        policy_hash: one.policy.0.to_vec(),
     }
 }
 
@@ -231,6 +269,7 @@ fn refused(fact: &SubmissionRefused) -> v1::SubmissionRefused {
         text: fact.text.clone(),
         policy_hash: fact.policy.0.to_vec(),
         spec_hash: fact.spec_hash.0.to_vec(),
+        marks: fact.marks.iter().map(Into::into).collect(),
     }
 }
 

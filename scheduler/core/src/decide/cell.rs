@@ -1,10 +1,15 @@
 //! Founding the cell, and the policy in force.
 
+use repower_model::{AttemptId, StopReason};
+
+use super::approve::release;
 use crate::draft::Draft;
 use crate::effect::Answer;
 use crate::fact::Fact;
+use crate::life::attempt::Phase;
 use crate::policy::Policy;
 use crate::refusal::Refusal;
+use crate::state::State;
 
 pub(crate) fn found(draft: &mut Draft<'_>, cell: &str, version: &str) -> Answer {
     if draft.state().cell.is_empty() {
@@ -13,12 +18,50 @@ pub(crate) fn found(draft: &mut Draft<'_>, cell: &str, version: &str) -> Answer 
     Answer::Done
 }
 
-pub(crate) fn adopt(draft: &mut Draft<'_>, text: &str) -> Result<Answer, Refusal> {
+/// Puts a policy in force. What was decided under another stays decided; but nothing starts any more
+/// that the new one prohibits or does not know, and what is on a node and has not started is taken back.
+pub(crate) fn adopt(draft: &mut Draft<'_>, text: &str, by: &str) -> Result<Answer, Refusal> {
     let bad = |error: crate::policy::PolicyError| Refusal::BadPolicy { problem: error.to_string() };
     let policy = Policy::parse(text).map_err(bad)?;
-    if draft.state().policy.as_ref().is_none_or(|(known, _)| known.hash != policy.hash) {
-        let Policy { version, hash, text, .. } = policy;
-        draft.push(Fact::PolicyAdopted { version, hash, text });
+    let before = held(draft.state());
+    if draft.state().policy.as_ref().is_some_and(|(known, _)| known.hash == policy.hash) {
+        return Ok(Answer::Policy { changed: false, held: 0, running: 0 });
     }
-    Ok(Answer::Done)
+    let Policy { version, hash, text, .. } = policy;
+    draft.push(Fact::PolicyAdopted { version, hash, text, by: by.to_owned() });
+    release(draft);
+    let running = take_back(draft, by);
+    let held = held(draft.state()).saturating_sub(before);
+    Ok(Answer::Policy { changed: true, held, running })
+}
+
+/// How many jobs wait for a person, or because the policy bars them.
+fn held(state: &State) -> u64 {
+    state.jobs.values().filter(|job| job.review || job.barred).count() as u64
+}
+
+/// Takes back what has not started of jobs that must not; returns how many attempts of them run, and
+/// go on: they were let in by the policy of their time.
+fn take_back(draft: &mut Draft<'_>, by: &str) -> u64 {
+    let state = draft.state();
+    let (mut stops, mut running) = (Vec::new(), 0);
+    for (task, live) in &state.attempts {
+        let Some(job) = state.job(task.job).filter(|job| job.barred || job.review) else {
+            continue;
+        };
+        if live.phase != Phase::Placed {
+            running += u64::from(live.phase == Phase::Running);
+            continue;
+        }
+        // A gang is never recalled: some of its ranks may run.
+        let gang = job.spec.gang.is_some();
+        let why = if gang { StopReason::Drained } else { StopReason::Recalled };
+        stops.push((AttemptId { task: *task, number: live.number }, why));
+    }
+    let by = if by.is_empty() { "scheduler" } else { by };
+    for (attempt, why) in stops {
+        let reason = "the policy now in force does not let it start".to_owned();
+        draft.push(Fact::AttemptStopping { attempt, why, by: by.to_owned(), reason });
+    }
+    running
 }

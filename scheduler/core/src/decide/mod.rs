@@ -1,5 +1,6 @@
 //! What comes of each kind of input: one family a file.
 
+pub(crate) mod approve;
 pub(crate) mod cancel;
 pub(crate) mod cell;
 pub(crate) mod checkpoint;

@@ -33,7 +33,8 @@ pub(crate) fn review(
     let pending = job.pending.clone();
     let policy = draft.state().policy.as_ref().map_or(job.policy, |(policy, _)| policy.hash);
     let (who, why) = (by.to_owned(), reason.to_owned());
-    draft.push(Fact::JobReviewed { job: id, approved, by: who, reason: why, policy });
+    let approval = None;
+    draft.push(Fact::JobReviewed { job: id, approved, by: who, reason: why, policy, approval });
     if !approved {
         let reason = format!("denied: {reason}");
         let mut touched = cancel_tasks(draft, id, &pending, by, reason);

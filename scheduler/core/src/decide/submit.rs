@@ -2,6 +2,7 @@
 
 mod bounds;
 mod box_of;
+mod marks;
 
 use std::sync::Arc;
 
@@ -14,14 +15,12 @@ use crate::effect::Answer;
 use crate::fact::{Fact, JobSubmitted, SubmissionRefused};
 use crate::input::Submit;
 use crate::policy::{Class, Policy, Tier};
-use crate::reason::Reason;
 use crate::refusal::Refusal;
-use crate::state::State;
+use crate::state::{Job, State};
 
 pub(crate) fn submit(draft: &mut Draft<'_>, submit: &Submit) -> Result<Answer, Refusal> {
     if let Some(known) = draft.state().job_by_key(&submit.key) {
-        let (job, tasks, hold) =
-            (known.id, known.count(), hold_of(known.review, known.id, &known.spec.class));
+        let (job, tasks, hold) = (known.id, known.count(), known.held_by_policy());
         return Ok(Answer::Job { job, created: false, tasks, hold });
     }
     bounds::check(&submit.spec, draft.now())?;
@@ -36,6 +35,11 @@ pub(crate) fn submit(draft: &mut Draft<'_>, submit: &Submit) -> Result<Answer, R
         Err(refusal) => return Ok(refuse(draft, submit, refusal)),
     };
     let (tier, spec) = (class.tier, box_of::settled(&submit.spec, class)?);
+    let marks = marks::all(submit, policy)?;
+    let is_suspect = match marks::judge(&marks, policy) {
+        Ok(is_suspect) => is_suspect,
+        Err(refusal) => return Ok(refuse(draft, submit, refusal)),
+    };
     let hash = policy.hash;
     bounds::fits_somewhere(draft.state(), &spec)?;
     let waits_for = open_dependencies(draft.state(), submit)?;
@@ -45,7 +49,9 @@ pub(crate) fn submit(draft: &mut Draft<'_>, submit: &Submit) -> Result<Answer, R
     }
     let job = JobId(draft.state().last_job + 1);
     let tasks = submit.spec.array.count();
-    let review = tier == Tier::Review;
+    let asks = tier == Tier::Review || is_suspect;
+    let approval = asks.then(|| draft.state().approvals.covering(&spec, is_suspect, draft.now()));
+    let approval = approval.flatten().map(|approval| approval.id);
     draft.push(Fact::JobSubmitted(Box::new(JobSubmitted {
         job,
         key: submit.key,
@@ -53,18 +59,17 @@ pub(crate) fn submit(draft: &mut Draft<'_>, submit: &Submit) -> Result<Answer, R
         spec: Arc::new(spec),
         tier,
         policy: hash,
-        review,
+        review: asks && approval.is_none(),
         waits_for,
+        approval,
+        marks,
     })));
+    let hold = draft.state().job(job).and_then(Job::held_by_policy);
     let reason = "the tasks that they depend on have ended otherwise already".to_owned();
     let mut touched = cancel_tasks(draft, job, &lost, "scheduler", reason);
     touched.push(job);
     settle(draft, touched);
-    Ok(Answer::Job { job, created: true, tasks, hold: hold_of(review, job, &submit.spec.class) })
-}
-
-fn hold_of(review: bool, job: JobId, class: &str) -> Option<Reason> {
-    review.then(|| Reason::Review { job, class: class.to_owned() })
+    Ok(Answer::Job { job, created: true, tasks, hold })
 }
 
 fn class_of<'a>(policy: &'a Policy, class: &str) -> Result<&'a Class, Refusal> {
@@ -100,6 +105,7 @@ fn refuse(draft: &mut Draft<'_>, submit: &Submit, refusal: Refusal) -> Answer {
         text: refusal.to_string(),
         policy: policy.expect("a policy has just refused it"),
         spec_hash: submit.spec_hash,
+        marks: submit.marks.clone(),
     })));
     Answer::Refused(refusal)
 }

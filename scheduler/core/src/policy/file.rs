@@ -2,12 +2,20 @@
 
 use std::collections::BTreeMap;
 
-use repower_model::{Egress, Isolation};
 use serde::Deserialize;
 use toml::Spanned;
 
+use super::admission::{AdmissionTable, ApprovalsTable};
+use super::catalogue::{CatalogueTable, MappingTable};
+use super::class::ClassTable;
+use super::detector::{Detector, DetectorTable};
 use super::scheduling::{ProjectTable, SchedulingTable};
-use super::{Class, Policy, Tier, hash_of, nearest};
+use super::tariff::TariffTable;
+use super::{Class, Mapping, Policy, Tier, hash_of, nearest};
+use super::{admission, catalogue, class, detector, tariff};
+
+/// The newest format that is read; a policy that does not say has the first.
+const FORMAT: u32 = 1;
 
 /// A text that is no policy. Nothing was adopted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -22,6 +30,14 @@ pub enum PolicyError {
         /// What is wrong, with the nearest right key where there is one.
         problem: String,
     },
+    /// It is of a format that came after this release.
+    #[error("line {line}: the policy is of format {format}, but this release reads up to {FORMAT}")]
+    Newer {
+        /// From 1.
+        line: usize,
+        /// What it says.
+        format: i64,
+    },
     /// A class has a name that a class cannot have.
     #[error("line {line}: the class name `{name}` must be 1 to 64 characters of a-z, 0-9 and `-`")]
     ClassName {
@@ -29,6 +45,16 @@ pub enum PolicyError {
         line: usize,
         /// As written.
         name: String,
+    },
+    /// Something is said of a class that the policy does not have.
+    #[error("line {line}: there is no class `{name}`{}", near(nearest.as_ref()))]
+    ClassUnknown {
+        /// From 1.
+        line: usize,
+        /// As written.
+        name: String,
+        /// The class that looks most like it.
+        nearest: Option<String>,
     },
     /// A prohibited class without the rule that prohibits it.
     #[error("line {line}: class `{name}` is prohibited but names no `entry` to tell the submitter")]
@@ -54,107 +80,55 @@ pub enum PolicyError {
     VersionMissing,
 }
 
+fn near(nearest: Option<&String>) -> String {
+    nearest.map_or_else(String::new, |name| format!("; did you mean `{name}`?"))
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct File {
     policy_version: String,
+    #[serde(default, rename = "format")]
+    _format: Option<i64>,
     #[serde(default)]
-    catalogue: Catalogue,
-    class: BTreeMap<String, Spanned<Section>>,
+    jurisdictions: Vec<String>,
+    catalogue: Option<Spanned<CatalogueTable>>,
+    #[serde(default)]
+    mapping: BTreeMap<String, Spanned<MappingTable>>,
+    class: BTreeMap<String, Spanned<ClassTable>>,
+    detector: Option<Spanned<DetectorTable>>,
+    #[serde(default)]
+    admission: AdmissionTable,
+    #[serde(default)]
+    approvals: ApprovalsTable,
+    #[serde(default)]
+    tariff: BTreeMap<String, Spanned<TariffTable>>,
     scheduling: Option<Spanned<SchedulingTable>>,
     #[serde(default)]
     project: BTreeMap<String, Spanned<ProjectTable>>,
 }
 
-#[derive(Deserialize, Default)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-struct Catalogue {
-    #[serde(default)]
-    edition: String,
-}
-
+/// The part that all formats have.
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-struct Section {
-    tier: Tier,
-    #[serde(default)]
-    about: String,
-    #[serde(default)]
-    entry: String,
-    #[serde(default)]
-    isolation: Level,
-    #[serde(default)]
-    egress: Reach,
+struct Format {
+    format: Option<Spanned<i64>>,
 }
-
-/// The least isolation, as a policy writes it.
-#[derive(Deserialize, Default, Clone, Copy)]
-#[serde(rename_all = "kebab-case")]
-enum Level {
-    #[default]
-    Bare,
-    Boxed,
-    Sealed,
-}
-
-/// What of the network is reached, as a policy writes it.
-#[derive(Deserialize, Default, Clone, Copy)]
-#[serde(rename_all = "kebab-case")]
-enum Reach {
-    #[default]
-    Open,
-    None,
-}
-
-impl Level {
-    const fn isolation(self) -> Isolation {
-        match self {
-            Self::Bare => Isolation::Bare,
-            Self::Boxed => Isolation::Boxed,
-            Self::Sealed => Isolation::Sealed,
-        }
-    }
-}
-
-const KEYS: [&str; 9] = [
-    "policy-version",
-    "catalogue",
-    "edition",
-    "class",
-    "tier",
-    "about",
-    "entry",
-    "isolation",
-    "egress",
-];
 
 pub(super) fn parse(text: &str) -> Result<Policy, PolicyError> {
+    check_format(text)?;
     let file: File = toml::from_str(text).map_err(|error| malformed(text, &error))?;
     if file.policy_version.trim().is_empty() {
         return Err(PolicyError::VersionMissing);
     }
-    let mut classes = BTreeMap::new();
-    for (name, spanned) in file.class {
-        let line = position(text, spanned.span().start).0;
-        let right = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-        if name.is_empty() || name.len() > 64 || !name.chars().all(right) {
-            return Err(PolicyError::ClassName { line, name });
-        }
-        let Section { tier, about, entry, isolation, egress } = spanned.into_inner();
-        let isolation = isolation.isolation();
-        let egress = match egress {
-            Reach::Open if isolation < Isolation::Sealed => Egress::Open,
-            Reach::Open | Reach::None => Egress::None,
-        };
-        if tier == Tier::Prohibited && entry.trim().is_empty() {
-            return Err(PolicyError::EntryMissing { line, name });
-        }
-        classes.insert(name, Class { tier, about, entry, isolation, egress });
-    }
-    if classes.values().all(|class| class.tier == Tier::Prohibited) {
-        return Err(PolicyError::NothingRuns);
-    }
     let wrong = |at: usize, problem| PolicyError::Table { line: position(text, at).0, problem };
+    let detector = match file.detector {
+        None => Detector::default(),
+        Some(table) => {
+            let at = table.span().start;
+            table.into_inner().read(&Detector::default()).map_err(|why| wrong(at, why))?
+        }
+    };
+    let classes = classes(text, file.class, &detector)?;
     let scheduling = match file.scheduling {
         None => super::Scheduling::default(),
         Some(table) => table.get_ref().read().map_err(|why| wrong(table.span().start, why))?,
@@ -163,15 +137,106 @@ pub(super) fn parse(text: &str) -> Result<Policy, PolicyError> {
         let at = table.span().start;
         Ok((name, table.into_inner().read().map_err(|why| wrong(at, why))?))
     });
+    let tariffs = file.tariff.into_iter().map(|(name, table)| {
+        let at = table.span().start;
+        Ok((name, table.into_inner().read().map_err(|why| wrong(at, why))?))
+    });
+    let catalogue = match file.catalogue {
+        None => super::Catalogue::default(),
+        Some(table) => {
+            let at = table.span().start;
+            table.into_inner().read().map_err(|why| wrong(at, why))?
+        }
+    };
+    let admission = file.admission.read(file.approvals).map_err(|(at, why)| wrong(at, why))?;
+    let mappings = mappings(text, file.mapping, &classes)?;
     Ok(Policy {
         version: file.policy_version,
         hash: hash_of(text.as_bytes()),
         text: text.to_owned(),
-        edition: file.catalogue.edition,
+        jurisdictions: file.jurisdictions,
+        catalogue,
+        mappings,
         classes,
+        detector,
+        admission,
+        tariffs: tariffs.collect::<Result<_, _>>()?,
         scheduling,
         projects: projects.collect::<Result<_, _>>()?,
     })
+}
+
+/// A text of a later format is said to be that, whatever else this release makes of it.
+fn check_format(text: &str) -> Result<(), PolicyError> {
+    let Ok(Format { format: Some(format) }) = toml::from_str(text) else { return Ok(()) };
+    let (line, format) = (position(text, format.span().start).0, format.into_inner());
+    match u32::try_from(format) {
+        Ok(1..=FORMAT) => Ok(()),
+        Ok(0) | Err(_) if format <= 0 => {
+            Err(PolicyError::Table { line, problem: "`format` is at least 1" })
+        }
+        Ok(_) | Err(_) => Err(PolicyError::Newer { line, format }),
+    }
+}
+
+fn classes(
+    text: &str,
+    tables: BTreeMap<String, Spanned<ClassTable>>,
+    detector: &Detector,
+) -> Result<BTreeMap<String, Class>, PolicyError> {
+    let mut classes = BTreeMap::new();
+    for (name, spanned) in tables {
+        let at = spanned.span().start;
+        let line = position(text, at).0;
+        let right = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+        if name.is_empty() || name.len() > 64 || !name.chars().all(right) {
+            return Err(PolicyError::ClassName { line, name });
+        }
+        let class = spanned
+            .into_inner()
+            .read(at, detector)
+            .map_err(|(at, problem)| PolicyError::Table { line: position(text, at).0, problem })?;
+        if class.tier == Tier::Prohibited && class.entry.trim().is_empty() {
+            return Err(PolicyError::EntryMissing { line, name });
+        }
+        classes.insert(name, class);
+    }
+    if classes.values().all(|class| class.tier == Tier::Prohibited) {
+        return Err(PolicyError::NothingRuns);
+    }
+    Ok(classes)
+}
+
+fn mappings(
+    text: &str,
+    tables: BTreeMap<String, Spanned<MappingTable>>,
+    classes: &BTreeMap<String, Class>,
+) -> Result<BTreeMap<String, Mapping>, PolicyError> {
+    let mut mappings = BTreeMap::new();
+    for (name, table) in tables {
+        let line = position(text, table.span().start).0;
+        let read = table.into_inner().read();
+        let (mapping, named) = read.map_err(|problem| PolicyError::Table { line, problem })?;
+        if let Some((name, at)) = named.into_iter().find(|(name, _)| !classes.contains_key(name)) {
+            let nearest = nearest(&name, classes.keys().map(String::as_str)).map(str::to_owned);
+            return Err(PolicyError::ClassUnknown { line: position(text, at).0, name, nearest });
+        }
+        mappings.insert(name, mapping);
+    }
+    Ok(mappings)
+}
+
+/// All keys that a policy may have.
+fn keys() -> impl Iterator<Item = &'static str> {
+    ["policy-version", "format", "catalogue"]
+        .into_iter()
+        .chain(class::KEYS)
+        .chain(catalogue::KEYS)
+        .chain(detector::KEYS)
+        .chain(admission::KEYS)
+        .chain(tariff::KEYS)
+        .chain(SchedulingTable::KEYS)
+        .chain(ProjectTable::KEYS)
 }
 
 fn malformed(text: &str, error: &toml::de::Error) -> PolicyError {
@@ -179,8 +244,7 @@ fn malformed(text: &str, error: &toml::de::Error) -> PolicyError {
     let mut problem = error.message().to_owned();
     if let Some(key) =
         problem.strip_prefix("unknown field `").and_then(|rest| rest.split('`').next())
-        && let Some(near) =
-            nearest(key, KEYS.into_iter().chain(SchedulingTable::KEYS).chain(ProjectTable::KEYS))
+        && let Some(near) = nearest(key, keys())
     {
         problem = format!("unknown key `{key}`; did you mean `{near}`?");
     }
@@ -249,5 +313,69 @@ mod tests {
         let text = "policy-version = \"1\"\n[class.b]\ntier = \"prohibited\"\nentry = \"x\"\n";
 
         assert_eq!(Policy::parse(text), Err(PolicyError::NothingRuns));
+    }
+
+    #[test]
+    fn a_policy_of_a_later_format_is_told_from_a_malformed_one() {
+        let text = "policy-version = \"9\"\nformat = 2\n[class.a]\ntier = \"glowing\"\n";
+
+        let error = Policy::parse(text).unwrap_err();
+
+        assert_eq!(error, PolicyError::Newer { line: 2, format: 2 });
+        let zero = Policy::parse("format = 0\n").unwrap_err();
+        assert!(matches!(zero, PolicyError::Table { line: 1, .. }), "{zero}");
+    }
+
+    const PLAIN: &str = "policy-version = \"1\"\n[class.a]\ntier = \"permitted\"\n";
+
+    #[test]
+    fn what_is_wrong_in_any_table_is_told_by_its_line() {
+        let wrong = |more: &str| Policy::parse(&format!("{PLAIN}{more}")).unwrap_err().to_string();
+
+        for (more, told) in [
+            ("[detector]\nrounding-modes = 2\n", "line 4: `rounding-modes` is 3 or 4"),
+            ("[class.a.detector]\nstop-every-ms = 10\n", "line 4: `stop-every-ms`"),
+            (
+                "[detector]\nhardst = \"ask\"\n",
+                "line 5, column 1: unknown key `hardst`; did you mean `hardest`?",
+            ),
+            ("[class.b]\ntier = \"review\"\nreplicate = \"quorum=1\"\n", "line 6: `replicate`"),
+            ("[class.b]\ntier = \"review\"\nevidence = [\"vibes\"]\n", "line 6, column 13: "),
+            ("[admission]\non-hit = \"admit\"\n", "line 5: `on-hit`"),
+            ("[admission]\nknown-digests = [\n\"00\"]\n", "line 6: a digest is"),
+            ("[admission]\nreview-words = [\"x\"]\n", "line 5: a word has"),
+            ("[approvals]\nlongest-days = 0\n", "line 5: `longest-days`"),
+            (
+                "[mapping.eu]\njurisdiction = \"EU\"\nedition = \"1\"\n[mapping.eu.class]\naa = \"x\"\n",
+                "line 8: there is no class `aa`",
+            ),
+            ("[mapping.eu]\njurisdiction = \"EU\"\nedition = \"\"\n", "line 4: a mapping names"),
+            ("[catalogue]\neffective = \"2024\"\n", "line 4: `effective` is not a date"),
+            (
+                "[tariff.x]\ncurrency = \"yuan\"\nsurcharge-micro-per-kwh = 1\nscope = \"share\"\n",
+                "line 4: `currency`",
+            ),
+            (
+                "[tariff.x]\ncurrency = \"CNY\"\nsurcharge-micro-per-kwh = 0.5\nscope = \"share\"\n",
+                "line 6, column 27: ",
+            ),
+        ] {
+            let found = wrong(more);
+            assert!(found.starts_with(told), "{more:?} gives {found:?}, not {told:?}");
+        }
+    }
+
+    #[test]
+    fn a_class_has_the_detector_of_the_policy_but_for_what_it_says_itself() {
+        let text = format!(
+            "{PLAIN}[detector]\nrounding-windows = 3\nhardest = \"freeze\"\n\
+             [class.b]\ntier = \"permitted\"\n[class.b.detector]\nhardest = \"ask\"\n"
+        );
+
+        let policy = Policy::parse(&text).unwrap();
+
+        let (a, b) = (&policy.classes["a"].detector, &policy.classes["b"].detector);
+        assert_eq!((a.rounding_windows, a.hardest.as_str()), (3, "freeze"));
+        assert_eq!((b.rounding_windows, b.hardest.as_str()), (3, "ask"));
     }
 }

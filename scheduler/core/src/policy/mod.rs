@@ -3,68 +3,34 @@
 //! A policy is a versioned TOML text; no law stands in this code. The text is adopted whole, its
 //! hash stands in every decision that it led to, and a new policy never rewrites old decisions.
 
+mod admission;
+mod catalogue;
+mod class;
+mod content;
+mod detector;
+mod diff;
 mod file;
 mod scheduling;
+mod tariff;
 
 use std::collections::BTreeMap;
-use std::fmt;
 
-use repower_model::{Egress, Hash, Isolation};
+use repower_model::Hash;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+pub use admission::{Admission, Verdict};
+pub use catalogue::{Catalogue, Mapping};
+pub use class::{Class, Evidence, Replication, Tier};
+pub use content::content_of;
+pub use detector::{Detector, Hardest};
+pub use diff::{Difference, diff};
 pub use file::PolicyError;
 pub use scheduling::{Preemption, Project, Quota, Scheduling};
+pub use tariff::{Scope, Since, Tariff};
 
 /// The policy that is in force where the operator brings none.
 pub const DEFAULT: &str = include_str!("default.toml");
-
-/// How a class of work is treated.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Tier {
-    /// Runs; the jurisdiction wants it.
-    Encouraged,
-    /// Runs.
-    Permitted,
-    /// Runs after a named person has approved it with a reason.
-    Review,
-    /// Never runs, under any name.
-    Prohibited,
-}
-
-impl Tier {
-    /// The name, as policies, tables and JSON write it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Encouraged => "encouraged",
-            Self::Permitted => "permitted",
-            Self::Review => "review",
-            Self::Prohibited => "prohibited",
-        }
-    }
-}
-
-impl fmt::Display for Tier {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-/// One class of the policy.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Class {
-    /// How it is treated.
-    pub tier: Tier,
-    /// What it is, in a sentence.
-    pub about: String,
-    /// The entry of the jurisdiction's catalogue that it falls under; may be empty.
-    pub entry: String,
-    /// The least isolation of its jobs.
-    pub isolation: Isolation,
-    /// What of the network its jobs reach if they do not say.
-    pub egress: Egress,
-}
 
 /// A policy that has been read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,10 +41,20 @@ pub struct Policy {
     pub hash: Hash,
     /// Its text.
     pub text: String,
-    /// The edition of the catalogue that entries are quoted from.
-    pub edition: String,
+    /// The jurisdictions of the site, the one that counts first.
+    pub jurisdictions: Vec<String>,
+    /// The catalogue that the entries of classes are quoted from.
+    pub catalogue: Catalogue,
+    /// More catalogues, by a name of the policy's own.
+    pub mappings: BTreeMap<String, Mapping>,
     /// Its classes by name.
     pub classes: BTreeMap<String, Class>,
+    /// How running tasks are looked at, of classes that say nothing else.
+    pub detector: Detector,
+    /// What is looked for in what a job brings along.
+    pub admission: Admission,
+    /// Surcharges by jurisdiction.
+    pub tariffs: BTreeMap<String, Tariff>,
     /// How tasks are ordered.
     pub scheduling: Scheduling,
     /// What projects may have, by name; those that are not named have the usual share and no quota.
@@ -99,6 +75,24 @@ impl Policy {
     pub fn runnable(&self) -> Vec<String> {
         let runs = self.classes.iter().filter(|(_, class)| class.tier != Tier::Prohibited);
         runs.map(|(name, _)| name.clone()).collect()
+    }
+
+    /// The surcharge that would be charged here, with its jurisdiction: that of the first of the
+    /// policy's jurisdictions for which it has one.
+    pub fn surcharge(&self) -> Option<(&str, &Tariff)> {
+        let mut here = self.jurisdictions.iter();
+        here.find_map(|name| Some((name.as_str(), self.tariffs.get(name)?)))
+    }
+
+    /// Where a class stands in catalogues: jurisdiction, edition and entry of each.
+    pub fn entries_of<'a>(&'a self, class: &'a str) -> Vec<(&'a Catalogue, &'a str)> {
+        let own = self.classes.get(class).filter(|class| !class.entry.is_empty());
+        let own = own.map(|class| (&self.catalogue, class.entry.as_str()));
+        let more = self
+            .mappings
+            .values()
+            .filter_map(|mapping| Some((&mapping.catalogue, mapping.entries.get(class)?.as_str())));
+        own.into_iter().chain(more).collect()
     }
 
     /// The known class that looks most like `name`, if any does.

@@ -23,7 +23,7 @@ impl Job {
     pub fn is_held(&self) -> bool {
         let whole = self.waits_for.iter().any(|dependency| !dependency.per_task);
         let blocked = self.waiting() == 0 && self.promised.is_empty();
-        self.review || whole || (blocked && !self.pending.is_empty())
+        self.review || self.barred || whole || (blocked && !self.pending.is_empty())
     }
 
     /// The tasks that a place waits for.

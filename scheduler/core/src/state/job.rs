@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use repower_model::{
-    Array, Dependency, Hash, Indices, JobId, JobSpec, JobState, Key, NodeId, TaskId, Timestamp,
+    ApprovalId, Array, Dependency, Hash, Indices, JobId, JobSpec, JobState, Key, Mark, NodeId,
+    TaskId, Timestamp,
 };
 use serde::{Deserialize, Serialize};
 
@@ -14,6 +15,7 @@ use crate::policy::Tier;
 
 /// A job that has not ended. Sets of tasks are sets of *places* in its array, so that they stay
 /// intervals whatever the steps of the array are.
+#[expect(clippy::struct_excessive_bools, reason = "each is a question of its own, asked by name")]
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Job {
     /// Its id.
@@ -36,6 +38,16 @@ pub struct Job {
     pub started: Option<Timestamp>,
     /// Whether it waits for a review.
     pub review: bool,
+    /// Whether somebody has decided that it may run, for this job alone.
+    pub cleared: bool,
+    /// The approval that it rests on.
+    pub approval: Option<ApprovalId>,
+    /// Whether the policy in force lets nothing of it start: its class is prohibited, or none any more.
+    pub barred: bool,
+    /// What was found in what it brings along.
+    pub marks: Vec<Mark>,
+    /// Whether a person has to look because of them.
+    pub is_suspect: bool,
     /// Dependencies that have not been settled.
     pub waits_for: Vec<Dependency>,
     /// Of those that hold task by task, the places whose counterparts have not ended as asked.

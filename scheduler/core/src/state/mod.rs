@@ -1,6 +1,7 @@
 //! What is true now: derived from the facts alone, and changed by [`State::apply`](State) alone.
 
 mod apply;
+mod approvals;
 mod attempt;
 mod backlog;
 mod checkpoint;
@@ -27,6 +28,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::policy::{Policy, Scheduling};
 
+pub use approvals::Approvals;
 pub use attempt::{Attempt, Stopped};
 pub use backlog::Backlog;
 pub use checkpoint::Saved;
@@ -79,6 +81,8 @@ pub struct State {
     pub promises: Promises,
     /// Nodes that are kept for a time.
     pub reservations: Reservations,
+    /// What people have approved for a time.
+    pub approvals: Approvals,
     /// How long tasks ran before.
     pub history: History,
     /// What projects hold, and have held.

@@ -2,7 +2,7 @@
 //!
 //! A promise is as good as a place: the task goes there and nowhere else, nothing else goes there, and
 //! its project holds it. It ends when the task starts or is cancelled, when a node of it takes no work
-//! any more or is kept for others, when another policy is adopted, and when its time is over.
+//! any more or is kept for others, when another policy is adopted or the approval that its job rests on ends, and when its time is over.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -154,6 +154,10 @@ impl State {
         }
         let tasks: Vec<TaskId> = if let Fact::PolicyAdopted { .. } = fact {
             self.promises.iter().map(|(task, _)| task).collect()
+        } else if let Fact::ApprovalEnded { id, .. } = fact {
+            // What rests on it and has not started waits for a person again.
+            let all = self.promises.iter().map(|(task, _)| task);
+            all.filter(|task| self.jobs[&task.job].approval == Some(*id)).collect()
         } else if let Fact::ReservationMade(one) = fact {
             one.nodes.iter().flat_map(|node| self.promises.on(*node)).collect()
         } else if let Fact::NodeEnrolled { node, .. }

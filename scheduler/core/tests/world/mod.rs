@@ -65,6 +65,11 @@ pub fn exited(code: i32) -> Outcome {
 impl World {
     /// A founded cell with nodes of so many cpus each, all up.
     pub fn with_nodes(sizes: &[u64]) -> Self {
+        Self::under(DEFAULT, sizes)
+    }
+
+    /// The same under a policy of its own.
+    pub fn under(policy: &str, sizes: &[u64]) -> Self {
         let mut world = Self {
             engine: Engine::new(),
             now: Timestamp::from_millis(1_000_000),
@@ -73,7 +78,7 @@ impl World {
             key: 0,
         };
         world.turn(&Input::Found { cell: "test".into(), version: "0".into() }).unwrap();
-        world.turn(&Input::Adopt { text: DEFAULT.into() }).unwrap();
+        world.turn(&Input::Adopt { text: policy.into(), by: "op".into() }).unwrap();
         for (at, size) in sizes.iter().enumerate() {
             world.join(&format!("n{}", at + 1), *size);
         }
@@ -149,6 +154,8 @@ impl World {
             spec,
             spec_hash: Hash([0; 32]),
             past,
+            marks: Vec::new(),
+            looked_by: None,
         })))
     }
 

@@ -54,6 +54,8 @@ impl Batch {
             | Answer::Cancelled { .. }
             | Answer::Token(_)
             | Answer::Reservation(_)
+            | Answer::Approval { .. }
+            | Answer::Policy { .. }
             | Answer::Node(_)) => Ok(answer),
         }
     }

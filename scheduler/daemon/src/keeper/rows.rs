@@ -127,6 +127,8 @@ impl Projector {
             | Fact::SubmissionRefused(_)
             | Fact::AttemptStopping { .. }
             | Fact::PlacePromised { .. }
+            | Fact::ApprovalGiven(_)
+            | Fact::ApprovalEnded { .. }
             | Fact::ReservationMade(_)
             | Fact::ReservationEnded { .. }
             | Fact::RankStarted { .. }

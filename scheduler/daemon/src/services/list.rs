@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use prost::Message as _;
+use repower_core::policy::content_of;
 use repower_core::state::{Job, State};
-use repower_model::{JobId, JobState};
+use repower_model::{JobId, JobSpec, JobState};
 use repower_proto::{convert, v1};
 use repower_store::sqlite::{AttemptFilter, JobFilter};
 use tonic::Status;
@@ -116,6 +117,8 @@ fn from_memory(shared: &Shared, state: &State, job: &Job) -> v1::ShowJobReply {
             source: estimate.source.as_str().to_owned(),
             error_percent: estimate.error_percent,
         }),
+        content: content(&job.spec),
+        marks: job.marks.iter().map(Into::into).collect(),
     }
 }
 
@@ -123,6 +126,7 @@ async fn from_history(shared: &Shared, job: JobId) -> Result<v1::ShowJobReply, P
     let mut row = summary::row(shared, job).await?;
     let spec = v1::JobSpec::decode(std::mem::take(&mut row.spec).as_slice())
         .map_err(|error| Problem::unreadable(&error))?;
+    let content = JobSpec::try_from(spec.clone()).map(|spec| content(&spec)).unwrap_or_default();
     Ok(v1::ShowJobReply {
         spec: Some(spec),
         tier: std::mem::take(&mut row.tier),
@@ -130,7 +134,14 @@ async fn from_history(shared: &Shared, job: JobId) -> Result<v1::ShowJobReply, P
         summary: Some(summary::past(row)),
         failures: Vec::new(),
         estimate: None,
+        content,
+        marks: Vec::new(),
     })
+}
+
+/// What a job runs, as one digest; empty if nobody knows.
+fn content(spec: &JobSpec) -> String {
+    content_of(spec).map(|digest| digest.to_string()).unwrap_or_default()
 }
 
 async fn failures(shared: &Shared, job: JobId) -> Result<Vec<v1::TaskSummary>, Problem> {

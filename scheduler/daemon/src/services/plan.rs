@@ -16,6 +16,7 @@ use tonic::Status;
 
 use super::submit::{read, unexpected};
 use super::why::wire;
+use crate::admission::{Files, Look};
 use crate::clock;
 use crate::problem::Problem;
 use crate::shared::Shared;
@@ -42,7 +43,10 @@ pub(super) async fn plan(
         .await?;
     // No client makes this key: a UUID is never all zeros.
     let key = Key([0; 16]);
-    let input = Input::Submit(Box::new(Submit { key, submitter, spec, spec_hash, past }));
+    // Files that are not in the store yet are looked at when they are submitted.
+    let Look { marks, looked_by } = shared.admission.look(shared, &spec, Files::Known).await?;
+    let submit = Submit { key, submitter, spec, spec_hash, past, marks, looked_by };
+    let input = Input::Submit(Box::new(submit));
     let state = shared.published.state();
     tokio::task::spawn_blocking(move || play(Engine::from_state(state), &input))
         .await
@@ -59,6 +63,8 @@ fn play(mut engine: Engine, input: &Input) -> Result<v1::PlanReply, Status> {
         | Answer::Cancelled { .. }
         | Answer::Token(_)
         | Answer::Node(_)
+        | Answer::Approval { .. }
+        | Answer::Policy { .. }
         | Answer::Reservation(_) => {
             return Err(unexpected());
         }

@@ -1,13 +1,25 @@
-//! The service for policies.
+//! The service for policies and approvals.
 
 use std::sync::Arc;
 
-use repower_proto::v1;
+use repower_core::effect::Answer;
+use repower_core::engine::Engine;
+use repower_core::input::{Approve, Input};
+use repower_core::refusal::Refusal;
+use repower_core::state::State;
+use repower_model::{Approval, ApprovalId, Timestamp};
 use repower_proto::v1::policies_server::Policies;
-use tonic::{Request, Response, Status};
+use repower_proto::{convert, v1};
+use tonic::{Code, Request, Response, Status};
 
+use super::check_reason;
+use super::submit::unexpected;
 use crate::problem::Problem;
 use crate::shared::Shared;
+use crate::{clock, gate};
+
+/// The largest policy that is put in force, in bytes: it is kept for ever.
+const LARGEST: usize = 1 << 20;
 
 #[derive(Debug)]
 pub(super) struct Service(pub(super) Arc<Shared>);
@@ -29,5 +41,116 @@ impl Policies for Service {
             text: policy.text.clone(),
             adopted_ms: adopted.as_millis(),
         }))
+    }
+
+    async fn apply(
+        &self,
+        request: Request<v1::ApplyPolicyRequest>,
+    ) -> Result<Response<v1::ApplyPolicyReply>, Status> {
+        let by = gate::person(&request)?;
+        let v1::ApplyPolicyRequest { text, replaces, dry_run } = request.into_inner();
+        if text.len() > LARGEST {
+            let told = format!("the policy has {} bytes, at most {LARGEST} may be", text.len());
+            return Err(Problem::bad_request(told).into());
+        }
+        let (version, hash) = {
+            let state = self.0.published.read();
+            let in_force = state.policy.as_ref().map(|(policy, _)| policy);
+            let known = in_force.map(|policy| policy.hash.to_string()).unwrap_or_default();
+            if !replaces.is_empty() && replaces != known {
+                let version = in_force.map(|policy| policy.version.as_str()).unwrap_or_default();
+                return Err(replaced(version).into());
+            }
+            named(&text)?
+        };
+        let input = Input::Adopt { text, by };
+        let answer = if dry_run {
+            let mut engine = Engine::from_state(self.0.published.state());
+            engine.turn(&input, clock::now()).map_err(Problem::from)?.answer
+        } else {
+            self.0.keeper.ask(input).await?
+        };
+        let Answer::Policy { changed, held, running } = answer else { return Err(unexpected()) };
+        Ok(Response::new(v1::ApplyPolicyReply { version, hash, changed, held, running }))
+    }
+
+    async fn approve(
+        &self,
+        request: Request<v1::ApproveRequest>,
+    ) -> Result<Response<v1::ApproveReply>, Status> {
+        let by = gate::person(&request)?;
+        let v1::ApproveRequest { job_class, project, content, until_ms, reason } =
+            request.into_inner();
+        check_reason(&reason)?;
+        let content = (!content.is_empty()).then(|| convert::hash("content", &content));
+        let asked = Approve {
+            class: job_class,
+            project: Some(project).filter(|project| !project.is_empty()),
+            content: content.transpose().map_err(Problem::from)?,
+            until: Timestamp::from_millis(until_ms),
+            by,
+            reason,
+        };
+        let answer = self.0.keeper.ask(Input::Approve(Box::new(asked))).await?;
+        let Answer::Approval { id, jobs } = answer else { return Err(unexpected()) };
+        Ok(Response::new(v1::ApproveReply { approval: Some(self.known(id)?), jobs }))
+    }
+
+    async fn unapprove(
+        &self,
+        request: Request<v1::UnapproveRequest>,
+    ) -> Result<Response<v1::Approval>, Status> {
+        let by = gate::person(&request)?;
+        let v1::UnapproveRequest { id, reason } = request.into_inner();
+        check_reason(&reason)?;
+        let id = ApprovalId(id);
+        let was = self.known(id)?;
+        self.0.keeper.ask(Input::Unapprove { id, by, reason }).await?;
+        Ok(Response::new(was))
+    }
+
+    async fn approvals(
+        &self,
+        _: Request<v1::ListApprovalsRequest>,
+    ) -> Result<Response<v1::ListApprovalsReply>, Status> {
+        let state = self.0.published.read();
+        let approvals = state.approvals.iter().map(|one| wire(&state, one)).collect();
+        Ok(Response::new(v1::ListApprovalsReply { approvals }))
+    }
+}
+
+impl Service {
+    fn known(&self, id: ApprovalId) -> Result<v1::Approval, Problem> {
+        let state = self.0.published.read();
+        let one = state.approvals.get(id).ok_or(Refusal::ApprovalUnknown { id })?;
+        Ok(wire(&state, one))
+    }
+}
+
+/// Version and hash of a policy's text.
+fn named(text: &str) -> Result<(String, String), Problem> {
+    let policy = repower_core::policy::Policy::parse(text);
+    let policy = policy.map_err(|error| Refusal::BadPolicy { problem: error.to_string() })?;
+    Ok((policy.version, policy.hash.to_string()))
+}
+
+/// Another policy is in force than the one that was to be replaced.
+fn replaced(version: &str) -> Problem {
+    let text = format!("policy {version} is in force, and not the one that this was compared with");
+    Problem::new(Code::FailedPrecondition, "policy.replaced", text)
+        .hint("compare with it: `repower policy diff FILE`, then apply again")
+}
+
+fn wire(state: &State, one: &Approval) -> v1::Approval {
+    let resting = state.jobs.values().filter(|job| job.approval == Some(one.id));
+    v1::Approval {
+        id: one.id.0,
+        job_class: one.class.clone(),
+        project: one.project.clone().unwrap_or_default(),
+        content: one.content.map(|content| content.0.to_vec()).unwrap_or_default(),
+        until_ms: one.until.as_millis(),
+        by: one.by.clone(),
+        reason: one.reason.clone(),
+        jobs: resting.count() as u64,
     }
 }

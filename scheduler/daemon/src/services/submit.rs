@@ -11,6 +11,7 @@ use repower_proto::v1;
 use tonic::Status;
 
 use super::summary;
+use crate::admission::{Files, Look};
 use crate::problem::Problem;
 use crate::shared::Shared;
 
@@ -35,7 +36,9 @@ pub(super) async fn spec_of(
     let spec_hash = hash_of(&spec.encode_to_vec());
     let spec = read(spec)?;
     shared.artefacts.check(&spec).await?;
-    let submit = Submit { key, submitter, spec, spec_hash, past: Vec::new() };
+    let Look { marks, looked_by } = shared.admission.look(shared, &spec, Files::All).await?;
+    let past = Vec::new();
+    let submit = Submit { key, submitter, spec, spec_hash, past, marks, looked_by };
     let answer = shared.keeper.ask(Input::Submit(Box::new(submit))).await?;
     let Answer::Job { job, created, tasks, hold } = answer else {
         return Err(unexpected());

@@ -51,6 +51,7 @@ pub fn wire(explanation: Explanation) -> v1::Explanation {
         ahead,
         forecast,
         sooner,
+        approved,
     } = explanation;
     let ahead =
         ahead.into_iter().map(|one| v1::Ahead { job: one.job.0, name: one.name, tasks: one.tasks });
@@ -86,6 +87,7 @@ pub fn wire(explanation: Explanation) -> v1::Explanation {
         ahead: ahead.collect(),
         forecast,
         sooner: sooner.collect(),
+        approved: approved.unwrap_or_default(),
     }
 }
 

@@ -186,6 +186,11 @@ impl Jobs {
         )?;
         let job = self.live(attempt.task.job)?;
         hold(!job.review, "work under review never runs")?;
+        let class = job.submitted.spec.class.clone();
+        let tier = self.policy.as_ref().and_then(|policy| policy.classes.get(&class));
+        let tier = tier.map(|class| class.tier).ok_or("a class that is gone starts nothing")?;
+        hold(tier != Tier::Prohibited, "what is prohibited now starts nothing")?;
+        let job = self.live(attempt.task.job)?;
         let whole = |on: &&Dependency| !on.per_task && job.waits_for.contains(&on.job);
         hold(waits_for.iter().find(whole).is_none(), "a job waits for those before it")?;
         let spec = &job.submitted.spec;

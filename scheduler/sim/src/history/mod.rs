@@ -80,6 +80,10 @@ impl Story {
                 "only what the policy forbids is refused in the journal",
             ),
             Fact::JobReviewed { job, approved, .. } => self.jobs.reviewed(*job, *approved),
+            // Nobody gives any in these worlds: the planner's tests and the policy's own do.
+            Fact::ApprovalGiven(_) | Fact::ApprovalEnded { .. } => {
+                Err("nobody has approved a kind of work")
+            }
             Fact::DependencySettled { job, on, met } => self.jobs.settled(*job, *on, *met),
             Fact::TasksCancelled { job, tasks, .. } => self.jobs.cancelled(*job, tasks),
             Fact::JobEnded { .. } => self.jobs.ended(&entry.fact),

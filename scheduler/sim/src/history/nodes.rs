@@ -125,6 +125,8 @@ impl Nodes {
             | Fact::CheckpointSettled { .. }
             | Fact::StopStepTaken { .. }
             | Fact::TaskReturned { .. }
+            | Fact::ApprovalGiven(_)
+            | Fact::ApprovalEnded { .. }
             | Fact::ReservationMade(_)
             | Fact::ReservationEnded { .. }
             | Fact::TokenIssued { .. }

@@ -87,6 +87,8 @@ impl Room<'_> {
             spec,
             spec_hash: Hash([0; 32]),
             past: Vec::new(),
+            marks: Vec::new(),
+            looked_by: None,
         };
         let what = format!("job {} of the trace", job.id);
         self.next += 1;
@@ -101,6 +103,8 @@ impl Room<'_> {
             | Answer::Cancelled { .. }
             | Answer::Token(_)
             | Answer::Reservation(_)
+            | Answer::Approval { .. }
+            | Answer::Policy { .. }
             | Answer::Node(_) => {
                 unreachable!("a submission is answered with a job")
             }

@@ -122,7 +122,8 @@ impl Scheduler {
         }
         let past = self.archive.past(&spec.dependencies);
         let spec_hash = hash_of(format!("{spec:?}").as_bytes());
-        let submit = Submit { key, submitter, spec, spec_hash, past };
+        let (marks, looked_by) = (Vec::new(), None);
+        let submit = Submit { key, submitter, spec, spec_hash, past, marks, looked_by };
         self.command(batch, call, &Input::Submit(Box::new(submit)), now)
     }
 

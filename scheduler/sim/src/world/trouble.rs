@@ -173,7 +173,8 @@ impl World<'_> {
             }
             Trouble::Policy => {
                 let forbids = self.dice(trouble.concern()).chance(500);
-                let call = self.people.command(Input::Adopt { text: policy(forbids) });
+                let call =
+                    self.people.command(Input::Adopt { text: policy(forbids), by: "op".into() });
                 self.push(self.now, Class::Arrival, call.0, Event::Ask(call));
             }
         }
@@ -297,6 +298,13 @@ impl World<'_> {
             let call = self.people.resume(node);
             self.push(self.now, Class::Arrival, call.0, Event::Ask(call));
         }
+        let is_barred = |job: &Job| job.barred;
+        if self.scheduler.engine().state().jobs.values().any(is_barred) {
+            // What a stricter policy holds back goes under the usual one.
+            let usual = Input::Adopt { text: policy(false), by: "op".into() };
+            let call = self.people.command(usual);
+            self.push(self.now, Class::Arrival, call.0, Event::Ask(call));
+        }
         let state = self.scheduler.engine().state();
         let held: Vec<_> = state.jobs.values().filter(|job| job.review).collect();
         for job in held.iter().map(|job| job.id).collect::<Vec<_>>() {
@@ -345,7 +353,7 @@ fn policy(forbids: bool) -> String {
     if !forbids {
         return DEFAULT.to_owned();
     }
-    DEFAULT.replace("policy-version = \"default-1\"", "policy-version = \"sim-2\"").replace(
+    DEFAULT.replace("policy-version = \"default-2\"", "policy-version = \"sim-2\"").replace(
         "[class.render-transcode]\ntier = \"permitted\"",
         "[class.render-transcode]\ntier = \"prohibited\"\nentry = \"sim\"",
     )

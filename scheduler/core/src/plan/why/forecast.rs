@@ -139,6 +139,8 @@ pub(super) fn forecast(
             return Forecast { at: Some(now + *ends), basis };
         }
         Reason::Review { .. }
+        | Reason::Suspect { .. }
+        | Reason::Barred { .. }
         | Reason::Dependency { .. }
         | Reason::TaskDependency { .. }
         | Reason::ArrayLimit { .. }

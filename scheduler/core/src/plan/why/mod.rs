@@ -40,6 +40,8 @@ pub struct Explanation {
     pub forecast: Option<Forecast>,
     /// What would make it start sooner.
     pub sooner: Vec<Sooner>,
+    /// The approval that it rests on, in words; `None`: it rests on none.
+    pub approved: Option<String>,
 }
 
 /// A job that goes first.
@@ -86,7 +88,7 @@ pub fn why(state: &State, job: JobId, index: Option<u32>, now: Timestamp) -> Opt
     };
     let Some(place) = place.filter(|place| job.pending.contains(*place)) else {
         let reason = elsewhere(state, job, place, now);
-        return Some(plain(job, reason));
+        return Some(plain(state, job, reason));
     };
     let shape = Shape::of(&job.spec);
     let (funnel, shortages, of_nodes) = nodes::nodes(state, job, Some(place));
@@ -113,7 +115,7 @@ pub fn why(state: &State, job: JobId, index: Option<u32>, now: Timestamp) -> Opt
         ahead,
         forecast,
         sooner,
-        ..plain(job, reason)
+        ..plain(state, job, reason)
     })
 }
 
@@ -210,8 +212,9 @@ fn over_quota(state: &State, shape: &Shape) -> Option<Reason> {
     })
 }
 
-fn plain(job: &Job, reason: Reason) -> Explanation {
+fn plain(state: &State, job: &Job, reason: Reason) -> Explanation {
     Explanation {
+        approved: approved(state, job),
         job: job.id,
         state: job.state(),
         reason,
@@ -225,10 +228,19 @@ fn plain(job: &Job, reason: Reason) -> Explanation {
     }
 }
 
+/// By whose approval a job needs no review of its own.
+fn approved(state: &State, job: &Job) -> Option<String> {
+    let id = job.approval?;
+    Some(match state.approvals.get(id) {
+        Some(one) => format!("approval {id} of {} covers it: {}", one.by, one.reason),
+        None => format!("approval {id} covered it when it started, and has ended since"),
+    })
+}
+
 /// The reason that has nothing to do with nodes, if there is one.
 fn held(job: &Job, place: Option<u32>, now: Timestamp) -> Option<Reason> {
-    if job.review {
-        return Some(Reason::Review { job: job.id, class: job.spec.class.clone() });
+    if let Some(reason) = job.held_by_policy() {
+        return Some(reason);
     }
     let whole = job.waits_for.iter().filter(|dependency| !dependency.per_task);
     let on: Vec<_> = whole.map(|dependency| dependency.job).collect();

@@ -26,6 +26,8 @@ fn far(reason: &Reason) -> u8 {
         | Reason::Gang { .. } => 1,
         Reason::Reserved { .. } => 2,
         Reason::Review { .. }
+        | Reason::Suspect { .. }
+        | Reason::Barred { .. }
         | Reason::Dependency { .. }
         | Reason::TaskDependency { .. }
         | Reason::StartAfter { .. }

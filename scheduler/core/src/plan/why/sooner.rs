@@ -97,6 +97,8 @@ pub(super) fn sooner(
             than.map(|than| Sooner::Higher { than }).into_iter().collect()
         }
         Reason::Review { .. }
+        | Reason::Suspect { .. }
+        | Reason::Barred { .. }
         | Reason::Dependency { .. }
         | Reason::TaskDependency { .. }
         | Reason::StartAfter { .. }

@@ -1,6 +1,6 @@
 //! How the facts about jobs change the state, and where a job stands in the queue by them.
 
-use repower_model::{IndexRange, Indices, JobId, JobState, TaskId, Timestamp};
+use repower_model::{ApprovalId, IndexRange, Indices, JobId, JobState, TaskId, Timestamp};
 
 use crate::fact::JobSubmitted;
 use crate::plan::UNKNOWN;
@@ -9,8 +9,10 @@ use crate::state::{Job, Queue, Runs, Shape, State};
 
 impl State {
     pub(super) fn submitted(&mut self, submitted: &JobSubmitted, at: Timestamp) {
-        let JobSubmitted { job: id, key, submitter, spec, tier, policy, review, waits_for } =
-            submitted;
+        let JobSubmitted { job: id, key, submitter, spec, tier, policy, review, .. } = submitted;
+        let waits_for = &submitted.waits_for;
+        let admission = self.policy.as_ref().map(|(policy, _)| &policy.admission);
+        let is_suspect = admission.is_some_and(|admission| admission.asks(&submitted.marks));
         let count = u32::try_from(spec.array.count()).expect("an array is bounded");
         let each = waits_for.iter().filter(|dependency| dependency.per_task);
         let open = each.map(|dependency| (*dependency, self.open_of(dependency))).collect();
@@ -25,6 +27,11 @@ impl State {
             eligible: None,
             started: None,
             review: *review,
+            cleared: false,
+            approval: submitted.approval,
+            barred: false,
+            marks: submitted.marks.clone(),
+            is_suspect,
             waits_for: waits_for.clone(),
             open,
             promised: Indices::default(),
@@ -51,10 +58,13 @@ impl State {
         self.requeue(*id);
     }
 
-    pub(super) fn reviewed(&mut self, job: JobId, approved: bool) {
+    pub(super) fn reviewed(&mut self, id: JobId, approved: bool, approval: Option<ApprovalId>) {
+        let job = self.known_job(id);
         // A denial leaves the mark: the tasks are cancelled by the facts that follow.
-        self.known_job(job).review = !approved;
-        self.requeue(job);
+        job.review = !approved;
+        job.approval = approval;
+        job.cleared = approved && approval.is_none();
+        self.requeue(id);
     }
 
     pub(super) fn settled(&mut self, job: JobId, on: JobId) {

@@ -62,6 +62,7 @@ impl State {
         self.now = self.now.max(now);
     }
 
+    #[expect(clippy::too_many_lines, reason = "one arm a fact, nothing but calls")]
     fn change(&mut self, fact: &Fact, at: Timestamp) {
         match fact {
             Fact::CellFounded { cell, .. } => {
@@ -71,11 +72,16 @@ impl State {
             Fact::PolicyAdopted { text, .. } => {
                 let policy = Policy::parse(text).expect("only a policy that was read is adopted");
                 self.policy = Some((policy, at));
+                self.reconsider();
                 self.reorder();
             }
             Fact::JobSubmitted(submitted) => self.submitted(submitted, at),
             Fact::SubmissionRefused(_) => {}
-            Fact::JobReviewed { job, approved, .. } => self.reviewed(*job, *approved),
+            Fact::JobReviewed { job, approved, approval, .. } => {
+                self.reviewed(*job, *approved, *approval);
+            }
+            Fact::ApprovalGiven(one) => self.approvals.insert(one),
+            Fact::ApprovalEnded { id, .. } => self.approval_ended(*id),
             Fact::DependencySettled { job, on, .. } => self.settled(*job, *on),
             Fact::TasksCancelled { job, tasks, .. } => self.cancelled(*job, tasks, at),
             Fact::JobEnded { job, .. } => self.ended(*job),

@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use proptest::prelude::*;
-use repower_agent_core::detect::patterns::{Hits, Patterns};
+use repower_patterns::{Hits, Patterns};
 
 /// Constants of dataset items as the specification prints them, section 7.3, each plus one: so this
 /// file's own program does not hold them.

@@ -1,0 +1,82 @@
+//! A file that is not packed.
+
+use std::io::{self, Read};
+
+use repower_model::Sign;
+use repower_patterns::Hits;
+
+use crate::bounded::fill;
+use crate::files::{Looker, Spot};
+
+/// A file below this size that is no program may tell a program what to do.
+const SMALL: u64 = 64 << 10;
+
+/// Beginnings of programs: ELF, PE, Mach-O of four kinds, and scripts.
+const PROGRAMS: [&[u8]; 7] = [
+    b"\x7fELF",
+    b"MZ",
+    b"\xfe\xed\xfa\xce",
+    b"\xfe\xed\xfa\xcf",
+    b"\xce\xfa\xed\xfe",
+    b"\xcf\xfa\xed\xfe",
+    b"#!",
+];
+
+/// Endings of names of what an interpreter runs.
+const SCRIPTS: [&str; 12] =
+    [".py", ".sh", ".bash", ".pl", ".rb", ".js", ".mjs", ".lua", ".php", ".ps1", ".jl", ".r"];
+
+pub(crate) fn look(
+    looker: &mut Looker<'_>,
+    source: &mut dyn Read,
+    spot: Spot<'_>,
+    head: &[u8],
+) -> io::Result<()> {
+    let mut scan = looker.patterns.scan();
+    let mut buffer = std::mem::take(&mut looker.buffer);
+    let mut length = 0_u64;
+    let end = loop {
+        let read = match fill(source, &mut buffer) {
+            Ok(read) => read,
+            Err(error) => break Err(error),
+        };
+        match looker.goes_on(read, spot.place) {
+            Ok(true) if read > 0 => {}
+            Ok(_) => break Ok(()),
+            Err(error) => break Err(error),
+        }
+        scan.feed(&buffer[..read]);
+        length += read as u64;
+    };
+    looker.buffer = buffer;
+    let hits = scan.hits();
+    judge(looker, spot, hits, is_program(head, spot), length);
+    end
+}
+
+/// Whether a file is a program, as far as its beginning, its name and its mode say.
+fn is_program(head: &[u8], spot: Spot<'_>) -> bool {
+    let name = spot.place.to_ascii_lowercase();
+    spot.executable
+        || PROGRAMS.iter().any(|magic| head.starts_with(magic))
+        || SCRIPTS.iter().any(|ending| name.ends_with(ending))
+}
+
+/// Constants count wherever they are: nothing but such a function has several of them. Words count
+/// in programs; a text has words about everything, so one that is small is a reason to ask, and a
+/// large one is data.
+fn judge(looker: &mut Looker<'_>, spot: Spot<'_>, hits: Hits, program: bool, length: u64) {
+    if hits.is_proof_of_work() {
+        let detail = format!("has {} constants of a proof-of-work function", hits.constants());
+        looker.budget.mark(Sign::ProofOfWork, spot.place, detail);
+    }
+    if !hits.is_pool_client() {
+        return;
+    }
+    let detail = format!("has {} words of pool protocols", hits.words());
+    if program {
+        looker.budget.mark(Sign::PoolClient, spot.place, detail);
+    } else if length < SMALL {
+        looker.budget.mark(Sign::Word, spot.place, format!("{detail}, and is no program"));
+    }
+}

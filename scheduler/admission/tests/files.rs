@@ -1,0 +1,310 @@
+//! What a look finds in files and archives, and what it costs when they are hostile.
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
+use std::io::{self, Cursor, Read, Write as _};
+use std::sync::LazyLock;
+
+use flate2::Compression;
+use flate2::write::{DeflateEncoder, GzEncoder};
+use proptest::prelude::*;
+use repower_admission::{Limits, Looked, files};
+use repower_model::{Mark, Sign};
+use repower_patterns::Patterns;
+
+/// Made once: that takes longer than any test here.
+static PATTERNS: LazyLock<Patterns> = LazyLock::new(Patterns::new);
+
+/// Constants of dataset items as the specification of the function prints them, each plus one: so
+/// this file's own program does not hold them.
+const PLUS_ONE: [u64; 4] = [
+    9_298_411_001_130_361_341,
+    12_065_312_585_734_608_967,
+    9_306_329_213_124_626_781,
+    5_281_919_268_842_080_867,
+];
+
+fn constants(count: usize) -> Vec<u8> {
+    let one = std::hint::black_box(1);
+    let all = PLUS_ONE.iter().take(count);
+    all.flat_map(|constant| [&(constant - one).to_le_bytes()[..], &[0x90; 33]].concat()).collect()
+}
+
+fn words() -> Vec<u8> {
+    let first = std::hint::black_box("mining");
+    format!("{first}.subscribe {first}.submit").into_bytes()
+}
+
+fn program(content: &[u8]) -> Vec<u8> {
+    [b"\x7fELF".as_slice(), &[0; 200], content, &[7; 5000]].concat()
+}
+
+fn look(bytes: &[u8]) -> Looked {
+    look_with(bytes, false, &Limits::default())
+}
+
+fn look_with(bytes: &[u8], executable: bool, limits: &Limits) -> Looked {
+    files(&PATTERNS, &mut Cursor::new(bytes), executable, limits, &|| false).unwrap()
+}
+
+fn found(looked: &Looked) -> Vec<(Sign, &str)> {
+    looked.marks.iter().map(|mark| (mark.sign, mark.place.as_str())).collect()
+}
+
+fn tar_of(files: &[(&str, &[u8], u32)]) -> Vec<u8> {
+    let mut builder = tar::Builder::new(Vec::new());
+    for (name, bytes, mode) in files {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(bytes.len() as u64);
+        header.set_mode(*mode);
+        builder.append_data(&mut header, name, *bytes).unwrap();
+    }
+    builder.into_inner().unwrap()
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+/// A part of a zip; `behind`: its length stands behind it, as when it was written to a pipe.
+fn part(name: &str, bytes: &[u8], method: u16, flags: u16, behind: bool) -> Vec<u8> {
+    let packed = if method == 8 {
+        let mut encoder = DeflateEncoder::new(Vec::new(), Compression::best());
+        encoder.write_all(bytes).unwrap();
+        encoder.finish().unwrap()
+    } else {
+        bytes.to_vec()
+    };
+    let flags = if behind { flags | 8 } else { flags };
+    let length = if behind { 0 } else { u32::try_from(packed.len()).unwrap() };
+    let mut part = b"PK\x03\x04\x14\x00".to_vec();
+    part.extend(flags.to_le_bytes());
+    part.extend(method.to_le_bytes());
+    part.extend([0; 8]);
+    part.extend(length.to_le_bytes());
+    part.extend(u32::try_from(bytes.len()).unwrap().to_le_bytes());
+    part.extend(u16::try_from(name.len()).unwrap().to_le_bytes());
+    part.extend([0; 2]);
+    part.extend(name.as_bytes());
+    part.extend(packed);
+    if behind {
+        part.extend(b"PK\x07\x08");
+        part.extend([0; 12]);
+    }
+    part
+}
+
+#[test]
+fn three_constants_are_found_in_any_file_and_two_are_not() {
+    assert_eq!(found(&look(&program(&constants(3)))), [(Sign::ProofOfWork, "")]);
+    assert_eq!(found(&look(&constants(4))), [(Sign::ProofOfWork, "")]);
+    assert_eq!(found(&look(&program(&constants(2)))), []);
+}
+
+#[test]
+fn words_count_in_programs_make_one_ask_in_small_texts_and_are_data_in_large_ones() {
+    let script = [b"#!/bin/sh\n".as_slice(), &words()].concat();
+    let corpus = [words(), vec![b' '; 100_000]].concat();
+
+    assert_eq!(found(&look(&script)), [(Sign::PoolClient, "")]);
+    assert_eq!(found(&look(&words())), [(Sign::Word, "")]);
+    assert_eq!(found(&look(&corpus)), []);
+    assert_eq!(found(&look_with(&corpus, true, &Limits::default())), [(Sign::PoolClient, "")]);
+}
+
+#[test]
+fn constants_that_lie_in_three_files_of_an_archive_are_three_coincidences() {
+    let parts: Vec<Vec<u8>> = (0..3).map(|at| constants(4)[at * 41..][..8].to_vec()).collect();
+    let apart =
+        tar_of(&[("a", &parts[0], 0o755), ("b", &parts[1], 0o755), ("c", &parts[2], 0o755)]);
+    let together = tar_of(&[("lib/x.so", &constants(3), 0o644)]);
+
+    assert_eq!(found(&look(&apart)), []);
+    assert_eq!(found(&look(&together)), [(Sign::ProofOfWork, "lib/x.so")]);
+}
+
+#[test]
+fn archives_in_archives_are_looked_into_and_the_place_says_where() {
+    let inner = gzip(&tar_of(&[("bin/tool", &program(&constants(3)), 0o755)]));
+    let layer = tar_of(&[("layer.tar.gz", &inner, 0o644), ("manifest.json", b"{}", 0o644)]);
+    let zipped = [part("readme", b"hello", 0, 0, false), part("image.tar", &layer, 8, 0, true)];
+
+    let looked = look(&zipped.concat());
+
+    let place = "image.tar: layer.tar.gz: bin/tool";
+    assert_eq!(found(&looked), [(Sign::ProofOfWork, place)]);
+}
+
+#[test]
+fn the_mode_in_a_tar_tells_a_program() {
+    let tar = tar_of(&[("run", &words(), 0o755), ("notes", &words(), 0o644)]);
+
+    assert_eq!(found(&look(&tar)), [(Sign::PoolClient, "run"), (Sign::Word, "notes")]);
+}
+
+#[test]
+fn a_part_of_a_zip_that_its_directory_does_not_name_is_looked_at() {
+    let mut zip = part("a", b"hello", 8, 0, false);
+    zip.extend(b"something between");
+    zip.extend(part("hidden.py", &words(), 0, 0, false));
+    zip.extend(b"PK\x01\x02 a directory that names only a");
+
+    assert_eq!(found(&look(&zip)), [(Sign::PoolClient, "hidden.py")]);
+}
+
+#[test]
+fn what_cannot_be_looked_into_is_told() {
+    let secret = part("secret", &words(), 8, 1, false);
+    let strange = part("strange", &words(), 14, 0, false);
+    let told = |bytes: &[u8]| {
+        let looked = look(bytes);
+        looked.marks.first().map(|mark| (mark.sign, mark.detail.clone())).unwrap()
+    };
+    let unread = |why: &str| (Sign::Unread, why.to_owned());
+
+    assert_eq!(told(&secret), unread("is encrypted"));
+    assert_eq!(told(&strange), unread("is packed in a way that is not unpacked here"));
+    assert_eq!(told(b"\xfd7zXZ\0 rest"), unread("is packed with xz, which is not unpacked here"));
+    let whole = gzip(&program(&words()));
+    assert_eq!(told(&whole[..whole.len() / 2]), unread("is a gzip that is damaged or ends early"));
+    let mut tar = tar_of(&[("a", b"hello", 0o644), ("b", b"hello", 0o644)]);
+    tar[1024 + 148] ^= 1;
+    assert_eq!(told(&tar), unread("is a tar that is damaged or ends early"));
+}
+
+#[test]
+fn a_bomb_costs_what_the_limits_say_and_no_more() {
+    let limits = Limits { bytes: 8 << 20, ..Limits::default() };
+    let bomb = gzip(&vec![0; 64 << 20]);
+    let nested = gzip(&gzip(&vec![0; 64 << 20]));
+
+    for bytes in [bomb, nested] {
+        let looked = look_with(&bytes, false, &limits);
+
+        assert!(looked.bytes <= 8 << 20, "{}", looked.bytes);
+        assert_eq!(looked.marks.first().map(|mark| mark.sign), Some(Sign::Unread));
+        assert!(looked.marks[0].detail.contains("larger"), "{:?}", looked.marks);
+    }
+}
+
+#[test]
+fn archives_that_are_packed_too_deep_or_have_too_many_files_are_told() {
+    let mut onion = program(&constants(3));
+    for _ in 0..8 {
+        onion = gzip(&onion);
+    }
+    let many: Vec<_> = (0..50).map(|_| ("x", b"y".as_slice(), 0o644)).collect();
+    let few = Limits { members: 10, ..Limits::default() };
+
+    assert!(look(&onion).marks[0].detail.contains("deeper"));
+    assert!(look_with(&tar_of(&many), false, &few).marks[0].detail.contains("more files"));
+}
+
+#[test]
+fn a_tar_that_announces_more_than_there_is_ends_with_its_bytes() {
+    let mut tar = tar_of(&[("a", &constants(3), 0o644)]);
+    tar.truncate(512 + constants(3).len());
+    let mut header = tar::Header::new_gnu();
+    header.set_size(1 << 60);
+    header.set_path("a").unwrap();
+    header.set_cksum();
+    let huge = [header.as_bytes().as_slice(), &constants(3)].concat();
+
+    assert_eq!(found(&look(&tar)), [(Sign::ProofOfWork, "a")]);
+    assert_eq!(found(&look(&huge)), [(Sign::ProofOfWork, "a")]);
+}
+
+/// So many zeros, which take no room: a sparse file.
+struct Zeros(u64);
+
+impl Read for Zeros {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = usize::try_from(self.0.min(buffer.len() as u64)).unwrap();
+        buffer[..count].fill(0);
+        self.0 -= count as u64;
+        Ok(count)
+    }
+}
+
+#[test]
+fn of_a_sparse_file_of_any_size_so_much_is_looked_at_as_the_limits_say() {
+    let limits = Limits { bytes: 32 << 20, ..Limits::default() };
+
+    let looked = files(&PATTERNS, &mut Zeros(1 << 50), false, &limits, &|| false).unwrap();
+
+    assert!(looked.bytes <= 32 << 20);
+    assert_eq!(looked.marks.len(), 1);
+}
+
+#[test]
+fn a_look_is_left_off_when_asked_to() {
+    let end = files(&PATTERNS, &mut Zeros(1 << 50), false, &Limits::default(), &|| true);
+
+    assert_eq!(end.unwrap_err().kind(), io::ErrorKind::ConnectionAborted);
+}
+
+#[test]
+fn a_source_that_fails_is_no_mark() {
+    struct Broken;
+    impl Read for Broken {
+        fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+            Err(io::Error::other("the disk is gone"))
+        }
+    }
+    let mut source = Cursor::new(gzip(&[0; 10_000])).chain(Broken);
+
+    let end = files(&PATTERNS, &mut source, false, &Limits::default(), &|| false);
+
+    assert_eq!(end.unwrap_err().to_string(), "the disk is gone");
+}
+
+#[test]
+fn marks_are_few_however_many_files_have_them() {
+    let bad = program(&constants(3));
+    let many: Vec<_> = (0..200).map(|_| ("x", bad.as_slice(), 0o755)).collect();
+
+    assert_eq!(look(&tar_of(&many)).marks.len(), Mark::MOST);
+}
+
+#[test]
+fn the_one_who_looks_does_not_find_itself() {
+    let program = std::fs::read(std::env::current_exe().unwrap()).unwrap();
+
+    let looked = look_with(&program, true, &Limits::default());
+
+    assert_eq!(looked.marks, []);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    #[test]
+    fn no_bytes_make_a_look_fail_or_cost_more_than_its_limits(
+        start in 0_usize..6,
+        noise in proptest::collection::vec(any::<u8>(), 0..3000),
+        flips in proptest::collection::vec((0_usize..4000, any::<u8>()), 0..8),
+    ) {
+        let tar = tar_of(&[("a", &noise, 0o755), ("b/c", &words(), 0o644)]);
+        let mut bytes = match start {
+            0 => noise,
+            1 => tar,
+            2 => gzip(&tar),
+            3 => part("a", &noise, 8, 0, true),
+            4 => [part("a", &tar, 8, 0, false), part("b", &noise, 0, 0, false)].concat(),
+            _ => gzip(&gzip(&part("x", &noise, 0, 0, false))),
+        };
+        for (at, with) in flips {
+            if let Some(byte) = bytes.get_mut(at) {
+                *byte ^= with;
+            }
+        }
+        let limits = Limits { bytes: 64 << 10, members: 20, depth: 3 };
+
+        let looked = look_with(&bytes, false, &limits);
+
+        prop_assert!(looked.bytes <= 64 << 10);
+        prop_assert!(looked.marks.len() <= Mark::MOST);
+        prop_assert!(looked.marks.iter().all(|mark| mark.place.len() <= Mark::LONGEST));
+    }
+}

@@ -1,0 +1,97 @@
+//! What a job would run, as one digest: an approval can be for that alone.
+
+use repower_model::{Hash, InputFile, JobSpec, Source};
+use sha2::{Digest, Sha256};
+
+/// SHA-256 over all that says what a job runs: command, script, environment, working folder, image, and
+/// where which inputs lie. Name, project, amounts, array and times are not in it. `None` if an input
+/// comes from elsewhere without a digest: then nobody knows what will run.
+///
+/// Each part is preceded by its length, so no two jobs give the same bytes.
+pub fn content_of(spec: &JobSpec) -> Option<Hash> {
+    let mut hasher = Parts(Sha256::new());
+    hasher.part(b"repower content 1");
+    hasher.list(&spec.command, |word| word.as_bytes().to_vec());
+    hasher.part(&spec.script);
+    hasher.list(&spec.environment, |one| format!("{}={}", one.name, one.value).into_bytes());
+    hasher.part(spec.working_folder.as_bytes());
+    hasher.part(spec.image.as_bytes());
+    hasher.count(spec.inputs.len());
+    for input in &spec.inputs {
+        hasher.part(&digest_of(input)?.0);
+        hasher.part(input.path.as_bytes());
+        hasher.part(&[u8::from(input.unpack), u8::from(input.executable)]);
+    }
+    Some(Hash(hasher.0.finalize().into()))
+}
+
+fn digest_of(input: &InputFile) -> Option<Hash> {
+    match &input.source {
+        Source::Stored { digest, .. } => Some(*digest),
+        Source::Url { digest, .. } => *digest,
+    }
+}
+
+struct Parts(Sha256);
+
+impl Parts {
+    fn count(&mut self, count: usize) {
+        self.0.update((count as u64).to_be_bytes());
+    }
+
+    fn part(&mut self, bytes: &[u8]) {
+        self.count(bytes.len());
+        self.0.update(bytes);
+    }
+
+    fn list<T>(&mut self, all: &[T], bytes: impl Fn(&T) -> Vec<u8>) {
+        self.count(all.len());
+        for one in all {
+            self.part(&bytes(one));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn job(command: &[&str]) -> JobSpec {
+        let command = command.iter().map(ToString::to_string).collect();
+        JobSpec { command, ..JobSpec::default() }
+    }
+
+    #[test]
+    fn the_digest_is_of_what_runs_and_not_of_what_it_is_called() {
+        let plain = job(&["sha256sum", "-c", "list"]);
+
+        let named = JobSpec { name: "other".into(), project: "x".into(), ..plain.clone() };
+
+        assert_eq!(content_of(&plain), content_of(&named));
+        assert_ne!(content_of(&plain), content_of(&job(&["sha256sum", "-clist"])));
+        let scripted = JobSpec { script: b"true".into(), ..plain.clone() };
+        assert_ne!(content_of(&plain), content_of(&scripted));
+    }
+
+    #[test]
+    fn words_are_not_run_together() {
+        assert_ne!(content_of(&job(&["ab", "c"])), content_of(&job(&["a", "bc"])));
+    }
+
+    #[test]
+    fn an_input_from_elsewhere_without_a_digest_leaves_it_open() {
+        let source = |digest| Source::Url { url: "https://example.org/x".into(), digest };
+        let with = |digest| JobSpec {
+            inputs: vec![InputFile {
+                source: source(digest),
+                path: "x".into(),
+                unpack: false,
+                executable: true,
+            }],
+            ..job(&["./x"])
+        };
+
+        assert_eq!(content_of(&with(None)), None);
+        assert!(content_of(&with(Some(Hash([1; 32])))).is_some());
+    }
+}

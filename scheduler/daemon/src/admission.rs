@@ -1,0 +1,174 @@
+//! Looks at what jobs bring along, and remembers by digest what was found.
+
+mod known;
+
+use std::io::{self, Read};
+use std::path::Path;
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+
+use bytes::{Buf as _, Bytes};
+use repower_admission::{Limits, files, of_input, texts};
+use repower_model::{Hash, JobSpec, Mark, Source};
+use repower_patterns::Patterns;
+use tokio::sync::{Semaphore, mpsc};
+
+use crate::Error;
+use crate::problem::Problem;
+use crate::shared::Shared;
+use known::Known;
+
+/// How many files are looked at together; the others wait.
+const TURNS: usize = 2;
+/// Pieces that wait between the disk and the one who looks.
+const WAITING: usize = 4;
+/// Larger texts are looked at on a thread apart.
+const SHORT: usize = 32 << 10;
+
+/// Made once: that takes longer than most looks.
+static PATTERNS: LazyLock<Patterns> = LazyLock::new(Patterns::new);
+
+/// Who looks.
+#[derive(Debug)]
+pub(crate) struct Admission {
+    known: Mutex<Known>,
+    turns: Arc<Semaphore>,
+}
+
+/// What was found in a job.
+#[derive(Debug, Default)]
+pub(crate) struct Look {
+    /// The heaviest first, at most [`Mark::MOST`].
+    pub(crate) marks: Vec<Mark>,
+    /// The policy by whose words it was looked at.
+    pub(crate) looked_by: Option<Hash>,
+}
+
+/// Which files are looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Files {
+    /// All that are in the store.
+    All,
+    /// Those of which it is known what was found.
+    Known,
+}
+
+impl Admission {
+    /// Opens what was found before.
+    pub(crate) fn open(folder: &Path) -> Result<Self, Error> {
+        let known = Mutex::new(Known::open(&folder.join("looked"))?);
+        Ok(Self { known, turns: Arc::new(Semaphore::new(TURNS)) })
+    }
+
+    /// Looks at all that a job brings along.
+    pub(crate) async fn look(
+        &self,
+        shared: &Shared,
+        spec: &JobSpec,
+        which: Files,
+    ) -> Result<Look, Problem> {
+        let (words, looked_by) = {
+            let state = shared.published.read();
+            let policy = state.policy.as_ref().map(|(policy, _)| policy);
+            let words = policy.map(|policy| policy.admission.review_words.clone());
+            (words.unwrap_or_default(), policy.map(|policy| policy.hash))
+        };
+        let mut marks = of_texts(spec, words).await?;
+        for input in &spec.inputs {
+            let Source::Stored { digest, .. } = input.source else { continue };
+            let found = self.of_file(shared, digest, input.executable, which).await?;
+            marks.extend(found.iter().map(|mark| of_input(&input.path, mark)));
+        }
+        marks.sort_by_key(|mark| mark.sign);
+        marks.truncate(Mark::MOST);
+        Ok(Look { marks, looked_by })
+    }
+
+    fn known(&self, digest: Hash, executable: bool) -> Option<Vec<Mark>> {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.get(digest, executable)
+    }
+
+    async fn of_file(
+        &self,
+        shared: &Shared,
+        digest: Hash,
+        executable: bool,
+        which: Files,
+    ) -> Result<Vec<Mark>, Problem> {
+        let known = self.known(digest, executable);
+        if known.is_some() || which == Files::Known {
+            return Ok(known.unwrap_or_default());
+        }
+        let turn = Arc::clone(&self.turns).acquire_owned().await;
+        let turn = turn.map_err(|_| Problem::ending())?;
+        // Somebody else may have had the turn for the same file.
+        if let Some(known) = self.known(digest, executable) {
+            return Ok(known);
+        }
+        let mut reading = shared.artefacts.store().get(digest, 0).await?;
+        let (pieces, received) = mpsc::channel(WAITING);
+        let looking = tokio::task::spawn_blocking(move || {
+            let mut stream = Pieces { received, piece: Bytes::new() };
+            let leave = || false;
+            files(&PATTERNS, &mut stream, executable, &Limits::default(), &leave)
+        });
+        let read = loop {
+            match reading.next().await {
+                // Whoever looks has seen enough.
+                Ok(Some(piece)) => {
+                    if pieces.send(Ok(piece)).await.is_err() {
+                        break Ok(());
+                    }
+                }
+                Ok(None) => break Ok(()),
+                Err(fault) => {
+                    // Nobody listens if it has ended: then it is not about the end of the stream.
+                    pieces.send(Err(())).await.unwrap_or_default();
+                    break Err(fault);
+                }
+            }
+        };
+        drop(pieces);
+        let looked = looking.await.map_err(|error| Problem::unreadable(&error))?;
+        drop(turn);
+        read?;
+        let looked = looked.map_err(|error| Problem::unreadable(&error))?;
+        tracing::debug!(%digest, bytes = looked.bytes, marks = looked.marks.len(), "looked at a file");
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Err(error) = known.insert(digest, executable, &looked.marks) {
+            tracing::warn!(%error, "what was found in a file is not remembered after a restart");
+        }
+        Ok(looked.marks)
+    }
+}
+
+async fn of_texts(spec: &JobSpec, words: Vec<String>) -> Result<Vec<Mark>, Problem> {
+    let said: usize = spec.script.len() + spec.command.iter().map(String::len).sum::<usize>();
+    if said <= SHORT {
+        return Ok(texts(&PATTERNS, spec, &words));
+    }
+    let spec = spec.clone();
+    let looking = tokio::task::spawn_blocking(move || texts(&PATTERNS, &spec, &words));
+    looking.await.map_err(|error| Problem::unreadable(&error))
+}
+
+/// A stream of pieces as something to read from, on a thread that may wait.
+struct Pieces {
+    received: mpsc::Receiver<Result<Bytes, ()>>,
+    piece: Bytes,
+}
+
+impl Read for Pieces {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while self.piece.is_empty() {
+            match self.received.blocking_recv() {
+                None => return Ok(0),
+                Some(Ok(piece)) => self.piece = piece,
+                Some(Err(())) => return Err(io::Error::other("the store of artefacts failed")),
+            }
+        }
+        let count = buffer.len().min(self.piece.len());
+        self.piece.copy_to_slice(&mut buffer[..count]);
+        Ok(count)
+    }
+}
