@@ -11,6 +11,7 @@ pub mod command;
 pub mod failure;
 pub mod jobfile;
 pub mod render;
+pub mod report;
 mod terminal;
 mod text;
 

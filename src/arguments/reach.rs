@@ -56,6 +56,11 @@ pub struct Look {
 }
 
 impl Look {
+    /// The usual, with the result in this form.
+    pub fn of(form: Form) -> Self {
+        Self { output: form, ..Self::default() }
+    }
+
     /// Returns the screen that these options ask for.
     pub fn screen(&self) -> Screen {
         let form = if self.json { Form::Json } else { self.output };
@@ -64,6 +69,11 @@ impl Look {
 }
 
 impl Reach {
+    /// The scheduler of a profile, or another one; how to show a result is the caller's business.
+    pub fn of(profile: Option<PathBuf>, scheduler: Option<String>) -> Self {
+        Self { profile, scheduler, look: Look::default() }
+    }
+
     /// Returns how to show a result.
     pub fn look(&self) -> &Look {
         &self.look

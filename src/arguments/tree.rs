@@ -69,6 +69,8 @@ pub enum Command {
     Policy(command::policy::Policy),
     /// Verify, prove and export the ledger of all decisions
     Ledger(command::ledger::Ledger),
+    /// Make reports for outsiders from the ledger
+    Report(command::report::Report),
     /// Run a scheduler
     Scheduler(Box<command::scheduler::Scheduler>),
     /// Run an agent: tasks run on this machine

@@ -18,6 +18,7 @@ pub mod node;
 pub mod nodes;
 pub mod plan;
 pub mod policy;
+pub mod report;
 pub mod reserve;
 pub mod resubmit;
 mod retention;
@@ -64,6 +65,7 @@ impl Command {
             Self::Token(command) => command.reach().look().screen(),
             Self::Policy(command) => command.look().screen(),
             Self::Ledger(command) => command.look().screen(),
+            Self::Report(command) => command.screen(),
             Self::Scheduler(command) => command.look.screen(),
             Self::Man(command) => command.look.screen(),
             Self::Dev(command) => command.look().screen(),
@@ -106,6 +108,7 @@ impl Command {
             Self::Token(command) => asking(command.run(screen)),
             Self::Policy(command) => command.run(screen),
             Self::Ledger(command) => asking(command.run(screen)),
+            Self::Report(command) => asking(command.run(screen)),
             Self::Scheduler(command) => command.run(screen),
             Self::Agent(command) => command.run(),
             Self::Executor(command) => command.run(),

@@ -7,6 +7,8 @@ mod prove;
 mod source;
 mod verify;
 
+pub(super) use source::{Source, seq_of};
+
 use crate::arguments::{Look, Reach};
 use crate::failure::{Exit, Failure};
 use crate::render::Screen;
@@ -39,12 +41,19 @@ enum Verb {
 
 /// Where the ledger is.
 #[derive(Debug, clap::Args)]
-struct Place {
+pub(super) struct Place {
     /// Data folder of a scheduler, instead of asking one; it may be running or not
     #[arg(long, value_name = "FOLDER")]
     data: Option<std::path::PathBuf>,
     #[command(flatten)]
     reach: Reach,
+}
+
+impl Place {
+    /// A data folder, or else a scheduler.
+    pub(super) fn of(data: Option<std::path::PathBuf>, reach: Reach) -> Self {
+        Self { data, reach }
+    }
 }
 
 impl Ledger {

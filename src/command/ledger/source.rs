@@ -24,13 +24,13 @@ const BATCH: u32 = 1024;
 
 /// Where facts, heads and proofs come from.
 #[derive(Debug)]
-pub(super) enum Source {
+pub(in crate::command) enum Source {
     Scheduler(Client),
     Folder(Reader),
 }
 
 /// Reads the number that the body of a fact says it has.
-pub(super) fn seq_of(body: &[u8]) -> Option<u64> {
+pub(in crate::command) fn seq_of(body: &[u8]) -> Option<u64> {
     Entry::decode(body).ok().map(|entry| entry.seq)
 }
 
@@ -56,7 +56,10 @@ fn stored(fact: v1::StoredFact) -> Result<StoredEntry, LedgerError> {
 
 impl Source {
     /// Opens the data folder, or connects to the scheduler.
-    pub(super) async fn open(place: &Place, screen: &mut Screen) -> Result<Self, Failure> {
+    pub(in crate::command) async fn open(
+        place: &Place,
+        screen: &mut Screen,
+    ) -> Result<Self, Failure> {
         match &place.data {
             Some(folder) => Ok(Self::Folder(Reader::open(folder).map_err(LedgerError::from)?)),
             None => Ok(Self::Scheduler(place.reach.connect(screen).await?)),
@@ -64,7 +67,7 @@ impl Source {
     }
 
     /// Returns the newest head, and the key that the ledger says it is signed with.
-    pub(super) async fn newest(&self) -> Result<(SignedHead, VerifierKey), Failure> {
+    pub(in crate::command) async fn newest(&self) -> Result<(SignedHead, VerifierKey), Failure> {
         match self {
             Self::Scheduler(client) => {
                 let head = client.ledger().head(HeadRequest {}).await;
@@ -125,7 +128,7 @@ impl Source {
     }
 
     /// Gives facts in order to `each`, until it has had enough or there are no more.
-    pub(super) async fn facts(
+    pub(in crate::command) async fn facts(
         &self,
         from: u64,
         count: u64,

@@ -43,6 +43,9 @@ impl Policy {
             }
         };
         say("jurisdictions".into(), self.jurisdictions.join(", "));
+        for (name, text) in &self.site {
+            say(format!("site.{name}"), text.clone());
+        }
         say("catalogue".into(), self.catalogue.title());
         for (name, mapping) in &self.mappings {
             say(format!("mapping.{name}"), mapping.catalogue.title());

@@ -10,9 +10,10 @@ use super::catalogue::{CatalogueTable, MappingTable};
 use super::class::ClassTable;
 use super::detector::{Detector, DetectorTable};
 use super::scheduling::{ProjectTable, SchedulingTable};
+use super::site::SiteTable;
 use super::tariff::TariffTable;
 use super::{Class, Mapping, Policy, Tier, hash_of, nearest};
-use super::{admission, catalogue, class, detector, tariff};
+use super::{admission, catalogue, class, detector, site, tariff};
 
 /// The newest format that is read; a policy that does not say has the first.
 const FORMAT: u32 = 1;
@@ -92,6 +93,7 @@ struct File {
     _format: Option<i64>,
     #[serde(default)]
     jurisdictions: Vec<String>,
+    site: Option<Spanned<SiteTable>>,
     catalogue: Option<Spanned<CatalogueTable>>,
     #[serde(default)]
     mapping: BTreeMap<String, Spanned<MappingTable>>,
@@ -148,6 +150,13 @@ pub(super) fn parse(text: &str) -> Result<Policy, PolicyError> {
             table.into_inner().read().map_err(|why| wrong(at, why))?
         }
     };
+    let site = match file.site {
+        None => BTreeMap::new(),
+        Some(table) => {
+            let at = table.span().start;
+            table.into_inner().read().map_err(|why| wrong(at, why))?
+        }
+    };
     let admission = file.admission.read(file.approvals).map_err(|(at, why)| wrong(at, why))?;
     let mappings = mappings(text, file.mapping, &classes)?;
     Ok(Policy {
@@ -155,6 +164,7 @@ pub(super) fn parse(text: &str) -> Result<Policy, PolicyError> {
         hash: hash_of(text.as_bytes()),
         text: text.to_owned(),
         jurisdictions: file.jurisdictions,
+        site,
         catalogue,
         mappings,
         classes,
@@ -234,6 +244,7 @@ fn keys() -> impl Iterator<Item = &'static str> {
         .chain(catalogue::KEYS)
         .chain(detector::KEYS)
         .chain(admission::KEYS)
+        .chain(site::KEYS)
         .chain(tariff::KEYS)
         .chain(SchedulingTable::KEYS)
         .chain(ProjectTable::KEYS)

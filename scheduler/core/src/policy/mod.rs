@@ -11,6 +11,7 @@ mod detector;
 mod diff;
 mod file;
 mod scheduling;
+mod site;
 mod tariff;
 
 use std::collections::BTreeMap;
@@ -43,6 +44,8 @@ pub struct Policy {
     pub text: String,
     /// The jurisdictions of the site, the one that counts first.
     pub jurisdictions: Vec<String>,
+    /// What is said of the site, for reports, by its keys.
+    pub site: BTreeMap<String, String>,
     /// The catalogue that the entries of classes are quoted from.
     pub catalogue: Catalogue,
     /// More catalogues, by a name of the policy's own.

@@ -1,0 +1,301 @@
+//! What a report on compliance says, as data.
+
+use serde::Serialize;
+
+/// The most lines of a list; how many there are is always said.
+pub(super) const MOST: usize = 1000;
+
+/// A report on compliance for a period.
+#[derive(Debug, Clone, Serialize)]
+pub struct Compliance {
+    /// Which time it is about.
+    pub period: Period,
+    /// The ledger that it was made from.
+    pub ledger: Ledger,
+    /// What is known of the site, by the names of what is asked for; null is unknown.
+    pub site: Vec<Known>,
+    /// The policies in force in the period, in order.
+    pub policies: Vec<PolicyLine>,
+    /// Jobs by class and tier.
+    pub classes: Vec<ClassLine>,
+    /// What was refused by policy.
+    pub refusals: Refusals,
+    /// What named people decided on single jobs.
+    pub reviews: List<ReviewLine>,
+    /// Approvals that were good in the period.
+    pub approvals: List<ApprovalLine>,
+    /// What was found at jobs that were let in.
+    pub findings: List<FindingLine>,
+    /// Energy by grade of the reading; null is unknown.
+    pub energy: Vec<EnergyLine>,
+    /// Useful output; the three are never added up.
+    pub output: Output,
+    /// What each node could see of running tasks.
+    pub coverage: Vec<NodeLine>,
+    /// What such reports are asked for that this ledger does not have.
+    pub not_known: Vec<&'static str>,
+}
+
+/// A period: from its beginning up to its end.
+#[derive(Debug, Clone, Serialize)]
+pub struct Period {
+    /// RFC 3339; null: from the first fact on.
+    pub from: Option<String>,
+    /// RFC 3339; null: up to the last fact.
+    pub to: Option<String>,
+    /// Of the newest fact that was read.
+    pub last_fact: Option<String>,
+}
+
+/// The ledger that a report was made from.
+#[derive(Debug, Clone, Serialize)]
+pub struct Ledger {
+    /// Its name, as in its heads.
+    pub origin: String,
+    /// How many facts the head covers: all of them were read.
+    pub size: u64,
+    /// The root of the tree over them.
+    pub root: String,
+    /// Whether the facts that were read give that root, and the head is signed with the key.
+    pub verified: bool,
+    /// The signed head.
+    pub head: String,
+    /// The public key that it is signed with.
+    pub key: String,
+    /// The release that made the report.
+    pub made_by: String,
+}
+
+/// A value that may be unknown.
+#[derive(Debug, Clone, Serialize)]
+pub struct Known {
+    /// Of what.
+    pub name: &'static str,
+    /// Null: unknown.
+    pub value: Option<String>,
+}
+
+/// A policy that was in force.
+#[derive(Debug, Clone, Serialize)]
+pub struct PolicyLine {
+    /// Its own version.
+    pub version: String,
+    /// SHA-256 of its text.
+    pub hash: String,
+    /// Since when.
+    pub adopted: Option<String>,
+    /// Who put it in force.
+    pub by: Option<String>,
+    /// Its catalogues.
+    pub catalogues: Vec<String>,
+    /// Its surcharge here, in words.
+    pub surcharge: Option<String>,
+}
+
+/// Jobs of a class, as it was treated when they were submitted.
+#[derive(Debug, Clone, Serialize, Default)]
+pub struct ClassLine {
+    /// The class.
+    pub class: String,
+    /// How it was treated.
+    pub tier: String,
+    /// Its entries in catalogues.
+    pub entries: Vec<String>,
+    /// What it is asked to show.
+    pub evidence: Vec<String>,
+    /// Jobs submitted in the period.
+    pub submitted: u64,
+    /// Jobs that ended in it, by how.
+    pub succeeded: u64,
+    /// ..
+    pub failed: u64,
+    /// ..
+    pub cancelled: u64,
+    /// Attempts that ended in it.
+    pub attempts: u64,
+    /// Processor time of these attempts, in whole seconds.
+    pub cpu_seconds: u64,
+    /// Their running time.
+    pub wall_seconds: u64,
+    /// Files that were brought back of them.
+    pub artefacts: u64,
+}
+
+/// What was refused by policy.
+#[derive(Debug, Clone, Serialize, Default)]
+pub struct Refusals {
+    /// How many, by code.
+    pub by_code: Vec<Count>,
+    /// Each of them.
+    pub list: List<RefusalLine>,
+}
+
+/// How many of something.
+#[derive(Debug, Clone, Serialize)]
+pub struct Count {
+    /// Of what.
+    pub name: String,
+    /// How many.
+    pub count: u64,
+}
+
+/// The latest of something, and how many there are.
+#[derive(Debug, Clone, Serialize)]
+pub struct List<T> {
+    /// How many there are in the period.
+    pub total: u64,
+    /// At most `MOST`, the latest.
+    pub lines: Vec<T>,
+}
+
+impl<T> Default for List<T> {
+    fn default() -> Self {
+        Self { total: 0, lines: Vec::new() }
+    }
+}
+
+impl<T> List<T> {
+    /// One more.
+    pub fn push(&mut self, line: T) {
+        self.total += 1;
+        if self.lines.len() == MOST {
+            self.lines.remove(0);
+        }
+        self.lines.push(line);
+    }
+}
+
+/// A submission that was refused.
+#[derive(Debug, Clone, Serialize)]
+pub struct RefusalLine {
+    /// Number of the fact.
+    pub seq: u64,
+    /// When.
+    pub at: Option<String>,
+    /// Who submitted it.
+    pub submitter: String,
+    /// The class that it declared.
+    pub class: String,
+    /// Stable code.
+    pub code: String,
+    /// What they were told.
+    pub text: String,
+    /// SHA-256 of the policy.
+    pub policy: String,
+}
+
+/// A decision on one job.
+#[derive(Debug, Clone, Serialize)]
+pub struct ReviewLine {
+    /// Number of the fact.
+    pub seq: u64,
+    /// When.
+    pub at: Option<String>,
+    /// Which job.
+    pub job: u64,
+    /// Whether it may run.
+    pub approved: bool,
+    /// Who decided.
+    pub by: String,
+    /// Why.
+    pub reason: String,
+    /// The approval that it rests on.
+    pub approval: Option<u64>,
+    /// SHA-256 of the policy.
+    pub policy: String,
+}
+
+/// An approval of jobs of a kind.
+#[derive(Debug, Clone, Serialize)]
+pub struct ApprovalLine {
+    /// Its number.
+    pub id: u64,
+    /// When it was given.
+    pub given: Option<String>,
+    /// When it ended; null: it had not.
+    pub ended: Option<String>,
+    /// For which class.
+    pub class: String,
+    /// For which project; null: any.
+    pub project: Option<String>,
+    /// For what content; null: any in which nothing was found.
+    pub content: Option<String>,
+    /// Up to when.
+    pub until: Option<String>,
+    /// Who gave it.
+    pub by: String,
+    /// Why.
+    pub reason: String,
+    /// Jobs that went by it in the period.
+    pub jobs: u64,
+    /// SHA-256 of the policy.
+    pub policy: String,
+}
+
+/// Evidence that a job was not what it declared.
+#[derive(Debug, Clone, Serialize)]
+pub struct FindingLine {
+    /// Its number.
+    pub id: u64,
+    /// Which job.
+    pub job: Option<u64>,
+    /// What the job declared.
+    pub class: String,
+    /// Where it ran.
+    pub node: Option<String>,
+    /// The rules that it broke.
+    pub rules: Vec<String>,
+    /// When it was first seen.
+    pub first_seen: Option<String>,
+    /// When it was last seen.
+    pub last_seen: Option<String>,
+    /// What people have decided, and who.
+    pub state: String,
+    /// The latest decision, with who and why.
+    pub decided: Option<String>,
+    /// SHA-256 of the evidence.
+    pub evidence: Vec<String>,
+    /// What it may cost, in words; null: unknown, because no meter is read.
+    pub exposure: Option<String>,
+}
+
+/// Energy of one grade of reading.
+#[derive(Debug, Clone, Serialize)]
+pub struct EnergyLine {
+    /// A to D.
+    pub grade: &'static str,
+    /// Where such readings come from.
+    pub source: &'static str,
+    /// Null: unknown.
+    pub milliwatt_hours: Option<u64>,
+}
+
+/// Useful output, in three columns that are never added up.
+#[derive(Debug, Clone, Serialize, Default)]
+pub struct Output {
+    /// Processor seconds of attempts that succeeded: what the jobs claim.
+    pub claimed_cpu_seconds: u64,
+    /// Of these, done again in samples; null: nothing is.
+    pub sampled_cpu_seconds: Option<u64>,
+    /// Of these, done by several that agree; null: nothing is.
+    pub replicated_cpu_seconds: Option<u64>,
+}
+
+/// What a node could see of running tasks.
+#[derive(Debug, Clone, Serialize)]
+pub struct NodeLine {
+    /// Its name.
+    pub name: String,
+    /// When it last said what it is.
+    pub told: Option<String>,
+    /// Its kernel.
+    pub kernel: String,
+    /// Its instruction set.
+    pub isa: String,
+    /// The release of its agent.
+    pub agent: String,
+    /// What it says it can do for a sandbox and for the detector.
+    pub abilities: Vec<String>,
+    /// The sensors of the detector among them; null: this agent does not say.
+    pub sensors: Option<Vec<String>>,
+}

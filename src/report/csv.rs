@@ -1,0 +1,188 @@
+//! A report as one table of text: a line for each value, so that a spreadsheet can sort and filter.
+
+use super::compliance::{Compliance, List};
+
+/// The columns.
+const HEAD: [&str; 6] = ["section", "item", "at", "field", "value", "unit"];
+
+/// Writes a report as CSV (RFC 4180). An empty value is unknown.
+pub fn csv(report: &Compliance) -> String {
+    let mut table = Table { text: String::new() };
+    table.line(&HEAD);
+    let ledger = &report.ledger;
+    let size = ledger.size.to_string();
+    for (field, value) in [
+        ("origin", ledger.origin.as_str()),
+        ("size", &size),
+        ("root", &ledger.root),
+        ("verified", if ledger.verified { "true" } else { "false" }),
+        ("made-by", &ledger.made_by),
+    ] {
+        table.line(&["ledger", "", "", field, value, ""]);
+    }
+    let period = &report.period;
+    for (field, value) in
+        [("from", &period.from), ("to", &period.to), ("last-fact", &period.last_fact)]
+    {
+        table.line(&["period", "", "", field, value.as_deref().unwrap_or_default(), ""]);
+    }
+    for one in &report.site {
+        table.line(&["site", "", "", one.name, one.value.as_deref().unwrap_or_default(), ""]);
+    }
+    for one in &report.policies {
+        let at = one.adopted.as_deref().unwrap_or_default();
+        let by = one.by.as_deref().unwrap_or_default();
+        for (field, value) in [("hash", one.hash.as_str()), ("by", by)] {
+            table.line(&["policy", &one.version, at, field, value, ""]);
+        }
+    }
+    classes(&mut table, report);
+    decisions(&mut table, report);
+    for one in &report.energy {
+        let value = one.milliwatt_hours.map(|amount| amount.to_string()).unwrap_or_default();
+        table.line(&["energy", one.grade, "", one.source, &value, "mWh"]);
+    }
+    for (field, value) in [
+        ("claimed", Some(report.output.claimed_cpu_seconds)),
+        ("sampled", report.output.sampled_cpu_seconds),
+        ("replicated", report.output.replicated_cpu_seconds),
+    ] {
+        let value = value.map(|seconds| seconds.to_string()).unwrap_or_default();
+        table.line(&["output", "", "", field, &value, "cpu-s"]);
+    }
+    for node in &report.coverage {
+        let at = node.told.as_deref().unwrap_or_default();
+        let sensors = node.sensors.as_ref().map(|all| all.join(" ")).unwrap_or_default();
+        table.line(&["coverage", &node.name, at, "sensors", &sensors, ""]);
+        table.line(&["coverage", &node.name, at, "kernel", &node.kernel, ""]);
+        table.line(&["coverage", &node.name, at, "agent", &node.agent, ""]);
+    }
+    for text in &report.not_known {
+        table.line(&["not-known", "", "", text, "", ""]);
+    }
+    table.text
+}
+
+fn classes(table: &mut Table, report: &Compliance) {
+    for one in &report.classes {
+        let item = format!("{} ({})", one.class, one.tier);
+        for (field, value, unit) in [
+            ("submitted", one.submitted, "jobs"),
+            ("succeeded", one.succeeded, "jobs"),
+            ("failed", one.failed, "jobs"),
+            ("cancelled", one.cancelled, "jobs"),
+            ("attempts", one.attempts, "attempts"),
+            ("cpu", one.cpu_seconds, "s"),
+            ("wall", one.wall_seconds, "s"),
+            ("artefacts", one.artefacts, "files"),
+        ] {
+            table.line(&["class", &item, "", field, &value.to_string(), unit]);
+        }
+    }
+}
+
+fn decisions(table: &mut Table, report: &Compliance) {
+    for one in &report.refusals.by_code {
+        table.line(&["refusals", &one.name, "", "count", &one.count.to_string(), "submissions"]);
+    }
+    for one in &report.refusals.list.lines {
+        let (item, at) = (one.seq.to_string(), one.at.as_deref().unwrap_or_default());
+        for (field, value) in [
+            ("submitter", &one.submitter),
+            ("class", &one.class),
+            ("code", &one.code),
+            ("text", &one.text),
+            ("policy", &one.policy),
+        ] {
+            table.line(&["refusal", &item, at, field, value, ""]);
+        }
+    }
+    for one in &report.reviews.lines {
+        let (item, at) = (one.job.to_string(), one.at.as_deref().unwrap_or_default());
+        let approved = if one.approved { "approved" } else { "denied" };
+        for (field, value) in [
+            ("decision", approved),
+            ("by", &one.by),
+            ("reason", &one.reason),
+            ("policy", &one.policy),
+        ] {
+            table.line(&["review", &item, at, field, value, ""]);
+        }
+    }
+    for one in &report.approvals.lines {
+        let (item, at) = (one.id.to_string(), one.given.as_deref().unwrap_or_default());
+        for (field, value) in [
+            ("class", one.class.as_str()),
+            ("project", one.project.as_deref().unwrap_or_default()),
+            ("content", one.content.as_deref().unwrap_or_default()),
+            ("until", one.until.as_deref().unwrap_or_default()),
+            ("ended", one.ended.as_deref().unwrap_or_default()),
+            ("by", &one.by),
+            ("reason", &one.reason),
+            ("jobs", &one.jobs.to_string()),
+        ] {
+            table.line(&["approval", &item, at, field, value, ""]);
+        }
+    }
+    for one in &report.findings.lines {
+        let (item, at) = (one.id.to_string(), one.first_seen.as_deref().unwrap_or_default());
+        for (field, value) in [
+            ("class", one.class.clone()),
+            ("job", one.job.map(|job| job.to_string()).unwrap_or_default()),
+            ("node", one.node.clone().unwrap_or_default()),
+            ("rules", one.rules.join(" ")),
+            ("last-seen", one.last_seen.clone().unwrap_or_default()),
+            ("state", one.state.clone()),
+            ("decided", one.decided.clone().unwrap_or_default()),
+            ("evidence", one.evidence.join(" ")),
+            ("exposure", one.exposure.clone().unwrap_or_default()),
+        ] {
+            table.line(&["finding", &item, at, field, &value, ""]);
+        }
+    }
+    totals(table, "refusal", &report.refusals.list);
+    totals(table, "review", &report.reviews);
+    totals(table, "approval", &report.approvals);
+    totals(table, "finding", &report.findings);
+}
+
+fn totals<T>(table: &mut Table, section: &str, list: &List<T>) {
+    table.line(&[section, "", "", "total", &list.total.to_string(), ""]);
+}
+
+struct Table {
+    text: String,
+}
+
+impl Table {
+    fn line(&mut self, cells: &[&str; 6]) {
+        let cells = cells.map(cell);
+        self.text.push_str(&cells.join(","));
+        self.text.push_str("\r\n");
+    }
+}
+
+/// A cell in quotes where it needs them. What a spreadsheet would take for a formula gets a quote
+/// before it: names of jobs and reasons are whatever people have typed.
+fn cell(text: &str) -> String {
+    let is_formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
+    let text = if is_formula { format!("'{text}") } else { text.to_owned() };
+    if text.contains([',', '"', '\n', '\r']) {
+        format!("\"{}\"", text.replace('"', "\"\""))
+    } else {
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cell_is_quoted_where_it_must_be_and_is_no_formula() {
+        assert_eq!(cell("plain"), "plain");
+        assert_eq!(cell("a, \"b\""), "\"a, \"\"b\"\"\"");
+        assert_eq!(cell("=cmd|'/c calc'!A0"), "'=cmd|'/c calc'!A0");
+        assert_eq!(cell("two\nlines"), "\"two\nlines\"");
+    }
+}

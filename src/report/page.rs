@@ -1,0 +1,351 @@
+//! A report as a page for people: one file without scripts or links to elsewhere, fit for a screen, a
+//! phone and paper.
+
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+
+use super::compliance::{ClassLine, Compliance, List};
+
+const STYLE: &str = include_str!("page.css");
+
+/// Writes a report as a page of HTML.
+pub fn page(report: &Compliance) -> String {
+    let title = format!("Compliance report of {}", report.ledger.origin);
+    let page = html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="generator" content=(report.ledger.made_by);
+                title { (title) }
+                style { (PreEscaped(STYLE)) }
+            }
+            body {
+                header {
+                    h1 { (title) }
+                    p { (period(report)) }
+                    p .soft {
+                        "Made by " (report.ledger.made_by) " from the " (report.ledger.size)
+                        " facts of the ledger. What the ledger does not say is said to be unknown."
+                    }
+                }
+                (sum(report))
+                (site(report))
+                (policies(report))
+                (classes(report))
+                (refusals(report))
+                (reviews(report))
+                (approvals(report))
+                (findings(report))
+                (energy(report))
+                (coverage(report))
+                (not_known(report))
+                (verify(report))
+            }
+        }
+    };
+    page.into_string()
+}
+
+fn period(report: &Compliance) -> Markup {
+    let period = &report.period;
+    html! {
+        "From " b { (period.from.as_deref().unwrap_or("the first fact")) }
+        " up to " b { (period.to.as_deref().unwrap_or("the last fact")) }
+        @if let (None, Some(last)) = (&period.to, &period.last_fact) { ", which is of " (last) }
+        "."
+    }
+}
+
+fn sum(report: &Compliance) -> Markup {
+    let submitted: u64 = report.classes.iter().map(|line| line.submitted).sum();
+    let open = report.findings.lines.iter().filter(|one| one.decided.is_none()).count();
+    html! {
+        ul .sum {
+            li { b { (submitted) } "jobs let in" }
+            li { b { (report.refusals.list.total) } "submissions refused" }
+            li { b { (report.reviews.total) } "decisions on single jobs" }
+            li { b { (report.approvals.total) } "approvals of a kind of work" }
+            li { b { (report.findings.total) } "findings, " (open) " undecided" }
+        }
+    }
+}
+
+fn unknown() -> Markup {
+    html! { span .unknown { "unknown" } }
+}
+
+fn known(value: Option<&str>) -> Markup {
+    value.map_or_else(unknown, |value| html! { (value) })
+}
+
+/// A moment as a table shows it, to the second.
+fn moment(at: Option<&str>) -> Markup {
+    let at = at.map(|at| at.replace('T', " "));
+    known(at.as_deref().map(|at| at.split('.').next().unwrap_or(at)))
+}
+
+fn short(hash: &str) -> &str {
+    hash.get(..12).unwrap_or(hash)
+}
+
+/// A table with the names of its columns on each cell, for screens too narrow for a table.
+fn table(columns: &[&str], numbers: &[usize], rows: &[Vec<Markup>]) -> Markup {
+    let class = |at: usize| if numbers.contains(&at) { "n" } else { "" };
+    html! {
+        div .wide {
+            table {
+                thead { tr { @for (at, name) in columns.iter().enumerate() {
+                    th scope="col" class=(class(at)) { (name) }
+                } } }
+                tbody { @for row in rows { tr { @for (at, cell) in row.iter().enumerate() {
+                    td class=(class(at)) data-name=(columns[at]) { (cell) }
+                } } } }
+            }
+        }
+    }
+}
+
+fn more<T>(list: &List<T>) -> Markup {
+    html! {
+        @if list.total > list.lines.len() as u64 {
+            p .soft { "The latest " (list.lines.len()) " of " (list.total) " are shown." }
+        }
+    }
+}
+
+fn none(what: &str) -> Markup {
+    html! { p .soft { "None: " (what) "." } }
+}
+
+fn site(report: &Compliance) -> Markup {
+    let rows = report
+        .site
+        .iter()
+        .map(|one| vec![html! { (one.name.replace('-', " ")) }, known(one.value.as_deref())]);
+    html! {
+        h2 { "Site" }
+        p .soft { "As the policy in force says it." }
+        (table(&["what", "value"], &[], &rows.collect::<Vec<_>>()))
+    }
+}
+
+fn policies(report: &Compliance) -> Markup {
+    let rows = report.policies.iter().map(|one| {
+        vec![
+            html! { (one.version) },
+            moment(one.adopted.as_deref()),
+            html! { (one.by.as_deref().unwrap_or("the scheduler, at its start")) },
+            html! { @for title in &one.catalogues { (title) br; }
+            @if let Some(surcharge) = &one.surcharge { (surcharge) } },
+            html! { code { (one.hash) } },
+        ]
+    });
+    html! {
+        h2 { "Policies in force" }
+        (table(&["version", "since", "by", "catalogues, surcharge", "SHA-256"], &[], &rows.collect::<Vec<_>>()))
+    }
+}
+
+fn tier(line: &ClassLine) -> Markup {
+    let class = match line.tier.as_str() {
+        "encouraged" | "permitted" => "good",
+        "review" => "look",
+        _ => "bad",
+    };
+    html! { span class=(class) { (line.tier) } }
+}
+
+fn classes(report: &Compliance) -> Markup {
+    let rows = report.classes.iter().map(|one| {
+        let shown = if one.evidence.is_empty() { "-".to_owned() } else { one.evidence.join(", ") };
+        vec![
+            html! { (one.class) @for entry in &one.entries { br; span .soft { (entry) } } },
+            tier(one),
+            html! { (one.submitted) },
+            html! { (one.succeeded) },
+            html! { (one.failed) },
+            html! { (one.cancelled) },
+            html! { (one.cpu_seconds) },
+            html! { (shown) },
+            html! { (one.artefacts) },
+        ]
+    });
+    let columns = [
+        "class",
+        "tier",
+        "let in",
+        "succeeded",
+        "failed",
+        "cancelled",
+        "cpu s",
+        "evidence asked for",
+        "files kept",
+    ];
+    html! {
+        h2 { "Jobs by class and tier" }
+        @if report.classes.is_empty() { (none("no job was let in, ran or ended")) } @else {
+            (table(&columns, &[2, 3, 4, 5, 6, 8], &rows.collect::<Vec<_>>()))
+            p .soft { "The tier is that of the policy by which a job was let in. Jobs that ended may have been let in before the period." }
+        }
+        p {
+            "Useful output, in processor seconds; the three are not added up: claimed by jobs that succeeded "
+            b { (report.output.claimed_cpu_seconds) } ", done again in samples "
+            (report.output.sampled_cpu_seconds.map_or_else(unknown, |seconds| html! { (seconds) }))
+            ", done by several that agree "
+            (report.output.replicated_cpu_seconds.map_or_else(unknown, |seconds| html! { (seconds) })) "."
+        }
+    }
+}
+
+fn refusals(report: &Compliance) -> Markup {
+    let rows = report.refusals.list.lines.iter().map(|one| {
+        vec![
+            html! { (one.seq) },
+            moment(one.at.as_deref()),
+            html! { (one.submitter) },
+            html! { @if one.class.is_empty() { span .unknown { "none declared" } } @else { (one.class) } },
+            html! { code { (one.code) } br; (one.text) },
+            html! { code { (short(&one.policy)) } },
+        ]
+    });
+    html! {
+        h2 { "Refused submissions" }
+        @if report.refusals.list.total == 0 { (none("the policy refused nothing")) } @else {
+            p { @for (at, one) in report.refusals.by_code.iter().enumerate() {
+                @if at > 0 { ", " } code { (one.name) } " " (one.count)
+            } }
+            (table(&["fact", "at", "submitter", "class", "why", "policy"], &[0], &rows.collect::<Vec<_>>()))
+            (more(&report.refusals.list))
+        }
+    }
+}
+
+fn reviews(report: &Compliance) -> Markup {
+    let rows = report.reviews.lines.iter().map(|one| {
+        let (class, word) = if one.approved { ("good", "approved") } else { ("bad", "denied") };
+        vec![
+            html! { (one.job) },
+            moment(one.at.as_deref()),
+            html! { span class=(class) { (word) } },
+            html! { (one.by) },
+            html! { (one.reason) },
+            html! { code { (short(&one.policy)) } },
+        ]
+    });
+    html! {
+        h2 { "Decisions on single jobs" }
+        @if report.reviews.total == 0 { (none("no job was decided on alone")) } @else {
+            (table(&["job", "at", "decision", "by", "reason", "policy"], &[0], &rows.collect::<Vec<_>>()))
+            (more(&report.reviews))
+        }
+    }
+}
+
+fn approvals(report: &Compliance) -> Markup {
+    let rows = report.approvals.lines.iter().map(|one| {
+        vec![
+            html! { (one.id) },
+            html! { (one.class) @if let Some(project) = &one.project { ", project " (project) }
+                @if let Some(content) = &one.content { br; "only " code { (short(content)) } } },
+            moment(one.given.as_deref()),
+            moment(one.until.as_deref()),
+            html! { @match one.ended.as_deref() { Some(ended) => (moment(Some(ended))), None => "-" } },
+            html! { (one.by) ": " (one.reason) },
+            html! { (one.jobs) },
+        ]
+    });
+    html! {
+        h2 { "Approvals of a kind of work" }
+        @if report.approvals.total == 0 { (none("no approval was good in the period")) } @else {
+            (table(&["no.", "for", "given", "until", "ended", "by, and why", "jobs"], &[0, 6], &rows.collect::<Vec<_>>()))
+            (more(&report.approvals))
+        }
+    }
+}
+
+fn findings(report: &Compliance) -> Markup {
+    let rows = report.findings.lines.iter().map(|one| {
+        vec![
+            html! { (one.id) },
+            html! { @match one.job { Some(job) => { "job " (job) }, None => "-" } br; (one.class)
+            @if let Some(node) = &one.node { br; "on " (node) } },
+            html! { @for rule in &one.rules { code { (rule) } br; } },
+            html! { (moment(one.first_seen.as_deref())) br; (moment(one.last_seen.as_deref())) },
+            html! { (one.state) @if let Some(decided) = &one.decided { br; (decided) } },
+            known(one.exposure.as_deref()),
+            html! { @for digest in &one.evidence { code { (short(digest)) } br; } },
+        ]
+    });
+    let columns = ["no.", "job", "rules", "first and last seen", "state", "exposure", "evidence"];
+    html! {
+        h2 { "Findings" }
+        p { "A finding is a reason to look, not a conviction. Its exposure is the surcharge on what the meter of the account has counted since it was first seen; no meter is read yet, so it is unknown." }
+        @if report.findings.total == 0 { (none("nothing was found at jobs that were let in; see the coverage for what could be seen")) } @else {
+            (table(&columns, &[0], &rows.collect::<Vec<_>>()))
+            (more(&report.findings))
+        }
+    }
+}
+
+fn energy(report: &Compliance) -> Markup {
+    let rows = report.energy.iter().map(|one| {
+        let amount = one.milliwatt_hours.map(|amount| html! { (amount) });
+        vec![html! { (one.grade) }, html! { (one.source) }, amount.unwrap_or_else(unknown)]
+    });
+    html! {
+        h2 { "Energy by grade of the reading" }
+        (table(&["grade", "source", "mWh"], &[2], &rows.collect::<Vec<_>>()))
+    }
+}
+
+fn coverage(report: &Compliance) -> Markup {
+    let rows = report.coverage.iter().map(|one| {
+        let sensors = one.sensors.as_ref().map(|all| all.join(", "));
+        vec![
+            html! { (one.name) },
+            moment(one.told.as_deref()),
+            html! { (one.agent) },
+            html! { (one.kernel) ", " (one.isa) },
+            known(sensors.as_deref()),
+        ]
+    });
+    html! {
+        h2 { "What the detector could see" }
+        @if report.coverage.is_empty() { (none("no node has told what it is")) } @else {
+            (table(&["node", "told at", "agent", "machine", "sensors"], &[], &rows.collect::<Vec<_>>()))
+        }
+        p .soft { "What no sensor sees stands in docs/compliance.md of the release." }
+    }
+}
+
+fn not_known(report: &Compliance) -> Markup {
+    html! {
+        h2 { "Asked for elsewhere, and not known here" }
+        ul { @for text in &report.not_known { li { (text) } } }
+    }
+}
+
+fn verify(report: &Compliance) -> Markup {
+    let ledger = &report.ledger;
+    html! {
+        h2 { "How to check this report" }
+        p {
+            @if ledger.verified {
+                span .good { "Verified: " } "the facts that this report was made from give the root of the head below, and the head is signed with the key below."
+            } @else {
+                span .bad { "Not verified: " } "the facts that were read do not give the root of a head that is signed with the key below."
+            }
+        }
+        p { "It proves that nothing was changed since the head was signed. Whoever holds the signing key can rewrite all of it, unless somebody else has kept an earlier head: compare with yours." }
+        pre { (ledger.head) }
+        p { "Key: " code { (ledger.key) } }
+        pre {
+            "repower ledger verify --against HEAD --key KEY\n"
+            "repower report compliance"
+            @if let Some(from) = &report.period.from { " --from " (from) }
+            @if let Some(to) = &report.period.to { " --to " (to) }
+            " -o html"
+        }
+    }
+}
