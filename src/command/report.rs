@@ -43,7 +43,7 @@ enum Written {
     /// A summary in lines
     #[default]
     Table,
-    /// JSON for programs, as docs/json.md describes it
+    /// JSON for programs
     Json,
     /// One table for a spreadsheet
     Csv,

@@ -245,7 +245,9 @@ impl Gather {
     /// What the facts come to.
     pub fn finish(self, ledger: Ledger) -> Compliance {
         let mut approvals = List::default();
-        self.approvals.into_values().for_each(|line| approvals.push(line));
+        for line in self.approvals.into_values() {
+            approvals.push(line);
+        }
         let by_code = self.by_code.into_iter().map(|(name, count)| Count { name, count });
         let mut classes = self.classes;
         classes.retain(|line| line.submitted + line.attempts + ended_of(line) > 0);

@@ -4,6 +4,7 @@
 //! `cargo run --release -p repower-admission --example scan -- /usr /lib /opt`
 #![expect(clippy::print_stdout, reason = "its output is what it is for")]
 #![expect(clippy::disallowed_methods, reason = "it measures")]
+#![expect(clippy::cast_precision_loss, reason = "a rate is shown without digits")]
 
 use std::fs::{self, File};
 use std::io::{self, Read as _};

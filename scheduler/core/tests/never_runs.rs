@@ -213,7 +213,9 @@ impl Case {
                         self.world.end(attempt, Outcome::Cancelled);
                     }
                 }
-                Effect::Forget { .. } => {}
+                Effect::Forget { .. }
+                | Effect::DropCheckpoint { .. }
+                | Effect::DropStored { .. } => {}
             }
         }
     }
