@@ -272,6 +272,7 @@ pub struct EnergyLine {
 
 /// Useful output, in three columns that are never added up.
 #[derive(Debug, Clone, Serialize, Default)]
+#[expect(clippy::struct_field_names, reason = "units are named in what programs read")]
 pub struct Output {
     /// Processor seconds of attempts that succeeded: what the jobs claim.
     pub claimed_cpu_seconds: u64,

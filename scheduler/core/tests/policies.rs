@@ -1,5 +1,4 @@
 //! The policies that come along as examples, each read and held to what its comments say.
-#![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 use std::fs;
 use std::path::PathBuf;

@@ -1,6 +1,7 @@
 //! What was found in files, by digest: in memory, and in a file so that it is known after a restart.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::fmt::Write as _;
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::path::{Path, PathBuf};
@@ -99,8 +100,12 @@ impl Known {
 
 fn line((digest, executable): Key, marks: &[Mark]) -> io::Result<String> {
     let marks = postcard::to_stdvec(marks).map_err(io::Error::other)?;
-    let hex: String = marks.iter().map(|byte| format!("{byte:02x}")).collect();
-    Ok(format!("{VERSION} {digest} {} {hex}.\n", u8::from(executable)))
+    let mut line = format!("{VERSION} {digest} {} ", u8::from(executable));
+    for byte in marks {
+        write!(line, "{byte:02x}").map_err(io::Error::other)?;
+    }
+    line.push_str(".\n");
+    Ok(line)
 }
 
 fn parse(line: &str) -> Option<(Key, Vec<Mark>)> {
