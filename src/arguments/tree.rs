@@ -27,6 +27,8 @@ pub enum Command {
     Show(command::show::Show),
     /// Print what tasks wrote
     Logs(command::logs::Logs),
+    /// Run a command in the box of a running task
+    Exec(command::exec::Exec),
     /// Fetch the files that tasks have brought back
     Fetch(command::fetch::Fetch),
     /// Watch what runs where, and what it uses
@@ -78,6 +80,9 @@ pub enum Command {
     /// Run the parent of an agent's tasks; agents start it
     #[command(hide = true)]
     Executor(command::executor::Executor),
+    /// Run a command in the box of a task; agents start it
+    #[command(hide = true)]
+    Enter(command::enter::Enter),
     /// Run a scheduler and agents on this machine, to try things out
     Dev(command::dev::Dev),
     /// Show the main job on real examples, from the first start to a verified ledger

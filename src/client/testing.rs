@@ -5,17 +5,17 @@ use std::sync::{Arc, Mutex};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use repower_proto::v1::jobs_server::{Jobs, JobsServer};
 use repower_proto::v1::{
-    AttemptsReply, AttemptsRequest, CancelReply, CancelRequest, Explanation, JobSummary,
-    ListJobsReply, ListJobsRequest, LogChunk, LogsRequest, OutputsReply, OutputsRequest, PlanReply,
-    PlanRequest, ResubmitRequest, ReviewReply, ReviewRequest, ShowJobReply, ShowJobRequest,
-    SubmitReply, SubmitRequest, WatchRequest, WhyRequest,
+    AttemptsReply, AttemptsRequest, CancelReply, CancelRequest, ExecInput, ExecOutput, Explanation,
+    JobSummary, ListJobsReply, ListJobsRequest, LogChunk, LogsRequest, OutputsReply,
+    OutputsRequest, PlanReply, PlanRequest, ResubmitRequest, ReviewReply, ReviewRequest,
+    ShowJobReply, ShowJobRequest, SubmitReply, SubmitRequest, WatchRequest, WhyRequest,
 };
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_stream::Iter;
 use tokio_stream::wrappers::TcpListenerStream;
 use tonic::transport::{Identity, Server, ServerTlsConfig};
-use tonic::{Request, Response, Status};
+use tonic::{Request, Response, Status, Streaming};
 
 use super::{Profile, SCHEDULER_NAME};
 
@@ -70,6 +70,14 @@ fn unused<T>() -> Result<Response<T>, Status> {
 impl Jobs for Scheduler {
     type WatchStream = Answers<JobSummary>;
     type LogsStream = Answers<LogChunk>;
+    type ExecStream = Answers<ExecOutput>;
+
+    async fn exec(
+        &self,
+        _: Request<Streaming<ExecInput>>,
+    ) -> Result<Response<Self::ExecStream>, Status> {
+        unused()
+    }
 
     async fn submit(
         &self,

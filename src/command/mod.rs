@@ -9,6 +9,8 @@ mod daemon;
 pub mod demo;
 pub mod dev;
 pub mod drain;
+pub mod enter;
+pub mod exec;
 pub mod executor;
 pub mod fetch;
 pub mod jobs;
@@ -72,7 +74,10 @@ impl Command {
             Self::Demo(command) => command.look().screen(),
             Self::Bench(command) => command.look().screen(),
             Self::Sim(command) => command.look().screen(),
-            Self::Agent(_) | Self::Executor(_) | Self::Completions(_) => Look::default().screen(),
+            Self::Exec(command) => command.reach.look().screen(),
+            Self::Agent(_) | Self::Executor(_) | Self::Enter(_) | Self::Completions(_) => {
+                Look::default().screen()
+            }
         }
     }
 
@@ -112,6 +117,8 @@ impl Command {
             Self::Scheduler(command) => command.run(screen),
             Self::Agent(command) => command.run(),
             Self::Executor(command) => command.run(),
+            Self::Enter(command) => command.run(),
+            Self::Exec(command) => asking(command.run(screen)),
             Self::Completions(command) => command.run(screen),
             Self::Man(command) => command.run(screen),
             Self::Dev(command) => asking(command.run(screen)),

@@ -3,6 +3,7 @@
 mod handle;
 mod start;
 
+use std::ffi::OsString;
 use std::io;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::net::UnixStream as StdStream;
@@ -130,6 +131,14 @@ impl Attacher {
         // It has just greeted. Should it be gone now, the link notices.
         let _ = executor.send(Down::Attach(attach)).await;
         Ok(executor)
+    }
+
+    /// The program that executors are started with, and whatever is said before its role.
+    pub(crate) fn program(&self) -> Vec<OsString> {
+        match self.options.executor.split_last() {
+            Some((_, program)) => program.to_vec(),
+            None => vec!["/proc/self/exe".into()],
+        }
     }
 
     fn attachment(&self, watch: bool, succession: Option<Succession>) -> Attach {

@@ -189,6 +189,7 @@ impl Files {
             | Wish::Running(_)
             | Wish::Reports(_)
             | Wish::Standing(_)
+            | Wish::Process(_)
             | Wish::Succession(_) => {}
         }
     }

@@ -26,6 +26,7 @@ mod clock;
 mod container;
 mod endpoint;
 mod enrol;
+mod enter;
 mod environment;
 mod error;
 mod executor;
@@ -47,6 +48,7 @@ mod tasks;
 pub mod transfer;
 mod version;
 
+pub use enter::{EnterError, Entry, enter};
 pub use error::{Error, Malformed};
 pub use executor::execute;
 pub use identity::is_enrolled;

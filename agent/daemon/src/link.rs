@@ -3,6 +3,7 @@
 
 mod backoff;
 mod sampling;
+mod session;
 mod stream;
 
 use std::time::Duration;

@@ -41,6 +41,26 @@ pub(crate) fn name_of(data: &Path) -> String {
     format!("repower-{device:x}-{number:x}")
 }
 
+/// The filter of system calls of boxed tasks.
+#[derive(Debug)]
+pub(crate) struct Bars(seccomp::Filter);
+
+impl Bars {
+    pub(crate) fn new() -> Self {
+        Self(seccomp::Filter::new())
+    }
+
+    /// Puts the calling process under it.
+    pub(crate) fn close(&self) -> std::io::Result<()> {
+        raw::seccomp_filter(self.0.program()).map_err(std::io::Error::from_raw_os_error)
+    }
+}
+
+/// Puts this process into the control groups of another.
+pub(crate) fn join_groups(pid: i32) -> std::io::Result<()> {
+    cgroup::join(pid).map_err(std::io::Error::other)
+}
+
 /// What this host can do, for the inventory; ascending. Leaves what a running executor has alone.
 pub(crate) fn abilities(data: &Path) -> Result<Vec<String>, Error> {
     let host = Host::new(data, &format!("{}-probe-{}", name_of(data), std::process::id()))?;

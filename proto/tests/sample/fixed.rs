@@ -388,6 +388,12 @@ fn of_reviews() -> Vec<Fact> {
     ]
 }
 
+/// What commands in the boxes of tasks brought.
+fn of_sessions() -> Vec<Fact> {
+    let command = vec!["ps".into(), "-ef".into()];
+    vec![Fact::TaskEntered { rank: ATTEMPT.rank(1), by: "op".into(), command }]
+}
+
 /// One fact of every variant. What came later stands at the end: the lines before never change.
 pub(crate) fn fixed() -> Vec<Entry> {
     let early = [of_the_cell(), of_jobs(), of_attempts(), of_nodes()];
@@ -398,6 +404,7 @@ pub(crate) fn fixed() -> Vec<Entry> {
         of_promises(),
         of_checkpoints(),
         of_reviews(),
+        of_sessions(),
     ];
     let facts = early.into_iter().chain(late).flatten();
     facts.zip(1..).map(|(fact, seq)| Entry { seq, at: AT, fact }).collect()

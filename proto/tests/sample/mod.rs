@@ -334,6 +334,12 @@ fn of_stops_and_outputs() -> impl Strategy<Value = Fact> {
         }),
         (attempt(), text())
             .prop_map(|(attempt, why)| Fact::CheckpointSettled { attempt, kept: Err(why) }),
+        (attempt(), any::<u32>(), text(), vec(text(), 0..4)).prop_map(
+            |(attempt, rank, by, command)| {
+                let rank = attempt.rank(rank);
+                Fact::TaskEntered { rank, by, command }
+            }
+        ),
         (attempt(), any::<u32>(), steps, causes, any::<i32>(), moment()).prop_map(
             |(attempt, rank, step, cause, signal, taken)| {
                 let rank = attempt.rank(rank);

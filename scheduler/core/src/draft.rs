@@ -86,6 +86,7 @@ impl<'a> Draft<'a> {
             | Fact::RankStarted { .. }
             | Fact::OutputsKept(_)
             | Fact::StopStepTaken { .. }
+            | Fact::TaskEntered { .. }
             | Fact::TaskReturned { .. }
             | Fact::NodeEnrolled { .. }
             | Fact::NodeConnected { .. }

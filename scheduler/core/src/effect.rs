@@ -86,6 +86,13 @@ pub enum Answer {
         /// Attempts that were ended in the books, because their nodes are out of touch.
         given_up: u64,
     },
+    /// Where they may enter a task.
+    Entered {
+        /// Its process.
+        rank: RankId,
+        /// Where that is.
+        node: NodeId,
+    },
     /// The token that they made.
     Token(TokenId),
     /// The reservation that they made.

@@ -95,6 +95,7 @@ fn decide(draft: &mut Draft<'_>, input: &Input, memory: &mut Memory) -> Result<A
         }
         Input::Approve(asked) => decide::approve::approve(draft, asked),
         Input::Unapprove { id, by, reason } => decide::approve::unapprove(draft, *id, by, reason),
+        Input::Enter(enter) => decide::enter::enter(draft, enter),
         Input::Issue { kind, name, hash, expires, by } => {
             Ok(decide::token::issue(draft, *kind, name, *hash, *expires, by))
         }

@@ -182,6 +182,15 @@ pub enum Fact {
         /// What of it is in the store, or why nothing is.
         kept: Result<Stored, String>,
     },
+    /// Somebody was let into the box of a running process, to run a command there.
+    TaskEntered {
+        /// Which process.
+        rank: RankId,
+        /// Who.
+        by: String,
+        /// The program and its arguments; very long ones are cut.
+        command: Vec<String>,
+    },
     /// It has ended; of a gang, all of its ranks have.
     AttemptEnded(Box<AttemptEnded>),
     /// A failed task goes back to pending, because its node turned out to be a black hole.

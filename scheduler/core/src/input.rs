@@ -61,6 +61,8 @@ pub enum Input {
         /// Why.
         reason: String,
     },
+    /// Somebody runs a command in the box of a running task.
+    Enter(Box<Enter>),
     /// Somebody makes a token.
     Issue {
         /// What it allows.
@@ -214,6 +216,21 @@ pub struct Approve {
     pub by: String,
     /// Why; not empty.
     pub reason: String,
+}
+
+/// A command that somebody runs in the box of a running task.
+#[derive(Debug, Clone)]
+pub struct Enter {
+    /// Which task.
+    pub task: TaskId,
+    /// Of a gang: in which of its processes' boxes.
+    pub rank: u32,
+    /// Who.
+    pub by: String,
+    /// Whether they may enter tasks of others, too.
+    pub operator: bool,
+    /// The program and its arguments.
+    pub command: Vec<String>,
 }
 
 /// Nodes that are to be kept for a time.

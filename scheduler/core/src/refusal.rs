@@ -2,7 +2,7 @@
 
 use repower_model::{
     ApprovalId, ArrayError, Bytes, ImageError, JobId, JobState, Mark, NodeId, ReservationId, Sign,
-    Span, TokenId,
+    Span, TaskId, TokenId,
 };
 
 use crate::reason::amount;
@@ -60,6 +60,30 @@ pub enum Refusal {
         what: &'static str,
         /// What is wrong with it.
         problem: String,
+    },
+    /// A task of somebody else.
+    #[error("job {job} is {owner}'s, and {by} is no operator")]
+    NotYours {
+        /// Which job.
+        job: JobId,
+        /// Whose it is.
+        owner: String,
+        /// Who asks.
+        by: String,
+    },
+    /// A task that has no process now.
+    #[error("task {task} does not run now")]
+    NotRunning {
+        /// Which.
+        task: TaskId,
+    },
+    /// A task whose node cannot be reached.
+    #[error("task {task} is on {node}, which is out of touch")]
+    OutOfTouch {
+        /// Which.
+        task: TaskId,
+        /// Where.
+        node: String,
     },
     /// The image is not named by its digest.
     #[error("the image is not valid: {error}")]
@@ -334,6 +358,9 @@ impl Refusal {
             Self::ApprovalUnknown { .. } => "approval.unknown",
             Self::NothingToRun => "job.nothing-to-run",
             Self::BadText { .. } => "job.bad-text",
+            Self::NotYours { .. } => "job.not-yours",
+            Self::NotRunning { .. } => "task.not-running",
+            Self::OutOfTouch { .. } => "task.out-of-touch",
             Self::BadImage { .. } => "job.bad-image",
             Self::BadArray(_) => "job.bad-array",
             Self::OutOfBounds { .. } => "job.out-of-bounds",
@@ -404,6 +431,11 @@ impl Refusal {
             Self::ApprovalUnknown { .. } => Some("`repower approvals` lists the approvals".into()),
             Self::NothingToRun => Some("give a command after `--`, or a script".into()),
             Self::BadText { what, .. } => Some(format!("correct {what} and try again")),
+            Self::NotYours { owner, .. } => Some(format!("ask {owner} or an operator")),
+            Self::NotRunning { task } => {
+                Some(format!("`repower show {}` says what runs", task.job))
+            }
+            Self::OutOfTouch { .. } => Some("try again when its node is back".into()),
             Self::BadImage { error } => Some(error.hint().into()),
             Self::BadArray(_) => {
                 Some("write ascending ranges that do not overlap, for example 0-9,20-29:2".into())

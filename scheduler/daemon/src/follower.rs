@@ -259,7 +259,9 @@ impl Seen {
             | Fact::AttemptStopping { attempt, .. } => {
                 self.jobs.insert(attempt.task.job);
             }
-            Fact::RankStarted { rank, .. } | Fact::StopStepTaken { rank, .. } => {
+            Fact::RankStarted { rank, .. }
+            | Fact::StopStepTaken { rank, .. }
+            | Fact::TaskEntered { rank, .. } => {
                 self.jobs.insert(rank.attempt.task.job);
             }
             Fact::RankEnded(fact) => {

@@ -41,6 +41,8 @@ pub(crate) const RULES: &[(&str, Who)] = &[
     ("/repower.v1.Jobs/Watch", Who::Person),
     ("/repower.v1.Jobs/Outputs", Who::Person),
     ("/repower.v1.Jobs/Logs", Who::Person),
+    // Whose tasks they may enter, the engine decides.
+    ("/repower.v1.Jobs/Exec", Who::Person),
     ("/repower.v1.Jobs/Cancel", Who::Person),
     ("/repower.v1.Jobs/Resubmit", Who::Person),
     ("/repower.v1.Jobs/Review", Who::Person),
@@ -74,6 +76,7 @@ pub(crate) const RULES: &[(&str, Who)] = &[
     // The secret of a join token is in the request.
     ("/repower.v1.Agents/Enrol", Who::Anyone),
     ("/repower.v1.Agents/Link", Who::Node),
+    ("/repower.v1.Agents/Session", Who::Node),
     // What services there are, and whether they serve, is in the public documentation.
     ("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", Who::Anyone),
     ("/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", Who::Anyone),

@@ -27,6 +27,7 @@ mod samples;
 mod secret;
 mod server;
 mod services;
+mod sessions;
 mod shared;
 mod story;
 mod tls;

@@ -143,7 +143,9 @@ impl From<Refusal> for Problem {
             | Refusal::ApprovalOver { .. }
             | Refusal::ApprovalTooLong { .. }
             | Refusal::BadPolicy { .. } => Code::InvalidArgument,
-            Refusal::ClassProhibited { .. } | Refusal::Content { .. } => Code::PermissionDenied,
+            Refusal::ClassProhibited { .. }
+            | Refusal::Content { .. }
+            | Refusal::NotYours { .. } => Code::PermissionDenied,
             Refusal::PolicyChanged { .. } => Code::Aborted,
             Refusal::DependencyUnknown { .. }
             | Refusal::JobUnknown { .. }
@@ -154,6 +156,8 @@ impl From<Refusal> for Problem {
             | Refusal::TokenUnknown { .. } => Code::NotFound,
             Refusal::DependencyFailed { .. }
             | Refusal::JobHasEnded { .. }
+            | Refusal::NotRunning { .. }
+            | Refusal::OutOfTouch { .. }
             | Refusal::ReservationOverlaps { .. }
             | Refusal::NodeIsUp { .. }
             | Refusal::NotUnderReview { .. } => Code::FailedPrecondition,

@@ -13,8 +13,8 @@ use crate::shared::Shared;
 use crate::tls::write_private;
 use crate::{Error, clock, secret};
 
-/// The name of the first person.
-const ADMIN: &str = "admin";
+/// The name of the first person, who is an operator.
+pub(crate) const ADMIN: &str = "admin";
 const FILE: &str = "client.toml";
 
 /// What a client needs to reach the scheduler.

@@ -123,6 +123,7 @@ pub async fn run(
         leases: Mutex::default(),
         reasons: Reasons::default(),
         samples: Samples::default(),
+        sessions: Arc::default(),
         linked: Mutex::default(),
         streams: Mutex::default(),
         ending: watch::Sender::new(false),

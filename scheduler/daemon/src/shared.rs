@@ -27,6 +27,7 @@ use crate::problem::Problem;
 use crate::published::Published;
 use crate::reasons::Reasons;
 use crate::samples::Samples;
+use crate::sessions::Sessions;
 use crate::tls::Authority;
 
 /// What all services share.
@@ -47,6 +48,7 @@ pub(crate) struct Shared {
     pub(crate) leases: Mutex<Leases>,
     pub(crate) reasons: Reasons,
     pub(crate) samples: Samples,
+    pub(crate) sessions: Arc<Sessions>,
     /// Links: each ends when its outbox does.
     pub(crate) linked: Mutex<JoinSet<()>>,
     /// Streams of answers.

@@ -25,6 +25,7 @@ pub(crate) fn tell(entries: &[Entry]) {
             | Fact::OutputsKept(_)
             | Fact::StopStepTaken { .. }
             | Fact::CheckpointSettled { .. }
+            | Fact::TaskEntered { .. }
             | Fact::TaskReturned { .. }
             | Fact::DependencySettled { .. } => attempts += 1,
             Fact::CellFounded { .. }

@@ -9,13 +9,13 @@ use repower_model::Instance;
 use repower_proto::v1::from_executor::Body as Up;
 use repower_proto::v1::to_executor::Body as Down;
 use repower_proto::v1::{
-    AttemptRef, End, FromExecutor, Heard, Leave, LinkDown, LinkUp, Reports, RunningProcess,
-    Standing, Succession, TellHeld, Welcome,
+    AttemptRef, End, FindProcess, FromExecutor, Heard, Leave, LinkDown, LinkUp, Process, Reports,
+    RunningProcess, Standing, Succession, TellHeld, Welcome,
 };
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
@@ -55,6 +55,7 @@ pub(crate) struct Executor {
     /// The other end of that.
     see: watch::Sender<Seen>,
     link: Arc<Mutex<Option<LinkUpstream>>>,
+    asked: Arc<Mutex<Vec<Asked>>>,
     last_link: u64,
     /// Ends when the connection does.
     reader: JoinSet<()>,
@@ -79,6 +80,16 @@ struct LinkUpstream {
     reports: mpsc::Sender<Reports>,
 }
 
+/// Who waits to hear how the box of a process is entered.
+#[derive(Debug)]
+struct Asked {
+    attempt: AttemptRef,
+    tell: oneshot::Sender<Process>,
+}
+
+/// How many may wait for that.
+const ASKED: usize = 256;
+
 /// What the reader hands on.
 #[derive(Debug)]
 struct Reader {
@@ -91,6 +102,7 @@ struct Reader {
     wishes: mpsc::Sender<Up>,
     see: watch::Sender<Seen>,
     link: Arc<Mutex<Option<LinkUpstream>>>,
+    asked: Arc<Mutex<Vec<Asked>>>,
 }
 
 impl Executor {
@@ -110,6 +122,7 @@ impl Executor {
         let (wish, wishes) = mpsc::channel(WISHES);
         let (see, seen) = watch::channel(Seen::default());
         let link = Arc::new(Mutex::new(None));
+        let asked: Arc<Mutex<Vec<Asked>>> = Arc::default();
         let reads = Reader {
             socket: incoming,
             frames,
@@ -119,6 +132,7 @@ impl Executor {
             wishes: wish,
             see: see.clone(),
             link: Arc::clone(&link),
+            asked: Arc::clone(&asked),
         };
         let (mut reader, mut writer) = (JoinSet::new(), JoinSet::new());
         let ended = see.clone();
@@ -141,6 +155,7 @@ impl Executor {
             seen,
             see,
             link,
+            asked,
             last_link: 0,
             reader,
             _writer: writer,
@@ -162,6 +177,23 @@ impl Executor {
     /// Where the answers come to those who ask what runs.
     pub(crate) fn running(&self) -> watch::Receiver<Vec<RunningProcess>> {
         self.running.clone()
+    }
+
+    /// Asks how the box of a process is entered; the answer comes where this returns.
+    pub(crate) async fn process(
+        &self,
+        attempt: AttemptRef,
+    ) -> Result<oneshot::Receiver<Process>, Gone> {
+        let (tell, told) = oneshot::channel();
+        {
+            let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+            asked.retain(|one| !one.tell.is_closed());
+            if asked.len() < ASKED {
+                asked.push(Asked { attempt, tell });
+            }
+        }
+        self.send(Down::FindProcess(FindProcess { attempt: Some(attempt) })).await?;
+        Ok(told)
     }
 
     /// The scheduler has welcomed the agent; returns where the reports for this link come.
@@ -300,6 +332,14 @@ impl Reader {
                 if let Some((upstream, reports)) = upstream.zip(reports.reports) {
                     // A link that ends meanwhile needs them no more.
                     drop(upstream.send(reports).await);
+                }
+            }
+            Some(Up::Process(process)) => {
+                let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+                let is_it = |one: &Asked| process.attempt == Some(one.attempt);
+                if let Some(at) = asked.iter().position(is_it) {
+                    // Who does not wait any more need not know.
+                    let _ = asked.swap_remove(at).tell.send(process);
                 }
             }
             Some(Up::Standing(standing)) => self.see.send_modify(|seen| seen.standing = standing),

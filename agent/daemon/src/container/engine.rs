@@ -247,6 +247,25 @@ impl Container {
         arguments.extend(["start", "--attach", &self.name].map(OsString::from));
         (&self.engine.program, arguments)
     }
+
+    /// What runs another program in it, to which that is added.
+    pub(crate) fn enter(
+        &self,
+        (uid, gid): (u32, u32),
+        folder: &Path,
+        on_terminal: bool,
+    ) -> Vec<OsString> {
+        let mut words = vec![self.engine.program.clone().into_os_string()];
+        words.extend(self.engine.options());
+        words.extend(["exec", "--interactive"].map(OsString::from));
+        if on_terminal {
+            words.push("--tty".into());
+        }
+        words.extend(["--user".into(), format!("{uid}:{gid}").into()]);
+        words.extend(["--workdir".into(), folder.as_os_str().to_owned()]);
+        words.push(self.name.clone().into());
+        words
+    }
 }
 
 impl Drop for Container {

@@ -9,16 +9,18 @@ use repower_proto::v1::from_agent::Body as Up;
 use repower_proto::v1::to_agent::Body as Down;
 use repower_proto::v1::to_executor::Body as Order;
 use repower_proto::v1::{
-    FromAgent, Goodbye, Heartbeat, Hello, Reports, Samples, TaskRef, TellRunning, ToAgent, Welcome,
+    FromAgent, Goodbye, Heartbeat, Hello, OpenSession, Reports, Samples, TaskRef, TellRunning,
+    ToAgent, Welcome,
 };
 use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::Channel;
 use tonic::{Code, Status, Streaming};
 
-use super::Link;
 use super::sampling::{News, Sampling};
+use super::{Link, session};
 use crate::attach::Gone;
 use crate::endpoint::Failure;
 use crate::saved::Place;
@@ -102,7 +104,13 @@ struct Course {
     /// What the executor reports on this link; closed before the welcome.
     reports: mpsc::Receiver<Reports>,
     sampling: Sampling,
+    channel: Channel,
+    /// Commands in the boxes of tasks: they end with the link.
+    sessions: JoinSet<()>,
 }
+
+/// How many commands people may run in the boxes of tasks here at a time.
+const SESSIONS: usize = 64;
 
 impl Link {
     /// Says hello on a new stream and holds it until it ends.
@@ -112,7 +120,7 @@ impl Link {
             return End::ExecutorGone { heard: None };
         };
         sender.try_send(FromAgent { body: Some(Up::Hello(hello)) }).expect("a new queue has room");
-        let mut client = AgentsClient::new(channel).max_decoding_message_size(LARGEST);
+        let mut client = AgentsClient::new(channel.clone()).max_decoding_message_size(LARGEST);
         let mut course = Course {
             sender,
             heard: None,
@@ -120,6 +128,8 @@ impl Link {
             beat_at: Instant::from_std(clock::instant()),
             reports: mpsc::channel(1).1,
             sampling: Sampling::new(self.executor.running()),
+            channel,
+            sessions: JoinSet::new(),
         };
         let end = match client.link(ReceiverStream::new(receiver)).await {
             Ok(reply) => self.converse(reply.into_inner(), &mut course).await,
@@ -217,6 +227,7 @@ impl Link {
                 }
             }
             Down::SampleTasks(asked) => course.sampling.begin(asked),
+            Down::OpenSession(open) => self.open_session(open, course).await?,
             Down::Dismissed(dismissed) => {
                 return Ok(Some(End::Dismissed {
                     reason: dismissed.reason,
@@ -226,6 +237,19 @@ impl Link {
             }
         }
         Ok(None)
+    }
+
+    /// Somebody wants to run a command in the box of a task.
+    async fn open_session(&self, open: OpenSession, course: &mut Course) -> Result<(), Gone> {
+        while course.sessions.try_join_next().is_some() {}
+        let Some(attempt) = open.attempt.filter(|_| course.sessions.len() < SESSIONS) else {
+            tracing::warn!("a session is not opened: there are too many");
+            return Ok(());
+        };
+        let process = self.executor.process(attempt).await?;
+        let own = self.attacher.program();
+        course.sessions.spawn(session::serve(course.channel.clone(), open, process, own));
+        Ok(())
     }
 
     async fn welcome(&mut self, welcome: &Welcome, course: &mut Course) -> Result<(), Gone> {

@@ -57,6 +57,14 @@ pub(crate) struct Controllers {
     pub(crate) devices: bool,
 }
 
+/// Puts this process into the groups of another, in all hierarchies where they differ.
+pub(crate) fn join(pid: i32) -> Result<(), Error> {
+    for folder in mounts::Mounts::beside(pid) {
+        file::write(&folder.join("cgroup.procs"), "0")?;
+    }
+    Ok(())
+}
+
 /// How a new process gets into a group.
 #[derive(Debug)]
 pub(crate) enum Entrance {

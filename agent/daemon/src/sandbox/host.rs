@@ -56,6 +56,11 @@ pub(crate) struct Prepared {
 }
 
 impl Prepared {
+    /// Whether it has namespaces of its own, and filters.
+    pub(crate) const fn is_boxed(&self) -> bool {
+        self.view.is_some()
+    }
+
     /// Which part of a step failed, for people.
     pub(crate) fn part(&self, failure: Failure) -> String {
         let view = self.view.as_ref().filter(|_| failure.step == super::spawn::Step::View);

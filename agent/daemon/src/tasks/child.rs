@@ -1,11 +1,14 @@
 //! One running process and its pipes.
 
+use std::ffi::OsString;
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::sync::Arc;
 use std::time::Duration;
 
 use repower_agent_core::Stream;
 use repower_model::RankId;
+use repower_proto::v1;
 use rustix::event::epoll::{self, EventFlags};
 use rustix::fs::{OFlags, fcntl_setfl};
 use rustix::pipe::{PipeFlags, pipe_with};
@@ -44,12 +47,36 @@ pub(super) struct Child {
     /// Whether its folder may be wanted after its end.
     pub(super) has_outputs: bool,
     /// Keeps the file of its script.
-    pub(super) _job: Arc<Job>,
+    pub(super) job: Arc<Job>,
     /// Keeps the list of hosts of a gang.
     pub(super) _hosts: Option<OwnFile>,
 }
 
 impl Child {
+    /// How its box is entered; `None`: it has ended.
+    pub(super) fn way_in(&self) -> Option<v1::Process> {
+        let pid = self.pid?.as_raw_nonzero().get();
+        let user = self.held.as_ref().and_then(|held| held.user);
+        let own = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
+        let (uid, gid) = user.map_or(own, |user| (user.uid, user.gid));
+        let folder = self.job.working_folder.as_deref();
+        let folder = folder.or(self.folder.as_ref().map(Folder::path))?;
+        let enter = |on_terminal| {
+            let words = self.contained.as_ref().map(|one| one.enter(on_terminal));
+            words.unwrap_or_default().into_iter().map(OsString::into_vec).collect()
+        };
+        Some(v1::Process {
+            attempt: Some(self.attempt.into()),
+            pid: pid.unsigned_abs(),
+            uid,
+            gid,
+            filtered: self.held.as_ref().is_some_and(Prepared::is_boxed),
+            folder: folder.as_os_str().as_bytes().to_vec(),
+            engine: enter(false),
+            engine_on_terminal: enter(true),
+        })
+    }
+
     /// The reading end of one of its pipes, if it is still open.
     pub(super) fn pipe(&mut self, stream: Stream) -> &mut Option<OwnedFd> {
         match stream {

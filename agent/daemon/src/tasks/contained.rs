@@ -39,6 +39,9 @@ pub(super) struct Contained {
     status: File,
     path: PathBuf,
     kit: Arc<Kit>,
+    user: (u32, u32),
+    /// Where it works.
+    folder: PathBuf,
     /// Since when what the engine has started is its.
     pub(super) since: Duration,
 }
@@ -98,8 +101,18 @@ impl Tasks {
         group.nest();
         let place = group.place().unwrap_or_default();
         // From here on, what was made is removed again should anything fail.
-        let mut contained =
-            Contained { container: None, group: Some(group), place, status, path, kit, since };
+        let works_in = working_folder.clone().unwrap_or_else(|| folder.path().into());
+        let mut contained = Contained {
+            container: None,
+            group: Some(group),
+            place,
+            status,
+            path,
+            kit,
+            user,
+            folder: works_in.clone(),
+            since,
+        };
         let kit = &contained.kit;
         let init =
             Mount { path: kit.folder.join("init"), at: FRONT_PATH.into(), shown: Shown::ToRead };
@@ -122,7 +135,7 @@ impl Tasks {
             variables: given.variables,
             scratch: &kit.folder,
             mounts,
-            working_folder: working_folder.unwrap_or_else(|| folder.path().into()),
+            working_folder: works_in,
             user,
             has_capabilities: !boxed,
             network: if is_alone { Network::None } else { Network::Host },
@@ -168,6 +181,12 @@ impl Tasks {
 }
 
 impl Contained {
+    /// What runs another program in it, to which that is added.
+    pub(super) fn enter(&self, on_terminal: bool) -> Vec<OsString> {
+        let container = self.container.as_ref();
+        container.map(|one| one.enter(self.user, &self.folder, on_terminal)).unwrap_or_default()
+    }
+
     /// How the task has ended, of which the engine's client has ended like this.
     pub(super) fn end(&self, client: Status) -> Status {
         match self.word() {

@@ -144,7 +144,7 @@ impl Tasks {
             contained,
             status: started.status,
             has_outputs: !launch.definition.spec.outputs.is_empty(),
-            _job: job,
+            job,
             _hosts: hosts,
         })
     }

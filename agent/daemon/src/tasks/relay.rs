@@ -231,6 +231,12 @@ impl Tasks {
                 self.tell([Input::Leave]);
             }
             Down::End(end) => self.end(end.if_settled),
+            Down::FindProcess(find) => {
+                let unclear = |source| Broken::Unclear { source };
+                let attempt = convert::present("attempt", find.attempt).map_err(unclear)?;
+                let process = self.lock().way_in(attempt.into());
+                self.relay.outgoing().tell(Up::Process(process));
+            }
             Down::Staged(staged) => {
                 let job = JobId(staged.job);
                 self.lock().wanted.staged(job, &staged.digests);

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use repower_agent_core::{Action, Definition, Input, Now, Session, Signal, Stream};
 use repower_model::{Checkpoint, RankId, Rendezvous};
-use repower_proto::v1::RunningProcess;
+use repower_proto::v1::{self, RunningProcess};
 use rustix::process::{Pid, kill_process_group};
 
 use super::Tasks;
@@ -256,6 +256,13 @@ impl State {
             Some(RunningProcess { attempt, pid, cpu_us, memory_bytes })
         };
         self.children.values().filter_map(process).take(RUNNING).collect()
+    }
+
+    /// How the box of a process is entered; with pid 0 if it does not run.
+    pub(super) fn way_in(&self, attempt: RankId) -> v1::Process {
+        let child = self.serial(attempt).and_then(|serial| self.children.get(&serial));
+        let gone = || v1::Process { attempt: Some(attempt.into()), ..v1::Process::default() };
+        child.and_then(Child::way_in).unwrap_or_else(gone)
     }
 
     /// Kills whatever runs.

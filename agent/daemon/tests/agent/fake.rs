@@ -14,8 +14,8 @@ use repower_proto::v1::order::Body as OrderBody;
 use repower_proto::v1::report::Body as Report;
 use repower_proto::v1::to_agent::Body as Down;
 use repower_proto::v1::{
-    Acknowledged, AttemptRef, Ended, EnrolReply, EnrolRequest, FromAgent, JobSpec, Order, Orders,
-    ToAgent, Welcome,
+    Acknowledged, AttemptRef, Ended, EnrolReply, EnrolRequest, ExecInput, FromAgent, FromSession,
+    JobSpec, Order, Orders, ToAgent, Welcome,
 };
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, mpsc};
@@ -201,6 +201,14 @@ struct Service {
 #[tonic::async_trait]
 impl Agents for Service {
     type LinkStream = ReceiverStream<Result<ToAgent, Status>>;
+    type SessionStream = ReceiverStream<Result<ExecInput, Status>>;
+
+    async fn session(
+        &self,
+        _: Request<Streaming<FromSession>>,
+    ) -> Result<Response<Self::SessionStream>, Status> {
+        Err(Status::not_found("nobody waits for a session here"))
+    }
 
     async fn enrol(&self, request: Request<EnrolRequest>) -> Result<Response<EnrolReply>, Status> {
         let request = request.into_inner();

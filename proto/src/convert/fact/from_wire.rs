@@ -95,6 +95,11 @@ impl TryFrom<Wire> for Fact {
             },
             Wire::RankEnded(fact) => Self::RankEnded(Box::new(rank_ended(fact)?)),
             Wire::OutputsKept(fact) => Self::OutputsKept(Box::new(kept(fact)?)),
+            Wire::TaskEntered(fact) => Self::TaskEntered {
+                rank: attempt(fact.job, fact.index, fact.number).rank(fact.rank),
+                by: fact.by,
+                command: fact.command,
+            },
             Wire::StopStepTaken(fact) => Self::StopStepTaken {
                 rank: attempt(fact.job, fact.index, fact.number).rank(fact.rank),
                 step: known::<v1::StopStep>("step", fact.step)?.try_into()?,

@@ -103,6 +103,17 @@ impl From<&Fact> for Wire {
             }
             Fact::RankEnded(fact) => Self::RankEnded(rank_ended(fact)),
             Fact::OutputsKept(fact) => Self::OutputsKept(kept(fact)),
+            Fact::TaskEntered { rank, by, command } => {
+                let (job, index, number) = parts(rank.attempt);
+                Self::TaskEntered(v1::TaskEntered {
+                    job,
+                    index,
+                    number,
+                    rank: rank.rank,
+                    by: by.clone(),
+                    command: command.clone(),
+                })
+            }
             Fact::StopStepTaken { rank, step, cause, signal, taken } => {
                 let (job, index, number) = parts(rank.attempt);
                 Self::StopStepTaken(v1::StopStepTaken {

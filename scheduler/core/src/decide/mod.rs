@@ -5,6 +5,7 @@ pub(crate) mod cancel;
 pub(crate) mod cell;
 pub(crate) mod checkpoint;
 pub(crate) mod each;
+pub(crate) mod enter;
 pub(crate) mod link;
 pub(crate) mod node;
 pub(crate) mod report;

@@ -52,6 +52,7 @@ impl Batch {
             answer @ (Answer::Done
             | Answer::Job { .. }
             | Answer::Cancelled { .. }
+            | Answer::Entered { .. }
             | Answer::Token(_)
             | Answer::Reservation(_)
             | Answer::Approval { .. }

@@ -136,6 +136,7 @@ impl Projector {
             | Fact::OutputsKept(_)
             | Fact::StopStepTaken { .. }
             | Fact::CheckpointSettled { .. }
+            | Fact::TaskEntered { .. }
             | Fact::TokenIssued { .. }
             | Fact::TokenUsed { .. }
             | Fact::TokenRevoked { .. } => None,

@@ -35,6 +35,8 @@ pub(crate) enum Item {
     DropCheckpoint(TaskId),
     /// Stop a process of an attempt.
     Stop(RankId, StopReason),
+    /// Somebody wants to run a command in the box of a process.
+    Open(v1::OpenSession),
 }
 
 /// What is to be sent on one link.
@@ -150,6 +152,11 @@ impl Outbox {
             inner.items.pop_front();
             return Next::Message(welcome);
         }
+        if let Some(Item::Open(open)) = inner.items.front() {
+            let open = Out::OpenSession(open.clone());
+            inner.items.pop_front();
+            return Next::Message(open);
+        }
         if !inner.items.is_empty() {
             return Next::Message(Out::Orders(orders(&mut inner.items)));
         }
@@ -188,7 +195,7 @@ fn orders(items: &mut VecDeque<Item>) -> v1::Orders {
     let mut bytes = 0;
     while bytes < MESSAGE_BYTES {
         let body = match items.front() {
-            None | Some(Item::Welcome(_)) => break,
+            None | Some(Item::Welcome(_) | Item::Open(_)) => break,
             Some(Item::Define(job, spec)) => Body::Define(v1::Define {
                 job: job.0,
                 spec: Some((&**spec).into()),

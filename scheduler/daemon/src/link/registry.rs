@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use repower_core::effect::Effect;
 use repower_core::state::State;
 use repower_model::{JobId, NodeId};
+use repower_proto::v1;
 
 use super::{Item, Outbox};
 
@@ -78,6 +79,13 @@ impl Links {
         if known.is_some_and(|link| Arc::ptr_eq(&link.outbox, outbox)) {
             inner.take(outbox.node);
         }
+    }
+
+    /// Asks a node to call back for a command; false if it has no link.
+    pub(crate) fn open_session(&self, node: NodeId, open: v1::OpenSession) -> bool {
+        let inner = self.lock();
+        let link = inner.links.get(&node).filter(|link| !link.outbox.is_closed());
+        link.map(|link| link.outbox.push([Item::Open(open)])).is_some()
     }
 
     /// Asks all agents what their tasks use.

@@ -7,12 +7,14 @@ use repower_core::input::Input;
 use repower_core::refusal::Refusal;
 use repower_proto::v1;
 use repower_proto::v1::agents_server::Agents;
+use repower_proto::v1::from_session::Body as From;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Code, Request, Response, Status, Streaming};
 
 use super::submit::unexpected;
 use crate::problem::Problem;
+use crate::sessions::{self, Ends};
 use crate::shared::Shared;
 use crate::{clock, gate, link, secret};
 
@@ -63,6 +65,25 @@ impl Agents for Service {
         let (sender, stream) = mpsc::channel(WAITING);
         let inbound = request.into_inner();
         self.0.spawn_link(link::serve(Arc::clone(&self.0), node, inbound, sender));
+        Ok(Response::new(ReceiverStream::new(stream)))
+    }
+
+    type SessionStream = ReceiverStream<Result<v1::ExecInput, Status>>;
+
+    async fn session(
+        &self,
+        request: Request<Streaming<v1::FromSession>>,
+    ) -> Result<Response<Self::SessionStream>, Status> {
+        let node = gate::node(&request)?;
+        let mut output = request.into_inner();
+        let first = tokio::time::timeout(sessions::PATIENCE, output.message()).await;
+        let Ok(Ok(Some(v1::FromSession { body: Some(From::Session(session)) }))) = first else {
+            return Err(Problem::bad_request("the first message names the session").into());
+        };
+        let (input, stream) = mpsc::channel(WAITING);
+        if !self.0.sessions.claim(node, &session, Ends { input, output }) {
+            return Err(Problem::bad_request("nobody waits for this session").into());
+        }
         Ok(Response::new(ReceiverStream::new(stream)))
     }
 }

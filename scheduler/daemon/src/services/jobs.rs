@@ -8,9 +8,11 @@ use repower_model::JobId;
 use repower_proto::v1;
 use repower_proto::v1::jobs_server::Jobs;
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::{Request, Response, Status};
+use tonic::{Request, Response, Status, Streaming};
 
-use super::{attempts, check_reason, list, logs, outputs, plan, resubmit, submit, watch, why};
+use super::{
+    attempts, check_reason, exec, list, logs, outputs, plan, resubmit, submit, watch, why,
+};
 use crate::gate;
 use crate::shared::Shared;
 
@@ -75,6 +77,16 @@ impl Jobs for Service {
     ) -> Result<Response<Self::LogsStream>, Status> {
         let stream = logs::logs(&self.0, request.into_inner()).await?;
         Ok(Response::new(stream))
+    }
+
+    type ExecStream = ReceiverStream<Result<v1::ExecOutput, Status>>;
+
+    async fn exec(
+        &self,
+        request: Request<Streaming<v1::ExecInput>>,
+    ) -> Result<Response<Self::ExecStream>, Status> {
+        let by = gate::person(&request)?;
+        Ok(Response::new(exec::exec(&self.0, by, request.into_inner()).await?))
     }
 
     async fn cancel(

@@ -4,6 +4,7 @@ mod access;
 mod agents;
 mod artefacts;
 mod attempts;
+mod exec;
 mod jobs;
 mod ledger;
 mod list;

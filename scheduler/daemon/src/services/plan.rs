@@ -61,6 +61,7 @@ fn play(mut engine: Engine, input: &Input) -> Result<v1::PlanReply, Status> {
         Answer::Refused(refusal) => return Err(Problem::from(refusal).into()),
         Answer::Done
         | Answer::Cancelled { .. }
+        | Answer::Entered { .. }
         | Answer::Token(_)
         | Answer::Node(_)
         | Answer::Approval { .. }

@@ -112,6 +112,7 @@ impl Story {
             Fact::AttemptStopping { attempt, why, .. } => self.jobs.stopping(*attempt, *why),
             Fact::OutputsKept(kept) => self.nodes.holds(kept.rank),
             Fact::CheckpointSettled { attempt, .. } => self.nodes.holds((*attempt).into()),
+            Fact::TaskEntered { .. } => Ok(()),
             Fact::StopStepTaken { rank, step, .. } => self.nodes.steps(*rank, *step),
             Fact::AttemptEnded(ended) => {
                 if let Some(node) = self.gangs.over(ended)? {

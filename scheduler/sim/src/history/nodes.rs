@@ -124,6 +124,7 @@ impl Nodes {
             | Fact::OutputsKept(_)
             | Fact::CheckpointSettled { .. }
             | Fact::StopStepTaken { .. }
+            | Fact::TaskEntered { .. }
             | Fact::TaskReturned { .. }
             | Fact::ApprovalGiven(_)
             | Fact::ApprovalEnded { .. }

@@ -100,6 +100,7 @@ impl Room<'_> {
             }
             Answer::Refused(source) => Err(ReplayError::Refused { what, source }),
             Answer::Done
+            | Answer::Entered { .. }
             | Answer::Cancelled { .. }
             | Answer::Token(_)
             | Answer::Reservation(_)

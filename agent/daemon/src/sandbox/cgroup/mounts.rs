@@ -42,6 +42,24 @@ impl Mounts {
         self.find(own, |kind, _| kind == "cgroup2")
     }
 
+    /// The groups of another process that are not this one's.
+    pub(super) fn beside(pid: i32) -> Vec<PathBuf> {
+        let own = Self::look();
+        let cgroup = std::fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap_or_default();
+        let other = Self { cgroup, mountinfo: own.mountinfo.clone() };
+        let controllers = other.cgroup.lines().filter_map(|line| line.split(':').nth(1));
+        let first = |names: &str| names.split(',').next().unwrap_or_default().to_owned();
+        let found = controllers.filter_map(|names| {
+            let look = |mounts: &Self| match first(names).as_str() {
+                "" => mounts.v2(),
+                name => mounts.v1(name),
+            };
+            let theirs = look(&other)?;
+            (look(&own).as_ref() != Some(&theirs)).then_some(theirs.own)
+        });
+        found.collect()
+    }
+
     /// The same, as if this process were at the top of every hierarchy.
     pub(super) fn at_the_top(self) -> Self {
         let top = |line: &str| {

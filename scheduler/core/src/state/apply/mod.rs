@@ -76,7 +76,7 @@ impl State {
                 self.reorder();
             }
             Fact::JobSubmitted(submitted) => self.submitted(submitted, at),
-            Fact::SubmissionRefused(_) => {}
+            Fact::SubmissionRefused(_) | Fact::TaskEntered { .. } => {}
             Fact::JobReviewed { job, approved, approval, .. } => {
                 self.reviewed(*job, *approved, *approval);
             }

@@ -1,0 +1,280 @@
+//! A command in the box of a task: started here, and joined with the person who asked for it.
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::{self, Read as _, Write as _};
+use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd};
+use std::os::unix::ffi::OsStringExt as _;
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+
+use repower_proto::v1::agents_client::AgentsClient;
+use repower_proto::v1::exec_input::Body as In;
+use repower_proto::v1::exec_output::Body as Out;
+use repower_proto::v1::from_session::Body as Up;
+use repower_proto::v1::{ExecInput, ExecOutput, FromSession, OpenSession, Process, TerminalSize};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::process::Command;
+use tokio::sync::{mpsc, oneshot};
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::Streaming;
+use tonic::transport::Channel;
+
+/// How much is read at once.
+const PIECE: usize = 32 << 10;
+/// Pieces that may wait to be sent.
+const WAITING: usize = 8;
+
+/// How long to wait for the other side to end the stream.
+const FAREWELL: Duration = Duration::from_secs(5);
+
+/// Where what a command says goes.
+type Say = mpsc::Sender<FromSession>;
+
+/// Calls the scheduler back, and runs the command until it has ended or nobody listens any more.
+pub(super) async fn serve(
+    channel: Channel,
+    open: OpenSession,
+    process: oneshot::Receiver<Process>,
+    own: Vec<OsString>,
+) {
+    let (say, said) = mpsc::channel(WAITING);
+    let first = FromSession { body: Some(Up::Session(open.session.clone())) };
+    say.try_send(first).expect("a new queue has room");
+    let called = AgentsClient::new(channel).session(ReceiverStream::new(said)).await;
+    let mut heard = match called {
+        Ok(reply) => reply.into_inner(),
+        Err(status) => return tracing::info!(%status, "nobody waits for a session any more"),
+    };
+    let last = match process.await {
+        Ok(process) if process.pid > 0 || !process.engine.is_empty() => {
+            run(&open, &process, own, &mut heard, &say).await
+        }
+        Ok(_) | Err(_) => Ok(Out::Failed("the task does not run any more".into())),
+    };
+    let last = last.unwrap_or_else(|error| {
+        Out::Failed(format!("the command cannot be run on the node ({error}): see its log"))
+    });
+    tell(&say, last).await;
+    drop(say);
+    // To let go of it now would break the stream before the last message is there.
+    let ended = async { while let Ok(Some(_)) = heard.message().await {} };
+    if tokio::time::timeout(FAREWELL, ended).await.is_err() {
+        tracing::debug!("the scheduler has not ended a session");
+    }
+}
+
+async fn tell(say: &Say, body: Out) -> bool {
+    let output = ExecOutput { body: Some(body) };
+    say.send(FromSession { body: Some(Up::Output(output)) }).await.is_ok()
+}
+
+/// What the agent starts: itself, which goes into the box, or the engine of the container.
+fn command(open: &OpenSession, process: &Process, own: Vec<OsString>) -> Command {
+    let terminal = open.terminal.is_some();
+    let engine = if terminal { &process.engine_on_terminal } else { &process.engine };
+    let mut words = own.into_iter();
+    let mut command = Command::new(words.next().unwrap_or_else(|| "/proc/self/exe".into()));
+    command.args(words).arg("enter");
+    if engine.is_empty() {
+        command.arg("--pid").arg(process.pid.to_string());
+        command.arg("--user").arg(format!("{}:{}", process.uid, process.gid));
+        command.arg("--folder").arg(OsString::from_vec(process.folder.clone()));
+        if process.filtered {
+            command.arg("--boxed");
+        }
+    }
+    if terminal {
+        command.arg("--terminal");
+    }
+    command.arg("--");
+    command.args(engine.iter().cloned().map(OsString::from_vec)).args(&open.command);
+    command.current_dir("/").kill_on_drop(true);
+    command
+}
+
+async fn run(
+    open: &OpenSession,
+    process: &Process,
+    own: Vec<OsString>,
+    heard: &mut Streaming<ExecInput>,
+    say: &Say,
+) -> io::Result<Out> {
+    let mut command = command(open, process, own);
+    match open.terminal {
+        None => on_pipes(&mut command, heard, say).await,
+        Some(size) => on_terminal(&mut command, size, heard, say).await,
+    }
+}
+
+async fn on_pipes(
+    command: &mut Command,
+    heard: &mut Streaming<ExecInput>,
+    say: &Say,
+) -> io::Result<Out> {
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn()?;
+    let mut stdin = child.stdin.take();
+    let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
+    let listen = async {
+        while let Ok(Some(message)) = heard.message().await {
+            match message.body {
+                Some(In::Input(bytes)) => {
+                    if let Some(pipe) = &mut stdin
+                        && pipe.write_all(&bytes).await.is_err()
+                    {
+                        // The command does not read any more.
+                        stdin = None;
+                    }
+                }
+                Some(In::EndOfInput(_)) => stdin = None,
+                Some(In::Open(_) | In::Resize(_)) | None => {}
+            }
+        }
+    };
+    let speak = async {
+        tokio::join!(pass(stdout, say, Out::Stdout), pass(stderr, say, Out::Stderr));
+        child.wait().await
+    };
+    tokio::select! {
+        () = listen => Ok(Out::Failed("nobody listens".into())),
+        status = speak => Ok(Out::ExitCode(code(status?))),
+    }
+}
+
+/// Passes on what comes from a pipe.
+async fn pass(pipe: Option<impl AsyncRead + Unpin>, say: &Say, body: fn(Vec<u8>) -> Out) {
+    let Some(mut pipe) = pipe else { return };
+    let mut buffer = vec![0; PIECE];
+    while let Ok(count) = pipe.read(&mut buffer).await {
+        if count == 0 || !tell(say, body(buffer[..count].to_vec())).await {
+            return;
+        }
+    }
+}
+
+async fn on_terminal(
+    command: &mut Command,
+    size: TerminalSize,
+    heard: &mut Streaming<ExecInput>,
+    say: &Say,
+) -> io::Result<Out> {
+    let (near, far) = terminal(size)?;
+    command.stdin(far.try_clone()?).stdout(far.try_clone()?).stderr(far);
+    let mut child = command.spawn()?;
+    // Only the command holds the other end from here on: its end is that of the terminal.
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    let near = File::from(near);
+    let mut shown = read(near.try_clone()?)?;
+    let typed = write(near.try_clone()?)?;
+    let listen = async {
+        while let Ok(Some(message)) = heard.message().await {
+            match message.body {
+                Some(In::Input(bytes)) => {
+                    if typed.send(bytes).await.is_err() {
+                        return;
+                    }
+                }
+                Some(In::Resize(size)) => {
+                    if let Err(error) = resize(&near, size) {
+                        tracing::debug!(%error, "a terminal keeps its size");
+                    }
+                }
+                // A terminal says so by a key.
+                Some(In::EndOfInput(_) | In::Open(_)) | None => {}
+            }
+        }
+    };
+    let speak = async {
+        while let Some(bytes) = shown.recv().await {
+            if !tell(say, Out::Stdout(bytes)).await {
+                break;
+            }
+        }
+        child.wait().await
+    };
+    tokio::select! {
+        () = listen => Ok(Out::Failed("nobody listens".into())),
+        status = speak => Ok(Out::ExitCode(code(status?))),
+    }
+}
+
+/// What comes from a terminal, to its end.
+fn read(mut near: File) -> io::Result<mpsc::Receiver<Vec<u8>>> {
+    let (tell, told) = mpsc::channel(WAITING);
+    let read = move || {
+        let mut buffer = vec![0; PIECE];
+        // At the end of the last process on it, a terminal is not at its end, but broken.
+        while let Ok(count) = near.read(&mut buffer) {
+            if count == 0 || tell.blocking_send(buffer[..count].to_vec()).is_err() {
+                return;
+            }
+        }
+    };
+    std::thread::Builder::new().name("terminal".into()).stack_size(128 << 10).spawn(read)?;
+    Ok(told)
+}
+
+/// Takes what goes to a terminal.
+fn write(mut near: File) -> io::Result<mpsc::Sender<Vec<u8>>> {
+    let (tell, mut told) = mpsc::channel::<Vec<u8>>(WAITING);
+    let write = move || {
+        while let Some(bytes) = told.blocking_recv() {
+            if near.write_all(&bytes).is_err() {
+                return;
+            }
+        }
+    };
+    std::thread::Builder::new().name("keys".into()).stack_size(128 << 10).spawn(write)?;
+    Ok(tell)
+}
+
+/// Both ends of a new terminal; neither is inherited by programs that are not given it.
+fn terminal(size: TerminalSize) -> io::Result<(OwnedFd, OwnedFd)> {
+    let (mut near, mut far) = (-1, -1);
+    let mut size = window(size);
+    // SAFETY: it writes two numbers, and reads a size; the other pointers may be null.
+    #[expect(unsafe_code, reason = "the safe calls for this take three steps and another feature")]
+    let opened = unsafe {
+        libc::openpty(
+            &raw mut near,
+            &raw mut far,
+            std::ptr::null_mut(),
+            std::ptr::null_mut(),
+            &raw mut size,
+        )
+    };
+    if opened != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: both were opened just now, and nobody else knows them.
+    #[expect(unsafe_code, reason = "they come as numbers")]
+    let ends = unsafe { (OwnedFd::from_raw_fd(near), OwnedFd::from_raw_fd(far)) };
+    for end in [&ends.0, &ends.1] {
+        rustix::io::fcntl_setfd(end, rustix::io::FdFlags::CLOEXEC)?;
+    }
+    Ok(ends)
+}
+
+fn window(size: TerminalSize) -> libc::winsize {
+    let number = |number: u32| u16::try_from(number).unwrap_or(u16::MAX);
+    libc::winsize {
+        ws_row: number(size.rows),
+        ws_col: number(size.columns),
+        ws_xpixel: 0,
+        ws_ypixel: 0,
+    }
+}
+
+fn resize(near: &File, size: TerminalSize) -> io::Result<()> {
+    let size = window(size);
+    // SAFETY: it reads a size that lives as long as the call.
+    #[expect(unsafe_code, reason = "no safe call of the features that are used here")]
+    let done = unsafe { libc::ioctl(near.as_raw_fd(), libc::TIOCSWINSZ, &raw const size) };
+    if done == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+fn code(status: ExitStatus) -> i32 {
+    use std::os::unix::process::ExitStatusExt as _;
+    status.code().or(status.signal().map(|signal| 128 + signal)).unwrap_or(1)
+}
