@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let names = ["job", "node", "agent", "artefact", "ledger", "policy", "fact", "executor"];
+    let names =
+        ["job", "node", "agent", "artefact", "ledger", "policy", "fact", "executor", "finding"];
     let files: Vec<String> = names.iter().map(|name| format!("repower/v1/{name}.proto")).collect();
     println!("cargo:rerun-if-changed=repower");
     let described = protox::compile(&files, ["."])?;

@@ -51,6 +51,10 @@ pub enum Command {
     Approvals(command::approve::Approvals),
     /// End an approval before its time
     Unapprove(command::approve::Unapprove),
+    /// List what looks like something else than it declares, and decide about it
+    Findings(command::findings::Findings),
+    /// List programs that must not run anywhere, forbid one, or release one
+    Quarantine(command::findings::Quarantine),
     /// List nodes
     Nodes(command::nodes::Nodes),
     /// Show a node and what it runs

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use repower_proto::v1::access_client::AccessClient;
 use repower_proto::v1::artefacts_client::ArtefactsClient;
+use repower_proto::v1::findings_client::FindingsClient;
 use repower_proto::v1::jobs_client::JobsClient;
 use repower_proto::v1::ledger_client::LedgerClient;
 use repower_proto::v1::nodes_client::NodesClient;
@@ -231,6 +232,11 @@ impl Client {
     /// Returns the service for the policy.
     pub fn policies(&self) -> PoliciesClient<Line> {
         PoliciesClient::new(self.line.clone())
+    }
+
+    /// Returns the service for findings.
+    pub fn findings(&self) -> FindingsClient<Line> {
+        FindingsClient::new(self.line.clone()).max_decoding_message_size(LARGEST_ANSWER)
     }
 
     /// Returns what a failed call means for a person.

@@ -40,6 +40,16 @@ impl Refused {
         }
     }
 
+    /// Returns the stable code, if the scheduler has sent one.
+    pub fn stable_code(&self) -> Option<&str> {
+        self.code.as_deref()
+    }
+
+    /// Returns what went wrong, in one sentence.
+    pub fn sentence(&self) -> &str {
+        &self.message
+    }
+
     /// Returns the same with another hint, where the caller knows better what to do.
     #[must_use]
     pub fn with_hint(self, hint: String) -> Self {

@@ -13,6 +13,7 @@ pub mod enter;
 pub mod exec;
 pub mod executor;
 pub mod fetch;
+pub mod findings;
 pub mod jobs;
 pub mod ledger;
 pub mod logs;
@@ -57,6 +58,8 @@ impl Command {
             Self::Approve(command) => command.reach.look().screen(),
             Self::Approvals(command) => command.reach.look().screen(),
             Self::Unapprove(command) => command.reach.look().screen(),
+            Self::Findings(command) => command.reach().look().screen(),
+            Self::Quarantine(command) => command.reach.look().screen(),
             Self::Nodes(command) => command.reach.look().screen(),
             Self::Node(command) => command.reach.look().screen(),
             Self::Drain(command) => command.reach.look().screen(),
@@ -103,6 +106,8 @@ impl Command {
             Self::Approve(command) => asking(command.run(screen)),
             Self::Approvals(command) => asking(command.run(screen)),
             Self::Unapprove(command) => asking(command.run(screen)),
+            Self::Findings(command) => asking(command.run(screen)),
+            Self::Quarantine(command) => asking(command.run(screen)),
             Self::Nodes(command) => asking(command.run(screen)),
             Self::Node(command) => asking(command.run(screen)),
             Self::Drain(command) => asking(command.run(screen)),

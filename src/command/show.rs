@@ -70,7 +70,7 @@ impl Show {
             .await
             .map_err(|status| client.refused(&status))?;
         let reply = reply.into_inner();
-        let outputs = outputs(&client, job, &reply).await?;
+        let outputs = outputs(&client, screen, job, &reply).await?;
         if screen.is_json() {
             screen.json(&json::JobDetail::from(&reply).with_outputs(&outputs))?;
             return Ok(Exit::OK);
@@ -90,13 +90,27 @@ impl Show {
 }
 
 /// What was brought back of a job that asks for it: of its first processes.
-async fn outputs(client: &Client, job: u64, reply: &ShowJobReply) -> Result<OutputsReply, Failure> {
+async fn outputs(
+    client: &Client,
+    screen: &mut Screen,
+    job: u64,
+    reply: &ShowJobReply,
+) -> Result<OutputsReply, Failure> {
     if reply.spec.as_ref().is_none_or(|spec| spec.outputs.is_empty()) {
         return Ok(OutputsReply::default());
     }
     let request = OutputsRequest { job, limit: files::PROCESSES, ..OutputsRequest::default() };
-    let reply = client.jobs().outputs(request).await.map_err(|status| client.refused(&status))?;
-    Ok(reply.into_inner())
+    match client.jobs().outputs(request).await {
+        Ok(reply) => Ok(reply.into_inner()),
+        Err(status) => {
+            let refused = client.refused(&status);
+            if refused.stable_code() != Some("finding.outputs-held") {
+                return Err(refused.into());
+            }
+            screen.note(refused.sentence());
+            Ok(OutputsReply::default())
+        }
+    }
 }
 
 fn only(reply: AttemptsReply, attempt: Option<u32>) -> AttemptsReply {

@@ -1,9 +1,9 @@
 //! The words for states, the same in tables and in JSON.
 
 use repower_proto::v1::{
-    DependencyKind, Egress, EgressKind, Inventory, Isolation, JobState, Keep, LabelRule, Layout,
-    NodePhase, NodeSummary, Outcome, OutcomeKind, StopCause, StopStep, Stream, TaskState,
-    TokenKind,
+    DependencyKind, Egress, EgressKind, FindingResponse, FindingSource, FindingState, Inventory,
+    Isolation, JobState, Keep, LabelRule, Layout, NodePhase, NodeSummary, Outcome, OutcomeKind,
+    StopCause, StopStep, Stream, TaskState, TokenKind,
 };
 
 use crate::jobfile::signal;
@@ -98,6 +98,50 @@ pub fn outcome_kind(kind: OutcomeKind) -> &'static str {
         OutcomeKind::Preempted => "preempted",
         OutcomeKind::Drained => "drained",
         OutcomeKind::Checkpointed => "checkpointed",
+        OutcomeKind::Finding => "finding",
+    }
+}
+
+/// Returns the word for how far people are with a finding.
+pub fn finding_state(state: FindingState) -> &'static str {
+    match state {
+        FindingState::Unspecified => "unknown",
+        FindingState::Open => "open",
+        FindingState::UnderReview => "under-review",
+        FindingState::Confirmed => "confirmed",
+        FindingState::Dismissed => "dismissed",
+        FindingState::Appealed => "appealed",
+        FindingState::Lapsed => "lapsed",
+    }
+}
+
+/// Returns the colour of how far people are with a finding.
+pub fn finding_tint(state: FindingState) -> Option<Tint> {
+    match state {
+        FindingState::Unspecified => None,
+        FindingState::Open | FindingState::UnderReview | FindingState::Appealed => Some(Tint::Look),
+        FindingState::Confirmed => Some(Tint::Bad),
+        FindingState::Dismissed | FindingState::Lapsed => Some(Tint::Faint),
+    }
+}
+
+/// Returns the word for who has noticed something.
+pub fn finding_source(source: FindingSource) -> &'static str {
+    match source {
+        FindingSource::Unspecified => "unknown",
+        FindingSource::Task => "task",
+        FindingSource::Admission => "admission",
+    }
+}
+
+/// Returns the word for what is done about a task.
+pub fn finding_response(response: FindingResponse) -> &'static str {
+    match response {
+        FindingResponse::None => "none",
+        FindingResponse::Ask => "ask",
+        FindingResponse::Hold => "hold",
+        FindingResponse::Freeze => "freeze",
+        FindingResponse::Kill => "kill",
     }
 }
 
@@ -114,6 +158,7 @@ pub fn outcome(outcome: &Outcome) -> String {
         OutcomeKind::OutOfMemory => "out of memory".to_owned(),
         OutcomeKind::Preempted => "preempted".to_owned(),
         OutcomeKind::Checkpointed => format!("checkpointed, exit {}", outcome.exit_code),
+        OutcomeKind::Finding => "ended for a finding".to_owned(),
         kind @ (OutcomeKind::Unspecified
         | OutcomeKind::Cancelled
         | OutcomeKind::Lost

@@ -13,6 +13,8 @@ pub struct Definition {
     pub spec: JobSpec,
     /// How many tasks it has.
     pub tasks: u64,
+    /// How its tasks are watched, as the scheduler has said it.
+    pub watch: Vec<u8>,
 }
 
 /// Something that the daemon must do.
@@ -47,6 +49,10 @@ pub enum Action {
         /// Which.
         signal: Signal,
     },
+    /// Let the processes of an attempt stand still. What does already stays so.
+    Freeze(RankId),
+    /// Let the processes of an attempt go on.
+    Thaw(RankId),
     /// Close the output of an attempt whose process has ended: somebody else holds it open.
     CloseOutput {
         /// Whose.

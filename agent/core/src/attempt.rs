@@ -1,8 +1,9 @@
 //! What the session knows of one attempt.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use repower_model::{Rendezvous, Timestamp, Usage};
+use repower_model::{Rendezvous, Span, Timestamp, Usage};
 
 use crate::outbox::Place;
 use crate::phase::Phase;
@@ -29,8 +30,21 @@ pub(crate) struct Attempt {
     pub(crate) unsettled: usize,
     /// Whether its output is not read, because it has too many of those.
     pub(crate) slowed: bool,
+    /// What was noticed about it, if anything was. In a box, because that is rare.
+    pub(crate) suspicion: Option<Box<Suspicion>>,
     stdout: Printed,
     stderr: Printed,
+}
+
+/// What was noticed about an attempt, and what people have said to it.
+#[derive(Debug, Default)]
+pub(crate) struct Suspicion {
+    /// Rules that a person has found to be wrong about it.
+    pub(crate) cleared: BTreeSet<String>,
+    /// Whether it stands still.
+    pub(crate) frozen: bool,
+    /// What was left of its time limit when it began to stand still.
+    pub(crate) left: Option<Span>,
 }
 
 impl Attempt {
@@ -50,6 +64,7 @@ impl Attempt {
             flush: None,
             unsettled: 0,
             slowed: false,
+            suspicion: None,
             stdout: Printed::default(),
             stderr: Printed::default(),
         }

@@ -17,7 +17,6 @@ mod flow;
 mod mappings;
 mod pace;
 pub mod recording;
-mod response;
 mod rounding;
 mod rule;
 mod sample;
@@ -26,8 +25,8 @@ mod verdict;
 
 pub use detector::{Coverage, Detector};
 pub use pace::{Outcome, Pace};
+pub use repower_model::Response;
 pub use repower_patterns as patterns;
-pub use response::Response;
 pub use rule::{Mechanism, Rule, Tier};
 pub use sample::{
     Area, Counters, Executable, ExecutableState, Flow, Memory, Mode, Registers, Sample,

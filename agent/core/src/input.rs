@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use repower_model::{
-    Artefact, AttemptId, Checkpoint, JobId, JobSpec, RankId, Rendezvous, Resources, Span,
-    StopReason, Stored, TaskId, Timestamp,
+    Artefact, AttemptId, Checkpoint, Image, JobId, JobSpec, RankId, Rendezvous, Resources, Span,
+    StopReason, Stored, TaskId, Timestamp, Verdict,
 };
 
 use crate::{Limits, Moment, Stream};
@@ -36,6 +36,8 @@ pub enum Input<'a> {
         spec: Box<JobSpec>,
         /// How many tasks it has.
         tasks: u64,
+        /// How they are watched; kept as it came.
+        watch: Vec<u8>,
     },
     /// No more tasks of this job will come.
     Forget(JobId),
@@ -61,6 +63,12 @@ pub enum Input<'a> {
     },
     /// Stop this process.
     Stop(RankId, StopReason),
+    /// Let this process stand still: somebody has to look.
+    Freeze(RankId),
+    /// Somebody has looked: let this process go on, and notice these rules no more.
+    Thaw(RankId, Vec<String>),
+    /// The detector has noticed something about a process.
+    Noticed(Box<Noticed>),
     /// Everything up to and including the report with this sequence is durable.
     Acknowledged(u64),
     /// The inputs of a job are on this node.
@@ -120,6 +128,21 @@ pub enum Input<'a> {
     Timer,
     /// The agent is to end: it stops its tasks and ignores orders to start more.
     Leave,
+}
+
+/// What the detector has noticed about a process.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Noticed {
+    /// Which.
+    pub attempt: RankId,
+    /// All verdicts so far.
+    pub verdicts: Vec<Verdict>,
+    /// What it runs.
+    pub images: Vec<Image>,
+    /// What was seen, as text; empty: nothing new.
+    pub evidence: Vec<u8>,
+    /// Whether there was more than a bundle may hold.
+    pub cut: bool,
 }
 
 /// What the scheduler has said in its welcome.

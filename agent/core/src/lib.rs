@@ -26,9 +26,9 @@ mod slots;
 mod timers;
 
 pub use action::{Action, Definition, Signal};
-pub use input::{Exit, Input, Status, Terms};
+pub use input::{Exit, Input, Noticed, Status, Terms};
 pub use limits::Limits;
 pub use now::{Moment, Now};
 pub use outbox::{Batch, BatchLimits};
 pub use report::{Report, Stream};
-pub use session::Session;
+pub use session::{Seen, Session};

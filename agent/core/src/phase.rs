@@ -238,7 +238,8 @@ fn first(why: Why, rules: Rules) -> (Phase, Signal) {
     let signal = rules.first_signal(why);
     let phase = match signal {
         Signal::Checkpoint(_) => Phase::Saving { why },
-        Signal::Terminate | Signal::Kill => Phase::Stopping { why },
+        Signal::Terminate => Phase::Stopping { why },
+        Signal::Kill => Phase::Killed { why },
     };
     (phase, signal)
 }
@@ -314,6 +315,7 @@ fn running(event: &Event, rules: Rules) -> (Phase, Deed) {
 
 fn saving(why: Why, event: &Event, rules: Rules) -> (Phase, Deed) {
     match event {
+        &Event::Stop(Why::Finding) => killed_for(why.and(Why::Finding)),
         // What it would save is of no use any more: it need not be waited for.
         &Event::Stop(later) if !later.wants_the_work() => {
             (Phase::Stopping { why: why.and(later) }, Deed::Send(Signal::Terminate))
@@ -335,8 +337,14 @@ fn saving(why: Why, event: &Event, rules: Rules) -> (Phase, Deed) {
     }
 }
 
+/// It is to be gone at once.
+fn killed_for(why: Why) -> (Phase, Deed) {
+    (Phase::Killed { why }, Deed::Send(Signal::Kill))
+}
+
 fn stopping(why: Why, event: &Event, rules: Rules) -> (Phase, Deed) {
     match event {
+        &Event::Stop(Why::Finding) => killed_for(why.and(Why::Finding)),
         &Event::Stop(later) if !rules.defies(later) => {
             (Phase::Stopping { why: why.and(later) }, Deed::Hasten)
         }
@@ -383,7 +391,8 @@ fn draining(why: Option<Why>, exit: Exit, event: &Event, rules: Rules) -> (Phase
             | Why::TimedOut
             | Why::LeaseLost
             | Why::Leaving
-            | Why::Checkpointed,
+            | Why::Checkpointed
+            | Why::Finding,
         )
         | Event::Staged
         | Event::Collected

@@ -2,6 +2,8 @@
 
 use repower_model::{Artefact, Outcome, RankId, StopCause, StopStep, Stored, Timestamp, Usage};
 
+use crate::Noticed;
+
 /// One of the two output streams of a task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Stream {
@@ -63,6 +65,8 @@ pub enum Report {
         /// When.
         taken: Timestamp,
     },
+    /// It is not what its job declares, it seems.
+    Noticed(Box<Noticed>),
     /// It has ended; all of its output has been reported before.
     Ended {
         /// Whose.
@@ -89,13 +93,20 @@ impl Report {
             Self::Output { data, .. } => FIXED + data.len(),
             Self::Started { .. } | Self::Stopping { .. } => FIXED,
             Self::Saved { kept, .. } => FIXED + kept.as_ref().err().map_or(0, String::len),
+            Self::Noticed(noticed) => {
+                let images = noticed.images.iter().map(|image| FIXED + image.path.len());
+                let verdicts = noticed.verdicts.iter().map(|one| FIXED + one.detail.len());
+                FIXED + noticed.evidence.len() + images.chain(verdicts).sum::<usize>()
+            }
             Self::Kept { artefacts, missing, .. } => {
                 let files = artefacts.iter().map(|artefact| FIXED + artefact.path.len());
                 let words = missing.iter().map(String::len);
                 FIXED + files.chain(words).sum::<usize>()
             }
             Self::Ended { outcome, .. } => match outcome {
-                Outcome::NotStarted { detail } | Outcome::Lost { detail } => FIXED + detail.len(),
+                Outcome::NotStarted { detail }
+                | Outcome::Lost { detail }
+                | Outcome::Finding { detail } => FIXED + detail.len(),
                 Outcome::Exited { .. }
                 | Outcome::Signalled { .. }
                 | Outcome::TimedOut

@@ -1,6 +1,7 @@
 //! The agent's session: the one door of this crate.
 
 mod files;
+mod findings;
 mod life;
 mod link;
 mod orders;
@@ -12,6 +13,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use repower_model::{Checkpoint, JobId, RankId, Rendezvous, Resources};
+
+pub use findings::Seen;
 
 use crate::attempt::Attempt;
 use crate::outbox::{Batch, BatchLimits, Outbox};
@@ -117,7 +120,10 @@ impl Session {
             Input::LinkUp(terms) => self.link_up(terms, now, actions),
             Input::Heard(contact) => self.heard(contact),
             Input::LinkDown { contact } => self.link_down(contact),
-            Input::Define { job, spec, tasks } => self.define(job, *spec, tasks),
+            Input::Define { job, spec, tasks, watch } => self.define(job, *spec, tasks, watch),
+            Input::Freeze(attempt) => self.freeze(attempt, now, actions),
+            Input::Thaw(attempt, rules) => self.thaw(attempt, rules, now, actions),
+            Input::Noticed(noticed) => self.noticed(*noticed, now, actions),
             Input::Forget(job) => self.forget(job, actions),
             Input::Start { attempt, rendezvous, checkpoint } => {
                 let order = Order { rendezvous, checkpoint };

@@ -14,6 +14,12 @@ const RECORDINGS: &[(&str, &str, Option<Rule>)] = &[
         include_str!("recordings/randomx-interpreted.txt"),
         Some(Rule::RoundingModes),
     ),
+    (
+        "four modes by fesetround",
+        include_str!("recordings/four-modes.txt"),
+        Some(Rule::RoundingVaried),
+    ),
+    ("product of matrices", include_str!("recordings/matrix-product.txt"), None),
 ];
 
 #[test]

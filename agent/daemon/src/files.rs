@@ -187,6 +187,7 @@ impl Files {
             Wish::Greeting(_)
             | Wish::Holding(_)
             | Wish::Running(_)
+            | Wish::Watched(_)
             | Wish::Reports(_)
             | Wish::Standing(_)
             | Wish::Process(_)

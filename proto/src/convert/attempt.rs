@@ -74,6 +74,7 @@ impl From<StopReason> for v1::StopReason {
             StopReason::Preempted => Self::Preempted,
             StopReason::Drained => Self::Drained,
             StopReason::Checkpointed => Self::Checkpointed,
+            StopReason::Finding => Self::Finding,
         }
     }
 }
@@ -92,6 +93,7 @@ impl TryFrom<v1::StopReason> for StopReason {
             v1::StopReason::Preempted => Ok(Self::Preempted),
             v1::StopReason::Drained => Ok(Self::Drained),
             v1::StopReason::Checkpointed => Ok(Self::Checkpointed),
+            v1::StopReason::Finding => Ok(Self::Finding),
         }
     }
 }

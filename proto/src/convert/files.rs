@@ -238,6 +238,7 @@ impl From<StopCause> for v1::StopCause {
             StopCause::LeaseLost => Self::LeaseLost,
             StopCause::Leaving => Self::Leaving,
             StopCause::Checkpointed => Self::Checkpointed,
+            StopCause::Finding => Self::Finding,
         }
     }
 }
@@ -257,6 +258,7 @@ impl TryFrom<v1::StopCause> for StopCause {
             v1::StopCause::LeaseLost => Ok(Self::LeaseLost),
             v1::StopCause::Leaving => Ok(Self::Leaving),
             v1::StopCause::Checkpointed => Ok(Self::Checkpointed),
+            v1::StopCause::Finding => Ok(Self::Finding),
         }
     }
 }

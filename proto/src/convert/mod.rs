@@ -10,6 +10,7 @@ mod demand;
 mod error;
 mod fact;
 mod files;
+mod finding;
 mod job;
 mod node;
 mod outcome;

@@ -28,6 +28,9 @@ impl From<&Outcome> for v1::Outcome {
             Outcome::Checkpointed { code } => {
                 Self { exit_code: *code, ..of(v1::OutcomeKind::Checkpointed) }
             }
+            Outcome::Finding { detail } => {
+                Self { detail: detail.clone(), ..of(v1::OutcomeKind::Finding) }
+            }
         }
     }
 }
@@ -51,6 +54,7 @@ impl TryFrom<v1::Outcome> for Outcome {
             v1::OutcomeKind::Preempted => Ok(Self::Preempted),
             v1::OutcomeKind::Drained => Ok(Self::Drained),
             v1::OutcomeKind::Checkpointed => Ok(Self::Checkpointed { code: outcome.exit_code }),
+            v1::OutcomeKind::Finding => Ok(Self::Finding { detail: outcome.detail }),
         }
     }
 }

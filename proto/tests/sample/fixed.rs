@@ -3,15 +3,16 @@
 use std::sync::Arc;
 
 use repower_core::fact::{
-    AttemptEnded, Entry, Fact, JobSubmitted, OutputsKept, RankEnded, SubmissionRefused,
+    AttemptEnded, Entry, Fact, FindingSeen, JobSubmitted, OutputsKept, RankEnded, SubmissionRefused,
 };
 use repower_core::policy::Tier;
 use repower_model::{
     Approval, ApprovalId, Array, Artefact, AttemptId, Bytes, Cpus, Dependency, DependencyKind,
-    Egress, Fault, Hash, IndexRange, InputFile, Instance, Inventory, Isolation, JobId, JobSpec,
-    JobState, Keep, Key, Mark, NodeId, OnDisconnect, Outcome, Part, Reservation, ReservationId,
-    Resources, Retries, Sequel, Sign, Source, Span, StopCause, StopReason, StopStep, Stored,
-    TaskId, Timestamp, TokenId, TokenKind, Usage, Variable,
+    Egress, Evidence, Fault, Finding, FindingId, FindingSource, FindingState, Hash, Image,
+    IndexRange, InputFile, Instance, Inventory, Isolation, JobId, JobSpec, JobState, Keep, Key,
+    Mark, NodeId, OnDisconnect, Outcome, Part, Reservation, ReservationId, Resources, Response,
+    Retries, Sequel, Sign, Source, Span, StopCause, StopReason, StopStep, Stored, TaskId,
+    Timestamp, TokenId, TokenKind, Usage, Variable, Verdict,
 };
 
 const AT: Timestamp = Timestamp::from_millis(1_700_000_000_000);
@@ -394,6 +395,77 @@ fn of_sessions() -> Vec<Fact> {
     vec![Fact::TaskEntered { rank: ATTEMPT.rank(1), by: "op".into(), command }]
 }
 
+/// What findings brought.
+fn of_findings() -> Vec<Fact> {
+    let verdict = |rule: &str, tier| Verdict {
+        rule: rule.into(),
+        version: 1,
+        tier,
+        mechanism: "registers".into(),
+        first_seen: AT,
+        last_seen: AT + Span::from_secs(20),
+        times: 2,
+        detail: "process 4711".into(),
+    };
+    let evidence = Evidence { digest: Hash([4; 32]), bytes: 65_536, cut: true, kept: true };
+    let image = Image { digest: Hash([5; 32]), path: "/srv/a.out".into(), shared: false };
+    let finding = Finding {
+        id: FindingId(3),
+        source: FindingSource::Task,
+        state: FindingState::Open,
+        opened: AT,
+        job: Some(ATTEMPT.task.job),
+        rank: Some(ATTEMPT.rank(1)),
+        node: Some(NODE),
+        node_name: "rig-07".into(),
+        site: "hall-2".into(),
+        meter: "3301-77".into(),
+        class: "sci-simulation".into(),
+        project: "vision".into(),
+        submitter: "ada".into(),
+        verdicts: vec![verdict("registers.rounding-modes", 1)],
+        response: Response::Freeze,
+        evidence: vec![evidence],
+        images: vec![image.clone()],
+        policy: Hash([6; 32]),
+        reviews: Vec::new(),
+    };
+    let (finding_id, by, reason) = (FindingId(3), || "mia".to_owned(), || "it hashes".to_owned());
+    vec![
+        Fact::FindingOpened(Box::new(finding)),
+        Fact::FindingSeen(Box::new(FindingSeen {
+            finding: finding_id,
+            verdicts: vec![verdict("load.flat", 3)],
+            images: vec![Image { shared: true, ..image }],
+            evidence: Some(Evidence { cut: false, kept: false, ..evidence }),
+        })),
+        Fact::FindingReviewed {
+            finding: finding_id,
+            state: FindingState::Confirmed,
+            by: by(),
+            reason: reason(),
+            policy: Hash([6; 32]),
+        },
+        Fact::DigestQuarantined {
+            digest: Hash([5; 32]),
+            finding: Some(finding_id),
+            by: by(),
+            reason: reason(),
+        },
+        Fact::DigestReleased { digest: Hash([5; 32]), by: by(), reason: "an error".into() },
+        Fact::AttemptEnded(Box::new(AttemptEnded {
+            outcome: Outcome::Finding { detail: "finding 3: load.flat".into() },
+            ..ended()
+        })),
+        Fact::AttemptStopping {
+            attempt: ATTEMPT,
+            why: StopReason::Finding,
+            by: by(),
+            reason: reason(),
+        },
+    ]
+}
+
 /// One fact of every variant. What came later stands at the end: the lines before never change.
 pub(crate) fn fixed() -> Vec<Entry> {
     let early = [of_the_cell(), of_jobs(), of_attempts(), of_nodes()];
@@ -405,6 +477,7 @@ pub(crate) fn fixed() -> Vec<Entry> {
         of_checkpoints(),
         of_reviews(),
         of_sessions(),
+        of_findings(),
     ];
     let facts = early.into_iter().chain(late).flatten();
     facts.zip(1..).map(|(fact, seq)| Entry { seq, at: AT, fact }).collect()

@@ -10,16 +10,17 @@ use proptest::collection::{btree_map, btree_set, vec};
 use proptest::option;
 use proptest::prelude::*;
 use repower_core::fact::{
-    AttemptEnded, Entry, Fact, JobSubmitted, OutputsKept, RankEnded, SubmissionRefused,
+    AttemptEnded, Entry, Fact, FindingSeen, JobSubmitted, OutputsKept, RankEnded, SubmissionRefused,
 };
 use repower_core::policy::Tier;
 use repower_model::{
     Approval, ApprovalId, Array, Artefact, AttemptId, Bytes, Constraints, Cpus, Dependency,
-    DependencyKind, Egress, Fault, Gang, Hash, IndexRange, InputFile, Instance, Inventory,
-    IsaLevel, Isolation, JobId, JobSpec, JobState, Keep, Key, LabelRule, Layout, Mark, NodeId,
-    OnDisconnect, Outcome, Part, Reservation, ReservationId, Resources, Retries, Sequel, Sign,
-    Source, Span, StopCause, StopReason, StopStep, Stored, TaskId, Timestamp, TokenId, TokenKind,
-    Usage, Variable,
+    DependencyKind, Egress, Evidence, Fault, Finding, FindingId, FindingReview, FindingSource,
+    FindingState, Gang, Hash, Image, IndexRange, InputFile, Instance, Inventory, IsaLevel,
+    Isolation, JobId, JobSpec, JobState, Keep, Key, LabelRule, Layout, Mark, NodeId, OnDisconnect,
+    Outcome, Part, Reservation, ReservationId, Resources, Response, Retries, Sequel, Sign, Source,
+    Span, StopCause, StopReason, StopStep, Stored, TaskId, Timestamp, TokenId, TokenKind, Usage,
+    Variable, Verdict,
 };
 
 fn text() -> impl Strategy<Value = String> {
@@ -209,6 +210,7 @@ fn outcome() -> impl Strategy<Value = Outcome> {
         Just(Outcome::Preempted),
         Just(Outcome::Drained),
         any::<i32>().prop_map(|code| Outcome::Checkpointed { code }),
+        text().prop_map(|detail| Outcome::Finding { detail }),
     ]
 }
 
@@ -349,6 +351,112 @@ fn of_stops_and_outputs() -> impl Strategy<Value = Fact> {
     ]
 }
 
+fn verdict() -> impl Strategy<Value = Verdict> {
+    let seen = (any::<i64>(), any::<i64>(), any::<u64>());
+    (text(), any::<u32>(), 1..4_u8, text(), seen, text()).prop_map(
+        |(rule, version, tier, mechanism, (first, last, times), detail)| Verdict {
+            rule,
+            version,
+            tier,
+            mechanism,
+            first_seen: Timestamp::from_millis(first),
+            last_seen: Timestamp::from_millis(last),
+            times,
+            detail,
+        },
+    )
+}
+
+fn evidence() -> impl Strategy<Value = Evidence> {
+    (hash(), any::<u64>(), any::<bool>(), any::<bool>())
+        .prop_map(|(digest, bytes, cut, kept)| Evidence { digest, bytes, cut, kept })
+}
+
+fn image() -> impl Strategy<Value = Image> {
+    (hash(), text(), any::<bool>()).prop_map(|(digest, path, shared)| Image {
+        digest,
+        path,
+        shared,
+    })
+}
+
+fn finding_state() -> impl Strategy<Value = FindingState> {
+    prop::sample::select(FindingState::ALL.to_vec())
+}
+
+fn finding() -> impl Strategy<Value = Finding> {
+    let subject = option::of((any::<u32>(), any::<u32>(), any::<u32>(), 1..u32::MAX, text()));
+    let words = (text(), text(), text(), text(), text());
+    let parts = (vec(verdict(), 0..3), vec(evidence(), 0..3), vec(image(), 0..3));
+    let review = (finding_state(), text(), text(), moment(), hash());
+    let review = review.prop_map(|(state, by, reason, at, policy)| FindingReview {
+        state,
+        by,
+        reason,
+        at,
+        policy,
+    });
+    let kinds = (
+        prop::sample::select(FindingSource::ALL.to_vec()),
+        finding_state(),
+        prop::sample::select(Response::ALL.to_vec()),
+    );
+    let whole = (any::<u64>(), moment(), 1..u64::MAX, hash(), vec(review, 0..3));
+    (subject, words, parts, kinds, whole).prop_map(|(subject, words, parts, kinds, whole)| {
+        let job = JobId(whole.2);
+        let rank = subject.as_ref().map(|(index, number, rank, _, _)| {
+            AttemptId { task: TaskId { job, index: *index }, number: *number }.rank(*rank)
+        });
+        Finding {
+            id: FindingId(whole.0),
+            source: kinds.0,
+            state: kinds.1,
+            opened: whole.1,
+            job: Some(job),
+            rank,
+            node: subject.as_ref().map(|(_, _, _, node, _)| NodeId(*node)),
+            node_name: subject.map(|(_, _, _, _, name)| name).unwrap_or_default(),
+            site: words.0,
+            meter: words.1,
+            class: words.2,
+            project: words.3,
+            submitter: words.4,
+            verdicts: parts.0,
+            response: kinds.2,
+            evidence: parts.1,
+            images: parts.2,
+            policy: whole.3,
+            reviews: whole.4,
+        }
+    })
+}
+
+fn of_findings() -> impl Strategy<Value = Fact> {
+    let seen = (any::<u64>(), vec(verdict(), 0..3), vec(image(), 0..3), option::of(evidence()));
+    let known = option::of((1..u64::MAX).prop_map(FindingId));
+    prop_oneof![
+        finding().prop_map(|one| Fact::FindingOpened(Box::new(one))),
+        seen.prop_map(|(finding, verdicts, images, evidence)| {
+            let finding = FindingId(finding);
+            Fact::FindingSeen(Box::new(FindingSeen { finding, verdicts, images, evidence }))
+        }),
+        (any::<u64>(), finding_state(), text(), text(), hash()).prop_map(
+            |(finding, state, by, reason, policy)| {
+                let finding = FindingId(finding);
+                Fact::FindingReviewed { finding, state, by, reason, policy }
+            }
+        ),
+        (hash(), known, text(), text()).prop_map(|(digest, finding, by, reason)| {
+            Fact::DigestQuarantined { digest, finding, by, reason }
+        }),
+        (hash(), text(), text()).prop_map(|(digest, by, reason)| Fact::DigestReleased {
+            digest,
+            by,
+            reason
+        }),
+    ]
+}
+
 fn of_jobs() -> impl Strategy<Value = Fact> {
     let ends = vec![JobState::Succeeded, JobState::Failed, JobState::Cancelled];
     prop_oneof![
@@ -390,6 +498,7 @@ fn of_attempts() -> impl Strategy<Value = Fact> {
         StopReason::Preempted,
         StopReason::Drained,
         StopReason::Checkpointed,
+        StopReason::Finding,
     ];
     prop_oneof![
         (attempt(), node(), any::<bool>(), 0..9_u32, vec(part(), 0..3)).prop_map(
@@ -486,7 +595,8 @@ pub(crate) fn entry() -> impl Strategy<Value = Entry> {
         of_ranks(),
         of_stops_and_outputs(),
         of_nodes(),
-        of_the_cell()
+        of_the_cell(),
+        of_findings()
     ];
     (any::<u64>(), any::<i64>(), fact).prop_map(|(seq, at, fact)| Entry {
         seq,

@@ -5,7 +5,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use repower_model::{Indices, Layout, NodePhase, OnDisconnect, Resources, TaskId};
+use repower_model::{
+    Finding, FindingId, Indices, Layout, NodePhase, OnDisconnect, Resources, TaskId,
+};
 
 use crate::life::attempt::Phase;
 use crate::policy::Tier;
@@ -159,6 +161,10 @@ fn check_job(state: &State, job: &Job, found: &mut Vec<Violation>) {
     }
     if job.approval.is_some_and(|id| job.started.is_none() && state.approvals.get(id).is_none()) {
         broken("what rests on an approval has one", format!("job {}", job.id));
+    }
+    let holding = |id: &FindingId| state.findings.get(*id).is_some_and(Finding::holds_job);
+    if let Some(finding) = job.findings.iter().find(|id| !holding(id)) {
+        broken("a job is held by what nobody has decided", format!("job {}: {finding}", job.id));
     }
     if job.is_done() {
         broken("a job that is done leaves memory", format!("job {}", job.id));

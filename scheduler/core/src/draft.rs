@@ -71,6 +71,7 @@ impl<'a> Draft<'a> {
             }
             Fact::TasksCancelled { job, tasks, .. } => self.owed_by_cancelled(*job, tasks),
             Fact::CheckpointSettled { attempt, kept } => self.owed_by_saved(*attempt, kept),
+            Fact::DigestQuarantined { .. } | Fact::DigestReleased { .. } => vec![Effect::Forbid],
             Fact::RankEnded(ended) => self.owed_by_rank(ended),
             Fact::AttemptEnded(ended) => self.owed_by_end(ended),
             Fact::CellFounded { .. }
@@ -99,7 +100,11 @@ impl<'a> Draft<'a> {
             | Fact::ReservationEnded { .. }
             | Fact::TokenIssued { .. }
             | Fact::TokenUsed { .. }
-            | Fact::TokenRevoked { .. } => Vec::new(),
+            | Fact::TokenRevoked { .. }
+            // What they call for depends on more than the fact: the one who decides owes it.
+            | Fact::FindingOpened(_)
+            | Fact::FindingSeen(_)
+            | Fact::FindingReviewed { .. } => Vec::new(),
         }
     }
 
@@ -151,7 +156,7 @@ impl<'a> Draft<'a> {
     }
 
     /// What of an attempt has not ended, and where.
-    fn left(&self, attempt: AttemptId) -> Vec<(RankId, NodeId)> {
+    pub(crate) fn left(&self, attempt: AttemptId) -> Vec<(RankId, NodeId)> {
         let live = self.state.attempts.get(&attempt.task);
         let left = live.map(crate::state::Attempt::left).unwrap_or_default();
         left.into_iter().map(|(rank, node)| (attempt.rank(rank), node)).collect()

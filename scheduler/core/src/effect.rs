@@ -39,6 +39,24 @@ pub enum Effect {
         /// What.
         digest: Hash,
     },
+    /// Tell a node to let a process stand still.
+    Freeze {
+        /// Where.
+        node: NodeId,
+        /// What.
+        rank: RankId,
+    },
+    /// Tell a node to let a process go on, and to notice these rules no more.
+    Thaw {
+        /// Where.
+        node: NodeId,
+        /// What.
+        rank: RankId,
+        /// Codes of the rules.
+        rules: Vec<String>,
+    },
+    /// Tell all nodes which programs must not run.
+    Forbid,
     /// A job has left memory: links may forget it.
     Forget {
         /// Which.

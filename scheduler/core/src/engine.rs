@@ -117,6 +117,13 @@ fn decide(draft: &mut Draft<'_>, input: &Input, memory: &mut Memory) -> Result<A
         Input::Resume { node, by } => decide::node::resume(draft, *node, by),
         Input::Reserve(asked) => decide::reserve::reserve(draft, asked),
         Input::Unreserve { id, by, reason } => decide::reserve::unreserve(draft, *id, by, reason),
+        Input::Decide(asked) => decide::finding::decide(draft, asked),
+        Input::Quarantine { digest, by, reason } => {
+            decide::finding::quarantine(draft, *digest, by, reason)
+        }
+        Input::Release { digest, by, reason } => {
+            decide::finding::release(draft, *digest, by, reason)
+        }
         Input::Schedule => Ok(schedule(draft, memory)),
     }
 }

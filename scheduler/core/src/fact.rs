@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use repower_model::{
-    Approval, ApprovalId, Artefact, AttemptId, Dependency, Fault, Hash, IndexRange, Instance,
-    Inventory, JobId, JobSpec, JobState, Key, Mark, NodeId, Outcome, Part, RankId, Reservation,
-    ReservationId, Sequel, StopCause, StopReason, StopStep, Stored, TaskId, Timestamp, TokenId,
-    TokenKind, Usage,
+    Approval, ApprovalId, Artefact, AttemptId, Dependency, Evidence, Fault, Finding, FindingId,
+    FindingState, Hash, Image, IndexRange, Instance, Inventory, JobId, JobSpec, JobState, Key,
+    Mark, NodeId, Outcome, Part, RankId, Reservation, ReservationId, Sequel, StopCause, StopReason,
+    StopStep, Stored, TaskId, Timestamp, TokenId, TokenKind, Usage, Verdict,
 };
 
 use crate::policy::Tier;
@@ -295,6 +295,43 @@ pub enum Fact {
         /// Who said so.
         by: String,
     },
+    /// Something is not what it says it is.
+    FindingOpened(Box<Finding>),
+    /// It was noticed again, or more of it.
+    FindingSeen(Box<FindingSeen>),
+    /// A named person has decided.
+    FindingReviewed {
+        /// Which.
+        finding: FindingId,
+        /// What it is from now on.
+        state: FindingState,
+        /// Who.
+        by: String,
+        /// Why.
+        reason: String,
+        /// The policy in force then.
+        policy: Hash,
+    },
+    /// A program must not run anywhere.
+    DigestQuarantined {
+        /// SHA-256 of its file.
+        digest: Hash,
+        /// The finding that has led to it.
+        finding: Option<FindingId>,
+        /// Who.
+        by: String,
+        /// Why.
+        reason: String,
+    },
+    /// A program may run again.
+    DigestReleased {
+        /// SHA-256 of its file.
+        digest: Hash,
+        /// Who.
+        by: String,
+        /// Why.
+        reason: String,
+    },
 }
 
 /// A job was accepted.
@@ -388,4 +425,17 @@ pub struct AttemptEnded {
     pub again_after: Option<Timestamp>,
     /// Whose fault it was.
     pub fault: Fault,
+}
+
+/// A finding was noticed again, or more of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FindingSeen {
+    /// Which.
+    pub finding: FindingId,
+    /// What was noticed, as far as it has changed.
+    pub verdicts: Vec<Verdict>,
+    /// Programs that are new.
+    pub images: Vec<Image>,
+    /// What was seen, if there is more of it.
+    pub evidence: Option<Evidence>,
 }

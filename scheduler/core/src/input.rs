@@ -1,9 +1,9 @@
 //! What may happen to the engine.
 
 use repower_model::{
-    ApprovalId, Hash, IndexRange, Instance, Inventory, JobId, JobSpec, JobState, Key, Mark, NodeId,
-    Outcome, RankId, ReservationId, StopCause, StopStep, Stored, TaskId, Timestamp, TokenId,
-    TokenKind, Usage,
+    ApprovalId, Evidence, FindingId, FindingState, Hash, Image, IndexRange, Instance, Inventory,
+    JobId, JobSpec, JobState, Key, Mark, NodeId, Outcome, RankId, ReservationId, StopCause,
+    StopStep, Stored, TaskId, Timestamp, TokenId, TokenKind, Usage, Verdict,
 };
 
 use crate::fact::OutputsKept;
@@ -167,8 +167,56 @@ pub enum Input {
         /// Why.
         reason: String,
     },
+    /// A named person decides about a finding.
+    Decide(Box<Decide>),
+    /// A named person forbids a program everywhere.
+    Quarantine {
+        /// SHA-256 of its file.
+        digest: Hash,
+        /// Who.
+        by: String,
+        /// Why.
+        reason: String,
+    },
+    /// A named person lets a program run again.
+    Release {
+        /// SHA-256 of its file.
+        digest: Hash,
+        /// Who.
+        by: String,
+        /// Why.
+        reason: String,
+    },
     /// Look for places for what waits.
     Schedule,
+}
+
+/// A named person decides about a finding.
+#[derive(Debug, Clone)]
+pub struct Decide {
+    /// Which.
+    pub finding: FindingId,
+    /// What it is from now on; never open.
+    pub state: FindingState,
+    /// Who.
+    pub by: String,
+    /// Why.
+    pub reason: String,
+    /// With [`FindingState::Confirmed`]: whether its programs are forbidden everywhere.
+    pub quarantine: bool,
+}
+
+/// What an agent has noticed about one of its processes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Noticed {
+    /// Which.
+    pub rank: RankId,
+    /// By which rules.
+    pub verdicts: Vec<Verdict>,
+    /// What it runs.
+    pub images: Vec<Image>,
+    /// What was seen.
+    pub evidence: Option<Evidence>,
 }
 
 /// What becomes of what a node has that gets no new work.
@@ -282,6 +330,8 @@ pub enum Report {
         /// When.
         taken: Timestamp,
     },
+    /// It is not what its job declares, it seems.
+    Noticed(Box<Noticed>),
     /// It has ended, and all of its output is durable.
     Ended {
         /// Which.

@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-use repower_model::{JobId, ReservationId, Span, StopCause, StopStep, TaskId, Timestamp};
+use repower_model::{
+    FindingId, JobId, ReservationId, Response, Span, StopCause, StopStep, TaskId, Timestamp,
+};
 
 use crate::plan::filter::Condition;
 
@@ -181,6 +183,24 @@ pub enum Reason {
         /// For how long.
         since: Span,
     },
+    /// Somebody has to look at another task of its job first.
+    FindingHeld {
+        /// Which finding.
+        finding: FindingId,
+        /// By which rules.
+        rules: String,
+    },
+    /// It is on a node, and something was noticed about it.
+    FindingNoticed {
+        /// The node's name.
+        node: String,
+        /// Which finding.
+        finding: FindingId,
+        /// By which rules.
+        rules: String,
+        /// What is done about it.
+        response: Response,
+    },
     /// It has ended.
     Ended {
         /// How, in a word.
@@ -217,6 +237,14 @@ impl Reason {
             Self::OnNode { .. } => "task.on-node",
             Self::Stopping { .. } => "task.stopping",
             Self::OutOfTouch { .. } => "task.out-of-touch",
+            Self::FindingHeld { .. } => "finding.job-held",
+            Self::FindingNoticed { response: Response::Freeze | Response::Kill, .. } => {
+                "finding.frozen"
+            }
+            Self::FindingNoticed { response: Response::Hold, .. } => "finding.outputs-held",
+            Self::FindingNoticed { response: Response::Ask | Response::None, .. } => {
+                "finding.asked"
+            }
             Self::Ended { .. } => "job.ended",
         }
     }
@@ -282,6 +310,15 @@ impl Reason {
             Self::OutOfTouch { node, .. } => Some(format!(
                 "wait for the node; or `repower cancel --force` ends it in the books, and `repower drain {node} --give-up --reason WHY` lets all that the node kept be tried elsewhere"
             )),
+            Self::FindingNoticed { response: Response::Ask | Response::None, .. } => Some(
+                "show that it gets on: `repower progress` from inside the job, or write outputs"
+                    .into(),
+            ),
+            Self::FindingHeld { finding, .. } | Self::FindingNoticed { finding, .. } => {
+                Some(format!(
+                    "an operator looks: `repower findings show {finding}`, then `dismiss` or `confirm`"
+                ))
+            }
             Self::StartAfter { .. }
             | Self::RetryAfter { .. }
             | Self::WouldDelay { .. }
@@ -417,8 +454,40 @@ impl fmt::Display for Reason {
                 f,
                 "its node {node} has been out of touch for {since}; the job goes on there, and is not tried elsewhere"
             ),
+            Self::FindingHeld { finding, rules } => write!(
+                f,
+                "another task of its job stands still for finding {finding} ({rules}), and none starts until a person has looked"
+            ),
+            Self::FindingNoticed { node, finding, rules, response } => {
+                noticed(f, node, *finding, rules, *response)
+            }
             Self::Ended { how } => write!(f, "it has ended: {how}"),
         }
+    }
+}
+
+/// What was noticed about a task that is on its node, and what is done about it.
+fn noticed(
+    f: &mut fmt::Formatter<'_>,
+    node: &str,
+    finding: FindingId,
+    rules: &str,
+    response: Response,
+) -> fmt::Result {
+    match response {
+        Response::None | Response::Ask => write!(
+            f,
+            "it is on node {node}, and is asked to show that it gets on: finding {finding} ({rules})"
+        ),
+        Response::Hold => write!(
+            f,
+            "it is on node {node}, and its outputs are held back for finding {finding} ({rules})"
+        ),
+        Response::Freeze => write!(
+            f,
+            "it stands still on node {node} until a person has looked at finding {finding} ({rules})"
+        ),
+        Response::Kill => write!(f, "node {node} ends it for finding {finding} ({rules})"),
     }
 }
 

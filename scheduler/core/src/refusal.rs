@@ -1,8 +1,8 @@
 //! Commands that the scheduler will not carry out.
 
 use repower_model::{
-    ApprovalId, ArrayError, Bytes, ImageError, JobId, JobState, Mark, NodeId, ReservationId, Sign,
-    Span, TaskId, TokenId,
+    ApprovalId, ArrayError, Bytes, FindingId, FindingState, Hash, ImageError, JobId, JobState,
+    Mark, NodeId, ReservationId, Sign, Span, TaskId, TokenId,
 };
 
 use crate::reason::amount;
@@ -335,6 +335,44 @@ pub enum Refusal {
         /// As asked.
         id: TokenId,
     },
+    /// There is no such finding.
+    #[error("there is no finding {finding}")]
+    FindingUnknown {
+        /// Which.
+        finding: FindingId,
+    },
+    /// It was decided long ago.
+    #[error("finding {finding} was decided long ago, and is only in the history")]
+    FindingSettled {
+        /// Which.
+        finding: FindingId,
+    },
+    /// It cannot be decided like that.
+    #[error("finding {finding} is {was}, and cannot be {wanted} from there")]
+    FindingElsewhere {
+        /// Which.
+        finding: FindingId,
+        /// What it is.
+        was: FindingState,
+        /// What it should be.
+        wanted: FindingState,
+    },
+    /// A program is not in quarantine.
+    #[error("no program with the digest {digest} is in quarantine")]
+    NotQuarantined {
+        /// Which.
+        digest: Hash,
+    },
+    /// A file of the job must not run anywhere.
+    #[error("{what} has the digest {digest}, which is in quarantine: {reason}")]
+    DigestForbidden {
+        /// Which file.
+        what: String,
+        /// Its digest.
+        digest: Hash,
+        /// Why.
+        reason: String,
+    },
     /// The policy is not valid.
     #[error("the policy is not valid: {problem}")]
     BadPolicy {
@@ -391,6 +429,11 @@ impl Refusal {
             Self::TokenExpired { .. } => "token.expired",
             Self::TokenForAnother { .. } => "token.for-another",
             Self::TokenUnknown { .. } => "token.unknown",
+            Self::FindingUnknown { .. } => "finding.unknown",
+            Self::FindingSettled { .. } => "finding.settled",
+            Self::FindingElsewhere { .. } => "finding.elsewhere",
+            Self::NotQuarantined { .. } => "quarantine.unknown",
+            Self::DigestForbidden { .. } => "policy.quarantined",
             Self::BadPolicy { .. } => "policy.bad",
         }
     }
@@ -500,6 +543,23 @@ impl Refusal {
                 Some("make a new one with `repower token join`".into())
             }
             Self::TokenUnknown { .. } => Some("`repower token list` has the tokens".into()),
+            Self::FindingUnknown { .. } => {
+                Some("`repower findings --all` lists the findings that there are".into())
+            }
+            Self::FindingSettled { .. } => Some(
+                "`repower quarantine --release` lets its programs run again; the rest stays as it was decided"
+                    .into(),
+            ),
+            Self::FindingElsewhere { was: FindingState::Confirmed, .. } => {
+                Some("appeal it first: `repower findings appeal`".into())
+            }
+            Self::FindingElsewhere { .. } => {
+                Some("`repower findings show` has who decided, and why".into())
+            }
+            Self::NotQuarantined { .. } => Some("`repower quarantine` lists what is".into()),
+            Self::DigestForbidden { .. } => {
+                Some("whoever disagrees appeals the finding, or asks an operator".into())
+            }
             Self::BadPolicy { .. } => {
                 Some("`repower policy check FILE` tells all that is wrong".into())
             }

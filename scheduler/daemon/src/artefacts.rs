@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use repower_artefacts::{Entry, Place, Standing, Store};
+use bytes::Bytes;
+use repower_artefacts::{Entry, Fault, PIECE, Place, Standing, Store};
 use repower_model::{Hash, JobSpec, Source, Span, Timestamp};
 use tokio::sync::mpsc;
 use tonic::Code;
@@ -107,6 +108,21 @@ impl Artefacts {
 
     fn asked(&self) -> MutexGuard<'_, BTreeMap<Hash, Asked>> {
         self.asked.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes in a few bytes that the scheduler has itself.
+    pub(crate) async fn keep(&self, digest: Hash, bytes: Vec<u8>) -> Result<(), Fault> {
+        self.remember(digest, Asker::Agent);
+        if self.store.stat(digest).await?.bytes.is_some() {
+            return Ok(());
+        }
+        let put = self.store.put(digest, bytes.len() as u64, 0).await?;
+        for piece in bytes.chunks(PIECE) {
+            if !put.write(Bytes::copy_from_slice(piece)).await {
+                break;
+            }
+        }
+        put.finish().await
     }
 
     fn remember(&self, digest: Hash, asker: Asker) {

@@ -9,7 +9,7 @@ use repower_core::effect::{Answer, Effect};
 use repower_core::engine::Engine;
 use repower_core::fact::{Entry, Fact};
 use repower_core::state::State;
-use repower_model::{Hash, JobId, NodeId};
+use repower_model::{FindingId, Hash, JobId, NodeId};
 use repower_proto::v1;
 use tokio::sync::oneshot;
 
@@ -157,6 +157,7 @@ impl Following {
             self.charge.links.dismiss(*node, reason);
         }
         self.charge.notices.tell(seen.jobs);
+        self.charge.notices.tell_findings(&seen.findings);
         story::tell(entries);
         self.snapshot();
     }
@@ -168,6 +169,10 @@ impl Following {
                 Deed::Connect(outbox, welcome) => {
                     self.charge.links.connect(&outbox);
                     outbox.push([Item::Welcome(welcome)]);
+                    let state = self.charge.published.read();
+                    if state.findings.has_forbidden() {
+                        outbox.push([Item::forbidden(&state)]);
+                    }
                 }
                 Deed::Refuse(outbox, problem) => outbox.dismiss(problem.text, true),
                 Deed::Send(effects) => {
@@ -236,6 +241,7 @@ struct Seen {
     gone: Vec<(NodeId, String)>,
     /// What is now known to be in the store of artefacts.
     settled: Vec<Hash>,
+    findings: Vec<FindingId>,
 }
 
 impl Seen {
@@ -280,7 +286,15 @@ impl Seen {
                 self.gone.push((*node, reason.clone()));
             }
             Fact::NodeConnected { node, .. } => self.gone.retain(|(gone, _)| gone != node),
+            Fact::FindingOpened(fact) => {
+                self.findings.push(fact.id);
+                self.jobs.extend(fact.job);
+            }
+            Fact::FindingSeen(fact) => self.findings.push(fact.finding),
+            Fact::FindingReviewed { finding, .. } => self.findings.push(*finding),
             Fact::CellFounded { .. }
+            | Fact::DigestQuarantined { .. }
+            | Fact::DigestReleased { .. }
             | Fact::PolicyAdopted { .. }
             | Fact::SubmissionRefused(_)
             | Fact::NodeEnrolled { .. }

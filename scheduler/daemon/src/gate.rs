@@ -73,6 +73,12 @@ pub(crate) const RULES: &[(&str, Who)] = &[
     ("/repower.v1.Policies/Approve", Who::Person),
     ("/repower.v1.Policies/Unapprove", Who::Person),
     ("/repower.v1.Policies/Approvals", Who::Person),
+    ("/repower.v1.Findings/List", Who::Person),
+    ("/repower.v1.Findings/Show", Who::Person),
+    ("/repower.v1.Findings/Decide", Who::Person),
+    ("/repower.v1.Findings/Follow", Who::Person),
+    ("/repower.v1.Findings/Quarantined", Who::Person),
+    ("/repower.v1.Findings/Quarantine", Who::Person),
     // The secret of a join token is in the request.
     ("/repower.v1.Agents/Enrol", Who::Anyone),
     ("/repower.v1.Agents/Link", Who::Node),

@@ -14,12 +14,17 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 use repower_core::fact::{Entry, Fact};
 use repower_core::life::attempt::Phase;
-use repower_core::state::State;
-use repower_model::{JobState, NodePhase};
+use repower_core::state::{Attempt, State};
+use repower_model::{AttemptId, FindingState, JobState, NodePhase, TaskId};
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ByState {
     state: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ByResponse {
+    response: &'static str,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -52,6 +57,11 @@ pub(crate) struct Metrics {
     jobs: Family<ByState, Gauge>,
     nodes: Family<ByPhase, Gauge>,
     links: Gauge,
+    findings: Family<ByState, Gauge>,
+    findings_opened: Family<ByResponse, Counter>,
+    findings_decided: Family<ByState, Counter>,
+    frozen: Gauge,
+    quarantined: Gauge,
     output_stored: Gauge,
     output_saved: Counter,
     output_removed: Counter,
@@ -83,6 +93,11 @@ impl Metrics {
             jobs: Family::default(),
             nodes: Family::default(),
             links: Gauge::default(),
+            findings: Family::default(),
+            findings_opened: Family::default(),
+            findings_decided: Family::default(),
+            frozen: Gauge::default(),
+            quarantined: Gauge::default(),
             output_stored: Gauge::default(),
             output_saved: Counter::default(),
             output_removed: Counter::default(),
@@ -134,6 +149,31 @@ impl Metrics {
         registry.register("repower_jobs", "Jobs that have not ended, by state", self.jobs.clone());
         registry.register("repower_nodes", "Nodes, by phase", self.nodes.clone());
         registry.register("repower_links", "Agents that are connected now", self.links.clone());
+        registry.register(
+            "repower_findings",
+            "Findings that a person still has to decide, by state",
+            self.findings.clone(),
+        );
+        registry.register(
+            "repower_findings_opened",
+            "Findings that were opened, by what was done at first",
+            self.findings_opened.clone(),
+        );
+        registry.register(
+            "repower_findings_decided",
+            "Decisions about findings, by what they came to",
+            self.findings_decided.clone(),
+        );
+        registry.register(
+            "repower_tasks_frozen",
+            "Tasks that stand still until a person has looked",
+            self.frozen.clone(),
+        );
+        registry.register(
+            "repower_programs_quarantined",
+            "Programs that must not run anywhere",
+            self.quarantined.clone(),
+        );
         registry.register_with_unit(
             "repower_output_stored",
             "What the output of tasks takes on the disk, at the last look",
@@ -201,6 +241,13 @@ impl Metrics {
             let outcome = fact.outcome.code();
             self.attempts_ended.get_or_create(&ByOutcome { outcome }).inc();
         }
+        if let Fact::FindingOpened(finding) = &entry.fact {
+            let response = finding.response.as_str();
+            self.findings_opened.get_or_create(&ByResponse { response }).inc();
+        }
+        if let Fact::FindingReviewed { state, .. } = &entry.fact {
+            self.findings_decided.get_or_create(&ByState { state: state.as_str() }).inc();
+        }
     }
 
     /// Everything as text, with the gauges as they are in `state`.
@@ -241,6 +288,16 @@ impl Metrics {
             self.nodes.get_or_create(&ByPhase { phase: phase.as_str() }).set(count(nodes));
         }
         self.links.set(count(links as u64));
+        for wanted in FindingState::ALL.into_iter().filter(|state| state.is_undecided()) {
+            let found = state.findings.iter().filter(|one| one.state == wanted).count() as u64;
+            self.findings.get_or_create(&ByState { state: wanted.as_str() }).set(count(found));
+        }
+        let is_frozen = |(task, live): &(&TaskId, &Attempt)| {
+            let attempt = AttemptId { task: **task, number: live.number };
+            state.findings.freezes(attempt).is_some()
+        };
+        self.frozen.set(count(state.attempts.iter().filter(is_frozen).count() as u64));
+        self.quarantined.set(count(state.findings.forbidden().len() as u64));
     }
 }
 

@@ -4,15 +4,26 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use repower_model::JobId;
-use tokio::sync::Notify;
+use repower_model::{FindingId, JobId};
+use tokio::sync::{Notify, broadcast};
+
+/// How many findings a listener may be behind; one that is further behind looks at all again.
+const BEHIND: usize = 256;
 
 /// Who waits for news of which job. News is never lost: whoever looks, then waits, is woken if
 /// something has come in between.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Notices {
     waiting: Mutex<BTreeMap<JobId, Vec<Arc<Notify>>>>,
     count: AtomicUsize,
+    findings: broadcast::Sender<FindingId>,
+}
+
+impl Default for Notices {
+    fn default() -> Self {
+        let findings = broadcast::Sender::new(BEHIND);
+        Self { waiting: Mutex::default(), count: AtomicUsize::default(), findings }
+    }
 }
 
 /// Somebody who waits; ends with it.
@@ -46,6 +57,19 @@ impl Notices {
             for news in waiting.get(&job).into_iter().flatten() {
                 news.notify_one();
             }
+        }
+    }
+
+    /// Findings that were opened, seen again or decided, from now on.
+    pub(crate) fn findings(&self) -> broadcast::Receiver<FindingId> {
+        self.findings.subscribe()
+    }
+
+    /// There is news of these findings.
+    pub(crate) fn tell_findings(&self, findings: &[FindingId]) {
+        for finding in findings {
+            // Nobody listens: then nobody misses it.
+            let _ = self.findings.send(*finding);
         }
     }
 

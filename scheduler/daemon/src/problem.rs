@@ -145,7 +145,8 @@ impl From<Refusal> for Problem {
             | Refusal::BadPolicy { .. } => Code::InvalidArgument,
             Refusal::ClassProhibited { .. }
             | Refusal::Content { .. }
-            | Refusal::NotYours { .. } => Code::PermissionDenied,
+            | Refusal::NotYours { .. }
+            | Refusal::DigestForbidden { .. } => Code::PermissionDenied,
             Refusal::PolicyChanged { .. } => Code::Aborted,
             Refusal::DependencyUnknown { .. }
             | Refusal::JobUnknown { .. }
@@ -153,6 +154,8 @@ impl From<Refusal> for Problem {
             | Refusal::NodeUnknown { .. }
             | Refusal::ReservationUnknown { .. }
             | Refusal::ApprovalUnknown { .. }
+            | Refusal::FindingUnknown { .. }
+            | Refusal::NotQuarantined { .. }
             | Refusal::TokenUnknown { .. } => Code::NotFound,
             Refusal::DependencyFailed { .. }
             | Refusal::JobHasEnded { .. }
@@ -160,6 +163,8 @@ impl From<Refusal> for Problem {
             | Refusal::OutOfTouch { .. }
             | Refusal::ReservationOverlaps { .. }
             | Refusal::NodeIsUp { .. }
+            | Refusal::FindingSettled { .. }
+            | Refusal::FindingElsewhere { .. }
             | Refusal::NotUnderReview { .. } => Code::FailedPrecondition,
             Refusal::NodeNameTaken { .. } => Code::AlreadyExists,
             Refusal::TokenWrong

@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use repower_core::plan;
 use repower_core::reason::Reason;
 use repower_core::state::{Job, Shape, State};
-use repower_model::{JobState, Span, Timestamp};
+use repower_model::{Finding, JobState, Span, Timestamp};
 
 /// How long what was found out for a shape is good.
 const FRESH: Span = Span::from_secs(1);
@@ -34,7 +34,7 @@ impl Reasons {
         if !waits {
             return (String::new(), String::new());
         }
-        if let Some(own) = own(job, now) {
+        if let Some(own) = own(state, job, now) {
             return (own.code().to_owned(), own.to_string());
         }
         let shape = Shape::of(&job.spec);
@@ -52,9 +52,13 @@ impl Reasons {
 }
 
 /// The reason that is this job's alone, if it has one.
-fn own(job: &Job, now: Timestamp) -> Option<Reason> {
+fn own(state: &State, job: &Job, now: Timestamp) -> Option<Reason> {
     if let Some(reason) = job.held_by_policy() {
         return Some(reason);
+    }
+    if let Some(finding) = job.findings.first() {
+        let rules = state.findings.get(*finding).map(Finding::rules).unwrap_or_default();
+        return Some(Reason::FindingHeld { finding: *finding, rules });
     }
     let held = job.waits_for.iter().filter(|one| !one.per_task || job.waiting() == 0);
     let on: Vec<_> = held.map(|dependency| dependency.job).collect();

@@ -44,6 +44,11 @@ pub(crate) fn tell(entries: &[Entry]) {
             | Fact::TokenIssued { .. }
             | Fact::TokenUsed { .. }
             | Fact::TokenRevoked { .. } => house(&entry.fact),
+            Fact::FindingOpened(_)
+            | Fact::FindingSeen(_)
+            | Fact::FindingReviewed { .. }
+            | Fact::DigestQuarantined { .. }
+            | Fact::DigestReleased { .. } => finding(&entry.fact),
         }
     }
     if jobs.len() > FEW {
@@ -112,5 +117,22 @@ fn house(fact: &Fact) {
         tracing::info!(token = id.0, name, by, "token issued");
     } else if let Fact::TokenRevoked { id, by } = fact {
         tracing::info!(token = id.0, by, "token revoked");
+    }
+}
+
+fn finding(fact: &Fact) {
+    if let Fact::FindingOpened(one) = fact {
+        let (finding, job, node) =
+            (one.id.0, one.job.map(|job| job.0), one.node.map(|node| node.0));
+        let (rules, response) = (one.rules(), one.response);
+        tracing::warn!(finding, job, node, rules, %response, "finding opened");
+    } else if let Fact::FindingSeen(seen) = fact {
+        tracing::debug!(finding = seen.finding.0, "finding seen again");
+    } else if let Fact::FindingReviewed { finding, state, by, reason, .. } = fact {
+        tracing::info!(finding = finding.0, %state, by, reason, "finding decided");
+    } else if let Fact::DigestQuarantined { digest, by, reason, .. } = fact {
+        tracing::warn!(%digest, by, reason, "program in quarantine");
+    } else if let Fact::DigestReleased { digest, by, reason } = fact {
+        tracing::info!(%digest, by, reason, "program released from quarantine");
     }
 }

@@ -38,6 +38,10 @@ counter! {
     /// A reservation of nodes of this cell. From 1.
     ReservationId(u64)
 }
+counter! {
+    /// A finding of this cell. From 1, in the order in which they were opened.
+    FindingId(u64)
+}
 
 /// One index of a job's array; written `12.3`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -8,6 +8,7 @@ mod approval;
 mod array;
 mod artefact;
 mod demand;
+mod finding;
 mod id;
 mod image;
 mod indices;
@@ -26,9 +27,12 @@ pub use approval::{Approval, Mark, Sign};
 pub use array::{Array, ArrayError, IndexRange};
 pub use artefact::{Artefact, Checkpoint, InputFile, Keep, Source, Stored};
 pub use demand::{Constraints, Gang, IsaLevel, Layout, Part};
+pub use finding::{
+    Evidence, Finding, FindingReview, FindingSource, FindingState, Image, Response, Verdict,
+};
 pub use id::{
-    ApprovalId, AttemptId, Hash, Instance, JobId, Key, NodeId, RankId, ReservationId, TaskId,
-    TokenId,
+    ApprovalId, AttemptId, FindingId, Hash, Instance, JobId, Key, NodeId, RankId, ReservationId,
+    TaskId, TokenId,
 };
 pub use image::{ImageError, check_image};
 pub use indices::Indices;

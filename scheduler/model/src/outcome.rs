@@ -42,6 +42,11 @@ pub enum Outcome {
         /// The exit status.
         code: i32,
     },
+    /// Ended because it is not what its job declares.
+    Finding {
+        /// Which finding says so, and by which rules.
+        detail: String,
+    },
 }
 
 impl Outcome {
@@ -59,6 +64,7 @@ impl Outcome {
             Self::Preempted => "preempted",
             Self::Drained => "drained",
             Self::Checkpointed { .. } => "checkpointed",
+            Self::Finding { .. } => "finding",
         }
     }
 
@@ -74,7 +80,8 @@ impl Outcome {
             | Self::Recalled
             | Self::Preempted
             | Self::Drained
-            | Self::Checkpointed { .. } => false,
+            | Self::Checkpointed { .. }
+            | Self::Finding { .. } => false,
         }
     }
 
@@ -84,7 +91,8 @@ impl Outcome {
     }
 
     /// What `repower wait` exits with for a task that ended like this: the exit code itself,
-    /// 128 + the signal as shells do, 124 at a time limit as timeout(1) does, 126 if it could not start.
+    /// 128 + the signal as shells do, 124 at a time limit as timeout(1) does, 126 if it could not start,
+    /// 77 (`EX_NOPERM` of sysexits.h) if a finding ended it.
     pub fn exit_code(&self) -> i32 {
         match self {
             Self::Exited { code } | Self::Checkpointed { code } => *code,
@@ -94,6 +102,7 @@ impl Outcome {
             Self::NotStarted { .. } => 126,
             Self::Lost { .. } | Self::Recalled | Self::Preempted | Self::Drained => 125,
             Self::OutOfMemory => 137,
+            Self::Finding { .. } => 77,
         }
     }
 }
@@ -160,6 +169,8 @@ pub enum StopReason {
     Drained,
     /// A rank of its gang has saved its work and ended: do the same.
     Checkpointed,
+    /// It is not what its job declares: end it at once.
+    Finding,
 }
 
 /// A step on the way to the end of an attempt that somebody stops.
@@ -204,11 +215,13 @@ pub enum StopCause {
     Leaving,
     /// A rank of its gang has saved its work and ended.
     Checkpointed,
+    /// It is not what its job declares.
+    Finding,
 }
 
 impl StopCause {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Cancelled,
         Self::Preempted,
         Self::Drained,
@@ -216,6 +229,7 @@ impl StopCause {
         Self::LeaseLost,
         Self::Leaving,
         Self::Checkpointed,
+        Self::Finding,
     ];
 
     /// The name, as tables and JSON show it.
@@ -228,6 +242,7 @@ impl StopCause {
             Self::LeaseLost => "lease-lost",
             Self::Leaving => "leaving",
             Self::Checkpointed => "checkpointed",
+            Self::Finding => "finding",
         }
     }
 }

@@ -69,4 +69,6 @@ pub(crate) enum Order {
     Start(AttemptId, Option<Arc<Rendezvous>>, Option<Checkpoint>),
     DropCheckpoint(TaskId),
     Stop(RankId, StopReason),
+    Freeze(RankId),
+    Thaw(RankId, Vec<String>),
 }

@@ -4,8 +4,8 @@
 //! only what it changes; what it does not name stays.
 
 use repower_model::{
-    Artefact, AttemptId, Fault, JobId, JobState, Key, NodeId, Outcome, RankId, Sequel, StopCause,
-    StopStep, Stored, Timestamp, Usage,
+    Artefact, AttemptId, Fault, Finding, JobId, JobState, Key, NodeId, Outcome, RankId, Sequel,
+    StopCause, StopStep, Stored, Timestamp, Usage,
 };
 
 /// A change to a projection.
@@ -82,6 +82,17 @@ pub enum Row {
     },
     /// A node joined or changed. The row is replaced.
     Node(Box<NodeRow>),
+    /// A finding was opened, seen again or decided. The row is replaced.
+    Finding(Box<FindingRow>),
+}
+
+/// A row of the table `findings`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FindingRow {
+    /// What it says.
+    pub finding: Finding,
+    /// The same as bytes, for the driver to read back.
+    pub body: Vec<u8>,
 }
 
 /// A row of the table `jobs`.

@@ -8,6 +8,7 @@ mod append;
 mod attempts;
 mod checkpoints;
 mod files;
+mod findings;
 mod jobs;
 mod ledger;
 mod lock;
@@ -23,6 +24,7 @@ mod tests;
 mod words;
 
 pub use attempts::AttemptFilter;
+pub use findings::FindingFilter;
 pub use jobs::JobFilter;
 pub use open::OpenError;
 pub use reader::Reader;

@@ -5,6 +5,7 @@
 
 mod approval;
 mod files;
+mod finding;
 mod job;
 mod node;
 mod reservation;
@@ -17,6 +18,7 @@ mod why;
 
 pub use approval::{Approval, Approvals};
 pub use files::{Fetched, FetchedFile, MissingOutput};
+pub use finding::{Finding, Findings, Quarantine};
 pub use job::{Cancelled, Job, JobDetail, Jobs, Reason, Submitted, Tasks};
 pub(crate) use job::{pending, reason};
 pub use node::{Inventory, Node, NodeDetail, Nodes, Resources, Top};

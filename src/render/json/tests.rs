@@ -13,6 +13,76 @@ fn pretty(value: &impl Serialize) -> String {
     serde_json::to_string_pretty(value).expect("JSON") + "\n"
 }
 
+fn findings() -> v1::ListFindingsReply {
+    let finding = v1::Finding {
+        id: 3,
+        source: v1::FindingSource::Task.into(),
+        state: v1::FindingState::Open.into(),
+        opened_ms: 1_777_633_260_000,
+        job: 12,
+        subject: Some(v1::FindingSubject {
+            index: 3,
+            number: 2,
+            rank: 0,
+            node: 7,
+            node_name: "rig-07".into(),
+        }),
+        job_class: "sci-simulation".into(),
+        project: "vision".into(),
+        submitter: "mia".into(),
+        verdicts: vec![v1::Verdict {
+            rule: "registers.rounding-modes".into(),
+            version: 1,
+            tier: 1,
+            mechanism: "registers".into(),
+            first_seen_ms: 1_777_633_230_000,
+            last_seen_ms: 1_777_633_260_000,
+            times: 2,
+            detail: "process 4711".into(),
+        }],
+        response: v1::FindingResponse::Freeze.into(),
+        evidence: vec![v1::Evidence {
+            digest: vec![0xab; 32],
+            bytes: 18_231,
+            cut: false,
+            kept: true,
+        }],
+        images: vec![v1::Image {
+            digest: vec![0xcd; 32],
+            path: "/srv/mia/a.out".into(),
+            shared: false,
+        }],
+        policy_hash: vec![0xef; 32],
+        ..v1::Finding::default()
+    };
+    let exposure = v1::Exposure {
+        surcharge_micro_per_kwh: Some(500_000),
+        scope: "whole-account".into(),
+        unknown: "no meter of the account is read".into(),
+        ..v1::Exposure::default()
+    };
+    let reply = v1::FindingReply {
+        finding: Some(finding),
+        exposure: Some(exposure),
+        holds_outputs: true,
+        is_frozen: true,
+        is_live: true,
+        quarantined: Vec::new(),
+    };
+    v1::ListFindingsReply { findings: vec![reply], more: false }
+}
+
+fn quarantine() -> v1::ListQuarantinedReply {
+    let one = v1::Quarantined {
+        digest: vec![0xcd; 32],
+        since_ms: 1_777_633_300_000,
+        by: "op".into(),
+        reason: "finding 3 was confirmed: it hashes".into(),
+        finding: 3,
+    };
+    v1::ListQuarantinedReply { quarantined: vec![one] }
+}
+
 fn running() -> v1::RunningTask {
     v1::RunningTask {
         job: 12,
@@ -419,6 +489,8 @@ fn the_page_about_json_has_every_shape_as_it_is_printed() {
         ("nodes", pretty(&Nodes::from(&v1::ListNodesReply { nodes: vec![node()] }))),
         ("approvals", pretty(&Approvals::from(&approved))),
         ("reservations", pretty(&Reservations::from(&reserved))),
+        ("findings", pretty(&Findings::from(&findings()))),
+        ("quarantine", pretty(&Quarantine::from(&quarantine()))),
         ("token list", pretty(&Tokens::from(&v1::ListTokensReply { tokens: vec![token] }))),
         ("token join", pretty(&Issued::new(&issued, "https://10.0.0.1:7070"))),
     ];

@@ -69,7 +69,7 @@ impl Detector {
 
     /// What is to be done about the task.
     pub fn response(&self) -> Response {
-        Response::to(self.verdicts())
+        Response::to(self.verdicts().map(|one| (one.rule.tier().number(), one.rule.mechanism())))
     }
 
     /// How much was seen of it.

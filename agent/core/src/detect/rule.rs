@@ -147,6 +147,33 @@ impl Rule {
     }
 }
 
+impl Tier {
+    /// 1 to 3.
+    pub const fn number(self) -> u8 {
+        match self {
+            Self::One => 1,
+            Self::Two => 2,
+            Self::Three => 3,
+        }
+    }
+}
+
+impl Mechanism {
+    /// The word for it.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Registers => "registers",
+            Self::Content => "content",
+            Self::Identity => "identity",
+            Self::Devices => "devices",
+            Self::Network => "network",
+            Self::Layout => "layout",
+            Self::Load => "load",
+            Self::Openness => "openness",
+        }
+    }
+}
+
 impl fmt::Display for Tier {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {

@@ -34,6 +34,8 @@ pub(crate) enum Why {
     Leaving,
     /// A rank of its gang has saved its work and ended.
     Checkpointed,
+    /// It is not what its job declares.
+    Finding,
 }
 
 impl Rules {
@@ -49,6 +51,7 @@ impl Rules {
     /// The first signal of a stop: the job's own, if it has one and somebody wants its work.
     pub(super) fn first_signal(self, why: Why) -> Signal {
         match self.signal {
+            _ if why == Why::Finding => Signal::Kill,
             Some(number) if why.wants_the_work() => Signal::Checkpoint(number),
             Some(_) | None => Signal::Terminate,
         }
@@ -86,9 +89,14 @@ impl Rules {
 }
 
 impl Why {
-    /// Which of two reasons counts: what makes the report worthless wins, else the first.
+    /// Which of two reasons counts: what makes the report worthless wins, then a finding, else the first.
     pub(super) fn and(self, later: Self) -> Self {
-        if later == Self::Stale { later } else { self }
+        match (self, later) {
+            (_, Self::Stale) => later,
+            (Self::Stale, _) => self,
+            (_, Self::Finding) => later,
+            _ => self,
+        }
     }
 
     /// Whether what the attempt has done so far is of use to the one that comes after it.
@@ -100,7 +108,7 @@ impl Why {
             | Self::LeaseLost
             | Self::Leaving
             | Self::Checkpointed => true,
-            Self::Cancelled | Self::Stale => false,
+            Self::Cancelled | Self::Stale | Self::Finding => false,
         }
     }
 
@@ -114,6 +122,7 @@ impl Why {
             Self::LeaseLost => Some(StopCause::LeaseLost),
             Self::Leaving => Some(StopCause::Leaving),
             Self::Checkpointed => Some(StopCause::Checkpointed),
+            Self::Finding => Some(StopCause::Finding),
             Self::Stale => None,
         }
     }
@@ -123,6 +132,7 @@ impl Why {
         match self {
             // What is left of a gang is cancelled when one of its ranks has ended it.
             Self::Cancelled | Self::Checkpointed => Some(Outcome::Cancelled),
+            Self::Finding => Some(Outcome::Finding { detail: String::new() }),
             Self::Preempted => Some(Outcome::Preempted),
             Self::Drained => Some(Outcome::Drained),
             Self::TimedOut => Some(Outcome::TimedOut),
@@ -139,7 +149,7 @@ impl Why {
     /// The outcome of an attempt that was stopped for this reason before it started.
     pub(super) fn outcome_unstarted(self) -> Option<Outcome> {
         match self {
-            Self::Cancelled | Self::Checkpointed => Some(Outcome::Cancelled),
+            Self::Cancelled | Self::Checkpointed | Self::Finding => Some(Outcome::Cancelled),
             Self::Stale => None,
             Self::Preempted | Self::Drained | Self::TimedOut | Self::LeaseLost | Self::Leaving => {
                 Some(Outcome::Recalled)

@@ -148,6 +148,7 @@ fn may_go_on(spec: &JobSpec, outcome: &Outcome) -> bool {
         Outcome::Exited { code: 0 }
         | Outcome::Cancelled
         | Outcome::NotStarted { .. }
+        | Outcome::Finding { .. }
         | Outcome::Recalled => false,
         Outcome::Exited { .. }
         | Outcome::Signalled { .. }
@@ -167,6 +168,7 @@ fn keeps(keep: Keep, outcome: &Outcome) -> bool {
         Outcome::Signalled { .. }
         | Outcome::TimedOut
         | Outcome::OutOfMemory
+        | Outcome::Finding { .. }
         | Outcome::Cancelled => true,
         // It goes on elsewhere, or nobody waits for it any more.
         Outcome::Preempted

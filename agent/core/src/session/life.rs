@@ -65,6 +65,7 @@ impl Session {
     fn send(&mut self, id: RankId, signal: Signal, now: Now, actions: &mut Vec<Action>) {
         self.set_due(id, self.next_step(id, now));
         actions.push(Action::Signal { attempt: id, signal });
+        self.hear_out(id, actions);
         let why = self.attempts.get(&id).and_then(|attempt| attempt.phase.why());
         if let Some(cause) = why.and_then(Why::cause) {
             let (step, signal, taken) = (signal.step(), signal.number(), now.wall);

@@ -120,7 +120,12 @@ impl Session {
             (Why::LeaseLost, Link::Never | Link::LeaseLost(_)) => Some(Span::ZERO),
             (Why::Stale | Why::Leaving, _) => Some(short),
             (
-                Why::Cancelled | Why::Preempted | Why::Drained | Why::TimedOut | Why::Checkpointed,
+                Why::Cancelled
+                | Why::Preempted
+                | Why::Drained
+                | Why::TimedOut
+                | Why::Checkpointed
+                | Why::Finding,
                 _,
             ) => self.leaving.then_some(short),
         }

@@ -10,13 +10,13 @@ use crate::phase::{Event, Phase, Why};
 use crate::{Action, Definition, Now, Report};
 
 impl Session {
-    pub(super) fn define(&mut self, job: JobId, spec: JobSpec, tasks: u64) {
+    pub(super) fn define(&mut self, job: JobId, spec: JobSpec, tasks: u64, watch: Vec<u8>) {
         if let Some(known) = self.jobs.get_mut(&job) {
             // A job never changes, so what runs and what will run share one definition.
             known.forgotten = false;
             return;
         }
-        let definition = Arc::new(Definition { job, spec, tasks });
+        let definition = Arc::new(Definition { job, spec, tasks, watch });
         let spec = &definition.spec;
         let needs_nothing = spec.inputs.is_empty() && spec.image.is_empty();
         let inputs = if needs_nothing { Inputs::Here } else { Inputs::Elsewhere };
@@ -118,6 +118,7 @@ impl Session {
             StopReason::Preempted => Event::Stop(Why::Preempted),
             StopReason::Drained => Event::Stop(Why::Drained),
             StopReason::Checkpointed => Event::Stop(Why::Checkpointed),
+            StopReason::Finding => Event::Stop(Why::Finding),
         };
         self.step(attempt, &event, now, actions);
     }

@@ -121,7 +121,8 @@ impl Session {
             Report::Started { .. }
             | Report::Kept { .. }
             | Report::Saved { .. }
-            | Report::Stopping { .. } => {}
+            | Report::Stopping { .. }
+            | Report::Noticed(_) => {}
         });
     }
 }

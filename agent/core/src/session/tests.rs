@@ -2,6 +2,7 @@
 
 mod attach;
 mod files;
+mod findings;
 mod gang;
 mod life;
 mod link;
@@ -104,7 +105,12 @@ impl World {
     }
 
     fn define(&mut self, job: u64, spec: JobSpec) {
-        self.tell(Input::Define { job: JobId(job), spec: Box::new(spec), tasks: 100 });
+        self.tell(Input::Define {
+            job: JobId(job),
+            spec: Box::new(spec),
+            tasks: 100,
+            watch: Vec::new(),
+        });
     }
 
     /// Lets time pass without waking the session.
@@ -175,6 +181,8 @@ impl World {
             | Action::Save(_)
             | Action::Release(_)
             | Action::DropCheckpoint(_)
+            | Action::Freeze(_)
+            | Action::Thaw(_)
             | Action::CloseOutput { .. }
             | Action::ResumeReading
             | Action::ForgetJob(_)) => panic!("{other:?}"),
@@ -201,6 +209,7 @@ impl World {
             | Report::Output { .. }
             | Report::Kept { .. }
             | Report::Saved { .. }
+            | Report::Noticed(_)
             | Report::Stopping { .. } => None,
         };
         reports.into_iter().filter_map(ended).collect()

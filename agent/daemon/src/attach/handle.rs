@@ -357,6 +357,8 @@ impl Reader {
             ) => {
                 drop(self.wishes.send(wish).await);
             }
+            // Nobody asks for it yet.
+            Some(Up::Watched(_)) => {}
             Some(Up::Greeting(_)) | None => {}
         }
     }

@@ -226,6 +226,8 @@ impl Link {
                     self.executor.heard(now, acknowledged.through).await?;
                 }
             }
+            // Nobody here looks at what tasks run yet.
+            Down::Forbidden(_) => {}
             Down::SampleTasks(asked) => course.sampling.begin(asked),
             Down::OpenSession(open) => self.open_session(open, course).await?,
             Down::Dismissed(dismissed) => {

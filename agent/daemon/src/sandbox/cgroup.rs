@@ -12,7 +12,7 @@ mod v1;
 mod v2;
 
 use std::os::fd::OwnedFd;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use repower_model::Bytes;
 
@@ -100,6 +100,14 @@ impl Group {
         match self {
             Self::V1(group) => &group.entrance,
             Self::V2(group) => &group.entrance,
+        }
+    }
+
+    /// A folder that lists its processes; `None`: nothing does.
+    pub(crate) fn folder(&self) -> Option<&Path> {
+        match self {
+            Self::V1(group) => group.folder(),
+            Self::V2(group) => Some(group.folder()),
         }
     }
 

@@ -159,7 +159,7 @@ impl Watch {
         let (process, thread, reading) = if let Some(late) = late {
             late
         } else {
-            let Some(Thread { process, thread }) = self.round.running(processes) else {
+            let Some(Thread { process, thread }) = self.round.running(processes, now.steady) else {
                 return self.pace.looked(Outcome::NothingRan, now.steady);
             };
             (process, thread, sensors.read(process, thread))

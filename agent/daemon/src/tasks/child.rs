@@ -19,7 +19,8 @@ use super::folders::Folder;
 use super::ownfile::OwnFile;
 use super::prepared::Prepared as Job;
 use super::token::Token;
-use crate::sandbox::Prepared;
+use crate::sandbox::{Group, Prepared};
+use crate::sense::{Frozen, Members};
 
 /// One running process and its pipes.
 #[derive(Debug)]
@@ -44,6 +45,8 @@ pub(super) struct Child {
     pub(super) contained: Option<Contained>,
     /// In a pid namespace: tells how the task itself ended.
     pub(super) status: Option<OwnedFd>,
+    /// Set while it stands still.
+    pub(super) frozen: Option<Frozen>,
     /// Whether its folder may be wanted after its end.
     pub(super) has_outputs: bool,
     /// Keeps the file of its script.
@@ -75,6 +78,14 @@ impl Child {
             engine: enter(false),
             engine_on_terminal: enter(true),
         })
+    }
+
+    /// By what its processes are known; `None` once the first has been reaped.
+    pub(super) fn members(&self) -> Option<Members> {
+        let pid = u32::try_from(self.pid?.as_raw_nonzero().get()).ok()?;
+        let group = self.held.as_ref().and_then(|held| held.group.as_ref());
+        let folder = group.and_then(Group::folder);
+        Some(folder.map_or(Members::Family(pid), |folder| Members::Group(folder.to_owned())))
     }
 
     /// The reading end of one of its pipes, if it is still open.

@@ -143,6 +143,7 @@ impl Tasks {
             held,
             contained,
             status: started.status,
+            frozen: None,
             has_outputs: !launch.definition.spec.outputs.is_empty(),
             job,
             _hosts: hosts,

@@ -17,7 +17,7 @@ use repower_proto::convert;
 use repower_proto::v1::from_executor::Body as Up;
 use repower_proto::v1::to_executor::Body as Down;
 use repower_proto::v1::{
-    Attach, Greeting, Holding, Inherited, Running, Standing, Succession, ToExecutor,
+    Attach, Greeting, Holding, Inherited, Running, Standing, Succession, ToExecutor, Watched,
 };
 use rustix::event::epoll::{self, EventFlags};
 use rustix::io::Errno;
@@ -209,6 +209,15 @@ impl Tasks {
             Down::TellRunning(_) => {
                 let processes = self.lock().running();
                 self.relay.outgoing().tell(Up::Running(Running { processes }));
+            }
+            Down::TellWatched(_) => {
+                let tasks = self.lock().watched();
+                self.relay.outgoing().tell(Up::Watched(Watched { tasks }));
+            }
+            Down::Noticed(noticed) => {
+                let noticed =
+                    wire::noticed(noticed).map_err(|source| Broken::Unclear { source })?;
+                self.tell([Input::Noticed(Box::new(noticed))]);
             }
             Down::LinkUp(link) => {
                 let heard = Moment::from_millis(link.heard_ms);

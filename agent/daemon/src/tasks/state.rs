@@ -1,13 +1,14 @@
 //! What the lock guards: the session, the running processes, and what waits to be launched.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use repower_agent_core::{Action, Definition, Input, Now, Session, Signal, Stream};
 use repower_model::{Checkpoint, RankId, Rendezvous};
-use repower_proto::v1::{self, RunningProcess};
+use repower_proto::v1::{self, RunningProcess, WatchedTask};
 use rustix::process::{Pid, kill_process_group};
 
 use super::Tasks;
@@ -18,6 +19,7 @@ use super::files::Wanted;
 use super::folders::{Folder, Folders};
 use super::shortage::Shortage;
 use crate::sandbox::{Group, Prepared};
+use crate::sense;
 
 /// The most processes of which it is told that they run.
 const RUNNING: usize = 10_000;
@@ -182,6 +184,8 @@ impl State {
                 self.launches.push_back(Launch { attempt, definition, rendezvous });
             }
             Action::Signal { attempt, signal } => self.signal(*attempt, *signal),
+            Action::Freeze(attempt) => self.freeze(*attempt),
+            Action::Thaw(attempt) => self.thaw(*attempt),
             Action::CloseOutput { attempt } => {
                 if let Some(serial) = self.serial(*attempt) {
                     self.remove(serial);
@@ -265,12 +269,62 @@ impl State {
         child.and_then(Child::way_in).unwrap_or_else(gone)
     }
 
+    /// What runs now, for the detector.
+    pub(super) fn watched(&mut self) -> Vec<WatchedTask> {
+        let mut tasks = Vec::new();
+        for child in self.children.values() {
+            let Some(pid) = child.pid.and_then(|pid| u32::try_from(raw(pid)).ok()) else {
+                continue;
+            };
+            let Some(seen) = self.session.seen(child.attempt) else { continue };
+            let group = child.held.as_ref().and_then(|held| held.group.as_ref()?.folder());
+            let group = group.map(|folder| folder.as_os_str().as_bytes().to_vec());
+            tasks.push(WatchedTask {
+                attempt: Some(child.attempt.into()),
+                process: pid,
+                group: group.unwrap_or_default(),
+                watch: seen.watch.to_vec(),
+                output_bytes: seen.output,
+                progress: None,
+                frozen: child.frozen.is_some(),
+            });
+            if tasks.len() >= RUNNING {
+                break;
+            }
+        }
+        tasks
+    }
+
+    /// Lets the processes of an attempt stand still.
+    fn freeze(&mut self, attempt: RankId) {
+        let child = self.serial(attempt).and_then(|serial| self.children.get_mut(&serial));
+        let Some(child) = child else { return };
+        if let (None, Some(members)) = (&child.frozen, child.members()) {
+            let frozen = sense::freeze(&members);
+            tracing::warn!(%attempt, by_group = frozen.is_by_group(), "a task stands still");
+            child.frozen = Some(frozen);
+        }
+    }
+
+    /// Lets the processes of an attempt go on.
+    fn thaw(&mut self, attempt: RankId) {
+        let child = self.serial(attempt).and_then(|serial| self.children.get_mut(&serial));
+        if let Some(frozen) = child.and_then(|child| child.frozen.take()) {
+            frozen.release();
+            tracing::info!(%attempt, "a task goes on");
+        }
+    }
+
     /// Kills whatever runs.
     pub(super) fn kill_all(&self) {
         for pid in self.children.values().filter_map(|child| child.pid) {
             send(pid, Signal::Kill);
         }
     }
+}
+
+fn raw(pid: Pid) -> i32 {
+    pid.as_raw_nonzero().get()
 }
 
 /// Sends a signal to the process group that `pid` leads. One that is gone needs none.

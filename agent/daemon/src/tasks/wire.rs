@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
-use repower_agent_core::{Batch, Input, Report, Stream, Terms};
-use repower_model::{Checkpoint, JobId, JobSpec, RankId, Rendezvous, Span, StopReason};
+use repower_agent_core::{Batch, Input, Noticed, Report, Stream, Terms};
+use repower_model::{
+    Checkpoint, Image, JobId, JobSpec, RankId, Rendezvous, Span, StopReason, Verdict,
+};
 use repower_proto::convert::{self, ConvertError};
 use repower_proto::v1;
 
@@ -25,6 +27,7 @@ fn read(order: v1::Order) -> Result<Input<'static>, ConvertError> {
             job: JobId(define.job),
             spec: Box::new(JobSpec::try_from(convert::present("spec", define.spec)?)?),
             tasks: define.array_count,
+            watch: define.watch,
         },
         Body::Forget(forget) => Input::Forget(JobId(forget.job)),
         Body::Start(start) => Input::Start {
@@ -35,6 +38,8 @@ fn read(order: v1::Order) -> Result<Input<'static>, ConvertError> {
         Body::DropCheckpoint(drop) => {
             Input::DropCheckpoint(convert::present("task", drop.task)?.into())
         }
+        Body::Freeze(freeze) => Input::Freeze(attempt(freeze.attempt)?),
+        Body::Thaw(thaw) => Input::Thaw(attempt(thaw.attempt)?, thaw.rules),
         Body::Stop(stop) => {
             let reason: v1::StopReason = convert::known("reason", stop.reason)?;
             Input::Stop(attempt(stop.attempt)?, StopReason::try_from(reason)?)
@@ -48,6 +53,19 @@ fn attempt(wire: Option<v1::AttemptRef>) -> Result<RankId, ConvertError> {
 
 fn rendezvous(wire: Option<v1::Rendezvous>) -> Result<Option<Arc<Rendezvous>>, ConvertError> {
     wire.map(|wire| Rendezvous::try_from(wire).map(Arc::new)).transpose()
+}
+
+/// What the detector has noticed.
+pub(super) fn noticed(told: v1::Noticed) -> Result<Noticed, ConvertError> {
+    let verdicts = told.verdicts.into_iter().map(Verdict::try_from);
+    let images = told.images.into_iter().map(Image::try_from);
+    Ok(Noticed {
+        attempt: attempt(told.attempt)?,
+        verdicts: verdicts.collect::<Result<_, _>>()?,
+        images: images.collect::<Result<_, _>>()?,
+        evidence: told.evidence,
+        cut: told.cut,
+    })
 }
 
 /// What the scheduler said in its welcome.
@@ -96,6 +114,13 @@ fn body(report: &Report) -> v1::report::Body {
             cause: v1::StopCause::from(*cause).into(),
             signal: *signal,
             at_ms: taken.as_millis(),
+        }),
+        Report::Noticed(noticed) => Body::Noticed(v1::Noticed {
+            attempt: Some(noticed.attempt.into()),
+            verdicts: noticed.verdicts.iter().map(Into::into).collect(),
+            images: noticed.images.iter().map(Into::into).collect(),
+            evidence: noticed.evidence.clone(),
+            cut: noticed.cut,
         }),
         Report::Ended { attempt, outcome, usage, started, ended } => Body::Ended(v1::Ended {
             attempt: Some((*attempt).into()),

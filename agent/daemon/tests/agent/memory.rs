@@ -42,6 +42,7 @@ impl Memory {
             | Report::Output(_)
             | Report::Kept(_)
             | Report::Saved(_)
+            | Report::Noticed(_)
             | Report::Stopping(_) => None,
         })
     }
@@ -54,6 +55,7 @@ impl Memory {
             | Report::Started(_)
             | Report::Kept(_)
             | Report::Saved(_)
+            | Report::Noticed(_)
             | Report::Stopping(_) => None,
         };
         let pieces = self.reports.iter().filter_map(piece);

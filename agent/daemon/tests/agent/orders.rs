@@ -10,7 +10,7 @@ pub(crate) fn attempt(job: u64, index: u32) -> AttemptRef {
 }
 
 pub(crate) fn define(job: u64, spec: JobSpec) -> Order {
-    Order::Define(Define { job, spec: Some(spec), array_count: 1 })
+    Order::Define(Define { job, spec: Some(spec), array_count: 1, watch: Vec::new() })
 }
 
 pub(crate) fn start(attempt: AttemptRef) -> Order {

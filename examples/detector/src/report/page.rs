@@ -37,7 +37,7 @@ impl Page {
     /// Whether all goals are met, each with its sentence.
     pub fn goals(&self) -> Vec<(bool, String)> {
         let windows: u64 = self.rows.iter().map(|row| row.windows).sum();
-        let run = self.rows.iter().filter(|row| !row.is_left_out).count();
+        let run = self.rows.iter().filter(|row| row.windows > 0).count();
         let first: u64 = self.rows.iter().map(|row| row.of_tier(Tier::One)).sum();
         let second: u64 = self.rows.iter().map(|row| row.of_tier(Tier::Two)).sum();
         let mut goals = Vec::new();
@@ -285,7 +285,7 @@ impl Page {
         writeln!(text, "\n## Cost\n")?;
         writeln!(
             text,
-            "Steps of a matrix product in equal times with the settings of production, over steps without: \n\
+            "Steps of a matrix product in equal times with the settings of production, over steps without:\n\
              n {}, min {:.4}, median {:.4}, max {:.4}. Other programs ran on this machine (load {}).\n\
              The detector used {:.1} % of a processor meanwhile and {} KiB of memory.",
             ratios.len(),

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use repower_core::fact::{
-    AttemptEnded, Fact, JobSubmitted, OutputsKept, RankEnded, SubmissionRefused,
+    AttemptEnded, Fact, FindingSeen, JobSubmitted, OutputsKept, RankEnded, SubmissionRefused,
 };
 use repower_core::policy::Tier;
 use repower_model::{
-    Approval, ApprovalId, Artefact, AttemptId, Dependency, JobId, JobSpec, Mark, NodeId, Outcome,
-    Reservation, ReservationId, Sign, StopReason, TaskId, Timestamp, TokenId,
+    Approval, ApprovalId, Artefact, AttemptId, Dependency, Evidence, Finding, FindingId, Image,
+    JobId, JobSpec, Mark, NodeId, Outcome, Reservation, ReservationId, Sign, StopReason, TaskId,
+    Timestamp, TokenId, Verdict,
 };
 
 use super::to_wire::code_of;
@@ -155,6 +156,30 @@ impl TryFrom<Wire> for Fact {
                 by: fact.by,
                 reason: fact.reason,
             },
+            Wire::FindingOpened(fact) => {
+                let finding = present("finding", fact.finding)?;
+                let finding = Finding::try_from(finding).map_err(|error| error.within("finding"));
+                Self::FindingOpened(Box::new(finding?))
+            }
+            Wire::FindingSeen(fact) => Self::FindingSeen(Box::new(seen(fact)?)),
+            Wire::FindingReviewed(fact) => Self::FindingReviewed {
+                finding: FindingId(fact.finding),
+                state: known::<v1::FindingState>("state", fact.state)?.try_into()?,
+                by: fact.by,
+                reason: fact.reason,
+                policy: hash("policy_hash", &fact.policy_hash)?,
+            },
+            Wire::DigestQuarantined(fact) => Self::DigestQuarantined {
+                digest: hash("digest", &fact.digest)?,
+                finding: (fact.finding != 0).then_some(FindingId(fact.finding)),
+                by: fact.by,
+                reason: fact.reason,
+            },
+            Wire::DigestReleased(fact) => Self::DigestReleased {
+                digest: hash("digest", &fact.digest)?,
+                by: fact.by,
+                reason: fact.reason,
+            },
             Wire::TokenUsed(fact) => Self::TokenUsed { id: TokenId(fact.id) },
             Wire::TokenRevoked(fact) => Self::TokenRevoked { id: TokenId(fact.id), by: fact.by },
         })
@@ -173,6 +198,7 @@ fn why(word: String) -> Result<StopReason, ConvertError> {
         StopReason::Preempted,
         StopReason::Drained,
         StopReason::Checkpointed,
+        StopReason::Finding,
     ];
     let found = all.into_iter().find(|why| code_of(*why) == word);
     found.ok_or_else(|| ConvertError::new("code", Problem::UnknownWord { word }))
@@ -277,6 +303,17 @@ fn kept(fact: v1::OutputsKept) -> Result<OutputsKept, ConvertError> {
         rank: attempt(fact.job, fact.index, fact.number).rank(fact.rank),
         artefacts: artefacts.collect::<Result<_, _>>()?,
         missing: fact.missing,
+    })
+}
+
+fn seen(fact: v1::FindingSeen) -> Result<FindingSeen, ConvertError> {
+    let verdicts = fact.verdicts.into_iter().map(Verdict::try_from);
+    let images = fact.images.into_iter().map(Image::try_from);
+    Ok(FindingSeen {
+        finding: FindingId(fact.finding),
+        verdicts: verdicts.collect::<Result<_, _>>().map_err(|error| error.within("verdicts"))?,
+        images: images.collect::<Result<_, _>>().map_err(|error| error.within("images"))?,
+        evidence: fact.evidence.map(Evidence::try_from).transpose()?,
     })
 }
 

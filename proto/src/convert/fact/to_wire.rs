@@ -197,6 +197,39 @@ impl From<&Fact> for Wire {
                 let (by, reason) = (by.clone(), reason.clone());
                 Self::ReservationEnded(v1::ReservationEnded { id: id.0, by, reason })
             }
+            Fact::FindingOpened(finding) => {
+                Self::FindingOpened(v1::FindingOpened { finding: Some((&**finding).into()) })
+            }
+            Fact::FindingSeen(seen) => Self::FindingSeen(v1::FindingSeen {
+                finding: seen.finding.0,
+                verdicts: seen.verdicts.iter().map(Into::into).collect(),
+                images: seen.images.iter().map(Into::into).collect(),
+                evidence: seen.evidence.map(Into::into),
+            }),
+            Fact::FindingReviewed { finding, state, by, reason, policy } => {
+                Self::FindingReviewed(v1::FindingReviewed {
+                    finding: finding.0,
+                    state: v1::FindingState::from(*state).into(),
+                    by: by.clone(),
+                    reason: reason.clone(),
+                    policy_hash: policy.0.to_vec(),
+                })
+            }
+            Fact::DigestQuarantined { digest, finding, by, reason } => {
+                Self::DigestQuarantined(v1::DigestQuarantined {
+                    digest: digest.0.to_vec(),
+                    finding: finding.map_or(0, |finding| finding.0),
+                    by: by.clone(),
+                    reason: reason.clone(),
+                })
+            }
+            Fact::DigestReleased { digest, by, reason } => {
+                Self::DigestReleased(v1::DigestReleased {
+                    digest: digest.0.to_vec(),
+                    by: by.clone(),
+                    reason: reason.clone(),
+                })
+            }
             Fact::TokenUsed { id } => Self::TokenUsed(v1::TokenUsed { id: id.0 }),
             Fact::TokenRevoked { id, by } => {
                 Self::TokenRevoked(v1::TokenRevoked { id: id.0, by: by.clone() })
@@ -214,6 +247,7 @@ pub(super) fn code_of(why: StopReason) -> &'static str {
         StopReason::Preempted => "preempted",
         StopReason::Drained => "drained",
         StopReason::Checkpointed => "checkpointed",
+        StopReason::Finding => "finding",
     }
 }
 

@@ -7,6 +7,7 @@ use repower_model::{
     StopReason, Usage, check_label,
 };
 
+use super::finding;
 use super::report::{End, finish, live};
 use crate::draft::{Draft, broken_by};
 use crate::effect::{Answer, Effect};
@@ -36,6 +37,7 @@ pub(crate) fn hello(
     for (rank, phase) in here {
         if known.contains(&rank) {
             remind(draft, id, rank, phase);
+            finding::remind(draft, id, rank);
         } else if !same {
             lose(draft, rank, "the agent was restarted, and its tasks ended with it");
         } else if phase == Phase::Placed && never_arrived(draft, id, rank.attempt, &known) {
@@ -79,6 +81,9 @@ fn remind(draft: &mut Draft<'_>, node: NodeId, rank: RankId, phase: Phase) {
         Phase::Ending => live(draft.state(), rank.attempt)
             .and_then(|live| live.ranks.as_ref()?.cause.as_ref())
             .map_or(StopReason::Cancelled, |cause| broken_by(&cause.outcome)),
+        Phase::Cancelling if draft.state().findings.condemn(rank.attempt).is_some() => {
+            StopReason::Finding
+        }
         Phase::Cancelling => StopReason::Cancelled,
     };
     draft.owe(Effect::Stop { node, rank, why });

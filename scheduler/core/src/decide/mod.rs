@@ -6,6 +6,7 @@ pub(crate) mod cell;
 pub(crate) mod checkpoint;
 pub(crate) mod each;
 pub(crate) mod enter;
+pub(crate) mod finding;
 pub(crate) mod link;
 pub(crate) mod node;
 pub(crate) mod report;

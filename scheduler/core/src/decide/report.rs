@@ -5,6 +5,7 @@ use repower_model::{
 };
 
 use super::each::follow;
+use super::finding;
 use super::node::hold_back_black_holes;
 use super::settle::settle;
 use crate::draft::Draft;
@@ -48,6 +49,11 @@ pub(crate) fn report(draft: &mut Draft<'_>, node: NodeId, report: &Report) -> An
         Report::Saved { rank, kept } => {
             if here(draft.state(), *rank, node).is_some() {
                 super::checkpoint::settle(draft, rank.attempt, kept);
+            }
+        }
+        Report::Noticed(noticed) => {
+            if here(draft.state(), noticed.rank, node).is_some() {
+                finding::noticed(draft, node, noticed);
             }
         }
         Report::Started { rank, started } => start(draft, node, *rank, *started),
@@ -152,6 +158,7 @@ fn conclude(
     started: Option<Timestamp>,
     ended: Timestamp,
 ) {
+    let outcome = finding::condemned(draft.state(), attempt).unwrap_or(outcome);
     let (sequel, fault) = judge(draft.state(), attempt, &outcome);
     let is_again = sequel == Sequel::Again;
     let saved = matches!(outcome, Outcome::Checkpointed { .. });
@@ -172,6 +179,7 @@ fn conclude(
         again_after,
         fault,
     })));
+    finding::lapse(draft, attempt);
     let job = attempt.task.job;
     if sequel == Sequel::Succeeded || fault != Fault::None {
         hold_back_black_holes(draft, job);
@@ -208,6 +216,9 @@ fn judge(state: &State, attempt: AttemptId, outcome: &Outcome) -> (Sequel, Fault
     if outcome.is_success() {
         return (Sequel::Succeeded, Fault::None);
     }
+    if matches!(outcome, Outcome::Finding { .. }) {
+        return (Sequel::Failed, Fault::User);
+    }
     if attempt.phase == Phase::Cancelling {
         return (Sequel::Cancelled, Fault::None);
     }
@@ -220,6 +231,7 @@ fn judge(state: &State, attempt: AttemptId, outcome: &Outcome) -> (Sequel, Fault
         Outcome::Exited { .. }
         | Outcome::Signalled { .. }
         | Outcome::TimedOut
+        | Outcome::Finding { .. }
         | Outcome::OutOfMemory => again(tries.user < job.spec.retries.user, Fault::User),
         Outcome::Lost { .. } | Outcome::Cancelled => {
             again(tries.system < job.spec.retries.system, Fault::System)

@@ -6,9 +6,10 @@ mod marks;
 
 use std::sync::Arc;
 
-use repower_model::{Array, Dependency, Indices, JobId, JobState};
+use repower_model::{Array, Dependency, Image, Indices, JobId, JobSpec, JobState, Verdict};
 
 use super::each::cancel_tasks;
+use super::finding::{Subject, admission};
 use super::settle::settle;
 use crate::draft::Draft;
 use crate::effect::Answer;
@@ -34,6 +35,10 @@ pub(crate) fn submit(draft: &mut Draft<'_>, submit: &Submit) -> Result<Answer, R
         Ok(class) => class,
         Err(refusal) => return Ok(refuse(draft, submit, refusal)),
     };
+    if let Some(refusal) = forbidden(draft.state(), &submit.spec) {
+        brought(draft, submit, &refusal);
+        return Ok(refuse(draft, submit, refusal));
+    }
     let (tier, spec) = (class.tier, box_of::settled(&submit.spec, class)?);
     let marks = marks::all(submit, policy)?;
     let is_suspect = match marks::judge(&marks, policy) {
@@ -70,6 +75,46 @@ pub(crate) fn submit(draft: &mut Draft<'_>, submit: &Submit) -> Result<Answer, R
     touched.push(job);
     settle(draft, touched);
     Ok(Answer::Job { job, created: true, tasks, hold })
+}
+
+/// What of the job must not run anywhere: its script, its image or an input.
+fn forbidden(state: &State, spec: &JobSpec) -> Option<Refusal> {
+    let forbidden = state.findings.forbidden();
+    if forbidden.is_empty() {
+        return None;
+    }
+    marks::digests(spec).find_map(|(place, digest)| {
+        let what = format!("the {place}");
+        let reason = forbidden.get(&digest)?.reason.clone();
+        Some(Refusal::DigestForbidden { what, digest, reason })
+    })
+}
+
+/// Somebody brings what must not run: somebody else should know.
+fn brought(draft: &mut Draft<'_>, submit: &Submit, refusal: &Refusal) {
+    let Refusal::DigestForbidden { what, digest, .. } = refusal else { return };
+    let at = draft.now();
+    let verdict = Verdict {
+        rule: "content.known-digest".to_owned(),
+        version: 1,
+        tier: 1,
+        mechanism: "content".to_owned(),
+        first_seen: at,
+        last_seen: at,
+        times: 1,
+        detail: what.clone(),
+    };
+    let image = Image { digest: *digest, path: what.clone(), shared: false };
+    let subject = Subject {
+        job: None,
+        class: submit.spec.class.clone(),
+        project: submit.spec.project.clone(),
+        submitter: submit.submitter.clone(),
+        verdicts: vec![verdict],
+        images: vec![image],
+        evidence: None,
+    };
+    admission(draft, &subject);
 }
 
 fn class_of<'a>(policy: &'a Policy, class: &str) -> Result<&'a Class, Refusal> {

@@ -132,6 +132,7 @@ pub(crate) fn named(outcome: Outcome, rank: u32, node: &str) -> Outcome {
         | Outcome::OutOfMemory
         | Outcome::Preempted
         | Outcome::Drained
-        | Outcome::Checkpointed { .. } => outcome,
+        | Outcome::Checkpointed { .. }
+        | Outcome::Finding { .. } => outcome,
     }
 }

@@ -23,7 +23,8 @@ impl Job {
     pub fn is_held(&self) -> bool {
         let whole = self.waits_for.iter().any(|dependency| !dependency.per_task);
         let blocked = self.waiting() == 0 && self.promised.is_empty();
-        self.review || self.barred || whole || (blocked && !self.pending.is_empty())
+        let held = self.review || self.barred || !self.findings.is_empty();
+        held || whole || (blocked && !self.pending.is_empty())
     }
 
     /// The tasks that a place waits for.

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use repower_model::{
-    ApprovalId, Array, Dependency, Hash, Indices, JobId, JobSpec, JobState, Key, Mark, NodeId,
-    TaskId, Timestamp,
+    ApprovalId, Array, Dependency, FindingId, Hash, Indices, JobId, JobSpec, JobState, Key, Mark,
+    NodeId, TaskId, Timestamp,
 };
 use serde::{Deserialize, Serialize};
 
@@ -48,6 +48,8 @@ pub struct Job {
     pub marks: Vec<Mark>,
     /// Whether a person has to look because of them.
     pub is_suspect: bool,
+    /// Findings for which none of its tasks may start until somebody has looked.
+    pub findings: BTreeSet<FindingId>,
     /// Dependencies that have not been settled.
     pub waits_for: Vec<Dependency>,
     /// Of those that hold task by task, the places whose counterparts have not ended as asked.

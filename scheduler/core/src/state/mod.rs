@@ -7,6 +7,7 @@ mod backlog;
 mod checkpoint;
 mod dependents;
 mod each;
+mod findings;
 mod gang;
 mod history;
 mod job;
@@ -32,6 +33,7 @@ pub use approvals::Approvals;
 pub use attempt::{Attempt, Stopped};
 pub use backlog::Backlog;
 pub use checkpoint::Saved;
+pub use findings::{Findings, Quarantined};
 pub use history::{Estimate, History, Runs, Source};
 pub use job::{Job, Tries};
 pub use node::{Failure, Node};
@@ -83,6 +85,8 @@ pub struct State {
     pub reservations: Reservations,
     /// What people have approved for a time.
     pub approvals: Approvals,
+    /// What is not what it says it is, and programs that must not run.
+    pub findings: Findings,
     /// How long tasks ran before.
     pub history: History,
     /// What projects hold, and have held.

@@ -169,7 +169,8 @@ fn gives_way(first: &Outcome, later: &Outcome) -> bool {
             | Outcome::Recalled
             | Outcome::Preempted
             | Outcome::Drained
-            | Outcome::Checkpointed { .. } => false,
+            | Outcome::Checkpointed { .. }
+            | Outcome::Finding { .. } => false,
         }
 }
 

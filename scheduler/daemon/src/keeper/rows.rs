@@ -6,11 +6,12 @@ use prost::Message as _;
 use repower_core::fact::{AttemptEnded, Entry, Fact, JobSubmitted};
 use repower_core::state::{Job, State};
 use repower_model::{
-    Artefact, AttemptId, JobId, JobState, NodeId, Sequel, Source, TaskId, Timestamp,
+    Artefact, AttemptId, FindingId, JobId, JobState, NodeId, Sequel, Source, TaskId, Timestamp,
 };
 use repower_proto::v1;
 use repower_store::rows::{
-    self, AttemptPlaced, CheckpointRow, Collection, JobEnded, JobRow, NodeRow, Row, StepTaken,
+    self, AttemptPlaced, CheckpointRow, Collection, FindingRow, JobEnded, JobRow, NodeRow, Row,
+    StepTaken,
 };
 
 /// Makes rows of facts. Remembers of live work what later rows need.
@@ -26,6 +27,7 @@ pub(super) struct Projector {
 struct Touched {
     jobs: BTreeSet<JobId>,
     nodes: BTreeMap<NodeId, Option<String>>,
+    findings: BTreeSet<FindingId>,
 }
 
 impl Projector {
@@ -49,8 +51,10 @@ impl Projector {
             rows.extend(ranks(&entry.fact, state));
             rows.extend(files(&entry.fact));
             rows.extend(self.checkpoint(entry));
+            touched.findings.extend(finding(&entry.fact));
         }
         rows.extend(touched.jobs.iter().filter_map(|job| self.changed(state.job(*job)?)));
+        rows.extend(touched.findings.iter().filter_map(|id| finding_row(*id, state)));
         let nodes = touched.nodes.into_iter();
         rows.extend(nodes.filter_map(|(node, reason)| node_row(node, reason, state)));
         rows
@@ -122,7 +126,22 @@ impl Projector {
                 touched.nodes.insert(*node, None);
                 None
             }
+            // They may hold the job, or let it go.
+            Fact::FindingOpened(finding) => {
+                touched.jobs.extend(finding.job);
+                None
+            }
+            Fact::FindingSeen(seen) => {
+                touched.jobs.extend(job_of(seen.finding, state));
+                None
+            }
+            Fact::FindingReviewed { finding, .. } => {
+                touched.jobs.extend(job_of(*finding, state));
+                None
+            }
             Fact::CellFounded { .. }
+            | Fact::DigestQuarantined { .. }
+            | Fact::DigestReleased { .. }
             | Fact::PolicyAdopted { .. }
             | Fact::SubmissionRefused(_)
             | Fact::AttemptStopping { .. }
@@ -192,7 +211,12 @@ impl Projector {
 
 fn state_row(job: &Job) -> Row {
     let state = job.state();
-    let hold_reason = (state == JobState::Held).then(|| hold_of(job.review).to_owned());
+    let hold = if job.review || job.findings.is_empty() {
+        hold_of(job.review)
+    } else {
+        "finding.job-held"
+    };
+    let hold_reason = (state == JobState::Held).then(|| hold.to_owned());
     Row::JobState { id: job.id, state, hold_reason, started: job.started }
 }
 
@@ -202,6 +226,30 @@ fn hold_of(review: bool) -> &'static str {
 
 fn placed(id: AttemptId, node: NodeId, at: Timestamp, state: &State) -> AttemptPlaced {
     AttemptPlaced { id, node, node_name: name_of(node, state), placed: at }
+}
+
+/// The finding that a fact is about.
+fn finding(fact: &Fact) -> Option<FindingId> {
+    if let Fact::FindingOpened(finding) = fact {
+        return Some(finding.id);
+    }
+    if let Fact::FindingSeen(seen) = fact {
+        return Some(seen.finding);
+    }
+    if let Fact::FindingReviewed { finding, .. } = fact {
+        return Some(*finding);
+    }
+    None
+}
+
+fn job_of(finding: FindingId, state: &State) -> Option<JobId> {
+    state.findings.get(finding)?.job
+}
+
+fn finding_row(id: FindingId, state: &State) -> Option<Row> {
+    let finding = state.findings.get(id)?.clone();
+    let body = v1::Finding::from(&finding).encode_to_vec();
+    Some(Row::Finding(Box::new(FindingRow { finding, body })))
 }
 
 /// The rows of the ranks of a gang that a fact is about.

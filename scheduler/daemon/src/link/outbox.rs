@@ -4,6 +4,7 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use repower_core::state::State;
 use repower_model::{
     AttemptId, Checkpoint, Instance, JobId, JobSpec, NodeId, RankId, Rendezvous, StopReason, TaskId,
 };
@@ -37,6 +38,20 @@ pub(crate) enum Item {
     Stop(RankId, StopReason),
     /// Somebody wants to run a command in the box of a process.
     Open(v1::OpenSession),
+    /// Let a process stand still.
+    Freeze(RankId),
+    /// Let a process go on, and notice these rules no more.
+    Thaw(RankId, Vec<String>),
+    /// Programs that must not run: all of them.
+    Forbidden(Arc<v1::Forbidden>),
+}
+
+impl Item {
+    /// The programs that must not run.
+    pub(crate) fn forbidden(state: &State) -> Self {
+        let digests = state.findings.forbidden().keys().map(|digest| digest.0.to_vec()).collect();
+        Self::Forbidden(Arc::new(v1::Forbidden { digests }))
+    }
 }
 
 /// What is to be sent on one link.
@@ -157,6 +172,11 @@ impl Outbox {
             inner.items.pop_front();
             return Next::Message(open);
         }
+        if let Some(Item::Forbidden(forbidden)) = inner.items.front() {
+            let forbidden = Out::Forbidden((**forbidden).clone());
+            inner.items.pop_front();
+            return Next::Message(forbidden);
+        }
         if !inner.items.is_empty() {
             return Next::Message(Out::Orders(orders(&mut inner.items)));
         }
@@ -195,11 +215,12 @@ fn orders(items: &mut VecDeque<Item>) -> v1::Orders {
     let mut bytes = 0;
     while bytes < MESSAGE_BYTES {
         let body = match items.front() {
-            None | Some(Item::Welcome(_) | Item::Open(_)) => break,
+            None | Some(Item::Welcome(_) | Item::Open(_) | Item::Forbidden(_)) => break,
             Some(Item::Define(job, spec)) => Body::Define(v1::Define {
                 job: job.0,
                 spec: Some((&**spec).into()),
                 array_count: spec.array.count(),
+                watch: Vec::new(),
             }),
             Some(Item::Forget(job)) => Body::Forget(v1::Forget { job: job.0 }),
             Some(Item::DropCheckpoint(task)) => {
@@ -214,6 +235,10 @@ fn orders(items: &mut VecDeque<Item>) -> v1::Orders {
                 attempt: Some((*rank).into()),
                 reason: v1::StopReason::from(*why).into(),
             }),
+            Some(Item::Freeze(rank)) => Body::Freeze(v1::Freeze { attempt: Some((*rank).into()) }),
+            Some(Item::Thaw(rank, rules)) => {
+                Body::Thaw(v1::Thaw { attempt: Some((*rank).into()), rules: rules.clone() })
+            }
         };
         items.pop_front();
         bytes += body.encoded_len();

@@ -164,6 +164,18 @@ impl Inner {
             Effect::Stop { node, rank, why } => {
                 items.entry(*node).or_default().push(Item::Stop(*rank, *why));
             }
+            Effect::Freeze { node, rank } => {
+                items.entry(*node).or_default().push(Item::Freeze(*rank));
+            }
+            Effect::Thaw { node, rank, rules } => {
+                items.entry(*node).or_default().push(Item::Thaw(*rank, rules.clone()));
+            }
+            Effect::Forbid => {
+                let forbidden = Item::forbidden(state);
+                for node in self.links.keys() {
+                    items.entry(*node).or_default().push(forbidden.clone());
+                }
+            }
             Effect::Forget { job } => {
                 for node in self.defined.remove(job).unwrap_or_default() {
                     if let Some(link) = self.links.get_mut(&node) {

@@ -6,8 +6,11 @@ use std::time::Duration;
 use repower_artefacts::check_path;
 use repower_artefacts::outputs::MOST as MOST_FILES;
 use repower_core::fact::OutputsKept;
-use repower_core::input::{Input, Report};
-use repower_model::{Artefact, NodeId, Outcome, RankId, Timestamp};
+use repower_core::input::{Input, Noticed, Report};
+use repower_core::policy::hash_of;
+use repower_model::{
+    Artefact, Evidence, Finding, Image, NodeId, Outcome, RankId, Timestamp, Verdict,
+};
 use repower_proto::convert::{self, ConvertError, Problem as Wrong};
 use repower_proto::v1;
 use repower_proto::v1::from_agent::Body as In;
@@ -32,6 +35,9 @@ const SAVED: usize = 10_000;
 
 /// The most bytes that are kept of a text that an agent sends.
 const TEXT: usize = 1000;
+
+/// The most bytes of evidence of one report.
+const EVIDENCE: usize = 64 << 10;
 
 type Sender = mpsc::Sender<Result<v1::ToAgent, Status>>;
 
@@ -162,12 +168,15 @@ impl Reader<'_> {
         let Some(through) = self.next.and_then(|next| next.checked_sub(1)) else {
             return Err(Problem::bad_request("reports are numbered from 1"));
         };
-        let (chunks, told) = sort(reports.reports)?;
+        let Sorted { chunks, mut told, bundles } = sort(reports.reports)?;
         let chunks = self.of_this_node(chunks);
         let outbox = Arc::clone(self.outbox);
         self.present(async {
             if !chunks.is_empty() {
                 self.shared.printer.keep(chunks).await?;
+            }
+            for bundle in bundles {
+                self.keep(bundle, &mut told).await;
             }
             self.shared.keeper.send(Mail::Reports(Reports { outbox, told, through })).await
         })
@@ -187,6 +196,26 @@ impl Reader<'_> {
             match done {
                 Ok(done) => return done,
                 Err(_) => self.outbox.answer(),
+            }
+        }
+    }
+
+    /// Keeps evidence before the finding is a fact. A store that cannot take it does not keep the finding
+    /// from being one: it then says that the evidence was not kept.
+    async fn keep(&self, bundle: Bundle, told: &mut [Report]) {
+        let Some(Report::Noticed(noticed)) = told.get_mut(bundle.at) else { return };
+        let RankId { attempt, rank } = noticed.rank;
+        let is_here = {
+            let state = self.shared.published.read();
+            state.attempts.get(&attempt.task).is_some_and(|live| {
+                live.number == attempt.number && live.has(rank, self.outbox.node)
+            })
+        };
+        let Some(evidence) = noticed.evidence.as_mut().filter(|_| is_here) else { return };
+        match self.shared.artefacts.keep(evidence.digest, bundle.bytes).await {
+            Ok(()) => evidence.kept = true,
+            Err(error) => {
+                tracing::error!(%attempt, %error, "evidence cannot be kept");
             }
         }
     }
@@ -239,10 +268,25 @@ impl Reader<'_> {
     }
 }
 
-/// Output on one side, what the engine is told on the other.
-fn sort(reports: Vec<v1::Report>) -> Result<(Vec<Chunk>, Vec<Report>), ConvertError> {
+/// Output on one side, what the engine is told on the other, and evidence that belongs to it.
+#[derive(Debug, Default)]
+struct Sorted {
+    chunks: Vec<Chunk>,
+    told: Vec<Report>,
+    bundles: Vec<Bundle>,
+}
+
+/// Evidence, and the report that it belongs to.
+#[derive(Debug)]
+struct Bundle {
+    at: usize,
+    bytes: Vec<u8>,
+}
+
+fn sort(reports: Vec<v1::Report>) -> Result<Sorted, ConvertError> {
     use v1::report::Body;
-    let (mut chunks, mut told) = (Vec::new(), Vec::with_capacity(reports.len()));
+    let mut sorted = Sorted { told: Vec::with_capacity(reports.len()), ..Sorted::default() };
+    let Sorted { chunks, told, bundles } = &mut sorted;
     for report in reports {
         match convert::present("report.body", report.body)? {
             Body::Output(output) => chunks.push(chunk(output)?),
@@ -263,6 +307,14 @@ fn sort(reports: Vec<v1::Report>) -> Result<(Vec<Chunk>, Vec<Report>), ConvertEr
                 signal: stopping.signal,
                 taken: Timestamp::from_millis(stopping.at_ms),
             }),
+            Body::Noticed(mut noticed) => {
+                let bytes = std::mem::take(&mut noticed.evidence);
+                let (noticed, bytes) = seen(noticed, bytes)?;
+                if !bytes.is_empty() {
+                    bundles.push(Bundle { at: told.len(), bytes });
+                }
+                told.push(Report::Noticed(Box::new(noticed)));
+            }
             Body::Ended(ended) => told.push(Report::Ended {
                 rank: rank(ended.attempt)?,
                 outcome: Outcome::try_from(outcome(ended.outcome)?)
@@ -273,7 +325,28 @@ fn sort(reports: Vec<v1::Report>) -> Result<(Vec<Chunk>, Vec<Report>), ConvertEr
             }),
         }
     }
-    Ok((chunks, told))
+    Ok(sorted)
+}
+
+/// What was noticed about a process, with bounded texts, and its evidence.
+fn seen(noticed: v1::Noticed, mut bytes: Vec<u8>) -> Result<(Noticed, Vec<u8>), ConvertError> {
+    let cut = noticed.cut || bytes.len() > EVIDENCE;
+    bytes.truncate(EVIDENCE);
+    let evidence = (!bytes.is_empty()).then(|| Evidence {
+        digest: hash_of(&bytes),
+        bytes: bytes.len() as u64,
+        cut,
+        kept: false,
+    });
+    let verdicts = noticed.verdicts.into_iter().take(Finding::VERDICTS).map(|one| {
+        let (rule, mechanism) = (short(one.rule), short(one.mechanism));
+        Verdict::try_from(v1::Verdict { rule, mechanism, detail: short(one.detail), ..one })
+    });
+    let images = noticed.images.into_iter().take(Finding::IMAGES);
+    let images = images.map(|one| Image::try_from(v1::Image { path: short(one.path), ..one }));
+    let verdicts = verdicts.collect::<Result<_, _>>().map_err(|error| error.within("verdicts"))?;
+    let images = images.collect::<Result<_, _>>().map_err(|error| error.within("images"))?;
+    Ok((Noticed { rank: rank(noticed.attempt)?, verdicts, images, evidence }, bytes))
 }
 
 /// The outputs of a process, with bounded texts.

@@ -5,6 +5,7 @@ mod agents;
 mod artefacts;
 mod attempts;
 mod exec;
+mod findings;
 mod jobs;
 mod ledger;
 mod list;
@@ -27,6 +28,7 @@ use repower_proto::v1;
 use repower_proto::v1::access_server::AccessServer;
 use repower_proto::v1::agents_server::AgentsServer;
 use repower_proto::v1::artefacts_server::ArtefactsServer;
+use repower_proto::v1::findings_server::FindingsServer;
 use repower_proto::v1::jobs_server::JobsServer;
 use repower_proto::v1::ledger_server::LedgerServer;
 use repower_proto::v1::nodes_server::NodesServer;
@@ -58,6 +60,7 @@ pub(crate) fn routes(shared: &Arc<Shared>) -> (Routes, Vec<&'static str>) {
         .add_service(LedgerServer::new(ledger::Service(share())))
         .add_service(ArtefactsServer::new(artefacts::Service(share())))
         .add_service(PoliciesServer::new(policies::Service(share())))
+        .add_service(FindingsServer::new(findings::Service(share())))
         .add_service(agents);
     let names = vec![
         v1::jobs_server::SERVICE_NAME,
@@ -66,6 +69,7 @@ pub(crate) fn routes(shared: &Arc<Shared>) -> (Routes, Vec<&'static str>) {
         v1::ledger_server::SERVICE_NAME,
         v1::artefacts_server::SERVICE_NAME,
         v1::policies_server::SERVICE_NAME,
+        v1::findings_server::SERVICE_NAME,
         v1::agents_server::SERVICE_NAME,
     ];
     (routes, names)

@@ -3,9 +3,10 @@
 use repower_model::{JobId, RankId};
 use repower_proto::v1;
 use repower_store::rows::Collection;
-use tonic::Status;
+use tonic::{Code, Status};
 
 use super::summary;
+use crate::problem::Problem;
 use crate::shared::Shared;
 
 /// The most processes of one answer: each may have thousands of files.
@@ -22,6 +23,7 @@ pub(super) async fn outputs(
     if shared.published.read().job(job).is_none() {
         summary::row(shared, job).await?;
     }
+    held(shared, job, request.index).await?;
     let limit = match request.limit as usize {
         0 => 100,
         limit => limit.min(MOST),
@@ -40,6 +42,23 @@ pub(super) async fn outputs(
     }
     let more = outputs.len() < all;
     Ok(v1::OutputsReply { outputs, more })
+}
+
+/// Refuses outputs that a finding holds back.
+async fn held(shared: &Shared, job: JobId, index: Option<u32>) -> Result<(), Problem> {
+    let Some((finding, task)) =
+        shared.past(move |history| history.holds_outputs(job, index)).await?
+    else {
+        return Ok(());
+    };
+    let whose = match task {
+        Some(index) => format!("task {job}.{index}"),
+        None => format!("job {job}"),
+    };
+    let text = format!("the outputs of {whose} are held back for finding {finding}");
+    Err(Problem::new(Code::FailedPrecondition, "finding.outputs-held", text).hint(format!(
+        "an operator looks: `repower findings show {finding}`; once it is dismissed, they can be fetched"
+    )))
 }
 
 fn kept(row: Collection) -> v1::KeptOutputs {

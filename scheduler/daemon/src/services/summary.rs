@@ -144,6 +144,7 @@ fn ended_as(outcome: &Outcome) -> TaskState {
         | Outcome::TimedOut
         | Outcome::NotStarted { .. }
         | Outcome::Lost { .. }
+        | Outcome::Finding { .. }
         | Outcome::OutOfMemory => TaskState::Failed,
     }
 }

@@ -133,6 +133,7 @@ impl Agent {
             match self.message().await {
                 Down::Orders(orders) => self.take(orders),
                 Down::Acknowledged(acknowledged) => self.acknowledged = acknowledged.through,
+                Down::Forbidden(_) => {}
                 other => panic!("neither orders nor an acknowledgement, but {other:?}"),
             }
         }
@@ -152,7 +153,10 @@ impl Agent {
                     assert!(self.defined.contains_key(&job), "started before it was defined");
                     self.orders.push(Ordered::Start(start));
                 }
-                order @ (Ordered::Stop(_) | Ordered::DropCheckpoint(_)) => self.orders.push(order),
+                order @ (Ordered::Stop(_)
+                | Ordered::DropCheckpoint(_)
+                | Ordered::Freeze(_)
+                | Ordered::Thaw(_)) => self.orders.push(order),
             }
         }
     }

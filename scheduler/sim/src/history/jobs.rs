@@ -231,7 +231,7 @@ impl Jobs {
     pub(super) fn stopping(&mut self, attempt: AttemptId, why: StopReason) -> Result<(), Rule> {
         let task = self.on_node(attempt)?;
         hold(!task.cancelling, "what is cancelled is not stopped again")?;
-        task.cancelling = why == StopReason::Cancelled;
+        task.cancelling = matches!(why, StopReason::Cancelled | StopReason::Finding);
         hold(why != StopReason::Stale, "stale attempts are not live")
     }
 

@@ -1,6 +1,7 @@
 //! The history of a world, checked at its end: the journal against rules that are written here
 //! anew, without the engine's state, and against what really happened and what people were told.
 
+mod findings;
 mod gangs;
 mod jobs;
 mod nodes;
@@ -12,6 +13,7 @@ use repower_core::check::Violation;
 use repower_core::fact::{Entry, Fact};
 
 use crate::world::{Summary, World};
+use findings::Findings;
 use gangs::Gangs;
 use jobs::Jobs;
 use nodes::Nodes;
@@ -50,6 +52,7 @@ struct Story {
     nodes: Nodes,
     gangs: Gangs,
     reservations: Reservations,
+    findings: Findings,
     last_token: u64,
 }
 
@@ -76,7 +79,7 @@ impl Story {
                 self.jobs.submitted(submitted)
             }
             Fact::SubmissionRefused(refused) => hold(
-                refused.code.starts_with("class."),
+                refused.code.starts_with("class.") || refused.code == "policy.quarantined",
                 "only what the policy forbids is refused in the journal",
             ),
             Fact::JobReviewed { job, approved, .. } => self.jobs.reviewed(*job, *approved),
@@ -96,6 +99,7 @@ impl Story {
                 for node in std::iter::once(node).chain(parts.iter().map(|part| &part.node)) {
                     self.reservations.placed(*node, spec, entry.at)?;
                 }
+                self.findings.placed(attempt.task.job)?;
                 self.jobs.placed(*attempt, *node, entry.at)
             }
             Fact::RankStarted { rank, .. } => {
@@ -131,6 +135,11 @@ impl Story {
             Fact::ReservationMade(one) => self.reservations.made(one, entry.at),
             Fact::ReservationEnded { .. } => self.reservations.ended(entry),
             Fact::TokenUsed { .. } | Fact::TokenRevoked { .. } => Ok(()),
+            Fact::FindingOpened(_)
+            | Fact::FindingSeen(_)
+            | Fact::FindingReviewed { .. }
+            | Fact::DigestQuarantined { .. }
+            | Fact::DigestReleased { .. } => self.findings.changed(&entry.fact, entry.at),
             Fact::NodeEnrolled { .. }
             | Fact::NodeConnected { .. }
             | Fact::NodeLost { .. }

@@ -132,7 +132,12 @@ impl Nodes {
             | Fact::ReservationEnded { .. }
             | Fact::TokenIssued { .. }
             | Fact::TokenUsed { .. }
-            | Fact::TokenRevoked { .. } => Ok(()),
+            | Fact::TokenRevoked { .. }
+            | Fact::FindingOpened(_)
+            | Fact::FindingSeen(_)
+            | Fact::FindingReviewed { .. }
+            | Fact::DigestQuarantined { .. }
+            | Fact::DigestReleased { .. } => Ok(()),
         }
     }
 

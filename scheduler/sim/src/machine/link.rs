@@ -145,7 +145,9 @@ impl Machine {
 
 fn input(order: Order) -> Input<'static> {
     match order {
-        Order::Define { job, spec, tasks } => Input::Define { job, spec, tasks },
+        Order::Define { job, spec, tasks } => Input::Define { job, spec, tasks, watch: Vec::new() },
+        Order::Freeze(rank) => Input::Freeze(rank),
+        Order::Thaw(rank, rules) => Input::Thaw(rank, rules),
         Order::Forget(job) => Input::Forget(job),
         Order::Start(attempt, rendezvous, checkpoint) => {
             Input::Start { attempt, rendezvous, checkpoint }

@@ -204,6 +204,9 @@ impl Machine {
                 Action::Save(attempt) => saved.push(attempt),
                 Action::Release(_)
                 | Action::DropCheckpoint(_)
+                // Nothing is noticed in this world, so nothing stands still.
+                | Action::Freeze(_)
+                | Action::Thaw(_)
                 | Action::Discard(_)
                 | Action::CloseOutput { .. }
                 | Action::ResumeReading

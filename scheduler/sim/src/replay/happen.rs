@@ -40,7 +40,9 @@ impl Room<'_> {
             }
             Fact::AttemptStopping { attempt, why, .. } => {
                 let by = match why {
-                    StopReason::Cancelled | StopReason::Stale => End::Cancelled,
+                    StopReason::Cancelled | StopReason::Stale | StopReason::Finding => {
+                        End::Cancelled
+                    }
                     StopReason::Recalled => End::Recalled,
                     StopReason::Preempted | StopReason::Drained | StopReason::Checkpointed => {
                         End::Preempted

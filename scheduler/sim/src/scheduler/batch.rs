@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use repower_agent_core::{Now, Report};
+use repower_agent_core::{Noticed, Now, Report};
 use repower_core::check::Violation;
 use repower_core::effect::{Answer, Effect};
 use repower_core::engine::Engine;
@@ -269,6 +269,12 @@ impl Scheduler {
             Effect::Stop { node, rank, why } => {
                 self.links.order(node, Order::Stop(rank, why));
             }
+            Effect::Freeze { node, rank } => self.links.order(node, Order::Freeze(rank)),
+            Effect::Thaw { node, rank, ref rules } => {
+                self.links.order(node, Order::Thaw(rank, rules.clone()));
+            }
+            // The programs of this world have no digests.
+            Effect::Forbid => {}
             Effect::Forget { job } => self.links.forget(job),
         }
     }
@@ -284,6 +290,11 @@ fn report(report: Report) -> Option<input::Report> {
         Report::Output { .. } => None,
         Report::Started { attempt: rank, started } => {
             Some(input::Report::Started { rank, started })
+        }
+        Report::Noticed(noticed) => {
+            let Noticed { attempt: rank, verdicts, images, .. } = *noticed;
+            let noticed = input::Noticed { rank, verdicts, images, evidence: None };
+            Some(input::Report::Noticed(Box::new(noticed)))
         }
         Report::Kept { attempt: rank, artefacts, missing } => {
             Some(input::Report::Kept(Box::new(OutputsKept { rank, artefacts, missing })))

@@ -298,6 +298,7 @@ fn brief(up: &Up) -> String {
             let words = reports.iter().map(|report| match report {
                 Report::Output { attempt, data, .. } => format!("{attempt} printed {}", data.len()),
                 Report::Started { attempt, .. } => format!("{attempt} started"),
+                Report::Noticed(noticed) => format!("{} was noticed", noticed.attempt),
                 Report::Kept { attempt, artefacts, .. } => {
                     format!("{attempt} kept {} files", artefacts.len())
                 }
@@ -334,6 +335,8 @@ fn order(order: &crate::message::Order) -> String {
         Order::Start(attempt, ..) => format!("start {attempt}"),
         Order::DropCheckpoint(task) => format!("drop the checkpoint of {task}"),
         Order::Stop(attempt, why) => format!("stop {attempt} ({why:?})"),
+        Order::Freeze(rank) => format!("freeze {rank}"),
+        Order::Thaw(rank, _) => format!("thaw {rank}"),
     }
 }
 

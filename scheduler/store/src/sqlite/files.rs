@@ -85,7 +85,8 @@ fn artefact(row: &Row<'_>) -> rusqlite::Result<Artefact> {
     Ok(Artefact { path, bytes, digest })
 }
 
-/// Whether an artefact is an output of any job, or an input of one that has not ended, or not before this.
+/// Whether an artefact is an output of any job, evidence of a finding, or an input of a job that has not ended, or not
+/// before this.
 pub(super) fn refers(
     connection: &Connection,
     digest: Hash,
@@ -93,6 +94,7 @@ pub(super) fn refers(
 ) -> rusqlite::Result<bool> {
     let mut query = connection.prepare_cached(
         "SELECT EXISTS (SELECT 1 FROM outputs WHERE digest = ?1)
+             OR EXISTS (SELECT 1 FROM evidence WHERE digest = ?1)
              OR EXISTS (SELECT 1 FROM inputs JOIN jobs ON jobs.id = inputs.job
                         WHERE digest = ?1 AND (ended_ms IS NULL OR ended_ms >= ?2))",
     )?;

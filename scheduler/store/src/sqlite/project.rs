@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use repower_model::AttemptId;
 use rusqlite::Connection;
 
-use super::{attempts, checkpoints, files, jobs, nodes, ranks, steps};
+use super::{attempts, checkpoints, files, findings, jobs, nodes, ranks, steps};
 use crate::rows::Row;
 
 /// Writes the rows in order.
@@ -37,6 +37,7 @@ pub(super) fn rows(connection: &Connection, rows: &[Row]) -> rusqlite::Result<()
                 checkpoints::dropped(connection, *job, *index)?;
             }
             Row::Node(node) => nodes::write(connection, node)?,
+            Row::Finding(finding) => findings::write(connection, finding)?,
         }
     }
     Ok(())
@@ -63,6 +64,7 @@ fn told_whole(rows: &[Row]) -> BTreeSet<AttemptId> {
         | Row::StepTaken(_)
         | Row::CheckpointSettled(_)
         | Row::CheckpointsDropped { .. }
+        | Row::Finding(_)
         | Row::Node(_) => None,
     });
     ends.collect()

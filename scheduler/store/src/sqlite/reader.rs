@@ -3,12 +3,13 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use repower_model::{Hash as Digest, IndexRange, JobId, Key, RankId, TaskId, Timestamp};
+use repower_model::{FindingId, Hash as Digest, IndexRange, JobId, Key, RankId, TaskId, Timestamp};
 use rusqlite::OptionalExtension as _;
 
 use super::schema::LEDGER;
 use super::{
-    AttemptFilter, JobFilter, attempts, checkpoints, files, jobs, ledger, nodes, ranks, steps,
+    AttemptFilter, FindingFilter, JobFilter, attempts, checkpoints, files, findings, jobs, ledger,
+    nodes, ranks, steps,
 };
 use crate::database::FileError;
 use crate::journal::{Ledger, ReadError, SignedHead, StoredEntry};
@@ -107,12 +108,36 @@ impl Reader {
     }
 
     /// Whether an artefact is an output of any job, an input of one that goes on or ended at `inputs_since` or later, or
-    /// what a task has saved that goes on.
+    /// what a task has saved that goes on, or evidence of a finding.
     pub fn refers_to(&self, digest: Digest, inputs_since: Timestamp) -> Result<bool, ReadError> {
         Ok(self.pool.with(|connection| {
             Ok(files::refers(connection, digest, inputs_since)?
                 || checkpoints::refers(connection, digest)?)
         })?)
+    }
+
+    /// The findings that pass the filter, newest first, as the bytes of their rows.
+    pub fn findings(&self, filter: &FindingFilter) -> Result<Vec<Vec<u8>>, ReadError> {
+        Ok(self.pool.with(|connection| findings::list(connection, filter))?)
+    }
+
+    /// The finding of this number, as the bytes of its row.
+    pub fn finding(&self, id: FindingId) -> Result<Option<Vec<u8>>, ReadError> {
+        Ok(self.pool.with(|connection| findings::by_id(connection, id))?)
+    }
+
+    /// A finding that keeps outputs of a job, or of one of its tasks, from being fetched; with the task.
+    pub fn holds_outputs(
+        &self,
+        job: JobId,
+        index: Option<u32>,
+    ) -> Result<Option<(FindingId, Option<u32>)>, ReadError> {
+        Ok(self.pool.with(|connection| findings::holds(connection, job, index))?)
+    }
+
+    /// How many findings there are in each state.
+    pub fn finding_counts(&self) -> Result<Vec<(String, u64)>, ReadError> {
+        Ok(self.pool.with(findings::counts)?)
     }
 
     /// The tasks of a job that failed for good, as ranges in order.

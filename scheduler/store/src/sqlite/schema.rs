@@ -6,19 +6,21 @@ use crate::database::Kind;
 pub(super) const LEDGER: Kind = Kind {
     name: "ledger.db",
     application_id: 0x5250_574C,
-    version: 5,
+    version: 6,
     schema: concat!(
         include_str!("schema.sql"),
         include_str!("ranks.sql"),
         include_str!("execution.sql"),
         include_str!("files.sql"),
         include_str!("steps.sql"),
-        include_str!("checkpoints.sql")
+        include_str!("checkpoints.sql"),
+        include_str!("findings.sql")
     ),
     upgrades: &[
         include_str!("ranks.sql"),
         include_str!("execution.sql"),
         include_str!("files.sql"),
         concat!(include_str!("steps.sql"), include_str!("checkpoints.sql")),
+        include_str!("findings.sql"),
     ],
 };

@@ -40,7 +40,9 @@ pub(super) fn parts(outcome: &Outcome) -> (Option<i32>, Option<i32>, Option<&str
     match outcome {
         Outcome::Exited { code } | Outcome::Checkpointed { code } => (Some(*code), None, None),
         Outcome::Signalled { signal } => (None, Some(*signal), None),
-        Outcome::NotStarted { detail } | Outcome::Lost { detail } => (None, None, Some(detail)),
+        Outcome::NotStarted { detail } | Outcome::Lost { detail } | Outcome::Finding { detail } => {
+            (None, None, Some(detail))
+        }
         Outcome::TimedOut
         | Outcome::Cancelled
         | Outcome::Recalled
@@ -67,8 +69,13 @@ pub(super) fn outcome(
     ];
     let exited = exit_code.map(|code| [Outcome::Exited { code }, Outcome::Checkpointed { code }]);
     let signalled = signal.map(|signal| Outcome::Signalled { signal });
-    let told = detail
-        .map(|detail| [Outcome::NotStarted { detail: detail.clone() }, Outcome::Lost { detail }]);
+    let told = detail.map(|detail| {
+        [
+            Outcome::NotStarted { detail: detail.clone() },
+            Outcome::Lost { detail: detail.clone() },
+            Outcome::Finding { detail },
+        ]
+    });
     let all = plain
         .into_iter()
         .chain(exited.into_iter().flatten())
@@ -95,6 +102,7 @@ mod tests {
             Outcome::Preempted,
             Outcome::Drained,
             Outcome::Checkpointed { code: 85 },
+            Outcome::Finding { detail: "finding 3".to_owned() },
         ] {
             let (exit_code, signal, detail) = parts(&it);
             assert_eq!(outcome(it.code(), exit_code, signal, detail.map(str::to_owned)), Some(it));

@@ -30,6 +30,8 @@ fn asked(world: &mut World) -> Vec<String> {
         Action::Release(attempt) => Some(format!("release {attempt}")),
         Action::Signal { .. }
         | Action::DropCheckpoint(_)
+        | Action::Freeze(_)
+        | Action::Thaw(_)
         | Action::CloseOutput { .. }
         | Action::ResumeReading
         | Action::ForgetJob(_) => None,

@@ -50,6 +50,7 @@ fn small_pieces_of_output_become_one_report() {
             | Report::Ended { .. }
             | Report::Kept { .. }
             | Report::Saved { .. }
+            | Report::Noticed(_)
             | Report::Stopping { .. } => None,
         })
         .collect();
@@ -72,6 +73,7 @@ fn large_output_is_cut_into_pieces() {
         | Report::Ended { .. }
         | Report::Kept { .. }
         | Report::Saved { .. }
+        | Report::Noticed(_)
         | Report::Stopping { .. } => panic!("not output"),
     });
     let piece = Report::PIECE as u64;

@@ -7,6 +7,7 @@ use repower_model::{
     StopStep, Stored,
 };
 
+use super::findings::{FLAT, MODES, noticed};
 use super::{World, attempt, spec, start, terms};
 use crate::{Action, Input, Report, Signal, Status};
 
@@ -52,6 +53,7 @@ struct Story {
     steps: BTreeMap<RankId, (StopStep, StopCause)>,
     /// The same, as the daemon was asked for it.
     signals: BTreeMap<RankId, StopStep>,
+    frozen: BTreeSet<RankId>,
     received: u64,
     linked: bool,
 }
@@ -95,6 +97,7 @@ impl Story {
             printed: BTreeMap::new(),
             steps: BTreeMap::new(),
             signals: BTreeMap::new(),
+            frozen: BTreeSet::new(),
             received: 0,
             linked: true,
         }
@@ -107,7 +110,7 @@ impl Story {
 
     /// Something happens.
     fn go_on(&mut self) {
-        match self.dice.roll(15) {
+        match self.dice.roll(17) {
             0 | 1 if self.linked => {
                 let next = attempt(u32::try_from(self.dice.roll(400)).unwrap());
                 if self.ordered.insert(next) {
@@ -156,6 +159,19 @@ impl Story {
             11 => self.answer_stage(),
             12 => self.answer_collect(),
             13 => self.answer_checkpoint(),
+            14 => {
+                if let Some(one) = self.one_of(&self.running.clone()) {
+                    let rules: &[_] = if self.dice.roll(2) == 0 { &[MODES] } else { &[FLAT] };
+                    self.world.tell(noticed(one, rules));
+                }
+            }
+            15 => {
+                if let Some(one) = self.one_of(&self.ordered.clone()) {
+                    let order = [Input::Freeze(one), Input::Thaw(one, vec![MODES.0.into()])];
+                    let at = usize::try_from(self.dice.roll(2)).unwrap();
+                    self.world.tell(order.into_iter().nth(at).unwrap());
+                }
+            }
             _ if self.linked && self.dice.roll(10) == 0 => {
                 // The link breaks under a message.
                 drop(self.world.sent());
@@ -217,6 +233,7 @@ impl Story {
 
     fn exit(&mut self, one: RankId) {
         self.running.remove(&one);
+        self.frozen.remove(&one);
         self.over.insert(one);
         let drained = self.dice.roll(2) == 0;
         if !drained {
@@ -254,6 +271,7 @@ impl Story {
 
     fn note(&mut self, report: Report) {
         match report {
+            Report::Noticed(noticed) => assert!(!self.ended.contains(&noticed.attempt)),
             Report::Started { attempt, .. } => assert!(!self.ended.contains(&attempt)),
             Report::Kept { attempt, .. } => {
                 assert!(!self.ended.contains(&attempt));
@@ -314,9 +332,18 @@ impl Story {
                 Action::Signal { attempt, signal } => {
                     let before = self.signals.insert(attempt, signal.step());
                     assert!(before.is_none_or(|before| before < signal.step()), "signalled again");
-                    if signal == Signal::Kill || self.dice.roll(3) == 0 {
+                    let hears = !self.frozen.contains(&attempt);
+                    if signal == Signal::Kill || hears && self.dice.roll(3) == 0 {
                         self.exit(attempt);
                     }
+                }
+                Action::Freeze(attempt) => {
+                    assert!(self.running.contains(&attempt), "what is over stands still");
+                    assert!(self.frozen.insert(attempt), "frozen twice");
+                }
+                Action::Thaw(attempt) => {
+                    let was_there = self.frozen.remove(&attempt) || self.over.contains(&attempt);
+                    assert!(was_there, "it did not stand still");
                 }
                 Action::ResumeReading => {}
                 Action::CloseOutput { attempt } => assert!(self.draining.remove(&attempt)),

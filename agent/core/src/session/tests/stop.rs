@@ -308,6 +308,7 @@ fn steps(world: &mut World) -> Vec<(StopStep, StopCause, i32, u64)> {
         | Report::Output { .. }
         | Report::Kept { .. }
         | Report::Saved { .. }
+        | Report::Noticed(_)
         | Report::Ended { .. } => None,
     };
     reports.into_iter().filter_map(step).collect()

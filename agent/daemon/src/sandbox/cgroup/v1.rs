@@ -88,6 +88,11 @@ impl Roots {
 }
 
 impl Group {
+    /// A folder that lists its processes.
+    pub(super) fn folder(&self) -> Option<&Path> {
+        [&self.pids, &self.memory, &self.cpu].into_iter().flatten().next().map(PathBuf::as_path)
+    }
+
     /// Makes one in all hierarchies.
     pub(super) fn make(roots: &Roots, name: &str) -> Result<Self, Error> {
         let below = |root: &Option<PathBuf>| root.as_ref().map(|root| root.join(name));

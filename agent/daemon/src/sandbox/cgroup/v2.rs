@@ -37,6 +37,11 @@ impl Group {
         Ok(group)
     }
 
+    /// Its folder.
+    pub(super) fn folder(&self) -> &Path {
+        &self.path
+    }
+
     pub(super) fn limit(&mut self, limits: Limits) -> Result<(), Error> {
         let before = std::mem::replace(&mut self.limits, limits);
         let text =

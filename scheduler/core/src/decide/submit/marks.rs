@@ -44,6 +44,17 @@ fn known(spec: &JobSpec, policy: &Policy) -> Vec<Mark> {
     if list.is_empty() {
         return Vec::new();
     }
+    let found =
+        digests(spec).filter(|(_, digest)| list.contains(digest)).map(|(place, digest)| Mark {
+            sign: Sign::KnownDigest,
+            place,
+            detail: format!("has the digest {digest}, which is on the list of what must not run"),
+        });
+    found.collect()
+}
+
+/// What of a job has a digest, with its place: its script, its image, its inputs.
+pub(super) fn digests(spec: &JobSpec) -> impl Iterator<Item = (String, Hash)> {
     let script = (!spec.script.is_empty()).then(|| ("script".to_owned(), hash_of(&spec.script)));
     let image = spec.image.rsplit_once("@sha256:").and_then(|(_, hex)| Hash::from_hex(hex));
     let image = image.map(|digest| ("image".to_owned(), digest));
@@ -54,11 +65,5 @@ fn known(spec: &JobSpec, policy: &Policy) -> Vec<Mark> {
         };
         Some((format!("input {}", input.path), digest?))
     });
-    let all = script.into_iter().chain(image).chain(inputs);
-    let found = all.filter(|(_, digest)| list.contains(digest)).map(|(place, digest)| Mark {
-        sign: Sign::KnownDigest,
-        place,
-        detail: format!("has the digest {digest}, which is on the list of what must not run"),
-    });
-    found.collect()
+    script.into_iter().chain(image).chain(inputs)
 }

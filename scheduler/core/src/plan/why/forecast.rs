@@ -152,6 +152,8 @@ pub(super) fn forecast(
         Reason::OnNode { .. }
         | Reason::Stopping { .. }
         | Reason::OutOfTouch { .. }
+        | Reason::FindingHeld { .. }
+        | Reason::FindingNoticed { .. }
         | Reason::Ended { .. } => return plain(Basis::Held),
         Reason::Busy { .. }
         | Reason::Occupied { .. }

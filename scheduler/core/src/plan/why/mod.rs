@@ -4,7 +4,9 @@ mod forecast;
 mod nodes;
 mod sooner;
 
-use repower_model::{Dimension, JobId, JobState, NodeId, Resources, StopStep, TaskId, Timestamp};
+use repower_model::{
+    AttemptId, Dimension, Finding, JobId, JobState, NodeId, Resources, StopStep, TaskId, Timestamp,
+};
 
 use super::pass::{kept, scored};
 use super::{Room, avoided, promised, quota};
@@ -93,7 +95,7 @@ pub fn why(state: &State, job: JobId, index: Option<u32>, now: Timestamp) -> Opt
     let shape = Shape::of(&job.spec);
     let (funnel, shortages, of_nodes) = nodes::nodes(state, job, Some(place));
     let held = promised(state, job.task(place))
-        .or_else(|| held(job, Some(place), now))
+        .or_else(|| held(state, job, Some(place), now))
         .or_else(|| over_quota(state, &shape));
     let standing = state.queue.place(job.id).filter(|_| held.is_none());
     let (jobs_ahead, tasks_ahead, first) =
@@ -238,9 +240,13 @@ fn approved(state: &State, job: &Job) -> Option<String> {
 }
 
 /// The reason that has nothing to do with nodes, if there is one.
-fn held(job: &Job, place: Option<u32>, now: Timestamp) -> Option<Reason> {
+fn held(state: &State, job: &Job, place: Option<u32>, now: Timestamp) -> Option<Reason> {
     if let Some(reason) = job.held_by_policy() {
         return Some(reason);
+    }
+    if let Some(finding) = job.findings.first() {
+        let rules = state.findings.get(*finding).map(Finding::rules).unwrap_or_default();
+        return Some(Reason::FindingHeld { finding: *finding, rules });
     }
     let whole = job.waits_for.iter().filter(|dependency| !dependency.per_task);
     let on: Vec<_> = whole.map(|dependency| dependency.job).collect();
@@ -264,7 +270,7 @@ fn held(job: &Job, place: Option<u32>, now: Timestamp) -> Option<Reason> {
 }
 
 /// What happens to a task that is on its nodes.
-fn there(state: &State, job: &Job, attempt: &Attempt, now: Timestamp) -> Reason {
+fn there(state: &State, job: &Job, task: TaskId, attempt: &Attempt, now: Timestamp) -> Reason {
     if let Some(node) = attempt.out_of_touch(state) {
         return Reason::OutOfTouch { node: node.name.clone(), since: now.since(node.since) };
     }
@@ -273,7 +279,8 @@ fn there(state: &State, job: &Job, attempt: &Attempt, now: Timestamp) -> Reason 
         return if attempt.phase.is_stopping() {
             Reason::Stopping { node, last: None, next: None }
         } else {
-            Reason::OnNode { node }
+            let id = AttemptId { task, number: attempt.number };
+            noticed(state, id, &node).unwrap_or(Reason::OnNode { node })
         };
     };
     let next = match stop.step {
@@ -289,9 +296,17 @@ fn there(state: &State, job: &Job, attempt: &Attempt, now: Timestamp) -> Reason 
     }
 }
 
+/// What was noticed about an attempt that is on its nodes, if nobody has decided.
+fn noticed(state: &State, id: AttemptId, node: &str) -> Option<Reason> {
+    let finding = state.findings.undecided(id)?;
+    let (node, rules) = (node.to_owned(), finding.rules());
+    let (finding, response) = (finding.id, finding.response);
+    Some(Reason::FindingNoticed { node, finding, rules, response })
+}
+
 /// Where a task is that does not wait.
 fn elsewhere(state: &State, job: &Job, place: Option<u32>, now: Timestamp) -> Reason {
-    let on_node = |task| Some(there(state, job, state.attempts.get(&task)?, now));
+    let on_node = |task| Some(there(state, job, task, state.attempts.get(&task)?, now));
     let Some(place) = place else {
         let range = |index| repower_model::TaskId { job: job.id, index };
         let first = state.attempts.range(range(0)..=range(u32::MAX)).next();

@@ -44,6 +44,8 @@ fn far(reason: &Reason) -> u8 {
         | Reason::OnNode { .. }
         | Reason::Stopping { .. }
         | Reason::OutOfTouch { .. }
+        | Reason::FindingHeld { .. }
+        | Reason::FindingNoticed { .. }
         | Reason::Ended { .. } => 3,
     }
 }

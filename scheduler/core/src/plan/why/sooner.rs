@@ -116,6 +116,8 @@ pub(super) fn sooner(
         | Reason::OnNode { .. }
         | Reason::Stopping { .. }
         | Reason::OutOfTouch { .. }
+        | Reason::FindingHeld { .. }
+        | Reason::FindingNoticed { .. }
         | Reason::Ended { .. } => Vec::new(),
     }
 }

@@ -32,6 +32,7 @@ impl State {
             barred: false,
             marks: submitted.marks.clone(),
             is_suspect,
+            findings: std::collections::BTreeSet::new(),
             waits_for: waits_for.clone(),
             open,
             promised: Indices::default(),

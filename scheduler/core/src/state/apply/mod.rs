@@ -1,15 +1,17 @@
 //! How each fact changes the state. This is the only writer, at run time and at replay.
 
 mod attempts;
+mod findings;
 mod jobs;
 mod nodes;
 mod stopping;
+mod tokens;
 
 use repower_model::{JobId, NodeId, TaskId, Timestamp};
 
 use self::attempts::Placed;
 use super::share::{Amounts, Change};
-use super::{Job, Node, State, Stopped, Token};
+use super::{Job, Node, State, Stopped};
 use crate::fact::{Entry, Fact};
 use crate::life::node as node_life;
 use crate::plan::REST;
@@ -142,31 +144,14 @@ impl State {
                     self.offers.touch(*node);
                 }
             }
-            Fact::TokenIssued { id, kind, name, hash, expires, .. } => {
-                let (name, used) = (name.clone(), false);
-                let token = Token {
-                    id: *id,
-                    kind: *kind,
-                    name,
-                    hash: *hash,
-                    issued: at,
-                    expires: *expires,
-                    used,
-                };
-                self.last_token = self.last_token.max(id.0);
-                self.secrets.insert(*hash, *id);
-                self.tokens.insert(*id, token);
+            Fact::TokenIssued { .. } | Fact::TokenUsed { .. } | Fact::TokenRevoked { .. } => {
+                self.token_changed(fact, at);
             }
-            Fact::TokenUsed { id } => {
-                if let Some(token) = self.tokens.get_mut(id) {
-                    token.used = true;
-                }
-            }
-            Fact::TokenRevoked { id, .. } => {
-                if let Some(token) = self.tokens.remove(id) {
-                    self.secrets.remove(&token.hash);
-                }
-            }
+            Fact::FindingOpened(_)
+            | Fact::FindingSeen(_)
+            | Fact::FindingReviewed { .. }
+            | Fact::DigestQuarantined { .. }
+            | Fact::DigestReleased { .. } => self.finding_changed(fact, at),
         }
     }
 

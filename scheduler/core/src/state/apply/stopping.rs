@@ -14,7 +14,7 @@ impl State {
             StopReason::Preempted => Event::Preempt,
             StopReason::Drained => Event::Drain,
             StopReason::Checkpointed => Event::Break,
-            StopReason::Cancelled | StopReason::Stale => Event::Cancel,
+            StopReason::Cancelled | StopReason::Stale | StopReason::Finding => Event::Cancel,
         };
         let Some(attempt) = self.attempts.get_mut(&id.task) else {
             return;
@@ -29,13 +29,14 @@ impl State {
                 Some(at + spec.saving() + spec.grace)
             }
             StopReason::Cancelled => Some(at + spec.grace),
+            StopReason::Finding => Some(at),
             StopReason::Recalled | StopReason::Stale => None,
         };
         if let Some(by) = by {
             // Of what is being ended already, a second reason may bring the end nearer, not move it away.
             self.expect_end(id.task, before.map_or(by, |before| before.min(by)));
         }
-        if why == StopReason::Cancelled {
+        if matches!(why, StopReason::Cancelled | StopReason::Finding) {
             self.known_job(id.task.job).stopped = true;
         }
     }

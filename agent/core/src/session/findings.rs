@@ -1,0 +1,95 @@
+//! What the detector has noticed: it is reported, and what looks like no honest work stands still
+//! until somebody has looked.
+//!
+//! Whether it does is kept here and not with the detector, which may be another one tomorrow: tasks
+//! outlive agents.
+
+use repower_model::{RankId, Response};
+
+use super::Session;
+use crate::phase::Phase;
+use crate::{Action, Noticed, Now, Report, Stream};
+
+/// What the detector is told of an attempt.
+#[derive(Debug, Clone, Copy)]
+pub struct Seen<'a> {
+    /// How it is watched, as the scheduler has said it.
+    pub watch: &'a [u8],
+    /// What it has printed so far, in bytes.
+    pub output: u64,
+}
+
+impl Session {
+    /// What the detector is told of an attempt; `None`: it is not known.
+    pub fn seen(&mut self, id: RankId) -> Option<Seen<'_>> {
+        let attempt = self.attempts.get_mut(&id)?;
+        let output = [Stream::Stdout, Stream::Stderr].map(|stream| attempt.printed(stream).all());
+        Some(Seen { watch: &attempt.definition.watch, output: output.iter().sum() })
+    }
+
+    /// The detector has noticed something. What a person has found to be wrong is passed over, and so is
+    /// what comes after the end.
+    pub(super) fn noticed(&mut self, mut told: Noticed, now: Now, actions: &mut Vec<Action>) {
+        let id = told.attempt;
+        let Some(attempt) = self.attempts.get_mut(&id).filter(|one| one.phase != Phase::Ended)
+        else {
+            return;
+        };
+        if let Some(known) = &attempt.suspicion {
+            told.verdicts.retain(|one| !known.cleared.contains(&one.rule));
+        }
+        if told.verdicts.is_empty() {
+            return;
+        }
+        let witnesses = told.verdicts.iter().map(|one| (one.tier, one.mechanism.as_str()));
+        let response = Response::to(witnesses);
+        self.outbox.push(Report::Noticed(Box::new(told)));
+        if response >= Response::Freeze {
+            self.freeze(id, now, actions);
+        }
+    }
+
+    /// Lets a process stand still that runs. Its time limit waits meanwhile; what is being ended ends.
+    pub(super) fn freeze(&mut self, id: RankId, now: Now, actions: &mut Vec<Action>) {
+        let Some(attempt) = self.attempts.get_mut(&id) else {
+            return;
+        };
+        let suspicion = attempt.suspicion.get_or_insert_default();
+        if attempt.phase != Phase::Running || suspicion.frozen {
+            return;
+        }
+        suspicion.frozen = true;
+        suspicion.left = attempt.due.map(|due| due.since(now.steady));
+        self.set_due(id, None);
+        actions.push(Action::Freeze(id));
+    }
+
+    /// A person has looked: it goes on, and so does its time limit.
+    pub(super) fn thaw(
+        &mut self,
+        id: RankId,
+        rules: Vec<String>,
+        now: Now,
+        actions: &mut Vec<Action>,
+    ) {
+        let Some(attempt) = self.attempts.get_mut(&id) else {
+            return;
+        };
+        let suspicion = attempt.suspicion.get_or_insert_default();
+        suspicion.cleared.extend(rules);
+        if !std::mem::take(&mut suspicion.frozen) || attempt.phase != Phase::Running {
+            return;
+        }
+        let due = suspicion.left.take().map(|left| now.steady + left);
+        self.set_due(id, due);
+        actions.push(Action::Thaw(id));
+    }
+
+    /// A signal was sent: whoever stands still would not hear it.
+    pub(super) fn hear_out(&mut self, id: RankId, actions: &mut Vec<Action>) {
+        let suspicion = self.attempts.get_mut(&id).and_then(|one| one.suspicion.as_mut());
+        if suspicion.is_some_and(|one| std::mem::take(&mut one.frozen)) {
+            actions.push(Action::Thaw(id));
+        }
+    }
+}

@@ -1,0 +1,360 @@
+//! Findings: what agents and the scheduler notice, what is done about it, and what people decide.
+
+use repower_model::{
+    AttemptId, Evidence, Finding, FindingId, FindingSource, FindingState, Hash, Image, JobId,
+    NodeId, Outcome, RankId, Response, Span, StopReason, Verdict,
+};
+
+use super::each::cancel_tasks;
+use super::report::live;
+use super::settle::settle;
+use crate::draft::Draft;
+use crate::effect::{Answer, Effect};
+use crate::fact::{Fact, FindingSeen};
+use crate::input::{Decide, Noticed};
+use crate::life::attempt::{self, Event};
+use crate::life::finding::after;
+use crate::refusal::Refusal;
+use crate::state::{Findings, State};
+
+/// Who decides where no person does.
+const SCHEDULER: &str = "scheduler";
+
+/// A finding that only goes on is a fact again no sooner than this.
+const AGAIN: Span = Span::from_secs(60);
+
+/// What a finding is about, when the scheduler has noticed it itself.
+#[derive(Debug, Clone)]
+pub(crate) struct Subject {
+    pub(crate) job: Option<JobId>,
+    pub(crate) class: String,
+    pub(crate) project: String,
+    pub(crate) submitter: String,
+    pub(crate) verdicts: Vec<Verdict>,
+    pub(crate) images: Vec<Image>,
+    pub(crate) evidence: Option<Evidence>,
+}
+
+/// Opens a finding about what was submitted. The same person with the same program again is one finding.
+pub(crate) fn admission(draft: &mut Draft<'_>, subject: &Subject) -> FindingId {
+    let known = draft.state().findings.iter().find(|one| {
+        one.source == FindingSource::Admission
+            && one.state.is_undecided()
+            && one.submitter == subject.submitter
+            && one.class == subject.class
+            && one.images == subject.images
+    });
+    if let Some(id) = known.map(|one| one.id) {
+        again(draft, id, &subject.verdicts, &subject.images, subject.evidence);
+        return id;
+    }
+    let blank = blank(draft, FindingSource::Admission);
+    let mut finding = Finding {
+        job: subject.job,
+        class: subject.class.clone(),
+        project: subject.project.clone(),
+        submitter: subject.submitter.clone(),
+        ..blank
+    };
+    finding.notice(&subject.verdicts, &subject.images, subject.evidence);
+    let id = finding.id;
+    draft.push(Fact::FindingOpened(Box::new(finding)));
+    id
+}
+
+/// An agent has noticed something about a process that it runs.
+pub(crate) fn noticed(draft: &mut Draft<'_>, node: NodeId, told: &Noticed) {
+    let attempt = told.rank.attempt;
+    let findings = &draft.state().findings;
+    let dismissed = findings.dismissed_rules(attempt);
+    let is_new = |one: &&Verdict| !dismissed.contains(one.rule.as_str());
+    let fresh: Vec<Verdict> = told.verdicts.iter().filter(is_new).cloned().collect();
+    if fresh.is_empty() {
+        // It may have let the process stand still before it heard of that.
+        return remind(draft, node, told.rank);
+    }
+    if let Some(known) = findings.undecided(attempt) {
+        let id = known.id;
+        return again(draft, id, &fresh, &told.images, told.evidence);
+    }
+    if findings.condemn(attempt).is_none() {
+        open(draft, node, told, &fresh);
+    }
+}
+
+fn open(draft: &mut Draft<'_>, node: NodeId, told: &Noticed, verdicts: &[Verdict]) {
+    let state = draft.state();
+    let Some(job) = state.job(told.rank.attempt.task.job) else { return };
+    let mut finding = Finding {
+        job: Some(job.id),
+        rank: Some(told.rank),
+        node: Some(node),
+        node_name: state.nodes[&node].name.clone(),
+        site: label(state, node, "site"),
+        meter: label(state, node, "meter"),
+        class: job.spec.class.clone(),
+        project: job.spec.project.clone(),
+        submitter: job.submitter.clone(),
+        ..blank(draft, FindingSource::Task)
+    };
+    finding.notice(verdicts, &told.images, told.evidence);
+    let id = finding.id;
+    draft.push(Fact::FindingOpened(Box::new(finding)));
+    enforce(draft, id);
+}
+
+/// What a node says of itself; empty if it does not.
+fn label(state: &State, node: NodeId, name: &str) -> String {
+    let mut labels = state.nodes[&node].inventory.labels.iter();
+    labels.find(|(known, _)| known == name).map(|(_, value)| value.clone()).unwrap_or_default()
+}
+
+/// One that says nothing yet.
+fn blank(draft: &Draft<'_>, source: FindingSource) -> Finding {
+    let state = draft.state();
+    Finding {
+        id: state.findings.next_id(),
+        source,
+        state: FindingState::Open,
+        opened: draft.now(),
+        job: None,
+        rank: None,
+        node: None,
+        node_name: String::new(),
+        site: String::new(),
+        meter: String::new(),
+        class: String::new(),
+        project: String::new(),
+        submitter: String::new(),
+        verdicts: Vec::new(),
+        response: Response::None,
+        evidence: Vec::new(),
+        images: Vec::new(),
+        policy: policy(state),
+        reviews: Vec::new(),
+    }
+}
+
+/// The same again, or more of it.
+fn again(
+    draft: &mut Draft<'_>,
+    id: FindingId,
+    verdicts: &[Verdict],
+    images: &[Image],
+    evidence: Option<Evidence>,
+) {
+    let Some(known) = draft.state().findings.get(id) else { return };
+    let mut then = known.clone();
+    then.notice(verdicts, images, evidence);
+    let is_more = then.verdicts.len() > known.verdicts.len()
+        || then.evidence.len() > known.evidence.len()
+        || then.images.len() > known.images.len();
+    if !is_more && then.last_seen().since(known.last_seen()) < AGAIN {
+        return;
+    }
+    let hardened = then.response > known.response;
+    let changed = then.verdicts.iter().filter(|one| !known.verdicts.contains(one));
+    let images = then.images.iter().filter(|one| !known.images.contains(one));
+    let evidence = then.evidence.iter().find(|one| !known.evidence.contains(one));
+    let seen = FindingSeen {
+        finding: id,
+        verdicts: changed.cloned().collect(),
+        images: images.cloned().collect(),
+        evidence: evidence.copied(),
+    };
+    draft.push(Fact::FindingSeen(Box::new(seen)));
+    if hardened {
+        enforce(draft, id);
+    }
+}
+
+/// Does what a finding calls for.
+fn enforce(draft: &mut Draft<'_>, id: FindingId) {
+    let Some(finding) = draft.state().findings.get(id) else { return };
+    let Some(attempt) = finding.rank.map(|rank| rank.attempt) else { return };
+    match finding.response {
+        // The job is asked, and outputs are held, wherever somebody looks.
+        Response::None | Response::Ask | Response::Hold => {}
+        Response::Freeze => {
+            for (rank, node) in draft.left(attempt) {
+                draft.owe(Effect::Freeze { node, rank });
+            }
+        }
+        Response::Kill => {
+            let reason = format!("finding {id}: {}", finding.rules());
+            end(draft, attempt, SCHEDULER, reason);
+        }
+    }
+}
+
+/// Ends an attempt that is not what its job declares.
+fn end(draft: &mut Draft<'_>, attempt: AttemptId, by: &str, reason: String) {
+    let Some(live) = live(draft.state(), attempt) else { return };
+    if attempt::after(live.phase, Event::Cancel).is_some() {
+        let (why, by) = (StopReason::Finding, by.to_owned());
+        return draft.push(Fact::AttemptStopping { attempt, why, by, reason });
+    }
+    // It is being ended already, but in its own time.
+    for (rank, node) in draft.left(attempt) {
+        draft.owe(Effect::Stop { node, rank, why: StopReason::Finding });
+    }
+}
+
+/// Tells a node again how one of its processes stands: it may have missed it.
+pub(crate) fn remind(draft: &mut Draft<'_>, node: NodeId, rank: RankId) {
+    let findings = &draft.state().findings;
+    let rules: Vec<String> =
+        findings.dismissed_rules(rank.attempt).into_iter().map(str::to_owned).collect();
+    let is_frozen = findings.freezes(rank.attempt).is_some();
+    if !rules.is_empty() {
+        draft.owe(Effect::Thaw { node, rank, rules });
+    }
+    if is_frozen {
+        draft.owe(Effect::Freeze { node, rank });
+    }
+}
+
+/// How an attempt has ended that had to end for a finding; `None`: it had not.
+pub(crate) fn condemned(state: &State, attempt: AttemptId) -> Option<Outcome> {
+    let finding = state.findings.condemn(attempt)?;
+    Some(Outcome::Finding { detail: format!("finding {}: {}", finding.id, finding.rules()) })
+}
+
+/// The end of an attempt answers what was only asked of it.
+pub(crate) fn lapse(draft: &mut Draft<'_>, attempt: AttemptId) {
+    let asked = |one: &&Finding| one.state == FindingState::Open && one.response <= Response::Ask;
+    let lapsed: Vec<FindingId> =
+        draft.state().findings.of(attempt).filter(asked).map(|one| one.id).collect();
+    for finding in lapsed {
+        let policy = policy(draft.state());
+        let reason = "its task has ended, and only a question was asked".to_owned();
+        let (state, by) = (FindingState::Lapsed, SCHEDULER.to_owned());
+        draft.push(Fact::FindingReviewed { finding, state, by, reason, policy });
+    }
+}
+
+/// A named person decides.
+pub(crate) fn decide(draft: &mut Draft<'_>, asked: &Decide) -> Result<Answer, Refusal> {
+    let id = asked.finding;
+    let findings = &draft.state().findings;
+    let Some(finding) = findings.get(id) else {
+        return Err(if findings.was_opened(id) {
+            Refusal::FindingSettled { finding: id }
+        } else {
+            Refusal::FindingUnknown { finding: id }
+        });
+    };
+    let (was, wanted) = (finding.state, asked.state);
+    if wanted == FindingState::Lapsed || after(was, wanted).is_none() {
+        return Err(Refusal::FindingElsewhere { finding: id, was, wanted });
+    }
+    if asked.reason.trim().is_empty() {
+        return Err(Refusal::ReasonMissing);
+    }
+    if finding.reviews.len() >= Finding::REVIEWS {
+        let (what, asked) = ("the number of decisions", finding.reviews.len() + 1);
+        let allowed = format!("at most {}", Finding::REVIEWS);
+        return Err(Refusal::OutOfBounds { what, asked: asked.to_string(), allowed });
+    }
+    let policy = policy(draft.state());
+    let (by, reason) = (asked.by.clone(), asked.reason.clone());
+    draft.push(Fact::FindingReviewed { finding: id, state: wanted, by, reason, policy });
+    match wanted {
+        FindingState::Confirmed => confirmed(draft, asked),
+        FindingState::Dismissed => dismissed(draft, asked),
+        FindingState::Open
+        | FindingState::UnderReview
+        | FindingState::Appealed
+        | FindingState::Lapsed => {}
+    }
+    Ok(Answer::Done)
+}
+
+/// It is what it looks like: its programs are forbidden, it ends, and no other task of its job starts.
+fn confirmed(draft: &mut Draft<'_>, asked: &Decide) {
+    let Some(finding) = draft.state().findings.get(asked.finding).cloned() else { return };
+    let id = finding.id;
+    let reason = format!("finding {id} was confirmed: {}", asked.reason);
+    for image in finding.images.iter().filter(|image| asked.quarantine && !image.shared) {
+        let forbidden = draft.state().findings.forbidden();
+        if forbidden.contains_key(&image.digest) || forbidden.len() >= Findings::FORBIDDEN {
+            continue;
+        }
+        draft.push(Fact::DigestQuarantined {
+            digest: image.digest,
+            finding: Some(id),
+            by: asked.by.clone(),
+            reason: reason.clone(),
+        });
+    }
+    if let Some(rank) = finding.rank {
+        end(draft, rank.attempt, &asked.by, reason.clone());
+    }
+    let Some(job) = finding.job.and_then(|job| draft.state().job(job)) else { return };
+    let (job, pending) = (job.id, job.pending.clone());
+    let mut touched = cancel_tasks(draft, job, &pending, &asked.by, reason);
+    touched.push(job);
+    settle(draft, touched);
+}
+
+/// It is not: its task goes on, and what was forbidden for it is not any more.
+fn dismissed(draft: &mut Draft<'_>, asked: &Decide) {
+    let Some(finding) = draft.state().findings.get(asked.finding).cloned() else { return };
+    if let Some(rank) = finding.rank {
+        for (rank, node) in draft.left(rank.attempt) {
+            remind(draft, node, rank);
+        }
+    }
+    let forbidden = draft.state().findings.forbidden().iter();
+    let own = forbidden.filter(|(_, why)| why.finding == Some(finding.id));
+    let own: Vec<Hash> = own.map(|(digest, _)| *digest).collect();
+    for digest in own {
+        let reason = format!("finding {} was dismissed: {}", finding.id, asked.reason);
+        draft.push(Fact::DigestReleased { digest, by: asked.by.clone(), reason });
+    }
+}
+
+/// A named person forbids a program everywhere.
+pub(crate) fn quarantine(
+    draft: &mut Draft<'_>,
+    digest: Hash,
+    by: &str,
+    reason: &str,
+) -> Result<Answer, Refusal> {
+    if reason.trim().is_empty() {
+        return Err(Refusal::ReasonMissing);
+    }
+    let forbidden = draft.state().findings.forbidden();
+    if forbidden.contains_key(&digest) {
+        return Ok(Answer::Done);
+    }
+    if forbidden.len() >= Findings::FORBIDDEN {
+        let (what, asked) = ("the number of forbidden programs", forbidden.len() + 1);
+        let allowed = format!("at most {}", Findings::FORBIDDEN);
+        return Err(Refusal::OutOfBounds { what, asked: asked.to_string(), allowed });
+    }
+    let (by, reason) = (by.to_owned(), reason.to_owned());
+    draft.push(Fact::DigestQuarantined { digest, finding: None, by, reason });
+    Ok(Answer::Done)
+}
+
+/// A named person lets a program run again.
+pub(crate) fn release(
+    draft: &mut Draft<'_>,
+    digest: Hash,
+    by: &str,
+    reason: &str,
+) -> Result<Answer, Refusal> {
+    if !draft.state().findings.forbidden().contains_key(&digest) {
+        return Err(Refusal::NotQuarantined { digest });
+    }
+    if reason.trim().is_empty() {
+        return Err(Refusal::ReasonMissing);
+    }
+    draft.push(Fact::DigestReleased { digest, by: by.to_owned(), reason: reason.to_owned() });
+    Ok(Answer::Done)
+}
+
+fn policy(state: &State) -> Hash {
+    state.policy.as_ref().map_or(Hash([0; 32]), |(policy, _)| policy.hash)
+}
