@@ -14,6 +14,10 @@ pub(super) fn next(state: &State, behind: Option<TaskId>) -> Option<(TaskId, Fac
 
 fn start(state: &State, task: TaskId, promise: &Promise) -> Option<Fact> {
     let job = &state.jobs[&task.job];
+    if !job.findings.is_empty() {
+        // Somebody has to look at another task of it first.
+        return None;
+    }
     let bound = State::bound(job);
     let is_free = promise.parts.iter().all(|part| {
         let node = &state.nodes[&part.node];

@@ -90,7 +90,9 @@ impl Roots {
 impl Group {
     /// A folder that lists its processes.
     pub(super) fn folder(&self) -> Option<&Path> {
-        [&self.pids, &self.memory, &self.cpu].into_iter().flatten().next().map(PathBuf::as_path)
+        let pids = self.pids.as_ref().map(|pids| pids.folder.as_path());
+        let memory = self.memory.as_ref().map(|memory| memory.folder.as_path());
+        pids.or(memory).or(self.cpu.as_deref())
     }
 
     /// Makes one in all hierarchies.
