@@ -40,6 +40,7 @@ impl World {
             Report::Started { .. }
             | Report::Output { .. }
             | Report::Kept { .. }
+            | Report::Saved { .. }
             | Report::Stopping { .. }
             | Report::Ended { .. } => None,
         });
