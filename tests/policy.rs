@@ -6,7 +6,7 @@ mod support;
 
 use std::fs;
 
-use repower_core::policy::DEFAULT;
+use repower_core::policy::{DEFAULT, hash_of};
 use serde_json::Value;
 use support::by_hand::Cell;
 use support::cli::Cli;
@@ -194,4 +194,44 @@ fn a_plan_says_what_would_be_refused_for_what_it_says() {
     let said = shared.cli.run(&["plan", "--class", "ai-training", &script]);
 
     said.fails(4, &["[content.pool-client]"]);
+}
+
+#[test]
+fn what_is_in_quarantine_is_refused_opens_a_finding_and_is_in_the_report() {
+    let folder = scratch();
+    let cell = Cell::start(folder.path(), &[]);
+    let cli = Cli::new(&cell.data().join("client.toml"), folder.path());
+    let text = "#!/bin/sh\necho a program of its own\n";
+    let script = file(folder.path(), "run.sh", text);
+    let digest = hash_of(text.as_bytes()).to_string();
+    let submit = ["submit", "--class", "ai-training", "-q", &script];
+    cli.run(&submit).ok();
+    for silent in [
+        &["quarantine", "--reason", "x"][..],
+        &["quarantine", "--add", &digest],
+        &["findings", "--follow", "--all"],
+        &["findings", "--job", "0"],
+    ] {
+        assert_eq!(cli.run(silent).code, 2, "{silent:?} would be passed over in silence");
+    }
+
+    cli.run(&["quarantine", "--add", &digest, "--reason", "a known miner"]).ok();
+    cli.run(&submit).fails(4, &["[policy.quarantined]", "the script", "a known miner"]);
+
+    let found = cli.json(&["findings", "show", "1"]);
+    let state = (&found["state"], &found["source"], &found["job"], &found["frozen"]);
+    assert_eq!(state, (&"open".into(), &"admission".into(), &Value::Null, &Value::Bool(false)));
+    let listed = cli.run(&["findings"]).ok().out;
+    assert!(listed.contains("refused") && !listed.contains("frozen"), "{listed}");
+    cli.run(&["findings", "evidence", "1"]).fails(1, &["no evidence"]);
+    let said = cli.run(&["findings", "confirm", "1", "--reason", "it is"]).ok();
+    assert!(format!("{}{}", said.out, said.err).contains("stays in quarantine"));
+    let report = cli.run(&["report", "compliance", "-o", "json"]).ok().json();
+    assert_eq!(report["findings"]["total"], 1);
+    assert_eq!(report["findings"]["lines"][0]["state"], "confirmed");
+    cli.run(&["quarantine", "--release", &digest, "--reason", "it was not"]).ok();
+    cli.run(&submit).ok();
+    let (put, released) = (facts(&cli, "digest_quarantined"), facts(&cli, "digest_released"));
+    assert_eq!((put.len(), released.len()), (1, 1));
+    assert_eq!(put[0]["reason"], "a known miner");
 }

@@ -53,7 +53,7 @@ pub enum Command {
     Unapprove(command::approve::Unapprove),
     /// List what looks like something else than it declares, and decide about it
     Findings(command::findings::Findings),
-    /// List programs that must not run anywhere, forbid one, or release one
+    /// List programs that no job may bring, forbid one, or release one
     Quarantine(command::findings::Quarantine),
     /// List nodes
     Nodes(command::nodes::Nodes),

@@ -26,8 +26,9 @@ Examples:
   repower findings confirm 3 --reason 'hashes, and no results'
   repower findings --follow -o json
 A finding is evidence that a job is not what it declares. Dismissed, its task
-goes on and its outputs can be fetched; confirmed, it ends as failed and its own
-programs run nowhere any more.";
+goes on and its outputs can be fetched; confirmed, it ends as failed and jobs
+that bring its own programs are refused. So far findings are opened by
+submissions of what is in quarantine: agents do not run the detector yet.";
 
 /// Options of `repower findings`.
 #[derive(Debug, clap::Args)]
@@ -61,13 +62,13 @@ struct List {
     #[arg(long, short)]
     all: bool,
     /// Only about this job
-    #[arg(long, value_name = "JOB", default_value_t = 0, hide_default_value = true)]
-    job: u64,
+    #[arg(long, value_name = "JOB", value_parser = clap::value_parser!(u64).range(1..))]
+    job: Option<u64>,
     /// At most so many
     #[arg(long, short = 'n', value_name = "NUMBER", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1000))]
     limit: u32,
     /// Go on, and print what is opened, seen again or decided
-    #[arg(long, short)]
+    #[arg(long, short, conflicts_with_all = ["all", "limit"])]
     follow: bool,
     #[command(flatten)]
     reach: Reach,
@@ -121,7 +122,7 @@ impl Findings {
     pub(super) async fn run(self, screen: &mut Screen) -> Result<Exit, Failure> {
         let client = self.reach().connect(screen).await?;
         match self.verb {
-            None if self.list.follow => follow(&client, screen, self.list.job).await?,
+            None if self.list.follow => follow(&client, screen, self.list.job.unwrap_or(0)).await?,
             None => list(&client, screen, &self.list).await?,
             Some(Verb::Show(one)) => {
                 let reply = find(&client, one.id).await?;
@@ -154,7 +155,7 @@ async fn find(client: &Client, finding: u64) -> Result<FindingReply, Failure> {
 async fn list(client: &Client, screen: &mut Screen, asked: &List) -> Result<(), Failure> {
     let request = ListFindingsRequest {
         states: Vec::new(),
-        job: asked.job,
+        job: asked.job.unwrap_or(0),
         before: 0,
         limit: asked.limit,
         all: asked.all,

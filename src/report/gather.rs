@@ -10,6 +10,7 @@ use super::compliance::{
     ApprovalLine, ClassLine, Compliance, Count, EnergyLine, Known, Ledger, List, NodeLine, Output,
     Period, PolicyLine, RefusalLine, Refusals, ReviewLine,
 };
+use super::findings::Findings;
 use crate::render::time;
 
 /// What such reports are asked for that no fact of this ledger says.
@@ -58,9 +59,10 @@ pub struct Gather {
     output: Output,
     nodes: BTreeMap<NodeId, NodeLine>,
     names: BTreeMap<NodeId, String>,
+    findings: Findings,
 }
 
-fn when(at: Timestamp) -> Option<String> {
+pub(super) fn when(at: Timestamp) -> Option<String> {
     time::rfc3339(at.as_millis())
 }
 
@@ -149,7 +151,7 @@ impl Gather {
                 };
                 self.nodes.insert(*node, line);
             }
-            _ => {}
+            other => self.findings.take(other, at, self.is_in(at)),
         }
     }
 
@@ -273,7 +275,7 @@ impl Gather {
             refusals: Refusals { by_code: by_code.collect(), ..self.refusals },
             reviews: self.reviews,
             approvals,
-            findings: List::default(),
+            findings: self.findings.finish(),
             energy: energy(),
             output: self.output,
             coverage: self.nodes.into_values().collect(),

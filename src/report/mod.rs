@@ -6,6 +6,7 @@
 
 mod compliance;
 mod csv;
+mod findings;
 mod gather;
 mod page;
 

@@ -281,7 +281,7 @@ fn findings(report: &Compliance) -> Markup {
     html! {
         h2 { "Findings" }
         p { "A finding is a reason to look, not a conviction. Its exposure is the surcharge on what the meter of the account has counted since it was first seen; no meter is read yet, so it is unknown." }
-        @if report.findings.total == 0 { (none("nothing was found at jobs that were let in; see the coverage for what could be seen")) } @else {
+        @if report.findings.total == 0 { (none("no finding was opened, seen again or decided; see the coverage for what could be seen")) } @else {
             (table(&columns, &[0], &rows.collect::<Vec<_>>()))
             (more(&report.findings))
         }

@@ -215,7 +215,10 @@ impl Case {
                 }
                 Effect::Forget { .. }
                 | Effect::DropCheckpoint { .. }
-                | Effect::DropStored { .. } => {}
+                | Effect::DropStored { .. }
+                | Effect::Freeze { .. }
+                | Effect::Thaw { .. }
+                | Effect::Forbid => {}
             }
         }
     }

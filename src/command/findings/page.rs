@@ -132,6 +132,9 @@ pub(super) fn show(
 pub(super) fn follows(reply: &FindingReply) -> String {
     let Some(finding) = &reply.finding else { return String::new() };
     let own = finding.images.iter().filter(|image| !image.shared).count();
+    if finding.subject.is_none() {
+        return brought(finding.state(), reply.quarantined.len());
+    }
     match finding.state() {
         FindingState::Dismissed if reply.is_live => "; its task goes on".to_owned(),
         FindingState::Dismissed => "; what its task has made can be fetched".to_owned(),
@@ -140,8 +143,8 @@ pub(super) fn follows(reply: &FindingReply) -> String {
             match reply.quarantined.len() {
                 0 if own == 0 => format!("; {ends}, and there is no program of its own to forbid"),
                 0 => format!("; {ends}"),
-                1 => format!("; {ends}, and its program runs nowhere any more"),
-                many => format!("; {ends}, and {many} of its programs run nowhere any more"),
+                1 => format!("; {ends}, and jobs that bring its program are refused"),
+                many => format!("; {ends}, and jobs that bring {many} of its programs are refused"),
             }
         }
         FindingState::UnderReview
@@ -150,6 +153,18 @@ pub(super) fn follows(reply: &FindingReply) -> String {
         | FindingState::Lapsed
         | FindingState::Unspecified => String::new(),
     }
+}
+
+/// What follows for what was refused before it could be a task.
+fn brought(state: FindingState, quarantined: usize) -> String {
+    match (state, quarantined) {
+        (FindingState::Dismissed, 1..) => {
+            "; what was brought stays in quarantine: `repower quarantine --release` ends that"
+        }
+        (FindingState::Confirmed, 1..) => "; what was brought stays in quarantine",
+        _ => "",
+    }
+    .to_owned()
 }
 
 fn task(finding: &Finding) -> String {
@@ -168,6 +183,9 @@ fn node(finding: &Finding) -> String {
 }
 
 fn done(reply: &FindingReply, finding: &Finding) -> String {
+    if finding.subject.is_none() {
+        return "refused".to_owned();
+    }
     if reply.is_frozen {
         return "frozen".to_owned();
     }

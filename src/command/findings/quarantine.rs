@@ -12,20 +12,21 @@ Examples:
   repower quarantine
   repower quarantine --add 9f86d081884c7d65... --reason 'a known miner'
   repower quarantine --release 9f86d081884c7d65... --reason 'was an error'
-Agents freeze tasks that run such a program; jobs that bring one are refused.";
+Jobs that bring one as their script, an input or their image are refused. Tasks
+that run already, and jobs that were let in before, go on: cancel those.";
 
 /// Options of `repower quarantine`.
 #[derive(Debug, clap::Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = EXAMPLES, group = clap::ArgGroup::new("change").args(["add", "release"]))]
 pub struct Quarantine {
-    /// Forbid the program with this SHA-256 everywhere
-    #[arg(long, value_name = "DIGEST", value_parser = digest, conflicts_with = "release", requires = "reason")]
+    /// Let no job in that brings the program with this SHA-256
+    #[arg(long, value_name = "DIGEST", value_parser = digest, requires = "reason")]
     add: Option<Digest>,
-    /// Let the program with this SHA-256 run again
+    /// Let jobs in again that bring the program with this SHA-256
     #[arg(long, value_name = "DIGEST", value_parser = digest, requires = "reason")]
     release: Option<Digest>,
     /// Why, for the ledger
-    #[arg(long, short)]
+    #[arg(long, short, requires = "change")]
     reason: Option<String>,
     #[command(flatten)]
     pub(in crate::command) reach: Reach,
@@ -39,7 +40,7 @@ fn digest(text: &str) -> Result<Digest, String> {
     let pair = |at: usize| u8::from_str_radix(text.get(at..at + 2)?, 16).ok();
     let bytes: Option<Vec<u8>> = (0..text.len()).step_by(2).map(pair).collect();
     bytes
-        .filter(|bytes| bytes.len() == 32)
+        .filter(|bytes| bytes.len() == 32 && text.bytes().all(|one| one.is_ascii_hexdigit()))
         .map(Digest)
         .ok_or_else(|| "a SHA-256 has 64 hexadecimal digits".to_owned())
 }

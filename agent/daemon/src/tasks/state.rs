@@ -122,7 +122,11 @@ impl State {
 
     /// The process is over and its output is at the end or closed.
     pub(super) fn remove(&mut self, serial: u64) {
-        let Some(child) = self.children.remove(&serial) else { return };
+        let Some(mut child) = self.children.remove(&serial) else { return };
+        // Its control group may serve again, and must not hold the next one.
+        if let Some(frozen) = child.frozen.take() {
+            frozen.release();
+        }
         match child.folder {
             Some(folder) if child.has_outputs => self.wanted.keep(child.attempt, folder),
             folder => self.used.extend(folder),

@@ -6,6 +6,7 @@ mod boxes;
 mod containers;
 mod enrolling;
 mod fake;
+mod freezing;
 mod gangs;
 mod house;
 mod image;

@@ -314,7 +314,7 @@ fn dismissed(draft: &mut Draft<'_>, asked: &Decide) {
     }
 }
 
-/// A named person forbids a program everywhere.
+/// A named person forbids a program everywhere. What was forbidden before rests on this reason from now on.
 pub(crate) fn quarantine(
     draft: &mut Draft<'_>,
     digest: Hash,
@@ -325,10 +325,11 @@ pub(crate) fn quarantine(
         return Err(Refusal::ReasonMissing);
     }
     let forbidden = draft.state().findings.forbidden();
-    if forbidden.contains_key(&digest) {
+    let known = forbidden.get(&digest);
+    if known.is_some_and(|known| known.by == by && known.reason == reason) {
         return Ok(Answer::Done);
     }
-    if forbidden.len() >= Findings::FORBIDDEN {
+    if known.is_none() && forbidden.len() >= Findings::FORBIDDEN {
         let (what, asked) = ("the number of forbidden programs", forbidden.len() + 1);
         let allowed = format!("at most {}", Findings::FORBIDDEN);
         return Err(Refusal::OutOfBounds { what, asked: asked.to_string(), allowed });

@@ -222,21 +222,21 @@ fn reply(state: &State, finding: &Finding) -> v1::FindingReply {
     v1::FindingReply {
         finding: Some(finding.into()),
         exposure: Some(exposure()),
-        holds_outputs: finding.holds_outputs(),
+        holds_outputs: finding.rank.is_some() && finding.holds_outputs(),
         is_frozen: is_live && finding.holds_job(),
         is_live,
         quarantined: quarantined.map(|digest| digest.0.to_vec()).collect(),
     }
 }
 
-/// What it can cost, as far as that is known: nothing reads the meter of an account yet.
+/// What it can cost, as far as that is known: nothing reads the meter of an account yet, and so nothing is reckoned.
 fn exposure() -> v1::Exposure {
     v1::Exposure {
         energy_mwh: None,
         surcharge_micro_per_kwh: None,
         amount_micro: None,
         scope: String::new(),
-        unknown: "no meter of the account is read, and the policy names no surcharge".to_owned(),
+        unknown: "no meter of the account is read yet".to_owned(),
     }
 }
 

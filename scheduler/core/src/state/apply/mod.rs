@@ -64,7 +64,6 @@ impl State {
         self.now = self.now.max(now);
     }
 
-    #[expect(clippy::too_many_lines, reason = "one arm a fact, nothing but calls")]
     fn change(&mut self, fact: &Fact, at: Timestamp) {
         match fact {
             Fact::CellFounded { cell, .. } => {

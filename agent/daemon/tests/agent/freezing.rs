@@ -1,0 +1,134 @@
+//! Tasks stand still, and go on.
+
+use std::time::Duration;
+
+use repower_proto::v1::order::Body as Order;
+use repower_proto::v1::{AttemptRef, Freeze, JobSpec, OutcomeKind, StopReason, Stream, Thaw};
+
+use crate::boxes::{can, with_memory};
+use crate::fake::Fake;
+use crate::house::{House, gone};
+use crate::killed::{kill, pids};
+use crate::orders::{command, shell, stop};
+
+/// Two processes, the second in a session of its own; whoever is asked to end says so.
+const PAIR: &str =
+    "trap 'echo bye; kill $!; exit 3' TERM; echo $$; setsid sleep 300 & echo $!; wait";
+
+fn freeze(attempt: AttemptRef) -> Order {
+    Order::Freeze(Freeze { attempt: Some(attempt) })
+}
+
+fn thaw(attempt: AttemptRef) -> Order {
+    Order::Thaw(Thaw { attempt: Some(attempt), rules: vec!["registers.rounding-modes".into()] })
+}
+
+/// Whether a process stands still: by a signal, or by the freezer of its control group.
+fn is_still(pid: i32) -> bool {
+    let read = |path: String| std::fs::read_to_string(path).unwrap_or_default();
+    let stat = read(format!("/proc/{pid}/stat"));
+    if stat.rsplit(')').next().unwrap().trim_start().starts_with('T') {
+        return true;
+    }
+    let groups = read(format!("/proc/{pid}/cgroup"));
+    let unified = groups.lines().find_map(|line| line.strip_prefix("0::"));
+    unified.is_some_and(|group| {
+        let folders = ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"];
+        folders.iter().any(|root| read(format!("{root}{group}/cgroup.events")).contains("frozen 1"))
+    })
+}
+
+/// Waits until all of these processes stand still, or none does.
+async fn until_still(pids: &[i32], wanted: bool) {
+    for _ in 0..3000 {
+        if pids.iter().all(|pid| is_still(*pid) == wanted) {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("of {pids:?}, one does not stand still as wanted: {wanted}");
+}
+
+/// Freezes a task and lets it go on, twice; the second time because it is cancelled.
+async fn freeze_and_thaw(fake: &Fake, spec: JobSpec) {
+    let attempt = fake.run(1, spec).await;
+    let all = pids(fake, attempt, 2).await;
+    until_still(&all, false).await;
+
+    fake.order(vec![freeze(attempt)]).await;
+    until_still(&all, true).await;
+    fake.order(vec![thaw(attempt)]).await;
+    until_still(&all, false).await;
+    fake.order(vec![freeze(attempt)]).await;
+    until_still(&all, true).await;
+    assert!(fake.memory().ended(attempt).is_none(), "who stands still has not ended");
+
+    fake.order(vec![stop(attempt, StopReason::Cancelled)]).await;
+    let ended = fake.ended(attempt).await;
+    assert_eq!(ended.outcome.unwrap().kind(), OutcomeKind::Cancelled);
+    assert!(fake.memory().output(attempt, Stream::Stdout).ends_with(b"bye\n"), "it was asked");
+    gone(all[0]).await;
+    gone(all[1]).await;
+}
+
+/// Kills a task that stands still, from outside; what comes next does not stand still.
+async fn kill_frozen(fake: &Fake, limited: impl Fn(JobSpec) -> JobSpec) {
+    let attempt = fake.run(2, limited(shell(PAIR))).await;
+    let all = pids(fake, attempt, 2).await;
+    fake.order(vec![freeze(attempt)]).await;
+    until_still(&all, true).await;
+
+    kill(all[0]);
+    let ended = fake.ended(attempt).await;
+    assert_eq!(ended.outcome.unwrap().kind(), OutcomeKind::Signalled);
+    gone(all[1]).await;
+    for job in 3..6 {
+        let next = fake.run(job, limited(command(&["true"]))).await;
+        assert_eq!(fake.ended(next).await.outcome.unwrap().kind(), OutcomeKind::Exited);
+    }
+}
+
+/// Ends a task at once that stands still, because it is not what its job declares.
+async fn condemn_frozen(fake: &Fake, spec: JobSpec) {
+    let attempt = fake.run(7, spec).await;
+    let all = pids(fake, attempt, 2).await;
+    fake.order(vec![freeze(attempt)]).await;
+    until_still(&all, true).await;
+
+    fake.order(vec![stop(attempt, StopReason::Finding)]).await;
+    fake.ended(attempt).await;
+    gone(all[0]).await;
+    gone(all[1]).await;
+    let printed = fake.memory().output(attempt, Stream::Stdout);
+    assert!(!printed.ends_with(b"bye\n"), "it was not asked");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_task_without_limits_stands_still_with_all_its_processes_and_goes_on() {
+    let fake = Fake::start().await;
+    let house = House::new(&fake);
+    let agent = house.start();
+
+    freeze_and_thaw(&fake, shell(PAIR)).await;
+    kill_frozen(&fake, |spec| spec).await;
+    condemn_frozen(&fake, shell(PAIR)).await;
+
+    agent.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_task_in_a_control_group_stands_still_with_all_its_processes_and_goes_on() {
+    let fake = Fake::start().await;
+    let house = House::new(&fake);
+    let agent = house.start();
+    fake.linked().await;
+    if !can(&fake, "limit.memory") {
+        return agent.stop().await.unwrap();
+    }
+
+    freeze_and_thaw(&fake, with_memory(64, shell(PAIR))).await;
+    kill_frozen(&fake, |spec| with_memory(64, spec)).await;
+    condemn_frozen(&fake, with_memory(64, shell(PAIR))).await;
+
+    agent.stop().await.unwrap();
+}
