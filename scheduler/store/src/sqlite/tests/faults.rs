@@ -92,14 +92,14 @@ fn a_ledger_at_its_page_limit_refuses_the_batch_and_goes_on_when_there_is_space(
 
 #[test]
 fn a_disk_that_is_full_at_the_first_start_leaves_nothing_that_hinders_the_second() {
-    let Some(tmpfs) = Tmpfs::mount(256) else {
+    let Some(tmpfs) = Tmpfs::mount(384) else {
         return;
     };
     let ballast = tmpfs.path().join("ballast");
     let data = tmpfs.path().join("data");
-    for kib in (4..=256).rev().step_by(12) {
+    for kib in (4..=384).rev().step_by(12) {
         let filled = fs::write(&ballast, vec![0; kib * 1024]);
-        if filled.is_ok() || kib == 256 {
+        if filled.is_ok() || kib == 384 {
             match Journal::open(&data, ORIGIN) {
                 Ok(journal) => assert_eq!(journal.head().size, 0),
                 Err(error) => {
