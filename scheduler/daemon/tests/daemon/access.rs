@@ -52,7 +52,7 @@ async fn no_method_answers_without_credentials_but_enrolment_which_needs_a_join_
         assert_eq!(status.code(), Code::Unauthenticated, "{method}: {status}");
         let expected = match method.as_str() {
             "/repower.v1.Agents/Enrol" => "token.wrong",
-            "/repower.v1.Agents/Link" => "certificate.missing",
+            "/repower.v1.Agents/Link" | "/repower.v1.Agents/Session" => "certificate.missing",
             _ => "token.missing",
         };
         assert_eq!(code(&status), expected, "{method}");
