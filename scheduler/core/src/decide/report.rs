@@ -32,7 +32,9 @@ pub(crate) fn report(draft: &mut Draft<'_>, node: NodeId, report: &Report) -> An
     match report {
         Report::Kept(kept) => {
             // It may come again, on another link.
-            let is_new = |live: &Attempt| !live.kept.contains(&kept.rank.rank);
+            let is_new = |live: &Attempt| {
+                !live.kept.as_ref().is_some_and(|had| had.contains(&kept.rank.rank))
+            };
             if here(draft.state(), kept.rank, node).is_some_and(is_new) {
                 draft.push(Fact::OutputsKept(kept.clone()));
             }

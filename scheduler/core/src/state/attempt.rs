@@ -29,8 +29,8 @@ pub struct Attempt {
     pub started: Option<Timestamp>,
     /// How far its nodes are with ending it; `None`: they have not begun.
     pub stop: Option<Box<Stopped>>,
-    /// Its processes of which outputs are in the store.
-    pub kept: BTreeSet<u32>,
+    /// Its processes of which outputs are in the store. In a box, because few attempts have any.
+    pub kept: Option<Box<BTreeSet<u32>>>,
     /// Of a gang: its ranks. In a box, because there are many plain attempts and few gangs.
     pub ranks: Option<Box<Ranks>>,
 }

@@ -64,7 +64,7 @@ impl State {
     pub(in crate::state) fn outputs_kept(&mut self, id: RankId) {
         let live = self.attempts.get_mut(&id.attempt.task);
         if let Some(live) = live.filter(|live| live.number == id.attempt.number) {
-            live.kept.insert(id.rank);
+            live.kept.get_or_insert_default().insert(id.rank);
         }
     }
 

@@ -1,8 +1,6 @@
 //! How the facts about attempts change the state: where one is, what it holds, and what becomes of its
 //! task.
 
-use std::collections::BTreeSet;
-
 use repower_model::{
     AttemptId, Cpus, Fault, JobSpec, JobState, NodeId, Outcome, Part, Sequel, Span, TaskId,
     Timestamp,
@@ -49,7 +47,7 @@ impl State {
             placed: at,
             started: None,
             stop: None,
-            kept: BTreeSet::new(),
+            kept: None,
             ranks,
         };
         self.attempts.insert(task, attempt);
