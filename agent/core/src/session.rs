@@ -203,6 +203,11 @@ impl Session {
         !self.paused && self.attempts.get(&attempt).is_none_or(|attempt| !attempt.slowed)
     }
 
+    /// How many attempts wait for their turn, everything that they need being here.
+    pub fn waiting(&self) -> usize {
+        self.slots.waiting()
+    }
+
     /// Whether no attempt waits or runs.
     pub fn is_idle(&self) -> bool {
         self.unended == 0

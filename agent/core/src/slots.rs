@@ -34,6 +34,11 @@ impl Slots {
         self.queue.push_back(attempt);
     }
 
+    /// How many wait.
+    pub(crate) fn waiting(&self) -> usize {
+        self.queue.len() - self.idle
+    }
+
     /// Who is next.
     pub(crate) fn front(&self) -> Option<RankId> {
         self.queue.front().copied()

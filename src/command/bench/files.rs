@@ -44,25 +44,30 @@ impl Files {
             screen.note(format_args!("round {} of {}", round + 1, self.rounds));
             let source = path("source");
             make(&source, self.mib, round)?;
+            let target = path("target");
+            warm(&target, self.mib)?;
             let watch = Stopwatch::start();
-            run("cp", &[source.as_os_str(), path("copy").as_os_str()]).await?;
+            run("cp", &[source.as_os_str(), target.as_os_str()]).await?;
             copied.push(rate(watch.seconds()));
-            run("sync", &[path("copy").as_os_str()]).await?;
+            run("sync", &[target.as_os_str()]).await?;
             durable.push(rate(watch.seconds()));
+            remove(&target)?;
             let url = serve(&source)?;
+            warm(&target, self.mib)?;
             let watch = Stopwatch::start();
-            let target = path("curled");
             run("curl", &["-s".as_ref(), "-o".as_ref(), target.as_ref(), url.as_ref()]).await?;
             fetched.push(rate(watch.seconds()));
+            remove(&target)?;
+            warm(&target, self.mib)?;
             let watch = Stopwatch::start();
             let digest = send(&client, &source).await?;
             into.push(rate(watch.seconds()));
+            warm(&target, self.mib)?;
             let watch = Stopwatch::start();
-            fetch(&client, digest, &path("fetched")).await?;
+            fetch(&client, digest, &target).await?;
             out.push(rate(watch.seconds()));
-            for name in ["source", "copy", "curled", "fetched"] {
-                std::fs::remove_file(path(name)).map_err(unwritten(&path(name)))?;
-            }
+            remove(&target)?;
+            remove(&source)?;
         }
         cluster.stop().await;
         let ratios = |ours: &[f64], theirs: &[f64]| -> Vec<f64> {
@@ -100,6 +105,22 @@ fn make(path: &Path, mib: u32, round: u32) -> Result<(), BenchError> {
         file.write_all(&piece).map_err(unwritten(path))?;
     }
     file.sync_all().map_err(unwritten(path))
+}
+
+/// Writes a file and removes it, so that what is measured next finds memory that this machine has
+/// touched lately: a virtual machine gets new memory from its host page by page, which takes longer
+/// than to write to it, and whatever is measured last would pay for it alone.
+fn warm(path: &Path, mib: u32) -> Result<(), BenchError> {
+    let mut file = File::create(path).map_err(unwritten(path))?;
+    let piece = vec![1; 1 << 20];
+    for _ in 0..mib {
+        file.write_all(&piece).map_err(unwritten(path))?;
+    }
+    remove(path)
+}
+
+fn remove(path: &Path) -> Result<(), BenchError> {
+    std::fs::remove_file(path).map_err(unwritten(path))
 }
 
 async fn run(program: &str, words: &[&std::ffi::OsStr]) -> Result<(), BenchError> {

@@ -378,7 +378,7 @@ impl Tasks {
             if outgoing.add(session, standing, now) {
                 continue;
             }
-            let gate = outgoing.gate.filter(|gate| session.has_unsent() && *gate > now);
+            let gate = outgoing.gate(session).filter(|gate| session.has_unsent() && *gate > now);
             let wake = session.wake_at();
             drop(state);
             let over = outgoing.over(standing);

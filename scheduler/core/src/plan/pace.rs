@@ -6,8 +6,8 @@
 use repower_model::{Cpus, Resources};
 
 /// What a node should have waiting, in microseconds of its work: a few round trips with a commit
-/// in each, on a loaded machine.
-const AHEAD_US: u64 = 20_000;
+/// in each, on a loaded machine, and the time for which it gathers what it reports.
+const AHEAD_US: u64 = 40_000;
 
 /// Jobs whose tasks run longer than this send nothing ahead: the round trip is small beside them,
 /// and a task that waits could have gone elsewhere.
@@ -56,8 +56,8 @@ mod tests {
     fn only_short_tasks_are_sent_ahead_and_as_many_as_run_in_a_few_round_trips() {
         assert_eq!(runway(None, &cpus(1), &cpus(2)), 0);
         assert_eq!(runway(Some(60_000), &cpus(1), &cpus(2)), 0);
-        assert_eq!(runway(Some(1_000), &cpus(1), &cpus(2)), 40);
-        assert_eq!(runway(Some(1_000), &cpus(2), &cpus(2)), 20);
+        assert_eq!(runway(Some(1_000), &cpus(1), &cpus(2)), 80);
+        assert_eq!(runway(Some(1_000), &cpus(2), &cpus(2)), 40);
         assert_eq!(runway(Some(0), &cpus(1), &cpus(512)), MOST);
     }
 }

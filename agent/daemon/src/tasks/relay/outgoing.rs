@@ -21,6 +21,13 @@ use crate::{clock, frame};
 /// this delays nobody when little happens, and makes messages few when much does.
 const GATHER: Span = Span::from_millis(4);
 
+/// The same while [`PLENTY`] of tasks wait here, so that the node does not run out of work meanwhile:
+/// each message costs the scheduler a commit.
+const GATHER_MORE: Span = Span::from_millis(12);
+
+/// How many waiting tasks are plenty.
+const PLENTY: usize = 16;
+
 /// How long an executor that nobody needs waits for an agent.
 const ALONE: Span = Span::from_secs(60);
 
@@ -35,8 +42,8 @@ pub(super) struct Outgoing {
     link: u64,
     /// When the scheduler was last heard.
     pub(super) heard: Moment,
-    /// No reports before this; `None`: none at all, for there is no link.
-    pub(super) gate: Option<Moment>,
+    /// When reports were sent last; `None`: none can be, for there is no link.
+    sent: Option<Moment>,
     /// Whether each change of standing is told.
     watch: bool,
     pub(super) leaving: bool,
@@ -67,7 +74,7 @@ impl Outgoing {
             writer: Writer::new(0, None),
             link: 0,
             heard: Moment::default(),
-            gate: None,
+            sent: None,
             watch: false,
             leaving: false,
             told: None,
@@ -85,18 +92,18 @@ impl Outgoing {
     /// There is no agent any more; returns when the last one has heard the scheduler.
     pub(super) fn detach(&mut self) -> Moment {
         self.writer = Writer::new(0, None);
-        (self.link, self.gate, self.watch, self.told) = (0, None, false, None);
+        (self.link, self.sent, self.watch, self.told) = (0, None, false, None);
         self.alone = clock::now().steady;
         self.heard
     }
 
     pub(super) fn link_up(&mut self, link: u64, heard: Moment) {
         (self.link, self.heard, self.told) = (link, heard, None);
-        self.gate = Some(Moment::default());
+        self.sent = Some(Moment::default());
     }
 
     pub(super) fn link_down(&mut self, contact: Moment) {
-        (self.link, self.heard, self.gate, self.told) = (0, contact, None, None);
+        (self.link, self.heard, self.sent, self.told) = (0, contact, None, None);
     }
 
     /// The agent is to end.
@@ -118,7 +125,7 @@ impl Outgoing {
             self.tell(Up::Standing(standing));
             return true;
         }
-        if self.gate.is_none_or(|gate| gate > now) {
+        if self.gate(session).is_none_or(|gate| gate > now) {
             return false;
         }
         let Some(batch) = session.next_batch(&BatchLimits::default()) else {
@@ -126,8 +133,14 @@ impl Outgoing {
         };
         let reports = Some(wire::reports(&batch));
         self.tell(Up::Reports(LinkReports { link: self.link, reports }));
-        self.gate = Some(now + GATHER);
+        self.sent = Some(now);
         true
+    }
+
+    /// No reports before this; `None`: none at all.
+    pub(super) fn gate(&self, session: &Session) -> Option<Moment> {
+        let gather = if session.waiting() >= PLENTY { GATHER_MORE } else { GATHER };
+        self.sent.map(|sent| sent + gather)
     }
 
     /// Whether the agent has to hear how this executor stands.
