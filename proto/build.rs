@@ -10,6 +10,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let described = protox::compile(&files, ["."])?;
     let out = PathBuf::from(std::env::var_os("OUT_DIR").ok_or("cargo sets OUT_DIR")?);
     std::fs::write(out.join("repower.v1.bin"), prost::Message::encode_to_vec(&described))?;
-    tonic_prost_build::configure().compile_fds(described)?;
+    // Pieces of files are large and many: they are passed on as they have come, not copied.
+    tonic_prost_build::configure()
+        .bytes(".repower.v1.PutArtefactRequest.piece")
+        .bytes(".repower.v1.ArtefactPiece.piece")
+        .compile_fds(described)?;
     Ok(())
 }

@@ -26,6 +26,9 @@ const ANSWER: Duration = Duration::from_secs(10);
 /// Bytes of a stream that may be on their way here.
 const WINDOW: u32 = 4 << 20;
 
+/// Bytes of one frame: files are sent in few large ones.
+const FRAME: u32 = 256 << 10;
+
 /// The largest answer that is taken, in bytes.
 const LARGEST_ANSWER: usize = 64 << 20;
 
@@ -189,6 +192,7 @@ impl Client {
             .tcp_nodelay(true)
             .initial_stream_window_size(WINDOW)
             .initial_connection_window_size(2 * WINDOW)
+            .max_frame_size(FRAME)
             .http2_keep_alive_interval(Duration::from_secs(20))
             .keep_alive_timeout(Duration::from_secs(20));
         // The connect timeout ends with TCP; a handshake that is never answered must end too.

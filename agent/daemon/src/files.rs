@@ -45,6 +45,8 @@ pub(crate) const CACHE: &str = "cache";
 const TRANSFERS: usize = 4;
 /// Bytes of a stream that may be on their way here.
 const WINDOW: u32 = 4 << 20;
+/// Bytes of one frame: files are sent in few large ones.
+const FRAME: u32 = 256 << 10;
 /// Answers that may wait for the executor.
 const ANSWERS: usize = 64;
 
@@ -83,7 +85,8 @@ impl Shared {
         let endpoint = endpoint
             .clone()
             .initial_stream_window_size(WINDOW)
-            .initial_connection_window_size(2 * WINDOW);
+            .initial_connection_window_size(2 * WINDOW)
+            .max_frame_size(FRAME);
         let plain: Plain = Ok;
         let service = ArtefactsClient::new(InterceptedService::new(endpoint.connect_lazy(), plain));
         Ok(Self {

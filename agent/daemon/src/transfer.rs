@@ -7,6 +7,7 @@ mod pace;
 use std::fs::File;
 use std::io::{self, Read as _, Seek as _, SeekFrom};
 
+use bytes::Bytes;
 use repower_artefacts::{Fault, PIECE, Part};
 use repower_model::Hash;
 use repower_proto::v1::artefacts_client::ArtefactsClient;
@@ -119,7 +120,7 @@ pub async fn upload<F: Interceptor + Clone>(
                 0 => return Err(Failure::Changed),
                 read => left -= read as u64,
             }
-            go_on = send(Body::Piece(piece));
+            go_on = send(Body::Piece(piece.into()));
             told.send_replace(bytes - left);
         }
         Ok(())
@@ -191,13 +192,13 @@ pub async fn download<F: Interceptor + Clone>(
 /// Writes a part on a thread of its own, so that hashing and writing hold up nothing else.
 #[derive(Debug)]
 pub(crate) struct Writer {
-    pieces: mpsc::Sender<Vec<u8>>,
+    pieces: mpsc::Sender<Bytes>,
     done: tokio::task::JoinHandle<(Part, Result<(), Fault>)>,
 }
 
 impl Writer {
     pub(crate) fn new(mut part: Part) -> Self {
-        let (pieces, mut received) = mpsc::channel::<Vec<u8>>(WAITING);
+        let (pieces, mut received) = mpsc::channel::<Bytes>(WAITING);
         let done = tokio::task::spawn_blocking(move || {
             while let Some(piece) = received.blocking_recv() {
                 if let Err(fault) = part.write(&piece) {
@@ -210,7 +211,7 @@ impl Writer {
     }
 
     /// Hands on bytes; false if they cannot be kept, of which [`Writer::finish`] says why.
-    pub(crate) async fn write(&self, piece: Vec<u8>) -> bool {
+    pub(crate) async fn write(&self, piece: Bytes) -> bool {
         self.pieces.send(piece).await.is_ok()
     }
 

@@ -32,6 +32,10 @@ const FAREWELL: Duration = Duration::from_secs(3);
 const BACK_OFF: Duration = Duration::from_millis(100);
 /// Calls that may be open on one connection.
 const STREAMS: u32 = 1024;
+/// Bytes of a stream that may be on their way here: more than one piece of a file.
+const WINDOW: u32 = 2 << 20;
+/// Bytes of one frame: files are sent in few large ones.
+const FRAME: u32 = 256 << 10;
 
 /// The port, before it is served.
 #[derive(Debug)]
@@ -168,8 +172,9 @@ fn builder() -> Builder<TokioExecutor> {
         .keep_alive_interval(KEEP_ALIVE)
         .keep_alive_timeout(KEEP_ALIVE)
         .max_concurrent_streams(STREAMS)
-        .initial_stream_window_size(1 << 20)
-        .initial_connection_window_size(4 << 20);
+        .initial_stream_window_size(WINDOW)
+        .initial_connection_window_size(2 * WINDOW)
+        .max_frame_size(FRAME);
     builder
 }
 

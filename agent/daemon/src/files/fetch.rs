@@ -196,7 +196,7 @@ async fn attempt(
                     }
                 }
                 shared.pace.spend(piece.len()).await;
-                if !writer.write(piece).await {
+                if !writer.write(piece.into()).await {
                     break Ok(());
                 }
             }

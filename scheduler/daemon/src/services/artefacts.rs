@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use repower_artefacts::{Fault, PIECE};
 use repower_model::{Hash, JobSpec, NodeId, Source};
 use repower_proto::v1;
@@ -97,7 +96,7 @@ impl Artefacts for Service {
                 let mut bytes = bytes;
                 while !bytes.is_empty() {
                     let piece = bytes.split_to(bytes.len().min(PIECE));
-                    if to.send(Ok(v1::ArtefactPiece { piece: piece.into() })).await.is_err() {
+                    if to.send(Ok(v1::ArtefactPiece { piece })).await.is_err() {
                         return Ok(());
                     }
                 }
@@ -130,7 +129,7 @@ impl Service {
                 let text = format!("a piece has {} bytes, at most {PIECE} may be", piece.len());
                 return Err(Problem::bad_request(text).into());
             }
-            if !put.write(Bytes::from(piece)).await {
+            if !put.write(piece).await {
                 break;
             }
         }

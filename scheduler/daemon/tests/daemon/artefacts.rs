@@ -27,7 +27,7 @@ async fn by_agent(world: &World, agent: &Agent) -> ArtefactsClient<Channel> {
 
 fn messages(of: &[u8], bytes: u64, offset: u64, pieces: &[&[u8]]) -> Vec<v1::PutArtefactRequest> {
     let start = v1::PutArtefactStart { digest: of.to_vec(), bytes, offset };
-    let pieces = pieces.iter().map(|piece| Body::Piece(piece.to_vec()));
+    let pieces = pieces.iter().map(|piece| Body::Piece(piece.to_vec().into()));
     let bodies = std::iter::once(Body::Start(start)).chain(pieces);
     bodies.map(|body| v1::PutArtefactRequest { body: Some(body) }).collect()
 }
@@ -104,7 +104,7 @@ async fn what_is_not_as_it_was_said_to_be_is_refused_and_leaves_nothing() {
     let wrong = messages(&digest, 4, 0, &[b"evil"]);
     let gap = messages(&digest, 4, 3, &[b"d"]);
     let large = messages(&digest, 2 << 20, 0, &[&vec![0; (1 << 20) + 1]]);
-    let no_start = vec![v1::PutArtefactRequest { body: Some(Body::Piece(vec![1])) }];
+    let no_start = vec![v1::PutArtefactRequest { body: Some(Body::Piece(vec![1].into())) }];
     let mut codes = Vec::new();
     for messages in [wrong, gap, large, no_start] {
         codes.push(code(&client.put(tokio_stream::iter(messages)).await.unwrap_err()));
