@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use crate::render::json::Exposure;
+
 /// The most lines of a list; how many there are is always said.
 pub(super) const MOST: usize = 1000;
 
@@ -26,6 +28,8 @@ pub struct Compliance {
     pub approvals: List<ApprovalLine>,
     /// What was found at jobs that were let in.
     pub findings: List<FindingLine>,
+    /// The same by site and metering account.
+    pub accounts: Vec<AccountLine>,
     /// Energy by grade of the reading; null is unknown.
     pub energy: Vec<EnergyLine>,
     /// Useful output; the three are never added up.
@@ -243,6 +247,10 @@ pub struct FindingLine {
     pub class: String,
     /// Where it ran.
     pub node: Option<String>,
+    /// The site of that node.
+    pub site: Option<String>,
+    /// The metering account that feeds it.
+    pub meter: Option<String>,
     /// The rules that it broke.
     pub rules: Vec<String>,
     /// When it was first seen.
@@ -255,8 +263,44 @@ pub struct FindingLine {
     pub decided: Option<String>,
     /// SHA-256 of the evidence.
     pub evidence: Vec<String>,
-    /// What it may cost, in words; null: unknown, because no meter is read.
-    pub exposure: Option<String>,
+    /// What it may cost if it is true.
+    pub exposure: Exposure,
+}
+
+/// What was found on one metering account.
+///
+/// Findings on one account are charged for the same energy: their exposures do not add up, so the
+/// time that is charged for is counted once here.
+#[derive(Debug, Clone, Serialize)]
+pub struct AccountLine {
+    /// The site; null: its nodes do not say.
+    pub site: Option<String>,
+    /// The account; null: its nodes do not say.
+    pub meter: Option<String>,
+    /// How many findings.
+    pub findings: u64,
+    /// Of these, those that a person still has to decide.
+    pub undecided: u64,
+    /// Of these, those that were confirmed.
+    pub confirmed: u64,
+    /// The first sign of any that was not dismissed; null: all were.
+    pub first_seen: Option<String>,
+    /// The last one.
+    pub last_seen: Option<String>,
+    /// How long would be charged for, in milliseconds; null: nothing is known to be.
+    pub charged_ms: Option<u64>,
+    /// What the meter has counted in it; null: unknown.
+    pub energy_mwh: Option<u64>,
+    /// The surcharge on that; null: unknown.
+    pub amount_micro: Option<u64>,
+    /// Of the amounts.
+    pub currency: Option<String>,
+    /// The same by what is declared that the nodes on it draw; null: not all do.
+    pub stated_energy_mwh: Option<u64>,
+    /// The surcharge on that.
+    pub stated_amount_micro: Option<u64>,
+    /// Why something is not known.
+    pub unknown: Option<String>,
 }
 
 /// Energy of one grade of reading.

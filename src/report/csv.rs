@@ -1,6 +1,7 @@
 //! A report as one table of text: a line for each value, so that a spreadsheet can sort and filter.
 
 use super::compliance::{Compliance, List};
+use crate::render::json::Exposure;
 
 /// The columns.
 const HEAD: [&str; 6] = ["section", "item", "at", "field", "value", "unit"];
@@ -135,15 +136,64 @@ fn decisions(table: &mut Table, report: &Compliance) {
             ("state", one.state.clone()),
             ("decided", one.decided.clone().unwrap_or_default()),
             ("evidence", one.evidence.join(" ")),
-            ("exposure", one.exposure.clone().unwrap_or_default()),
+            ("site", one.site.clone().unwrap_or_default()),
+            ("meter", one.meter.clone().unwrap_or_default()),
         ] {
             table.line(&["finding", &item, at, field, &value, ""]);
         }
+        exposure(table, &item, at, &one.exposure);
     }
+    accounts(table, report);
     totals(table, "refusal", &report.refusals.list);
     totals(table, "review", &report.reviews);
     totals(table, "approval", &report.approvals);
     totals(table, "finding", &report.findings);
+}
+
+fn number(value: Option<u64>) -> String {
+    value.map(|value| value.to_string()).unwrap_or_default()
+}
+
+/// Amounts are millionths of the currency's unit, so that nothing is lost; what is unknown is empty.
+fn exposure(table: &mut Table, item: &str, at: &str, one: &Exposure) {
+    let unit = one.currency.as_ref().map(|code| format!("millionths of {code}"));
+    let unit = unit.unwrap_or_default();
+    let stated = one.stated.as_ref();
+    for (field, value, unit) in [
+        ("exposure", number(one.amount_micro), unit.as_str()),
+        ("exposure-energy", number(one.energy_mwh), "mWh"),
+        ("exposure-formula", one.formula.clone().unwrap_or_default(), ""),
+        ("exposure-unknown", one.unknown.clone().unwrap_or_default(), ""),
+        ("stated", number(stated.map(|stated| stated.amount_micro)), &unit),
+        ("stated-energy", number(stated.map(|stated| stated.energy_mwh)), "mWh"),
+        ("stated-basis", stated.map(|stated| stated.basis.clone()).unwrap_or_default(), ""),
+    ] {
+        table.line(&["finding", item, at, field, &value, unit]);
+    }
+}
+
+fn accounts(table: &mut Table, report: &Compliance) {
+    for one in &report.accounts {
+        let site = one.site.as_deref().unwrap_or("unknown site");
+        let item = format!("{site}, {}", one.meter.as_deref().unwrap_or("unknown account"));
+        let at = one.first_seen.as_deref().unwrap_or_default();
+        let unit = one.currency.as_ref().map(|code| format!("millionths of {code}"));
+        let unit = unit.unwrap_or_default();
+        for (field, value, unit) in [
+            ("findings", one.findings.to_string(), "findings"),
+            ("undecided", one.undecided.to_string(), "findings"),
+            ("confirmed", one.confirmed.to_string(), "findings"),
+            ("last-seen", one.last_seen.clone().unwrap_or_default(), ""),
+            ("charged", number(one.charged_ms), "ms"),
+            ("exposure", number(one.amount_micro), &unit),
+            ("exposure-energy", number(one.energy_mwh), "mWh"),
+            ("exposure-unknown", one.unknown.clone().unwrap_or_default(), ""),
+            ("stated", number(one.stated_amount_micro), &unit),
+            ("stated-energy", number(one.stated_energy_mwh), "mWh"),
+        ] {
+            table.line(&["account", &item, at, field, &value, unit]);
+        }
+    }
 }
 
 fn totals<T>(table: &mut Table, section: &str, list: &List<T>) {

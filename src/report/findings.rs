@@ -1,17 +1,22 @@
 //! The findings of a report.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use repower_core::fact::{Fact, FindingSeen};
-use repower_model::{Finding, FindingId, FindingReview, Timestamp};
+use repower_core::policy::{Declared, Exposure, Policy};
+use repower_model::{AttemptId, Finding, FindingId, FindingReview, Timestamp};
+use repower_proto::v1;
 
-use super::compliance::{FindingLine, List};
+use super::accounts::Account;
+use super::compliance::{AccountLine, FindingLine, List};
 use super::gather::when;
+use crate::render::json;
 
 /// The findings so far.
 #[derive(Debug, Default)]
 pub(super) struct Findings {
     known: BTreeMap<FindingId, Known>,
+    ended: BTreeSet<AttemptId>,
 }
 
 #[derive(Debug)]
@@ -19,6 +24,17 @@ struct Known {
     finding: Finding,
     /// Whether it was opened, seen or decided in the period.
     counts: bool,
+}
+
+/// By what is reckoned what findings may cost.
+#[derive(Debug)]
+pub(super) struct Basis<'a> {
+    /// The policy in force at the end.
+    pub(super) policy: Option<&'a Policy>,
+    /// What nodes are declared to draw.
+    pub(super) declared: Declared,
+    /// The end: when the newest fact was written.
+    pub(super) now: Timestamp,
 }
 
 impl Findings {
@@ -42,37 +58,63 @@ impl Findings {
         }
     }
 
-    /// Those of the period, the oldest first.
-    pub(super) fn finish(self) -> List<FindingLine> {
-        let mut list = List::default();
-        for known in self.known.into_values().filter(|known| known.counts) {
-            list.push(line(&known.finding));
+    /// An attempt has ended: what was seen of it does not go on.
+    pub(super) fn ended(&mut self, attempt: AttemptId) {
+        let is_about =
+            |known: &Known| known.finding.rank.is_some_and(|rank| rank.attempt == attempt);
+        if self.known.values().any(is_about) {
+            self.ended.insert(attempt);
         }
-        list
+    }
+
+    /// Those of the period, the oldest first, and the same by site and account.
+    pub(super) fn finish(self, basis: &Basis<'_>) -> (List<FindingLine>, Vec<AccountLine>) {
+        let mut list = List::default();
+        let mut accounts: BTreeMap<(String, String), Account> = BTreeMap::new();
+        for known in self.known.into_values().filter(|known| known.counts) {
+            let finding = &known.finding;
+            let goes_on = finding.rank.is_some_and(|rank| !self.ended.contains(&rank.attempt));
+            let end = if goes_on && !finding.holds_job() { basis.now } else { finding.last_seen() };
+            let exposure = Exposure::of(basis.policy, finding, &basis.declared, end);
+            if finding.rank.is_some() {
+                let place = (finding.site.clone(), finding.meter.clone());
+                accounts.entry(place).or_default().add(finding, &exposure);
+            }
+            list.push(line(finding, exposure));
+        }
+        let accounts = accounts.into_iter().map(|((site, meter), one)| one.line(&site, &meter));
+        (list, accounts.collect())
     }
 }
 
-fn line(finding: &Finding) -> FindingLine {
-    let first = finding.verdicts.iter().map(|one| one.first_seen).min();
+pub(super) fn text(text: &str) -> Option<String> {
+    (!text.is_empty()).then(|| text.to_owned())
+}
+
+fn line(finding: &Finding, exposure: Exposure) -> FindingLine {
     let decided = (!finding.state.is_undecided()).then(|| finding.reviews.last()).flatten();
     FindingLine {
         id: finding.id.0,
         job: finding.job.map(|job| job.0),
         class: finding.class.clone(),
         node: finding.node.is_some().then(|| finding.node_name.clone()),
+        site: text(&finding.site),
+        meter: text(&finding.meter),
         rules: finding.verdicts.iter().map(|one| one.rule.clone()).collect(),
-        first_seen: when(first.unwrap_or(finding.opened)),
+        first_seen: when(finding.first_seen()),
         last_seen: when(finding.last_seen()),
         state: finding.state.as_str().to_owned(),
         decided: decided.map(|one| format!("{}: {}", one.by, one.reason)),
         evidence: finding.evidence.iter().map(|one| one.digest.to_string()).collect(),
-        exposure: None,
+        exposure: json::Exposure::from(Some(&v1::Exposure::from(exposure))),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use repower_model::{FindingSource, FindingState, Hash, Response, Span, Verdict};
+    use repower_model::{
+        FindingSource, FindingState, Hash, JobId, NodeId, Response, Span, TaskId, Verdict,
+    };
 
     use super::*;
 
@@ -127,8 +169,10 @@ mod tests {
         findings.take(&reviewed, AT + Span::from_secs(60), true);
         findings.take(&opened(3), AT, true);
 
-        let list = findings.finish();
+        let basis = Basis { policy: None, declared: Declared::default(), now: AT };
+        let (list, accounts) = findings.finish(&basis);
 
+        assert!(accounts.is_empty(), "nothing of them has run anywhere");
         let told: Vec<_> = list
             .lines
             .iter()
@@ -139,5 +183,65 @@ mod tests {
         assert_eq!((list.total, list.lines[0].job), (2, None));
         assert_eq!(list.lines[0].rules, ["content.known-digest"]);
         assert_eq!(list.lines[0].node, None);
+    }
+
+    /// A finding about a task on account M-1, seen from one second after [`AT`] to another.
+    fn of_task(id: u64, seconds: (u64, u64), state: FindingState) -> Finding {
+        let Fact::FindingOpened(blank) = opened(id) else { unreachable!("it opens one") };
+        let task = TaskId { job: JobId(id), index: 0 };
+        let mut finding = Finding {
+            source: FindingSource::Task,
+            state,
+            job: Some(task.job),
+            rank: Some(AttemptId { task, number: 1 }.rank(0)),
+            node: Some(NodeId(1)),
+            node_name: "n1".into(),
+            site: "hangzhou".into(),
+            meter: "M-1".into(),
+            ..*blank
+        };
+        finding.verdicts[0].first_seen = AT + Span::from_secs(seconds.0);
+        finding.verdicts[0].last_seen = AT + Span::from_secs(seconds.1);
+        finding
+    }
+
+    #[test]
+    fn time_that_several_findings_are_charged_for_counts_once_on_their_account() {
+        let policy = Policy::parse(
+            "policy-version = \"1\"\njurisdictions = [\"X\"]\n[class.a]\ntier = \"permitted\"\n\
+             [tariff.X]\ncurrency = \"CNY\"\nsurcharge-micro-per-kwh = 1000000\n\
+             scope = \"whole-account\"\n",
+        );
+        let policy = policy.unwrap();
+        let labels = ["meter", "watts"].map(str::to_owned).into_iter();
+        let labels: Vec<_> = labels.zip(["M-1", "3600"].map(str::to_owned)).collect();
+        let declared = Declared::of([(NodeId(1), labels.as_slice())]);
+        let basis = Basis { policy: Some(&policy), declared, now: AT + Span::from_secs(9000) };
+        let mut findings = Findings::default();
+        let open = FindingState::Open;
+        for one in [
+            of_task(1, (0, 1000), open),
+            of_task(2, (500, 2000), FindingState::Confirmed),
+            of_task(3, (5000, 6000), open),
+            of_task(4, (0, 8000), FindingState::Dismissed),
+        ] {
+            let attempt = one.rank.unwrap().attempt;
+            findings.take(&Fact::FindingOpened(Box::new(one)), AT, true);
+            findings.ended(attempt);
+        }
+
+        let (list, accounts) = findings.finish(&basis);
+
+        let [account] = accounts.as_slice() else { panic!("{accounts:?}") };
+        assert_eq!((account.findings, account.undecided, account.confirmed), (4, 2, 1));
+        assert_eq!(account.charged_ms, Some(3_000_000), "0 to 2000 s, and 5000 to 6000 s");
+        assert_eq!(account.stated_energy_mwh, Some(3_000_000));
+        assert_eq!(account.stated_amount_micro, Some(3_000_000));
+        assert_eq!((account.amount_micro, account.energy_mwh), (None, None), "nothing is metered");
+        assert_eq!(account.unknown.as_deref(), Some("no meter of account M-1 is read"));
+        assert_eq!(account.last_seen, when(AT + Span::from_secs(6000)));
+        let stated =
+            |at: usize| list.lines[at].exposure.stated.as_ref().map(|one| one.amount_micro);
+        assert_eq!((stated(0), stated(1), stated(3)), (Some(1_000_000), Some(1_500_000), None));
     }
 }

@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 
 use repower_core::fact::{AttemptEnded, Entry, Fact, JobSubmitted};
-use repower_core::policy::Policy;
+use repower_core::policy::{Declared, Policy};
 use repower_model::{Approval, ApprovalId, Hash, JobId, JobState, NodeId, Outcome, Timestamp};
 
 use super::compliance::{
     ApprovalLine, ClassLine, Compliance, Count, EnergyLine, Known, Ledger, List, NodeLine, Output,
     Period, PolicyLine, RefusalLine, Refusals, ReviewLine,
 };
-use super::findings::Findings;
+use super::findings::{Basis, Findings};
 use crate::render::time;
 
 /// What such reports are asked for that no fact of this ledger says.
@@ -18,7 +18,7 @@ const NOT_KNOWN: [&str; 10] = [
     "electricity by window of 15 minutes: meter, agents, jobs, idle, overhead, residual",
     "uncertainty and calibration of meters",
     "bands of the tariff, certificates of green power, events of curtailment, carbon factors",
-    "surcharge in money: it takes what the meter of the account has counted",
+    "surcharge in money: it takes what the meter of the account has counted; what nodes are declared to draw gives an upper figure for them only",
     "serial numbers, provenance, firmware and certificates of devices",
     "legal identity of tenants: submitters are names of tokens",
     "validation of results by sampling or replication",
@@ -59,6 +59,7 @@ pub struct Gather {
     output: Output,
     nodes: BTreeMap<NodeId, NodeLine>,
     names: BTreeMap<NodeId, String>,
+    labels: BTreeMap<NodeId, Vec<(String, String)>>,
     findings: Findings,
 }
 
@@ -123,7 +124,10 @@ impl Gather {
             }
             Fact::ApprovalEnded { id, .. } => self.approval_ended(*id, at),
             Fact::JobEnded { job, state, .. } => self.ended(*job, *state, at),
-            Fact::AttemptEnded(fact) => self.attempt(fact, at),
+            Fact::AttemptEnded(fact) => {
+                self.findings.ended(fact.attempt);
+                self.attempt(fact, at);
+            }
             Fact::OutputsKept(fact) if self.is_in(at) => {
                 if let Some(line) = self.line_of(fact.rank.attempt.task.job) {
                     line.artefacts += fact.artefacts.len() as u64;
@@ -134,6 +138,7 @@ impl Gather {
             }
             Fact::NodeConnected { node, inventory, .. } => {
                 let name = self.names.get(node).cloned().unwrap_or_else(|| node.to_string());
+                self.labels.insert(*node, inventory.labels.clone());
                 let sensors: Vec<String> = inventory
                     .abilities
                     .iter()
@@ -250,6 +255,13 @@ impl Gather {
         for line in self.approvals.into_values() {
             approvals.push(line);
         }
+        let labels = self.labels.iter().map(|(node, labels)| (*node, labels.as_slice()));
+        let basis = Basis {
+            policy: self.policy.as_ref().map(|(policy, _)| policy),
+            declared: Declared::of(labels),
+            now: self.last.unwrap_or_default(),
+        };
+        let (findings, accounts) = self.findings.finish(&basis);
         let by_code = self.by_code.into_iter().map(|(name, count)| Count { name, count });
         let mut classes = self.classes;
         classes.retain(|line| line.submitted + line.attempts + ended_of(line) > 0);
@@ -275,7 +287,8 @@ impl Gather {
             refusals: Refusals { by_code: by_code.collect(), ..self.refusals },
             reviews: self.reviews,
             approvals,
-            findings: self.findings.finish(),
+            findings,
+            accounts,
             energy: energy(),
             output: self.output,
             coverage: self.nodes.into_values().collect(),

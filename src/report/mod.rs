@@ -4,11 +4,14 @@
 //! three ways to write that down: JSON, CSV and a page fit for printing. What the ledger does not say is
 //! said to be unknown.
 
+mod accounts;
 mod compliance;
 mod csv;
 mod findings;
 mod gather;
 mod page;
+#[cfg(test)]
+pub(crate) mod testing;
 
 pub use compliance::{Compliance, Ledger, Period};
 pub use csv::csv;

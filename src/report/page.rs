@@ -1,6 +1,8 @@
 //! A report as a page for people: one file without scripts or links to elsewhere, fit for a screen, a
 //! phone and paper.
 
+mod findings;
+
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::compliance::{ClassLine, Compliance, List};
@@ -36,7 +38,7 @@ pub fn page(report: &Compliance) -> String {
                 (refusals(report))
                 (reviews(report))
                 (approvals(report))
-                (findings(report))
+                (findings::findings(report))
                 (energy(report))
                 (coverage(report))
                 (not_known(report))
@@ -260,30 +262,6 @@ fn approvals(report: &Compliance) -> Markup {
         @if report.approvals.total == 0 { (none("no approval was good in the period")) } @else {
             (table(&["no.", "for", "given", "until", "ended", "by, and why", "jobs"], &[0, 6], &rows.collect::<Vec<_>>()))
             (more(&report.approvals))
-        }
-    }
-}
-
-fn findings(report: &Compliance) -> Markup {
-    let rows = report.findings.lines.iter().map(|one| {
-        vec![
-            html! { (one.id) },
-            html! { @match one.job { Some(job) => { "job " (job) }, None => "-" } br; (one.class)
-            @if let Some(node) = &one.node { br; "on " (node) } },
-            html! { @for rule in &one.rules { code { (rule) } br; } },
-            html! { (moment(one.first_seen.as_deref())) br; (moment(one.last_seen.as_deref())) },
-            html! { (one.state) @if let Some(decided) = &one.decided { br; (decided) } },
-            known(one.exposure.as_deref()),
-            html! { @for digest in &one.evidence { code { (short(digest)) } br; } },
-        ]
-    });
-    let columns = ["no.", "job", "rules", "first and last seen", "state", "exposure", "evidence"];
-    html! {
-        h2 { "Findings" }
-        p { "A finding is a reason to look, not a conviction. Its exposure is the surcharge on what the meter of the account has counted since it was first seen; no meter is read yet, so it is unknown." }
-        @if report.findings.total == 0 { (none("no finding was opened, seen again or decided; see the coverage for what could be seen")) } @else {
-            (table(&columns, &[0], &rows.collect::<Vec<_>>()))
-            (more(&report.findings))
         }
     }
 }

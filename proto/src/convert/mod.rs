@@ -8,6 +8,7 @@ mod array;
 mod attempt;
 mod demand;
 mod error;
+mod exposure;
 mod fact;
 mod files;
 mod finding;

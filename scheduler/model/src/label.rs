@@ -5,8 +5,20 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::Watts;
+
 /// The longest name or value of a label, in bytes.
 const LONGEST: usize = 128;
+
+/// The label that says at which site a node is.
+pub const SITE: &str = "site";
+/// The label that says which metering account feeds it.
+pub const METER: &str = "meter";
+/// The label that says what it draws at most, in whole watts: its operator's word, not a reading.
+pub const WATTS: &str = "watts";
+
+/// The most that a node can be said to draw, in watts.
+const MOST_WATTS: u64 = 1_000_000;
 
 /// A rule about one label of a node.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -32,6 +44,9 @@ pub enum LabelError {
         "`{0}` is not the value of a label: 1 to {LONGEST} bytes without blanks, `,`, `|` and `=`"
     )]
     Value(String),
+    /// A power that cannot be.
+    #[error("`{0}` is not what a node draws: `watts` is a whole number from 1 to {MOST_WATTS}")]
+    Watts(String),
 }
 
 impl LabelRule {
@@ -66,7 +81,23 @@ impl LabelRule {
 /// [`LabelError`], for the part that cannot be.
 pub fn check_label(name: &str, value: &str) -> Result<(), LabelError> {
     check_name(name)?;
-    check_value(value)
+    check_value(value)?;
+    if name == WATTS && watts_in(value).is_none() {
+        return Err(LabelError::Watts(value.to_owned()));
+    }
+    Ok(())
+}
+
+/// What a node with these labels (ascending by name) is said to draw at most.
+pub fn watts_of(labels: &[(String, String)]) -> Option<Watts> {
+    let at = labels.binary_search_by(|(name, _)| name.as_str().cmp(WATTS)).ok()?;
+    watts_in(&labels[at].1)
+}
+
+fn watts_in(value: &str) -> Option<Watts> {
+    let digits = value.bytes().all(|byte| byte.is_ascii_digit());
+    let watts = value.parse().ok().filter(|watts| digits && (1..=MOST_WATTS).contains(watts));
+    watts.map(Watts::from_whole)
 }
 
 fn check_name(name: &str) -> Result<(), LabelError> {
@@ -149,5 +180,18 @@ mod tests {
         assert_eq!(read("gpu=a|"), Err(LabelError::Value(String::new())));
         assert_eq!(read("gpu=a,b"), Err(LabelError::Value("a,b".into())));
         assert_eq!(read(&"x".repeat(129)), Err(LabelError::Name("x".repeat(129))));
+    }
+
+    #[test]
+    fn what_a_node_draws_is_a_whole_number_or_no_label_at_all() {
+        let labels = |watts: &str| [("a".to_owned(), "b".to_owned()), (WATTS.into(), watts.into())];
+
+        assert_eq!(watts_of(&labels("750")), Some(Watts::from_whole(750)));
+        assert_eq!(watts_of(&labels("750")[..1]), None);
+        assert_eq!(check_label(WATTS, "750"), Ok(()));
+        for bad in ["750W", "0", "-1", "+5", "7.5", "1000001"] {
+            assert_eq!(check_label(WATTS, bad), Err(LabelError::Watts(bad.into())));
+            assert_eq!(watts_of(&labels(bad)), None);
+        }
     }
 }

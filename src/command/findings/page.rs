@@ -1,6 +1,7 @@
 //! Findings as people read them.
 
 use jiff::tz::TimeZone;
+use repower_core::policy::money;
 use repower_proto::v1::{Exposure, Finding, FindingReply, FindingState, ListFindingsReply};
 
 use crate::failure::Failure;
@@ -97,7 +98,9 @@ pub(super) fn show(
     field("first seen", time::calendar(first_seen(finding), zone))?;
     field("last seen", time::calendar(last_seen(finding), zone))?;
     field("done", done(reply, finding))?;
-    field("exposure", exposure(reply.exposure.as_ref()))?;
+    for (at, line) in exposure(reply.exposure.as_ref(), zone).into_iter().enumerate() {
+        field(if at == 0 { "exposure" } else { "" }, line)?;
+    }
     for one in &finding.verdicts {
         let detail =
             if one.detail.is_empty() { String::new() } else { format!(", {}", one.detail) };
@@ -133,7 +136,7 @@ pub(super) fn follows(reply: &FindingReply) -> String {
     let Some(finding) = &reply.finding else { return String::new() };
     let own = finding.images.iter().filter(|image| !image.shared).count();
     if finding.subject.is_none() {
-        return brought(finding.state(), reply.quarantined.len());
+        return brought(finding, reply.quarantined.len());
     }
     match finding.state() {
         FindingState::Dismissed if reply.is_live => "; its task goes on".to_owned(),
@@ -155,16 +158,23 @@ pub(super) fn follows(reply: &FindingReply) -> String {
     }
 }
 
-/// What follows for what was refused before it could be a task.
-fn brought(state: FindingState, quarantined: usize) -> String {
-    match (state, quarantined) {
+/// What follows for what was noticed before it could be a task.
+fn brought(finding: &Finding, quarantined: usize) -> String {
+    let job = finding.job;
+    match (finding.state(), quarantined) {
+        (FindingState::Dismissed, 0) if job != 0 => {
+            format!("; if job {job} still waits, `repower review {job} --approve` lets it go")
+        }
         (FindingState::Dismissed, 1..) => {
             "; what was brought stays in quarantine: `repower quarantine --release` ends that"
+                .into()
         }
-        (FindingState::Confirmed, 1..) => "; what was brought stays in quarantine",
-        _ => "",
+        (FindingState::Confirmed, 0) if job != 0 => {
+            format!("; nothing of job {job} starts any more")
+        }
+        (FindingState::Confirmed, 1..) => "; what was brought stays in quarantine".to_owned(),
+        _ => String::new(),
     }
-    .to_owned()
 }
 
 fn task(finding: &Finding) -> String {
@@ -184,7 +194,17 @@ fn node(finding: &Finding) -> String {
 
 fn done(reply: &FindingReply, finding: &Finding) -> String {
     if finding.subject.is_none() {
-        return "refused".to_owned();
+        // Of a submission: what became a job waits until a person has looked.
+        let is_open = matches!(
+            finding.state(),
+            FindingState::Open | FindingState::UnderReview | FindingState::Appealed
+        );
+        return match finding.job {
+            0 => "refused",
+            _ if is_open => "job held",
+            _ => "nothing",
+        }
+        .to_owned();
     }
     if reply.is_frozen {
         return "frozen".to_owned();
@@ -219,20 +239,31 @@ fn known(text: &str) -> String {
     if text.is_empty() { "unknown".to_owned() } else { text.to_owned() }
 }
 
-/// What it can cost: what is not known says so.
-fn exposure(exposure: Option<&Exposure>) -> String {
-    let Some(exposure) = exposure else { return "unknown".to_owned() };
-    let unit = |micro: u64| format!("{}.{:02}", micro / 1_000_000, micro % 1_000_000 / 10_000);
-    let energy = exposure.energy_mwh.map_or_else(
-        || "unknown".to_owned(),
-        |mwh| format!("{}.{:03}", mwh / 1_000_000, mwh % 1_000_000 / 1000),
-    );
-    let surcharge = exposure.surcharge_micro_per_kwh.map_or_else(|| "unknown".to_owned(), unit);
-    let amount = exposure.amount_micro.map_or_else(|| "unknown".to_owned(), unit);
-    let why = if exposure.unknown.is_empty() {
-        String::new()
-    } else {
-        format!(" ({})", exposure.unknown)
+/// What it can cost, a line for each thing that can be said: what is not known says so.
+fn exposure(exposure: Option<&Exposure>, zone: &TimeZone) -> Vec<String> {
+    let Some(exposure) = exposure else { return vec!["unknown".to_owned()] };
+    let currency = &exposure.currency;
+    let amount = exposure
+        .amount_micro
+        .map_or_else(|| "unknown".to_owned(), |micro| format!("{} {currency}", money(micro)));
+    let why = match exposure.unknown.as_str() {
+        "" => String::new(),
+        why => format!(": {why}"),
     };
-    format!("{amount}: {energy} kWh of the account at {surcharge} a kWh{why}")
+    let mut lines = vec![format!("{amount}{why}")];
+    if !exposure.formula.is_empty() {
+        lines.push(exposure.formula.clone());
+    }
+    if let (Some(from), Some(until)) = (exposure.from_ms, exposure.until_ms) {
+        let (from, until) = (time::calendar(from, zone), time::calendar(until, zone));
+        let rule = match exposure.rule.as_str() {
+            "" => String::new(),
+            rule => format!(" ({rule})"),
+        };
+        lines.push(format!("charged from {from} to {until}, by {}{rule}", exposure.jurisdiction));
+    }
+    if let Some(stated) = &exposure.stated {
+        lines.push(stated.basis.clone());
+    }
+    lines
 }

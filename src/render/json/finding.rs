@@ -72,14 +72,40 @@ struct Program {
     quarantined: bool,
 }
 
-/// What is null is not known.
-#[derive(Debug, Serialize)]
-struct Exposure {
-    amount_micro: Option<u64>,
-    energy_mwh: Option<u64>,
+/// What a finding can cost. What is null is not known.
+#[derive(Debug, Clone, Serialize)]
+pub struct Exposure {
+    /// In millionths of the currency's unit.
+    pub amount_micro: Option<u64>,
+    /// In milliwatt-hours.
+    pub energy_mwh: Option<u64>,
     surcharge_micro_per_kwh: Option<u64>,
     scope: Option<String>,
-    unknown: Option<String>,
+    /// Why something is not known.
+    pub unknown: Option<String>,
+    /// Three letters.
+    pub currency: Option<String>,
+    jurisdiction: Option<String>,
+    rule: Option<String>,
+    charged_from: Option<String>,
+    charged_until: Option<String>,
+    /// How it is reckoned.
+    pub formula: Option<String>,
+    /// The same by what is declared of nodes.
+    pub stated: Option<Stated>,
+}
+
+/// A figure by what is declared of nodes.
+#[derive(Debug, Clone, Serialize)]
+pub struct Stated {
+    milliwatts: u64,
+    nodes: u32,
+    /// In milliwatt-hours.
+    pub energy_mwh: u64,
+    /// In millionths of the currency's unit.
+    pub amount_micro: u64,
+    /// How it is reckoned.
+    pub basis: String,
 }
 
 #[derive(Debug, Serialize)]
@@ -186,12 +212,26 @@ impl From<&v1::Evidence> for Evidence {
 impl From<Option<&v1::Exposure>> for Exposure {
     fn from(one: Option<&v1::Exposure>) -> Self {
         let one = one.cloned().unwrap_or_default();
+        let stated = one.stated.map(|stated| Stated {
+            milliwatts: stated.milliwatts,
+            nodes: stated.nodes,
+            energy_mwh: stated.energy_mwh,
+            amount_micro: stated.amount_micro,
+            basis: stated.basis,
+        });
         Self {
             amount_micro: one.amount_micro,
             energy_mwh: one.energy_mwh,
             surcharge_micro_per_kwh: one.surcharge_micro_per_kwh,
             scope: text(&one.scope),
             unknown: text(&one.unknown),
+            currency: text(&one.currency),
+            jurisdiction: text(&one.jurisdiction),
+            rule: text(&one.rule),
+            charged_from: one.from_ms.and_then(time::rfc3339),
+            charged_until: one.until_ms.and_then(time::rfc3339),
+            formula: text(&one.formula),
+            stated,
         }
     }
 }

@@ -18,7 +18,7 @@ mod why;
 
 pub use approval::{Approval, Approvals};
 pub use files::{Fetched, FetchedFile, MissingOutput};
-pub use finding::{Finding, Findings, Quarantine};
+pub use finding::{Exposure, Finding, Findings, Quarantine};
 pub use job::{Cancelled, Job, JobDetail, Jobs, Reason, Submitted, Tasks};
 pub(crate) use job::{pending, reason};
 pub use node::{Inventory, Node, NodeDetail, Nodes, Resources, Top};

@@ -27,6 +27,8 @@ fn findings() -> v1::ListFindingsReply {
             node: 7,
             node_name: "rig-07".into(),
         }),
+        site: "hangzhou".into(),
+        meter: "M-01".into(),
         job_class: "sci-simulation".into(),
         project: "vision".into(),
         submitter: "mia".into(),
@@ -58,7 +60,19 @@ fn findings() -> v1::ListFindingsReply {
     let exposure = v1::Exposure {
         surcharge_micro_per_kwh: Some(500_000),
         scope: "whole-account".into(),
-        unknown: "no meter of the account is read".into(),
+        unknown: "no meter of account M-01 is read".into(),
+        currency: "CNY".into(),
+        jurisdiction: "CN-ZJ".into(),
+        from_ms: Some(1_777_633_230_000),
+        until_ms: Some(1_777_633_260_000),
+        formula: "all that the account has used (unknown) x 0.500000 CNY a kWh = unknown".into(),
+        stated: Some(v1::StatedExposure {
+            milliwatts: 900_000,
+            nodes: 2,
+            energy_mwh: 7_500,
+            amount_micro: 3_750,
+            basis: "at most 900 W declared by 2 nodes on the account x 30s = 0.007500 kWh, x 0.500000 CNY a kWh = 0.003750 CNY, rounded up; declared and not measured, and without what else is on the account".into(),
+        }),
         ..v1::Exposure::default()
     };
     let reply = v1::FindingReply {
@@ -491,6 +505,7 @@ fn the_page_about_json_has_every_shape_as_it_is_printed() {
         ("reservations", pretty(&Reservations::from(&reserved))),
         ("findings", pretty(&Findings::from(&findings()))),
         ("quarantine", pretty(&Quarantine::from(&quarantine()))),
+        ("report compliance", pretty(&crate::report::testing::example())),
         ("token list", pretty(&Tokens::from(&v1::ListTokensReply { tokens: vec![token] }))),
         ("token join", pretty(&Issued::new(&issued, "https://10.0.0.1:7070"))),
     ];

@@ -2,7 +2,7 @@
 
 use repower_model::{
     AttemptId, Evidence, Finding, FindingId, FindingSource, FindingState, Hash, Image, JobId,
-    NodeId, Outcome, RankId, Response, Span, StopReason, Verdict,
+    METER, NodeId, Outcome, RankId, Response, SITE, Span, StopReason, Verdict,
 };
 
 use super::each::cancel_tasks;
@@ -35,16 +35,27 @@ pub(crate) struct Subject {
     pub(crate) evidence: Option<Evidence>,
 }
 
+/// How many findings about what one person has submitted wait for a decision; more are told of with the
+/// latest of them, so that nobody fills the memory with submissions.
+const OF_ONE_PERSON: usize = 16;
+
 /// Opens a finding about what was submitted. The same person with the same program again is one finding.
 pub(crate) fn admission(draft: &mut Draft<'_>, subject: &Subject) -> FindingId {
-    let known = draft.state().findings.iter().find(|one| {
-        one.source == FindingSource::Admission
-            && one.state.is_undecided()
-            && one.submitter == subject.submitter
-            && one.class == subject.class
-            && one.images == subject.images
+    let own: Vec<&Finding> = draft
+        .state()
+        .findings
+        .iter()
+        .filter(|one| {
+            one.source == FindingSource::Admission
+                && one.state.is_undecided()
+                && one.submitter == subject.submitter
+        })
+        .collect();
+    let same = own.iter().copied().find(|one| {
+        one.job == subject.job && one.class == subject.class && one.images == subject.images
     });
-    if let Some(id) = known.map(|one| one.id) {
+    let latest = own.last().copied().filter(|_| own.len() >= OF_ONE_PERSON);
+    if let Some(id) = same.or(latest).map(|one| one.id) {
         again(draft, id, &subject.verdicts, &subject.images, subject.evidence);
         return id;
     }
@@ -90,8 +101,8 @@ fn open(draft: &mut Draft<'_>, node: NodeId, told: &Noticed, verdicts: &[Verdict
         rank: Some(told.rank),
         node: Some(node),
         node_name: state.nodes[&node].name.clone(),
-        site: label(state, node, "site"),
-        meter: label(state, node, "meter"),
+        site: label(state, node, SITE),
+        meter: label(state, node, METER),
         class: job.spec.class.clone(),
         project: job.spec.project.clone(),
         submitter: job.submitter.clone(),
@@ -268,6 +279,22 @@ pub(crate) fn decide(draft: &mut Draft<'_>, asked: &Decide) -> Result<Answer, Re
         | FindingState::Lapsed => {}
     }
     Ok(Answer::Done)
+}
+
+/// A person has looked at what a job brings along, and lets it run: what was found there before it ran is
+/// decided with that.
+pub(crate) fn cleared(draft: &mut Draft<'_>, job: JobId, by: &str, reason: &str) {
+    let findings = draft.state().findings.iter();
+    let about = findings.filter(|one| {
+        one.source == FindingSource::Admission && one.job == Some(job) && one.state.is_undecided()
+    });
+    let about: Vec<FindingId> = about.map(|one| one.id).collect();
+    for finding in about {
+        let policy = policy(draft.state());
+        let (by, reason) = (by.to_owned(), format!("job {job} was approved: {reason}"));
+        let state = FindingState::Dismissed;
+        draft.push(Fact::FindingReviewed { finding, state, by, reason, policy });
+    }
 }
 
 /// It is what it looks like: its programs are forbidden, it ends, and no other task of its job starts.

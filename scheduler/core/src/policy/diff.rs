@@ -127,6 +127,11 @@ impl super::Tariff {
             self.scope.as_str(),
             self.since.as_str()
         );
+        if self.ahead_minutes != 0 {
+            let (sign, ahead) =
+                (if self.ahead_minutes < 0 { '-' } else { '+' }, self.ahead_minutes.unsigned_abs());
+            words = format!("{words}, by UTC{sign}{:02}:{:02}", ahead / 60, ahead % 60);
+        }
         for (what, text) in
             [("by", &self.rule), ("effective", &self.effective), ("until", &self.until)]
         {

@@ -367,6 +367,10 @@ mod tests {
                 "line 4: `currency`",
             ),
             (
+                "[tariff.x]\ncurrency = \"CNY\"\nsurcharge-micro-per-kwh = 1\nscope = \"share\"\nutc-offset = \"CST\"\n",
+                "line 4: `utc-offset`",
+            ),
+            (
                 "[tariff.x]\ncurrency = \"CNY\"\nsurcharge-micro-per-kwh = 0.5\nscope = \"share\"\n",
                 "line 6, column 27: ",
             ),

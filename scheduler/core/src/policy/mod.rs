@@ -4,11 +4,13 @@
 //! hash stands in every decision that it led to, and a new policy never rewrites old decisions.
 
 mod admission;
+mod calendar;
 mod catalogue;
 mod class;
 mod content;
 mod detector;
 mod diff;
+mod exposure;
 mod file;
 mod scheduling;
 mod site;
@@ -26,6 +28,7 @@ pub use class::{Class, Evidence, Replication, Tier};
 pub use content::content_of;
 pub use detector::{Detector, Hardest};
 pub use diff::{Difference, diff};
+pub use exposure::{Declared, Exposure, Labels, Stated, money};
 pub use file::PolicyError;
 pub use scheduling::{Preemption, Project, Quota, Scheduling};
 pub use tariff::{Scope, Since, Tariff};

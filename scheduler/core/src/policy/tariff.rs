@@ -2,8 +2,10 @@
 //!
 //! Only what a report of exposure needs: prices by the hour are not here.
 
+use repower_model::{Timestamp, WattHours};
 use serde::Deserialize;
 
+use super::calendar::{ahead, beginning, month_of};
 use super::catalogue::is_date;
 
 /// What a surcharge is charged on.
@@ -58,6 +60,8 @@ pub struct Tariff {
     pub scope: Scope,
     /// From when on.
     pub since: Since,
+    /// How many minutes the calendar of the place is ahead of UTC: months and days begin by it.
+    pub ahead_minutes: i32,
     /// The rule that says so; may be empty.
     pub rule: String,
     /// From when on the rule is in force, `YYYY-MM-DD`; may be empty.
@@ -76,6 +80,8 @@ pub(super) struct TariffTable {
     #[serde(default)]
     since: Since,
     #[serde(default)]
+    utc_offset: String,
+    #[serde(default)]
     rule: String,
     #[serde(default)]
     effective: String,
@@ -83,8 +89,16 @@ pub(super) struct TariffTable {
     until: String,
 }
 
-pub(super) const KEYS: [&str; 7] =
-    ["tariff", "currency", "surcharge-micro-per-kwh", "scope", "since", "rule", "until"];
+pub(super) const KEYS: [&str; 8] = [
+    "tariff",
+    "currency",
+    "surcharge-micro-per-kwh",
+    "scope",
+    "since",
+    "utc-offset",
+    "rule",
+    "until",
+];
 
 /// A thousand units of any currency for a kilowatt-hour: a slip of the pen.
 const MOST_MICRO: u64 = 1_000_000_000;
@@ -105,7 +119,46 @@ impl TariffTable {
         if !self.until.is_empty() && self.until < self.effective {
             return Err("`until` is before `effective`");
         }
-        let Self { currency, surcharge_micro_per_kwh, scope, since, rule, effective, until } = self;
-        Ok(Tariff { currency, surcharge_micro_per_kwh, scope, since, rule, effective, until })
+        let ahead_minutes = match self.utc_offset.as_str() {
+            "" => 0,
+            text => ahead(text).ok_or("`utc-offset` is a distance from UTC like +08:00")?,
+        };
+        let Self {
+            currency, surcharge_micro_per_kwh, scope, since, rule, effective, until, ..
+        } = self;
+        Ok(Tariff {
+            currency,
+            surcharge_micro_per_kwh,
+            scope,
+            since,
+            ahead_minutes,
+            rule,
+            effective,
+            until,
+        })
+    }
+}
+
+impl Tariff {
+    /// What so much energy costs more, in millionths of the currency's unit, rounded up.
+    pub fn amount_micro(&self, energy: WattHours) -> u64 {
+        /// Thousandths of a watt-hour in a kilowatt-hour.
+        const KILOWATT_HOUR: u128 = 1_000_000;
+        let all = u128::from(energy.as_milli()) * u128::from(self.surcharge_micro_per_kwh);
+        u64::try_from(all.div_ceil(KILOWATT_HOUR)).unwrap_or(u64::MAX)
+    }
+
+    /// The time that is charged for what was seen from `first` up to `end`, as far as the rule was
+    /// in force; `None`: it was not.
+    pub fn charged(&self, first: Timestamp, end: Timestamp) -> Option<(Timestamp, Timestamp)> {
+        let from = match self.since {
+            Since::FirstSeen => first,
+            Since::Month => month_of(first, self.ahead_minutes),
+        };
+        let since = beginning(&self.effective, self.ahead_minutes);
+        let until = super::calendar::end(&self.until, self.ahead_minutes);
+        let from = since.map_or(from, |since| from.max(since));
+        let end = until.map_or(end, |until| end.min(until));
+        (from <= end).then_some((from, end))
     }
 }

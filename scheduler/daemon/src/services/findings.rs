@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use prost::Message as _;
 use repower_core::input::{Decide, Input};
+use repower_core::policy::{Declared, Exposure};
 use repower_core::refusal::Refusal;
 use repower_core::state::State;
-use repower_model::{Finding, FindingId, FindingState, JobId};
+use repower_model::{Finding, FindingId, FindingState, JobId, Timestamp};
 use repower_proto::v1::findings_server::Findings;
 use repower_proto::{convert, v1};
 use repower_store::sqlite::FindingFilter;
@@ -17,9 +18,9 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
 use super::{STREAM, check_reason};
-use crate::gate;
 use crate::problem::Problem;
 use crate::shared::Shared;
+use crate::{clock, gate};
 
 /// The most findings of one answer.
 const MOST: usize = 1000;
@@ -157,8 +158,9 @@ impl Service {
     async fn find(&self, filter: FindingFilter) -> Result<Vec<v1::FindingReply>, Problem> {
         let bodies = self.0.past(move |history| history.findings(&filter)).await?;
         let state = self.0.published.read();
-        let replies = bodies.iter().map(|body| read(body).map(|one| reply(&state, &one)));
-        replies.collect()
+        let (declared, now) = (declared(&state), clock::now());
+        let replies = bodies.iter();
+        replies.map(|body| read(body).map(|one| reply(&state, &one, &declared, now))).collect()
     }
 }
 
@@ -198,13 +200,19 @@ async fn one(shared: &Shared, id: FindingId) -> Result<v1::FindingReply, Problem
     {
         let state = shared.published.read();
         if let Some(finding) = state.findings.get(id) {
-            return Ok(reply(&state, finding));
+            return Ok(reply(&state, finding, &declared(&state), clock::now()));
         }
     }
     let body = shared.past(move |history| history.finding(id)).await?;
     let body = body.ok_or(Refusal::FindingUnknown { finding: id })?;
     let finding = read(&body)?;
-    Ok(reply(&shared.published.read(), &finding))
+    let state = shared.published.read();
+    Ok(reply(&state, &finding, &declared(&state), clock::now()))
+}
+
+/// What the nodes are declared to draw.
+fn declared(state: &State) -> Declared {
+    Declared::of(state.nodes.iter().map(|(id, node)| (*id, node.inventory.labels.as_slice())))
 }
 
 fn read(body: &[u8]) -> Result<Finding, Problem> {
@@ -212,31 +220,30 @@ fn read(body: &[u8]) -> Result<Finding, Problem> {
     Finding::try_from(wire).map_err(|error| Problem::unreadable(&error))
 }
 
-fn reply(state: &State, finding: &Finding) -> v1::FindingReply {
+fn reply(
+    state: &State,
+    finding: &Finding,
+    declared: &Declared,
+    now: Timestamp,
+) -> v1::FindingReply {
     let attempt = finding.rank.map(|rank| rank.attempt);
     let live = attempt.and_then(|id| Some((id, state.attempts.get(&id.task)?)));
     let is_live = live.is_some_and(|(id, live)| live.number == id.number);
+    let is_frozen = is_live && finding.holds_job();
+    // What stands still or has ended uses nothing after the last sign of it.
+    let end = if is_live && !is_frozen { now } else { finding.last_seen() };
+    let policy = state.policy.as_ref().map(|(policy, _)| policy);
+    let exposure = Exposure::of(policy, finding, declared, end);
     let forbidden = state.findings.forbidden();
     let own: BTreeSet<_> = finding.images.iter().map(|image| image.digest).collect();
     let quarantined = own.into_iter().filter(|digest| forbidden.contains_key(digest));
     v1::FindingReply {
         finding: Some(finding.into()),
-        exposure: Some(exposure()),
+        exposure: Some(exposure.into()),
         holds_outputs: finding.rank.is_some() && finding.holds_outputs(),
-        is_frozen: is_live && finding.holds_job(),
+        is_frozen,
         is_live,
         quarantined: quarantined.map(|digest| digest.0.to_vec()).collect(),
-    }
-}
-
-/// What it can cost, as far as that is known: nothing reads the meter of an account yet, and so nothing is reckoned.
-fn exposure() -> v1::Exposure {
-    v1::Exposure {
-        energy_mwh: None,
-        surcharge_micro_per_kwh: None,
-        amount_micro: None,
-        scope: String::new(),
-        unknown: "no meter of the account is read yet".to_owned(),
     }
 }
 
