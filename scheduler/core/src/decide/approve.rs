@@ -2,6 +2,7 @@
 
 use repower_model::{Approval, ApprovalId, JobId, JobSpec};
 
+use super::finding::cleared;
 use crate::draft::Draft;
 use crate::effect::Answer;
 use crate::fact::Fact;
@@ -121,7 +122,9 @@ pub(crate) fn release(draft: &mut Draft<'_>) -> u64 {
     let count = covered.len() as u64;
     for (job, id, by, reason) in covered {
         let approval = Some(id);
+        let (who, why) = (by.clone(), reason.clone());
         draft.push(Fact::JobReviewed { job, approved: true, by, reason, policy, approval });
+        cleared(draft, job, &who, &why);
     }
     count
 }

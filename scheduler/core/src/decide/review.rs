@@ -3,6 +3,7 @@
 use repower_model::JobId;
 
 use super::each::cancel_tasks;
+use super::finding::cleared;
 use super::settle::settle;
 use crate::draft::Draft;
 use crate::effect::Answer;
@@ -35,7 +36,9 @@ pub(crate) fn review(
     let (who, why) = (by.to_owned(), reason.to_owned());
     let approval = None;
     draft.push(Fact::JobReviewed { job: id, approved, by: who, reason: why, policy, approval });
-    if !approved {
+    if approved {
+        cleared(draft, id, by, reason);
+    } else {
         let reason = format!("denied: {reason}");
         let mut touched = cancel_tasks(draft, id, &pending, by, reason);
         touched.push(id);

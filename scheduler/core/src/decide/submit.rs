@@ -2,6 +2,7 @@
 
 mod bounds;
 mod box_of;
+mod contradiction;
 mod marks;
 
 use std::sync::Arc;
@@ -43,7 +44,11 @@ pub(crate) fn submit(draft: &mut Draft<'_>, submit: &Submit) -> Result<Answer, R
     let marks = marks::all(submit, policy)?;
     let is_suspect = match marks::judge(&marks, policy) {
         Ok(is_suspect) => is_suspect,
-        Err(refusal) => return Ok(refuse(draft, submit, refusal)),
+        Err(refusal) => {
+            let answer = refuse(draft, submit, refusal);
+            contradiction::told(draft, submit, &marks, None);
+            return Ok(answer);
+        }
     };
     let hash = policy.hash;
     bounds::fits_somewhere(draft.state(), &spec)?;
@@ -67,8 +72,11 @@ pub(crate) fn submit(draft: &mut Draft<'_>, submit: &Submit) -> Result<Answer, R
         review: asks && approval.is_none(),
         waits_for,
         approval,
-        marks,
+        marks: marks.clone(),
     })));
+    if is_suspect && approval.is_none() {
+        contradiction::told(draft, submit, &marks, Some(job));
+    }
     let hold = draft.state().job(job).and_then(Job::held_by_policy);
     let reason = "the tasks that they depend on have ended otherwise already".to_owned();
     let mut touched = cancel_tasks(draft, job, &lost, "scheduler", reason);
