@@ -3,11 +3,31 @@
 use std::fmt;
 use std::io::{self, BufReader, Read};
 
-use repower_model::Mark;
+use std::collections::BTreeSet;
+
+use repower_model::{Hash, Mark};
 use repower_patterns::Patterns;
 
 use crate::bounded::{Budget, fill};
-use crate::{gzip, plain, tar, zip};
+use crate::packed::{self, Packing};
+use crate::{plain, tar, zip};
+
+/// What is looked for.
+#[derive(Debug, Clone, Copy)]
+pub struct Sought<'a> {
+    /// Constants and words, in all that is read.
+    pub patterns: &'a Patterns,
+    /// Digests of files that must not run, in archives; whoever brings a file alone knows its digest.
+    pub digests: &'a BTreeSet<Hash>,
+}
+
+impl<'a> From<&'a Patterns> for Sought<'a> {
+    /// Without digests.
+    fn from(patterns: &'a Patterns) -> Self {
+        static NONE: BTreeSet<Hash> = BTreeSet::new();
+        Self { patterns, digests: &NONE }
+    }
+}
 
 /// What a look at one file may cost. Memory is bounded by the depth alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,11 +58,13 @@ pub struct Looked {
 
 /// Who looks, and what it may still cost.
 pub(crate) struct Looker<'a> {
-    pub(crate) patterns: &'a Patterns,
+    pub(crate) sought: Sought<'a>,
     pub(crate) budget: Budget,
     pub(crate) buffer: Vec<u8>,
     /// Asked now and then: whether to leave off.
     pub(crate) leave: &'a dyn Fn() -> bool,
+    /// How many are being unpacked that take much memory.
+    pub(crate) heavy: u32,
     most_deep: u32,
 }
 
@@ -75,18 +97,19 @@ const PIECE: usize = 256 << 10;
 ///
 /// What reading `source` gave, or [`io::ErrorKind::ConnectionAborted`] if it was left off. A file that is not
 /// what it pretends to be is no error: that is a mark.
-pub fn files(
-    patterns: &Patterns,
+pub fn files<'a>(
+    sought: impl Into<Sought<'a>>,
     source: &mut dyn Read,
     executable: bool,
     limits: &Limits,
-    leave: &dyn Fn() -> bool,
+    leave: &'a dyn Fn() -> bool,
 ) -> io::Result<Looked> {
     let mut looker = Looker {
-        patterns,
+        sought: sought.into(),
         budget: Budget::new(limits),
         buffer: vec![0; PIECE],
         leave,
+        heavy: 0,
         most_deep: limits.depth,
     };
     let mut source = Outer { source, fault: None };
@@ -121,7 +144,7 @@ impl Read for Outer<'_> {
 /// What a file is, by its beginning.
 enum Kind {
     Plain,
-    Gzip,
+    Stream(Packing),
     Zip,
     Tar,
     /// Packed in a way that is not unpacked here.
@@ -129,16 +152,10 @@ enum Kind {
 }
 
 fn kind_of(head: &[u8]) -> Kind {
-    const PACKED: [(&[u8], &str); 6] = [
-        (b"\xfd7zXZ\0", "xz"),
-        (b"\x28\xb5\x2f\xfd", "zstd"),
-        (b"BZh", "bzip2"),
-        (b"7z\xbc\xaf\x27\x1c", "7z"),
-        (b"Rar!\x1a\x07", "rar"),
-        (b"\x04\x22\x4d\x18", "lz4"),
-    ];
-    if head.starts_with(b"\x1f\x8b\x08") {
-        Kind::Gzip
+    const PACKED: [(&[u8], &str); 3] =
+        [(b"7z\xbc\xaf\x27\x1c", "7z"), (b"Rar!\x1a\x07", "rar"), (b"\x04\x22\x4d\x18", "lz4")];
+    if let Some(packing) = Packing::of(head) {
+        Kind::Stream(packing)
     } else if head.starts_with(b"PK\x03\x04") {
         Kind::Zip
     } else if tar::is_header(head) {
@@ -165,7 +182,9 @@ impl Looker<'_> {
         let inside = Spot { depth: spot.depth + 1, ..spot };
         match kind {
             Kind::Plain => plain::look(self, &mut source, spot, &head),
-            Kind::Gzip => gzip::look(self, BufReader::with_capacity(PIECE, source), inside),
+            Kind::Stream(packing) => {
+                packed::look(self, BufReader::with_capacity(PIECE, source), packing, inside)
+            }
             Kind::Zip => zip::look(self, &mut BufReader::with_capacity(PIECE, source), inside),
             Kind::Tar => tar::look(self, &mut source, inside),
             Kind::Packed(name) => {

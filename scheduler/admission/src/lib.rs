@@ -10,16 +10,17 @@
 
 mod bounded;
 mod files;
-mod gzip;
 mod name;
+mod packed;
 mod plain;
 mod tar;
 mod texts;
 mod zip;
+mod zstd;
 
-pub use files::{Limits, Looked, files};
+pub use files::{Limits, Looked, Sought, files};
 pub use name::of_input;
 pub use texts::texts;
 
 /// Looks of different versions are not the same: what an older one found has to be looked at again.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;

@@ -2,8 +2,9 @@
 
 use std::io::{self, Read};
 
-use repower_model::Sign;
+use repower_model::{Hash, Sign};
 use repower_patterns::Hits;
+use sha2::{Digest as _, Sha256};
 
 use crate::bounded::fill;
 use crate::files::{Looker, Spot};
@@ -32,7 +33,10 @@ pub(crate) fn look(
     spot: Spot<'_>,
     head: &[u8],
 ) -> io::Result<()> {
-    let mut scan = looker.patterns.scan();
+    let mut scan = looker.sought.patterns.scan();
+    // A file alone has been compared by whoever brought it.
+    let is_inside = spot.depth > 0 && !looker.sought.digests.is_empty();
+    let mut digest = is_inside.then(Sha256::new);
     let mut buffer = std::mem::take(&mut looker.buffer);
     let mut length = 0_u64;
     let end = loop {
@@ -46,12 +50,25 @@ pub(crate) fn look(
             Err(error) => break Err(error),
         }
         scan.feed(&buffer[..read]);
+        if let Some(digest) = &mut digest {
+            digest.update(&buffer[..read]);
+        }
         length += read as u64;
     };
     looker.buffer = buffer;
+    if let (Some(digest), Ok(()), false) = (digest, &end, looker.budget.is_spent) {
+        known(looker, spot, Hash(digest.finalize().into()));
+    }
     let hits = scan.hits();
     judge(looker, spot, hits, is_program(head, spot), length);
     end
+}
+
+fn known(looker: &mut Looker<'_>, spot: Spot<'_>, digest: Hash) {
+    if looker.sought.digests.contains(&digest) {
+        let detail = format!("has the digest {digest}, which is on the list of what must not run");
+        looker.budget.mark(Sign::KnownDigest, spot.place, detail);
+    }
 }
 
 /// Whether a file is a program, as far as its beginning, its name and its mode say.

@@ -1,15 +1,18 @@
 //! What a look finds in files and archives, and what it costs when they are hostile.
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
+use std::collections::BTreeSet;
 use std::io::{self, Cursor, Read, Write as _};
 use std::sync::LazyLock;
 
 use flate2::Compression;
 use flate2::write::{DeflateEncoder, GzEncoder};
+use lzma_rust2::{XzOptions, XzWriter};
 use proptest::prelude::*;
-use repower_admission::{Limits, Looked, files};
-use repower_model::{Mark, Sign};
+use repower_admission::{Limits, Looked, Sought, files};
+use repower_model::{Hash, Mark, Sign};
 use repower_patterns::Patterns;
+use sha2::{Digest as _, Sha256};
 
 /// Made once: that takes longer than any test here.
 static PATTERNS: LazyLock<Patterns> = LazyLock::new(Patterns::new);
@@ -43,7 +46,7 @@ fn look(bytes: &[u8]) -> Looked {
 }
 
 fn look_with(bytes: &[u8], executable: bool, limits: &Limits) -> Looked {
-    files(&PATTERNS, &mut Cursor::new(bytes), executable, limits, &|| false).unwrap()
+    files(&*PATTERNS, &mut Cursor::new(bytes), executable, limits, &|| false).unwrap()
 }
 
 fn found(looked: &Looked) -> Vec<(Sign, &str)> {
@@ -66,6 +69,27 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
     encoder.write_all(bytes).unwrap();
     encoder.finish().unwrap()
 }
+
+fn xz(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = XzWriter::new(Vec::new(), XzOptions::with_preset(6)).unwrap();
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+fn zstd(bytes: &[u8]) -> Vec<u8> {
+    ruzstd::encoding::compress_to_vec(bytes, ruzstd::encoding::CompressionLevel::Fastest)
+}
+
+fn bzip2(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = bzip2::write::BzEncoder::new(Vec::new(), bzip2::Compression::best());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+type Pack = fn(&[u8]) -> Vec<u8>;
+
+/// All ways to pack one stream.
+const PACKINGS: [(&str, Pack); 4] = [("gzip", gzip), ("xz", xz), ("zstd", zstd), ("bzip2", bzip2)];
 
 /// A part of a zip; `behind`: its length stands behind it, as when it was written to a pipe.
 fn part(name: &str, bytes: &[u8], method: u16, flags: u16, behind: bool) -> Vec<u8> {
@@ -137,6 +161,74 @@ fn archives_in_archives_are_looked_into_and_the_place_says_where() {
 }
 
 #[test]
+fn a_tar_is_looked_into_however_it_is_packed_and_each_way_in_each_other() {
+    let tar = tar_of(&[("bin/tool", &program(&constants(3)), 0o755), ("notes", b"hello", 0o644)]);
+
+    for (name, pack) in PACKINGS {
+        assert_eq!(found(&look(&pack(&tar))), [(Sign::ProofOfWork, "bin/tool")], "{name}");
+        for (outer, again) in PACKINGS {
+            let twice = again(&pack(&tar));
+            assert_eq!(
+                found(&look(&twice)),
+                [(Sign::ProofOfWork, "bin/tool")],
+                "{name} in {outer}"
+            );
+        }
+        let parts = [pack(b"hello"), pack(&program(&constants(3)))].concat();
+        assert_eq!(found(&look(&parts)), [(Sign::ProofOfWork, "")], "two streams of {name}");
+    }
+}
+
+#[test]
+fn frames_that_are_to_be_skipped_hide_nothing() {
+    let skip = |bytes: &[u8]| {
+        let length = u32::try_from(bytes.len()).unwrap().to_le_bytes();
+        [b"\x53\x2a\x4d\x18".as_slice(), &length, bytes].concat()
+    };
+    let hidden = [skip(b"abc"), zstd(b"hello"), skip(&[7; 999]), zstd(&program(&constants(3)))];
+    let cut = [zstd(b"hello"), b"\x53\x2a\x4d\x18\xff\xff\0\0 few".to_vec()];
+
+    assert_eq!(found(&look(&hidden.concat())), [(Sign::ProofOfWork, "")]);
+    assert_eq!(found(&look(&cut.concat())), [(Sign::Unread, "")]);
+}
+
+#[test]
+fn what_wants_more_memory_than_it_gets_is_not_unpacked() {
+    let mut options = XzOptions::with_preset(6);
+    options.lzma_options.dict_size = 256 << 20;
+    let mut encoder = XzWriter::new(Vec::new(), options).unwrap();
+    encoder.write_all(&program(&constants(3))).unwrap();
+    let greedy = encoder.finish().unwrap();
+    // A frame that says that it looks back over a gibibyte, and has one block of a byte.
+    let far = [0x28, 0xb5, 0x2f, 0xfd, 0x00, 0xa0, 0x09, 0x00, 0x00, b'x'];
+    let thrice = xz(&zstd(&xz(&program(&constants(3)))));
+
+    for bytes in [greedy, far.to_vec(), thrice] {
+        let looked = look(&bytes);
+
+        assert_eq!(found(&looked), [(Sign::Unread, "")]);
+        assert!(looked.marks[0].detail.contains("memory"), "{:?}", looked.marks);
+    }
+}
+
+#[test]
+fn a_digest_of_the_list_is_found_in_any_archive() {
+    let tool = b"\x7fELF a program that must not run".to_vec();
+    let list = BTreeSet::from([Hash(Sha256::digest(&tool).into())]);
+    let sought = Sought { patterns: &PATTERNS, digests: &list };
+    let tar = tar_of(&[("bin/tool", &tool, 0o755), ("bin/other", b"\x7fELF", 0o755)]);
+    let look = |bytes: &[u8]| {
+        files(sought, &mut Cursor::new(bytes), false, &Limits::default(), &|| false).unwrap()
+    };
+
+    for bytes in [zstd(&tar), xz(&tar), part("bin/tool", &tool, 8, 0, true)] {
+        let looked = look(&bytes);
+        assert_eq!(found(&looked), [(Sign::KnownDigest, "bin/tool")]);
+    }
+    assert_eq!(found(&look(&tool)), [], "whoever brings it alone knows its digest");
+}
+
+#[test]
 fn the_mode_in_a_tar_tells_a_program() {
     let tar = tar_of(&[("run", &words(), 0o755), ("notes", &words(), 0o644)]);
 
@@ -165,9 +257,15 @@ fn what_cannot_be_looked_into_is_told() {
 
     assert_eq!(told(&secret), unread("is encrypted"));
     assert_eq!(told(&strange), unread("is packed in a way that is not unpacked here"));
-    assert_eq!(told(b"\xfd7zXZ\0 rest"), unread("is packed with xz, which is not unpacked here"));
-    let whole = gzip(&program(&words()));
-    assert_eq!(told(&whole[..whole.len() / 2]), unread("is a gzip that is damaged or ends early"));
+    let seven = b"7z\xbc\xaf\x27\x1c rest";
+    assert_eq!(told(seven), unread("is packed with 7z, which is not unpacked here"));
+    for (name, pack) in PACKINGS {
+        let damaged = format!("is a {name} that is damaged, ends early or wants too much memory");
+        let whole = pack(&program(&words()));
+        let longer = [whole.as_slice(), b"what belongs to nobody"].concat();
+        assert_eq!(told(&whole[..whole.len() / 2]), unread(&damaged));
+        assert!(look(&longer).marks.iter().any(|mark| mark.detail == damaged), "{name}");
+    }
     let mut tar = tar_of(&[("a", b"hello", 0o644), ("b", b"hello", 0o644)]);
     tar[1024 + 148] ^= 1;
     assert_eq!(told(&tar), unread("is a tar that is damaged or ends early"));
@@ -175,14 +273,15 @@ fn what_cannot_be_looked_into_is_told() {
 
 #[test]
 fn a_bomb_costs_what_the_limits_say_and_no_more() {
-    let limits = Limits { bytes: 8 << 20, ..Limits::default() };
-    let bomb = gzip(&vec![0; 64 << 20]);
-    let nested = gzip(&gzip(&vec![0; 64 << 20]));
+    let limits = Limits { bytes: 1 << 20, ..Limits::default() };
+    let zeros = vec![0; 3 << 20];
+    let bombs = PACKINGS.map(|(_, pack)| pack(&zeros));
+    let nested = gzip(&bombs[0]);
 
-    for bytes in [bomb, nested] {
+    for bytes in bombs.into_iter().chain([nested]) {
         let looked = look_with(&bytes, false, &limits);
 
-        assert!(looked.bytes <= 8 << 20, "{}", looked.bytes);
+        assert!(looked.bytes <= 1 << 20, "{}", looked.bytes);
         assert_eq!(looked.marks.first().map(|mark| mark.sign), Some(Sign::Unread));
         assert!(looked.marks[0].detail.contains("larger"), "{:?}", looked.marks);
     }
@@ -231,7 +330,7 @@ impl Read for Zeros {
 fn of_a_sparse_file_of_any_size_so_much_is_looked_at_as_the_limits_say() {
     let limits = Limits { bytes: 32 << 20, ..Limits::default() };
 
-    let looked = files(&PATTERNS, &mut Zeros(1 << 50), false, &limits, &|| false).unwrap();
+    let looked = files(&*PATTERNS, &mut Zeros(1 << 50), false, &limits, &|| false).unwrap();
 
     assert!(looked.bytes <= 32 << 20);
     assert_eq!(looked.marks.len(), 1);
@@ -239,7 +338,7 @@ fn of_a_sparse_file_of_any_size_so_much_is_looked_at_as_the_limits_say() {
 
 #[test]
 fn a_look_is_left_off_when_asked_to() {
-    let end = files(&PATTERNS, &mut Zeros(1 << 50), false, &Limits::default(), &|| true);
+    let end = files(&*PATTERNS, &mut Zeros(1 << 50), false, &Limits::default(), &|| true);
 
     assert_eq!(end.unwrap_err().kind(), io::ErrorKind::ConnectionAborted);
 }
@@ -254,7 +353,7 @@ fn a_source_that_fails_is_no_mark() {
     }
     let mut source = Cursor::new(gzip(&[0; 10_000])).chain(Broken);
 
-    let end = files(&PATTERNS, &mut source, false, &Limits::default(), &|| false);
+    let end = files(&*PATTERNS, &mut source, false, &Limits::default(), &|| false);
 
     assert_eq!(end.unwrap_err().to_string(), "the disk is gone");
 }
@@ -281,7 +380,7 @@ proptest! {
 
     #[test]
     fn no_bytes_make_a_look_fail_or_cost_more_than_its_limits(
-        start in 0_usize..6,
+        start in 0_usize..10,
         noise in proptest::collection::vec(any::<u8>(), 0..3000),
         flips in proptest::collection::vec((0_usize..4000, any::<u8>()), 0..8),
     ) {
@@ -291,7 +390,11 @@ proptest! {
             1 => tar,
             2 => gzip(&tar),
             3 => part("a", &noise, 8, 0, true),
-            4 => [part("a", &tar, 8, 0, false), part("b", &noise, 0, 0, false)].concat(),
+            4 => xz(&tar),
+            5 => zstd(&tar),
+            6 => bzip2(&tar),
+            7 => zstd(&bzip2(&xz(&noise))),
+            8 => [part("a", &tar, 8, 0, false), part("b", &noise, 0, 0, false)].concat(),
             _ => gzip(&gzip(&part("x", &noise, 0, 0, false))),
         };
         for (at, with) in flips {

@@ -69,6 +69,12 @@ fn zip(name: &str, content: &[u8], flags: u16) -> Vec<u8> {
     .concat()
 }
 
+fn bzip2(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = bzip2::write::BzEncoder::new(Vec::new(), bzip2::Compression::best());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
 /// What a submission brings along: the name of its input, and the bytes.
 fn brings(what: &str) -> Option<(&'static str, Vec<u8>)> {
     let (form, content) = what.split_once(':').unwrap_or((what, ""));
@@ -90,7 +96,8 @@ fn brings(what: &str) -> Option<(&'static str, Vec<u8>)> {
         "zip" => ("scene.zip", zip("plugin", &content, u16::from(what == "zip:secret"))),
         "config" => ("config.json", words()),
         "corpus" => ("corpus.jsonl", [words(), b" and so on".repeat(10_000)].concat()),
-        "xz" => ("data.tar.xz", b"\xfd7zXZ\0 whatever".to_vec()),
+        "7z" => ("data.7z", b"7z\xbc\xaf\x27\x1c whatever".to_vec()),
+        "tar.bz2" => ("data.tar.bz2", bzip2(&tar("bin/tool", &content))),
         "bomb" => ("weights.gz", gzip(&vec![0; 4 << 20])),
         other => panic!("no form {other:?}"),
     })
@@ -126,7 +133,7 @@ fn look(spec: &JobSpec, brought: Option<&[u8]>) -> Vec<Mark> {
     if let (Some(bytes), Some(input)) = (brought, spec.inputs.first()) {
         let limits = Limits { bytes: 1 << 20, ..Limits::default() };
         let mut source = Cursor::new(bytes);
-        let looked = files(&PATTERNS, &mut source, input.executable, &limits, &|| false).unwrap();
+        let looked = files(&*PATTERNS, &mut source, input.executable, &limits, &|| false).unwrap();
         marks.extend(looked.marks.iter().map(|mark| of_input(&input.path, mark)));
     }
     marks.sort_by_key(|mark| mark.sign);

@@ -2,12 +2,15 @@
 
 mod known;
 
+use std::collections::BTreeSet;
 use std::io::{self, Read};
 use std::path::Path;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use bytes::{Buf as _, Bytes};
-use repower_admission::{Limits, files, of_input, texts};
+use repower_admission::{Limits, Sought, files, of_input, texts};
+use repower_core::policy::hash_of;
+use repower_core::state::State;
 use repower_model::{Hash, JobSpec, Mark, Source};
 use repower_patterns::Patterns;
 use tokio::sync::{Semaphore, mpsc};
@@ -66,16 +69,18 @@ impl Admission {
         spec: &JobSpec,
         which: Files,
     ) -> Result<Look, Problem> {
-        let (words, looked_by) = {
+        let (words, list, looked_by) = {
             let state = shared.published.read();
             let policy = state.policy.as_ref().map(|(policy, _)| policy);
             let words = policy.map(|policy| policy.admission.review_words.clone());
-            (words.unwrap_or_default(), policy.map(|policy| policy.hash))
+            let list = List::of(&state, spec);
+            (words.unwrap_or_default(), list, policy.map(|policy| policy.hash))
         };
         let mut marks = of_texts(spec, words).await?;
         for input in &spec.inputs {
             let Source::Stored { digest, .. } = input.source else { continue };
-            let found = self.of_file(shared, digest, input.executable, which).await?;
+            let file = (digest, input.executable);
+            let found = self.of_file(shared, file, &list, which).await?;
             marks.extend(found.iter().map(|mark| of_input(&input.path, mark)));
         }
         marks.sort_by_key(|mark| mark.sign);
@@ -83,34 +88,37 @@ impl Admission {
         Ok(Look { marks, looked_by })
     }
 
-    fn known(&self, digest: Hash, executable: bool) -> Option<Vec<Mark>> {
+    fn known(&self, (digest, executable): (Hash, bool), list: &List) -> Option<Vec<Mark>> {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        known.get(digest, executable)
+        known.get(digest, executable, list.hash)
     }
 
     async fn of_file(
         &self,
         shared: &Shared,
-        digest: Hash,
-        executable: bool,
+        file: (Hash, bool),
+        list: &List,
         which: Files,
     ) -> Result<Vec<Mark>, Problem> {
-        let known = self.known(digest, executable);
+        let (digest, executable) = file;
+        let known = self.known(file, list);
         if known.is_some() || which == Files::Known {
             return Ok(known.unwrap_or_default());
         }
         let turn = Arc::clone(&self.turns).acquire_owned().await;
         let turn = turn.map_err(|_| Problem::ending())?;
         // Somebody else may have had the turn for the same file.
-        if let Some(known) = self.known(digest, executable) {
+        if let Some(known) = self.known(file, list) {
             return Ok(known);
         }
         let mut reading = shared.artefacts.store().get(digest, 0).await?;
         let (pieces, received) = mpsc::channel(WAITING);
+        let digests = Arc::clone(&list.digests);
         let looking = tokio::task::spawn_blocking(move || {
             let mut stream = Pieces { received, piece: Bytes::new() };
             let leave = || false;
-            files(&PATTERNS, &mut stream, executable, &Limits::default(), &leave)
+            let sought = Sought { patterns: &PATTERNS, digests: &digests };
+            files(sought, &mut stream, executable, &Limits::default(), &leave)
         });
         let read = loop {
             match reading.next().await {
@@ -135,10 +143,32 @@ impl Admission {
         let looked = looked.map_err(|error| Problem::unreadable(&error))?;
         tracing::debug!(%digest, bytes = looked.bytes, marks = looked.marks.len(), "looked at a file");
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Err(error) = known.insert(digest, executable, &looked.marks) {
+        if let Err(error) = known.insert(digest, executable, list.hash, &looked.marks) {
             tracing::warn!(%error, "what was found in a file is not remembered after a restart");
         }
         Ok(looked.marks)
+    }
+}
+
+/// Digests of what must not run: those of the policy's list and those in quarantine.
+struct List {
+    digests: Arc<BTreeSet<Hash>>,
+    /// SHA-256 over all of them.
+    hash: Hash,
+}
+
+impl List {
+    /// As it is now; empty for a job that brings no files along, which need not be compared.
+    fn of(state: &State, spec: &JobSpec) -> Self {
+        let mut digests = BTreeSet::new();
+        if spec.inputs.iter().any(|input| matches!(input.source, Source::Stored { .. })) {
+            digests.extend(state.findings.forbidden().keys().copied());
+            if let Some((policy, _)) = &state.policy {
+                digests.extend(&policy.admission.known_digests);
+            }
+        }
+        let bytes: Vec<u8> = digests.iter().flat_map(|digest| digest.0).collect();
+        Self { digests: Arc::new(digests), hash: hash_of(&bytes) }
     }
 }
 

@@ -1,5 +1,7 @@
 //! Loads that change rounding modes, for good reasons and for bad ones.
 
+use repower_stand_in::{StandIn, round};
+
 use super::Step;
 
 #[expect(unsafe_code, reason = "the C library has no safe form")]
@@ -64,11 +66,11 @@ pub(super) fn intervals_by_mxcsr() -> Step {
     let mut bounds = (1.0_f64, 1.0_f64, 1.0_f64);
     Box::new(move || {
         for n in 1..1000 {
-            set_mxcsr(1);
+            round(1);
             bounds.0 = bound(bounds.0, n);
-            set_mxcsr(2);
+            round(2);
             bounds.1 = bound(bounds.1, n);
-            set_mxcsr(0);
+            round(0);
             bounds.2 = bound(bounds.2, n);
         }
         bounds.1 - bounds.0
@@ -77,26 +79,8 @@ pub(super) fn intervals_by_mxcsr() -> Step {
 
 /// Any of four modes after every few hundred operations on doubles in two mebibytes.
 pub(super) fn stand_in() -> Step {
-    let mut scratchpad: Vec<u64> = (0..(2 << 20) / 8).collect();
-    let mask = scratchpad.len() - 1;
-    let mut state = 0x1234_5678_9abc_def1_u64;
-    let mut sum = [1.0_f64, 2.0];
-    Box::new(move || {
-        for _ in 0..200 {
-            state ^= state << 13;
-            state ^= state >> 7;
-            state ^= state << 17;
-            set_mxcsr(u32::try_from(state & 3).unwrap_or(0));
-            for n in 0..200_usize {
-                let place = (usize::try_from(state >> 20).unwrap_or(0) + n * 97) & mask;
-                let value = (scratchpad[place] >> 12) as f64;
-                sum[n & 1] = std::hint::black_box(sum[n & 1] * 0.5 + value).sqrt();
-                scratchpad[place] ^= sum[n & 1].to_bits();
-            }
-        }
-        set_mxcsr(0);
-        sum[0]
-    })
+    let mut load = StandIn::default();
+    Box::new(move || load.step())
 }
 
 /// Makes this process unreadable for others of the same user.
@@ -112,22 +96,4 @@ fn bound(from: f64, n: i32) -> f64 {
         x = std::hint::black_box(x * 0.9 + 1.0 / f64::from(n));
     }
     x
-}
-
-#[cfg(target_arch = "x86_64")]
-#[expect(unsafe_code, reason = "the register has no safe form")]
-fn set_mxcsr(mode: u32) {
-    let value: u32 = 0x1f80 | (mode << 13);
-    // SAFETY: a valid value with all exceptions masked; the arithmetic that follows goes through
-    // black boxes and is correct in any mode.
-    unsafe {
-        std::arch::asm!("ldmxcsr [{}]", in(reg) &raw const value, options(nostack, readonly));
-    }
-}
-
-#[cfg(not(target_arch = "x86_64"))]
-fn set_mxcsr(mode: u32) {
-    // There is no such register: the C library's form, which the probe does not look for there.
-    let modes = [NEAREST, DOWN, UP, ZERO];
-    c::fesetround(modes[mode as usize & 3]);
 }

@@ -23,7 +23,8 @@ type Key = (Hash, bool);
 #[derive(Debug)]
 pub(super) struct Known {
     path: PathBuf,
-    marks: BTreeMap<Key, Vec<Mark>>,
+    /// With the list of digests that was looked for; another list is another look.
+    marks: BTreeMap<Key, (Hash, Vec<Mark>)>,
     order: VecDeque<Key>,
     file: Option<File>,
 }
@@ -40,8 +41,8 @@ impl Known {
                 for line in BufReader::new(file.take(LARGEST)).split(b'\n') {
                     let line = line.map_err(fault("read"))?;
                     let line = std::str::from_utf8(&line).ok().and_then(parse);
-                    if let Some((key, marks)) = line {
-                        known.remember(key, marks);
+                    if let Some((key, list, marks)) = line {
+                        known.remember(key, list, marks);
                     }
                 }
             }
@@ -52,9 +53,10 @@ impl Known {
         Ok(known)
     }
 
-    /// What was found in a file; `None` if nobody has looked.
-    pub(super) fn get(&self, digest: Hash, executable: bool) -> Option<Vec<Mark>> {
-        self.marks.get(&(digest, executable)).cloned()
+    /// What was found in a file; `None` if nobody has looked for this list of digests.
+    pub(super) fn get(&self, digest: Hash, executable: bool, list: Hash) -> Option<Vec<Mark>> {
+        let (known, marks) = self.marks.get(&(digest, executable))?;
+        (*known == list).then(|| marks.clone())
     }
 
     /// Remembers what was found in a file.
@@ -62,19 +64,20 @@ impl Known {
         &mut self,
         digest: Hash,
         executable: bool,
+        list: Hash,
         marks: &[Mark],
     ) -> io::Result<()> {
         let key = (digest, executable);
-        self.remember(key, marks.to_vec());
-        let line = line(key, marks)?;
+        self.remember(key, list, marks.to_vec());
+        let line = line(key, list, marks)?;
         match &mut self.file {
             Some(file) => file.write_all(line.as_bytes()),
             None => self.rewrite(),
         }
     }
 
-    fn remember(&mut self, key: Key, marks: Vec<Mark>) {
-        if self.marks.insert(key, marks).is_none() {
+    fn remember(&mut self, key: Key, list: Hash, marks: Vec<Mark>) {
+        if self.marks.insert(key, (list, marks)).is_none() {
             self.order.push_back(key);
         }
         if self.order.len() > MOST
@@ -89,7 +92,8 @@ impl Known {
         let fresh = self.path.with_extension("new");
         let mut file = File::create(&fresh)?;
         for key in &self.order {
-            file.write_all(line(*key, &self.marks[key])?.as_bytes())?;
+            let (list, marks) = &self.marks[key];
+            file.write_all(line(*key, *list, marks)?.as_bytes())?;
         }
         file.sync_all()?;
         std::fs::rename(&fresh, &self.path)?;
@@ -98,9 +102,9 @@ impl Known {
     }
 }
 
-fn line((digest, executable): Key, marks: &[Mark]) -> io::Result<String> {
+fn line((digest, executable): Key, list: Hash, marks: &[Mark]) -> io::Result<String> {
     let marks = postcard::to_stdvec(marks).map_err(io::Error::other)?;
-    let mut line = format!("{VERSION} {digest} {} ", u8::from(executable));
+    let mut line = format!("{VERSION} {digest} {} {list} ", u8::from(executable));
     for byte in marks {
         write!(line, "{byte:02x}").map_err(io::Error::other)?;
     }
@@ -108,18 +112,19 @@ fn line((digest, executable): Key, marks: &[Mark]) -> io::Result<String> {
     Ok(line)
 }
 
-fn parse(line: &str) -> Option<(Key, Vec<Mark>)> {
+fn parse(line: &str) -> Option<(Key, Hash, Vec<Mark>)> {
     let mut words = line.strip_suffix('.')?.split(' ');
     if words.next()?.parse::<u32>().ok()? != VERSION {
         return None;
     }
     let digest = Hash::from_hex(words.next()?)?;
     let executable = words.next()? == "1";
+    let list = Hash::from_hex(words.next()?)?;
     let hex = words.next()?;
     let byte = |at| u8::from_str_radix(hex.get(at..at + 2)?, 16).ok();
     let bytes: Option<Vec<u8>> = (0..hex.len()).step_by(2).map(byte).collect();
     let marks = postcard::from_bytes(&bytes?).ok()?;
-    Some(((digest, executable), marks))
+    Some(((digest, executable), list, marks))
 }
 
 #[cfg(test)]
@@ -138,8 +143,9 @@ mod tests {
             detail: "has 2 words".into(),
         }];
         let mut known = Known::open(&path).unwrap();
-        known.insert(Hash([1; 32]), true, &marks).unwrap();
-        known.insert(Hash([2; 32]), false, &[]).unwrap();
+        let list = Hash([9; 32]);
+        known.insert(Hash([1; 32]), true, list, &marks).unwrap();
+        known.insert(Hash([2; 32]), false, list, &[]).unwrap();
         drop(known);
         let text = std::fs::read_to_string(&path).unwrap();
         let cut = format!("{text}{}", &text[..text.len() / 3]);
@@ -147,8 +153,9 @@ mod tests {
 
         let known = Known::open(&path).unwrap();
 
-        assert_eq!(known.get(Hash([1; 32]), true), Some(marks));
-        assert_eq!(known.get(Hash([1; 32]), false), None, "as data it was not looked at");
-        assert_eq!(known.get(Hash([2; 32]), false), None, "another version looked at it");
+        assert_eq!(known.get(Hash([1; 32]), true, list), Some(marks));
+        assert_eq!(known.get(Hash([1; 32]), true, Hash([8; 32])), None, "for another list");
+        assert_eq!(known.get(Hash([1; 32]), false, list), None, "as data it was not looked at");
+        assert_eq!(known.get(Hash([2; 32]), false, list), None, "another version looked at it");
     }
 }
