@@ -60,6 +60,9 @@ pub(crate) struct Metrics {
     findings: Family<ByState, Gauge>,
     findings_opened: Family<ByResponse, Counter>,
     findings_decided: Family<ByState, Counter>,
+    finding_decision: Histogram,
+    finding_oldest: Gauge,
+    evidence_lost: Counter,
     frozen: Gauge,
     quarantined: Gauge,
     output_stored: Gauge,
@@ -96,6 +99,9 @@ impl Metrics {
             findings: Family::default(),
             findings_opened: Family::default(),
             findings_decided: Family::default(),
+            finding_decision: Histogram::new(exponential_buckets(1.0, 4.0, 12)),
+            finding_oldest: Gauge::default(),
+            evidence_lost: Counter::default(),
             frozen: Gauge::default(),
             quarantined: Gauge::default(),
             output_stored: Gauge::default(),
@@ -121,6 +127,11 @@ impl Metrics {
                 &self.turn,
             ),
             ("repower_commit_duration", "Time to make one batch of facts durable", &self.commit),
+            (
+                "repower_finding_decision",
+                "Time from the opening of a finding until a person confirmed or dismissed it",
+                &self.finding_decision,
+            ),
         ];
         for (name, help, metric) in seconds {
             registry.register_with_unit(name, help, Unit::Seconds, metric.clone());
@@ -163,6 +174,17 @@ impl Metrics {
             "repower_findings_decided",
             "Decisions about findings, by what they came to",
             self.findings_decided.clone(),
+        );
+        registry.register_with_unit(
+            "repower_finding_oldest_undecided_timestamp",
+            "When the oldest finding was opened that a person still has to decide, since 1970; 0 if there is none",
+            Unit::Seconds,
+            self.finding_oldest.clone(),
+        );
+        registry.register(
+            "repower_evidence_lost",
+            "Bundles of evidence that the store of artefacts could not keep",
+            self.evidence_lost.clone(),
         );
         registry.register(
             "repower_tasks_frozen",
@@ -244,9 +266,21 @@ impl Metrics {
         if let Fact::FindingOpened(finding) = &entry.fact {
             let response = finding.response.as_str();
             self.findings_opened.get_or_create(&ByResponse { response }).inc();
+            let lost = finding.evidence.iter().filter(|bundle| !bundle.kept).count();
+            self.evidence_lost.inc_by(lost as u64);
         }
-        if let Fact::FindingReviewed { state, .. } = &entry.fact {
-            self.findings_decided.get_or_create(&ByState { state: state.as_str() }).inc();
+        if let Fact::FindingSeen(seen) = &entry.fact
+            && seen.evidence.is_some_and(|bundle| !bundle.kept)
+        {
+            self.evidence_lost.inc();
+        }
+        if let Fact::FindingReviewed { finding, state: decided, .. } = &entry.fact {
+            self.findings_decided.get_or_create(&ByState { state: decided.as_str() }).inc();
+            let is_decision = matches!(decided, FindingState::Confirmed | FindingState::Dismissed);
+            if let Some(finding) = state.findings.get(*finding).filter(|_| is_decision) {
+                let took = Duration::from_millis(entry.at.since(finding.opened).as_millis());
+                self.finding_decision.observe(took.as_secs_f64());
+            }
         }
     }
 
@@ -292,6 +326,9 @@ impl Metrics {
             let found = state.findings.iter().filter(|one| one.state == wanted).count() as u64;
             self.findings.get_or_create(&ByState { state: wanted.as_str() }).set(count(found));
         }
+        let undecided = state.findings.iter().filter(|one| one.state.is_undecided());
+        let oldest = undecided.map(|one| one.opened.as_millis() / 1000).min();
+        self.finding_oldest.set(oldest.unwrap_or_default());
         let is_frozen = |(task, live): &(&TaskId, &Attempt)| {
             let attempt = AttemptId { task: **task, number: live.number };
             state.findings.freezes(attempt).is_some()
