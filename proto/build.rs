@@ -3,8 +3,10 @@
 use std::path::PathBuf;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let names =
-        ["job", "node", "agent", "artefact", "ledger", "policy", "fact", "executor", "finding"];
+    let names = [
+        "job", "node", "agent", "artefact", "ledger", "policy", "fact", "executor", "finding",
+        "progress",
+    ];
     let files: Vec<String> = names.iter().map(|name| format!("repower/v1/{name}.proto")).collect();
     println!("cargo:rerun-if-changed=repower");
     let described = protox::compile(&files, ["."])?;

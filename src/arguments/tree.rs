@@ -33,6 +33,8 @@ pub enum Command {
     Fetch(command::fetch::Fetch),
     /// Watch what runs where, and what it uses
     Top(command::top::Top),
+    /// Say how far a task is; for use in what jobs run
+    Progress(command::progress::Progress),
     /// Wait for jobs to end, and exit as they did
     Wait(command::wait::Wait),
     /// Cancel jobs or some of their tasks

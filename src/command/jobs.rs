@@ -6,7 +6,7 @@ use crate::arguments::Reach;
 use crate::clock;
 use crate::failure::{Exit, Failure};
 use crate::render::json::{self, reason};
-use crate::render::{Cell, Column, Screen, Table, time, words};
+use crate::render::{Cell, Column, Screen, Table, claims, time, words};
 
 /// Options of `repower jobs`.
 #[derive(Debug, clap::Args)]
@@ -158,7 +158,11 @@ fn remark(job: &JobSummary) -> String {
         JobState::Unspecified | JobState::Held | JobState::Pending => {
             reason(job).unwrap_or_default()
         }
-        JobState::Running if job.failed == 0 => format!("{} running", job.running),
+        JobState::Running if job.failed == 0 => {
+            let claimed = job.progress.as_ref().and_then(claims::brief);
+            let claimed = claimed.map(|brief| format!(", claims {brief}"));
+            format!("{} running{}", job.running, claimed.unwrap_or_default())
+        }
         JobState::Running => format!("{} running, {}", job.running, failed()),
         JobState::Failed => format!("{}, exit {}", failed(), job.exit_code),
         JobState::Succeeded => String::new(),

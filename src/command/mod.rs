@@ -21,6 +21,7 @@ pub mod node;
 pub mod nodes;
 pub mod plan;
 pub mod policy;
+pub mod progress;
 pub mod report;
 pub mod reserve;
 pub mod resubmit;
@@ -78,9 +79,11 @@ impl Command {
             Self::Bench(command) => command.look().screen(),
             Self::Sim(command) => command.look().screen(),
             Self::Exec(command) => command.reach.look().screen(),
-            Self::Agent(_) | Self::Executor(_) | Self::Enter(_) | Self::Completions(_) => {
-                Look::default().screen()
-            }
+            Self::Progress(_)
+            | Self::Agent(_)
+            | Self::Executor(_)
+            | Self::Enter(_)
+            | Self::Completions(_) => Look::default().screen(),
         }
     }
 
@@ -97,6 +100,7 @@ impl Command {
             Self::Logs(command) => asking(command.run(screen)),
             Self::Fetch(command) => asking(command.run(screen)),
             Self::Top(command) => asking(command.run(screen)),
+            Self::Progress(command) => command.run(),
             Self::Wait(command) => asking(command.run(screen)),
             Self::Cancel(command) => asking(command.run(screen)),
             Self::Resubmit(command) => asking(command.run(screen)),

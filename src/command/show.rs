@@ -18,7 +18,7 @@ use crate::jobfile::array;
 use crate::jobfile::reference::Reference;
 use crate::render::json::{self, reason};
 use crate::render::quantity::{bytes, count};
-use crate::render::{Cell, Column, Screen, Table, table::cut, time, words};
+use crate::render::{Cell, Column, Screen, Table, claims, table::cut, time, words};
 
 /// Attempts that are shown of a job with few tasks.
 const FEW: u32 = 12;
@@ -140,12 +140,13 @@ fn attempts(screen: &mut Screen, reply: &AttemptsReply) -> Result<(), Failure> {
     }
     let zone = TimeZone::system();
     let told = reply.attempts.iter().flat_map(|task| steps::steps(task, &zone));
-    let told: Vec<String> = told.chain(steps::checkpoints(&reply.attempts)).collect();
+    let told = told.chain(steps::checkpoints(&reply.attempts));
+    let told: Vec<String> = told.chain(claims::lines(&reply.attempts, (&zone, now_ms))).collect();
     if !told.is_empty() {
         screen.line("")?;
     }
     for line in told {
-        screen.line(line)?;
+        screen.sentence(line)?;
     }
     if reply.more {
         screen.note("there are more; --offset goes on, --attempts lists more at once");
@@ -249,12 +250,13 @@ fn detail(
         screen.line("")?;
         screen.table(&attempts_table(shown, now_ms))?;
     }
-    let saved = steps::checkpoints(shown);
-    if !saved.is_empty() {
+    let mut told = steps::checkpoints(shown);
+    told.extend(claims::lines(shown, (zone, now_ms)));
+    if !told.is_empty() {
         screen.line("")?;
     }
-    for line in saved {
-        screen.line(line)?;
+    for line in told {
+        screen.sentence(line)?;
     }
     if few.is_empty() && summary.failed > reply.failures.len() as u64 {
         screen.note(format_args!(

@@ -8,7 +8,7 @@ use crate::clock;
 use crate::failure::{Exit, Failure};
 use crate::jobfile::reference::Reference;
 use crate::render::quantity::{bytes, count, cpus};
-use crate::render::{Column, Screen, Table, json, time, words};
+use crate::render::{Column, Screen, Table, claims, json, time, words};
 
 /// Options of `repower why`.
 #[derive(Debug, clap::Args)]
@@ -55,8 +55,20 @@ pub(super) fn show(
     if !why.approved.is_empty() {
         screen.sentence(words::tame(&why.approved))?;
     }
+    if let Some(claimed) = &why.progress {
+        let bad = claimed.progress.as_ref().and_then(claims::bad_lines);
+        for line in [claims::live(claimed, (zone, now_ms)), bad].into_iter().flatten() {
+            screen.sentence(format_args!("it {line}"))?;
+        }
+    }
     if let Some(forecast) = &why.forecast {
         screen.sentence(format_args!("estimated start: {}", when(forecast, zone, now_ms)))?;
+    }
+    if let Some(forecast) = &why.claimed_forecast {
+        screen.sentence(format_args!(
+            "if running tasks end when they claim to: {}",
+            when(forecast, zone, now_ms)
+        ))?;
     }
     if why.tasks_ahead > 0 {
         let named = why.ahead.iter().map(|one| {

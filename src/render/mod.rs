@@ -2,6 +2,7 @@
 //!
 //! The only part of the command line that writes to the terminal. It asks nobody anything.
 
+pub mod claims;
 pub mod failure;
 pub mod json;
 pub mod lines;

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use repower_model::{
-    Artefact, AttemptId, Checkpoint, Image, JobId, JobSpec, RankId, Rendezvous, Resources, Span,
-    StopReason, Stored, TaskId, Timestamp, Verdict,
+    Artefact, AttemptId, Checkpoint, Image, JobId, JobSpec, Progress, RankId, Rendezvous,
+    Resources, Span, StopReason, Stored, TaskId, Timestamp, Verdict,
 };
 
 use crate::{Limits, Moment, Stream};
@@ -109,6 +109,13 @@ pub enum Input<'a> {
         stream: Stream,
         /// What.
         data: &'a [u8],
+    },
+    /// A process is about to have ended, and has said how far it is: the last there will be of that.
+    Claimed {
+        /// Whose.
+        attempt: RankId,
+        /// What it has said, all in all.
+        progress: Box<Progress>,
     },
     /// A process has ended, and what was left of its process group has been killed.
     Exited {

@@ -13,6 +13,7 @@
 
 mod action;
 mod attempt;
+mod claims;
 pub mod detect;
 mod input;
 mod limits;
@@ -26,6 +27,7 @@ mod slots;
 mod timers;
 
 pub use action::{Action, Definition, Signal};
+pub use claims::Claims;
 pub use input::{Exit, Input, Noticed, Status, Terms};
 pub use limits::Limits;
 pub use now::{Moment, Now};

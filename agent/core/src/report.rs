@@ -1,6 +1,8 @@
 //! What the agent tells the scheduler, exactly once and in order.
 
-use repower_model::{Artefact, Outcome, RankId, StopCause, StopStep, Stored, Timestamp, Usage};
+use repower_model::{
+    Artefact, Outcome, Progress, RankId, StopCause, StopStep, Stored, Timestamp, Usage,
+};
 
 use crate::Noticed;
 
@@ -67,6 +69,13 @@ pub enum Report {
     },
     /// It is not what its job declares, it seems.
     Noticed(Box<Noticed>),
+    /// How far it has said that it is, all in all. Comes before its end.
+    Claimed {
+        /// Whose.
+        attempt: RankId,
+        /// What it has said.
+        progress: Box<Progress>,
+    },
     /// It has ended; all of its output has been reported before.
     Ended {
         /// Whose.
@@ -92,6 +101,7 @@ impl Report {
         match self {
             Self::Output { data, .. } => FIXED + data.len(),
             Self::Started { .. } | Self::Stopping { .. } => FIXED,
+            Self::Claimed { progress, .. } => 2 * FIXED + progress.mistake.len(),
             Self::Saved { kept, .. } => FIXED + kept.as_ref().err().map_or(0, String::len),
             Self::Noticed(noticed) => {
                 let images = noticed.images.iter().map(|image| FIXED + image.path.len());

@@ -144,6 +144,7 @@ impl Session {
                 self.step(attempt, &Event::NotStarted { detail }, now, actions);
             }
             Input::Output { attempt, stream, data } => self.output(attempt, stream, data, now),
+            Input::Claimed { attempt, progress } => self.claimed(attempt, progress),
             Input::Exited { attempt, exit, drained } => {
                 self.step(attempt, &Event::Exited { exit, drained }, now, actions);
             }

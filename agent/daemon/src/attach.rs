@@ -28,7 +28,7 @@ use crate::place::{self, Place};
 use crate::tasks::kill_leftovers;
 use crate::{Error, Options, environment, version};
 
-pub(crate) use handle::{Executor, Gone};
+pub(crate) use handle::{Executor, ForLink, Gone};
 
 /// How long an executor may take to greet.
 const PATIENCE: Duration = Duration::from_secs(30);

@@ -191,6 +191,7 @@ impl Files {
             | Wish::Holding(_)
             | Wish::Running(_)
             | Wish::Watched(_)
+            | Wish::Claims(_)
             | Wish::Reports(_)
             | Wish::Standing(_)
             | Wish::Process(_)

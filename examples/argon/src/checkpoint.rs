@@ -83,6 +83,7 @@ impl Checkpoints {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::claims::Claims;
     use crate::run;
 
     const SETTINGS: Settings =
@@ -108,12 +109,15 @@ mod tests {
     fn a_run_that_is_ended_again_and_again_measures_the_same_to_the_last_bit() {
         let folder = tempfile::TempDir::new().unwrap();
         let checkpoints = Checkpoints::new(folder.path(), 700);
-        let whole = run::run(SETTINGS, None, &mut io::sink()).unwrap();
+        let whole = run::run(SETTINGS, None, &mut Claims::new(None), &mut io::sink()).unwrap();
 
         for saves in [1, 2] {
-            run::run(SETTINGS, Some(&checkpoints), &mut Killer(saves)).unwrap_err();
+            run::run(SETTINGS, Some(&checkpoints), &mut Claims::new(None), &mut Killer(saves))
+                .unwrap_err();
         }
-        let pieces = run::run(SETTINGS, Some(&checkpoints), &mut io::sink()).unwrap();
+        let pieces =
+            run::run(SETTINGS, Some(&checkpoints), &mut Claims::new(None), &mut io::sink())
+                .unwrap();
 
         assert_eq!(format!("{pieces:?}"), format!("{whole:?}"));
     }
@@ -122,12 +126,15 @@ mod tests {
     fn what_was_saved_of_another_simulation_is_not_gone_on_with() {
         let folder = tempfile::TempDir::new().unwrap();
         let checkpoints = Checkpoints::new(folder.path(), 1000);
-        run::run(SETTINGS, Some(&checkpoints), &mut Killer(1)).unwrap_err();
+        run::run(SETTINGS, Some(&checkpoints), &mut Claims::new(None), &mut Killer(1)).unwrap_err();
 
         let other = Settings { seed: 4, ..SETTINGS };
-        let failed = run::run(other, Some(&checkpoints), &mut io::sink()).unwrap_err();
+        let failed = run::run(other, Some(&checkpoints), &mut Claims::new(None), &mut io::sink())
+            .unwrap_err();
         fs::write(folder.path().join("argon.course"), "nonsense").unwrap();
-        let spoilt = run::run(SETTINGS, Some(&checkpoints), &mut io::sink()).unwrap_err();
+        let spoilt =
+            run::run(SETTINGS, Some(&checkpoints), &mut Claims::new(None), &mut io::sink())
+                .unwrap_err();
 
         assert!(failed.to_string().contains("is of another simulation"), "{failed}");
         assert!(spoilt.to_string().contains("is no checkpoint"), "{spoilt}");

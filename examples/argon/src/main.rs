@@ -8,11 +8,12 @@
 //! mass 39.95 u) a temperature of 1 is 119.8 K, a density of 1 is 1.68 grams a cubic centimetre, a pressure of 1 is
 //! 41.9 megapascal, and a unit of time is 2.16 picoseconds.
 //!
-//! This is an example of a workload. It knows nothing of the scheduler but two variables of its
-//! environment, `REPOWER_TASK_INDEX` and `REPOWER_CHECKPOINT_DIR`.
+//! This is an example of a workload. It knows nothing of the scheduler but three variables of its
+//! environment, `REPOWER_TASK_INDEX`, `REPOWER_CHECKPOINT_DIR` and `REPOWER_PROGRESS`.
 
 mod blocks;
 mod checkpoint;
+mod claims;
 mod clock;
 mod fluid;
 mod lattice;
@@ -28,6 +29,7 @@ mod thermostat;
 
 use anyhow::Context;
 use checkpoint::Checkpoints;
+use claims::Claims;
 use clap::{CommandFactory, Parser, error::ErrorKind};
 use clock::Stopwatch;
 use report::Report;
@@ -69,6 +71,10 @@ struct Asked {
     #[arg(long, default_value = "1", value_name = "N")]
     seed: u64,
 
+    /// Says how far it is in this file, a line that replaces the one before
+    #[arg(long, env = "REPOWER_PROGRESS", value_name = "FILE")]
+    progress: Option<PathBuf>,
+
     /// Writes the radial distribution function to a file, not after the line of JSON
     #[arg(long, value_name = "FILE")]
     rdf: Option<PathBuf>,
@@ -94,7 +100,9 @@ fn simulate(asked: &Asked, settings: Settings) -> anyhow::Result<()> {
     let file = asked.rdf.as_deref().map(create).transpose()?;
     let every = asked.checkpoint_every;
     let checkpoints = asked.checkpoints.as_deref().map(|folder| Checkpoints::new(folder, every));
-    let measured = match run::run(settings, checkpoints.as_ref(), &mut std::io::stderr().lock()) {
+    let mut claims = Claims::new(asked.progress.clone());
+    let (saved, log) = (checkpoints.as_ref(), &mut std::io::stderr().lock());
+    let measured = match run::run(settings, saved, &mut claims, log) {
         Err(Failed::TooSmall(why)) => refused(ErrorKind::ValueValidation, why.to_string()).exit(),
         result => result?,
     };

@@ -2,6 +2,7 @@
 
 use crate::blocks::{Average, Estimate};
 use crate::checkpoint::{self, Checkpoints};
+use crate::claims::Claims;
 use crate::fluid::{Fluid, TooSmall};
 use crate::rdf::Distribution;
 use crate::thermostat::Thermostat;
@@ -88,6 +89,7 @@ pub(crate) struct Course {
 pub(crate) fn run(
     settings: Settings,
     checkpoints: Option<&Checkpoints>,
+    claims: &mut Claims,
     log: &mut impl Write,
 ) -> Result<Measured, Failed> {
     let mut course = match checkpoints.map(|all| all.load(settings)).transpose()?.flatten() {
@@ -99,6 +101,7 @@ pub(crate) fn run(
     };
     while course.done < course.all() {
         course.step(log)?;
+        claims.tell(course.done, course.all(), log).map_err(Failed::Progress)?;
         if let Some(checkpoints) = checkpoints.filter(|all| all.is_due(course.done)) {
             checkpoints.save(&course)?;
             writeln!(log, "saved after step {}", course.done).map_err(Failed::Progress)?;
@@ -192,7 +195,7 @@ mod tests {
 
     fn measured(density: f64, temperature: f64, particles: u32, steps: u32) -> Measured {
         let settings = Settings { density, temperature, particles, steps, seed: 1 };
-        run(settings, None, &mut io::sink()).unwrap()
+        run(settings, None, &mut Claims::new(None), &mut io::sink()).unwrap()
     }
 
     #[test]
@@ -238,7 +241,7 @@ mod tests {
         let settings =
             Settings { density: 0.8, temperature: 1e300, particles: 240, steps: 40, seed: 1 };
 
-        let failed = run(settings, None, &mut io::sink()).unwrap_err();
+        let failed = run(settings, None, &mut Claims::new(None), &mut io::sink()).unwrap_err();
 
         assert!(matches!(failed, Failed::Diverged { .. }), "{failed}");
     }

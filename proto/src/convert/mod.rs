@@ -15,6 +15,7 @@ mod finding;
 mod job;
 mod node;
 mod outcome;
+mod progress;
 mod resources;
 mod state;
 

@@ -7,12 +7,12 @@ use repower_core::fact::{
 };
 use repower_core::policy::Tier;
 use repower_model::{
-    Approval, ApprovalId, Array, Artefact, AttemptId, Bytes, Cpus, Dependency, DependencyKind,
-    Egress, Evidence, Fault, Finding, FindingId, FindingSource, FindingState, Hash, Image,
-    IndexRange, InputFile, Instance, Inventory, Isolation, JobId, JobSpec, JobState, Keep, Key,
-    Mark, NodeId, OnDisconnect, Outcome, Part, Reservation, ReservationId, Resources, Response,
-    Retries, Sequel, Sign, Source, Span, StopCause, StopReason, StopStep, Stored, TaskId,
-    Timestamp, TokenId, TokenKind, Usage, Variable, Verdict,
+    Approval, ApprovalId, Array, Artefact, AttemptId, Bytes, Claim, Count, Cpus, Dependency,
+    DependencyKind, Egress, Evidence, Fault, Finding, FindingId, FindingSource, FindingState,
+    Fraction, Hash, Image, IndexRange, InputFile, Instance, Inventory, Isolation, JobId, JobSpec,
+    JobState, Keep, Key, Mark, NodeId, OnDisconnect, Outcome, Part, Progress, Reservation,
+    ReservationId, Resources, Response, Retries, Sequel, Sign, Source, Span, StopCause, StopReason,
+    StopStep, Stored, TaskId, Timestamp, TokenId, TokenKind, Usage, Variable, Verdict,
 };
 
 const AT: Timestamp = Timestamp::from_millis(1_700_000_000_000);
@@ -466,6 +466,21 @@ fn of_findings() -> Vec<Fact> {
     ]
 }
 
+fn of_progress() -> Vec<Fact> {
+    let count = Count { unit: "step".into(), value: 1200, total: Some(3000) };
+    let progress = Progress {
+        claim: Some(Claim { done: Fraction::from_ppm(420_000), count: Some(count) }),
+        said: Timestamp::from_millis(1_700_000_009_000),
+        changed: Timestamp::from_millis(1_700_000_008_000),
+        first: Fraction::from_ppm(7)
+            .map(|first| (first, Timestamp::from_millis(1_700_000_001_000))),
+        lines: 12,
+        bad_lines: 3,
+        mistake: "it is longer than 128 bytes".into(),
+    };
+    vec![Fact::ProgressClaimed { rank: ATTEMPT.rank(1), progress: Box::new(progress) }]
+}
+
 /// One fact of every variant. What came later stands at the end: the lines before never change.
 pub(crate) fn fixed() -> Vec<Entry> {
     let early = [of_the_cell(), of_jobs(), of_attempts(), of_nodes()];
@@ -478,6 +493,7 @@ pub(crate) fn fixed() -> Vec<Entry> {
         of_reviews(),
         of_sessions(),
         of_findings(),
+        of_progress(),
     ];
     let facts = early.into_iter().chain(late).flatten();
     facts.zip(1..).map(|(fact, seq)| Entry { seq, at: AT, fact }).collect()

@@ -14,13 +14,13 @@ use repower_core::fact::{
 };
 use repower_core::policy::Tier;
 use repower_model::{
-    Approval, ApprovalId, Array, Artefact, AttemptId, Bytes, Constraints, Cpus, Dependency,
-    DependencyKind, Egress, Evidence, Fault, Finding, FindingId, FindingReview, FindingSource,
-    FindingState, Gang, Hash, Image, IndexRange, InputFile, Instance, Inventory, IsaLevel,
-    Isolation, JobId, JobSpec, JobState, Keep, Key, LabelRule, Layout, Mark, NodeId, OnDisconnect,
-    Outcome, Part, Reservation, ReservationId, Resources, Response, Retries, Sequel, Sign, Source,
-    Span, StopCause, StopReason, StopStep, Stored, TaskId, Timestamp, TokenId, TokenKind, Usage,
-    Variable, Verdict,
+    Approval, ApprovalId, Array, Artefact, AttemptId, Bytes, Claim, Constraints, Count, Cpus,
+    Dependency, DependencyKind, Egress, Evidence, Fault, Finding, FindingId, FindingReview,
+    FindingSource, FindingState, Fraction, Gang, Hash, Image, IndexRange, InputFile, Instance,
+    Inventory, IsaLevel, Isolation, JobId, JobSpec, JobState, Keep, Key, LabelRule, Layout, Mark,
+    NodeId, OnDisconnect, Outcome, Part, Progress, Reservation, ReservationId, Resources, Response,
+    Retries, Sequel, Sign, Source, Span, StopCause, StopReason, StopStep, Stored, TaskId,
+    Timestamp, TokenId, TokenKind, Usage, Variable, Verdict,
 };
 
 fn text() -> impl Strategy<Value = String> {
@@ -321,6 +321,30 @@ fn of_ranks() -> impl Strategy<Value = Fact> {
     ]
 }
 
+fn progress() -> impl Strategy<Value = Progress> {
+    let fraction = || (0_u32..=1_000_000).prop_map(|ppm| Fraction::from_ppm(ppm).expect("a part"));
+    let count = ("[a-z][a-z0-9_-]{0,15}", 0_u64..=Count::MOST, option::of(0_u64..=Count::MOST))
+        .prop_map(|(unit, one, other)| match other.filter(|other| one.max(*other) > 0) {
+            Some(other) => Count { unit, value: one.min(other), total: Some(one.max(other)) },
+            None => Count { unit, value: one, total: None },
+        });
+    let claim = (option::of(fraction()), option::of(count))
+        .prop_filter("it says something", |(done, count)| done.is_some() || count.is_some())
+        .prop_map(|(done, count)| Claim { done, count });
+    let first = option::of((fraction(), moment()));
+    (option::of(claim), moment(), moment(), first, any::<[u64; 2]>(), "[a-z ]{0,200}").prop_map(
+        |(claim, said, changed, first, [lines, bad_lines], mistake)| Progress {
+            claim,
+            said,
+            changed,
+            first,
+            lines,
+            bad_lines,
+            mistake,
+        },
+    )
+}
+
 fn of_stops_and_outputs() -> impl Strategy<Value = Fact> {
     let steps = prop::sample::select(StopStep::ALL.to_vec());
     let causes = prop::sample::select(StopCause::ALL.to_vec());
@@ -331,6 +355,9 @@ fn of_stops_and_outputs() -> impl Strategy<Value = Fact> {
                 Fact::OutputsKept(Box::new(OutputsKept { rank, artefacts, missing }))
             }
         ),
+        (attempt(), any::<u32>(), progress()).prop_map(|(attempt, rank, progress)| {
+            Fact::ProgressClaimed { rank: attempt.rank(rank), progress: Box::new(progress) }
+        }),
         (attempt(), hash(), any::<u64>()).prop_map(|(attempt, digest, bytes)| {
             Fact::CheckpointSettled { attempt, kept: Ok(Stored { digest, bytes }) }
         }),

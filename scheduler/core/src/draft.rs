@@ -86,6 +86,7 @@ impl<'a> Draft<'a> {
             | Fact::AttemptStarted { .. }
             | Fact::RankStarted { .. }
             | Fact::OutputsKept(_)
+            | Fact::ProgressClaimed { .. }
             | Fact::StopStepTaken { .. }
             | Fact::TaskEntered { .. }
             | Fact::TaskReturned { .. }

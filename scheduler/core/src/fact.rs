@@ -5,8 +5,8 @@ use std::sync::Arc;
 use repower_model::{
     Approval, ApprovalId, Artefact, AttemptId, Dependency, Evidence, Fault, Finding, FindingId,
     FindingState, Hash, Image, IndexRange, Instance, Inventory, JobId, JobSpec, JobState, Key,
-    Mark, NodeId, Outcome, Part, RankId, Reservation, ReservationId, Sequel, StopCause, StopReason,
-    StopStep, Stored, TaskId, Timestamp, TokenId, TokenKind, Usage, Verdict,
+    Mark, NodeId, Outcome, Part, Progress, RankId, Reservation, ReservationId, Sequel, StopCause,
+    StopReason, StopStep, Stored, TaskId, Timestamp, TokenId, TokenKind, Usage, Verdict,
 };
 
 use crate::policy::Tier;
@@ -162,6 +162,13 @@ pub enum Fact {
     RankEnded(Box<RankEnded>),
     /// Outputs of a process are in the store of artefacts.
     OutputsKept(Box<OutputsKept>),
+    /// What a process has said last of its progress, before its end. A claim: nobody has checked it.
+    ProgressClaimed {
+        /// Whose.
+        rank: RankId,
+        /// What it has said.
+        progress: Box<Progress>,
+    },
     /// An agent has signalled a process, so that it ends.
     StopStepTaken {
         /// Which process.

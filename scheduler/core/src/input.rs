@@ -2,8 +2,8 @@
 
 use repower_model::{
     ApprovalId, Evidence, FindingId, FindingState, Hash, Image, IndexRange, Instance, Inventory,
-    JobId, JobSpec, JobState, Key, Mark, NodeId, Outcome, RankId, ReservationId, StopCause,
-    StopStep, Stored, TaskId, Timestamp, TokenId, TokenKind, Usage, Verdict,
+    JobId, JobSpec, JobState, Key, Mark, NodeId, Outcome, Progress, RankId, ReservationId,
+    StopCause, StopStep, Stored, TaskId, Timestamp, TokenId, TokenKind, Usage, Verdict,
 };
 
 use crate::fact::OutputsKept;
@@ -310,6 +310,13 @@ pub enum Report {
     },
     /// Outputs of it are in the store of artefacts. Comes before its end.
     Kept(Box<OutputsKept>),
+    /// What a process has said last of its progress. Comes before its end.
+    Claimed {
+        /// Whose.
+        rank: RankId,
+        /// What it has said.
+        progress: Box<Progress>,
+    },
     /// What it has saved is in the store of artefacts, or cannot be brought there. Comes before its end.
     Saved {
         /// Which.

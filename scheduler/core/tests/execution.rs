@@ -6,7 +6,8 @@ mod world;
 use repower_core::fact::{Fact, OutputsKept};
 use repower_core::input::{Input, Report};
 use repower_model::{
-    Artefact, Hash, NodeId, Outcome, RankId, Sequel, StopCause, StopStep, Timestamp,
+    Artefact, Claim, Hash, NodeId, Outcome, Progress, RankId, Sequel, StopCause, StopStep,
+    Timestamp,
 };
 use world::{World, exited, job};
 
@@ -33,6 +34,41 @@ fn outputs_and_steps_of_a_stop_become_facts_while_the_process_is_on_its_node() {
 
     assert!(matches!(stop.facts[..], [Fact::StopStepTaken { step: StopStep::Kill, .. }]));
     assert!(matches!(&outputs.facts[..], [Fact::OutputsKept(kept)] if kept.artefacts.len() == 1));
+}
+
+#[test]
+fn what_a_process_claims_is_one_fact_and_decides_nothing() {
+    let mut world = World::with_nodes(&[2]);
+    world.submit(job());
+    let (attempt, node) = world.schedule()[0];
+    world.started(attempt);
+    let rank = RankId::from(attempt);
+    let report = |line: &[u8]| {
+        let (said, claim) = (Timestamp::from_millis(7), Claim::read(line).ok());
+        let progress = Progress {
+            claim,
+            said,
+            changed: said,
+            first: None,
+            lines: 1,
+            bad_lines: 0,
+            mistake: String::new(),
+        };
+        Input::Report { node, report: Report::Claimed { rank, progress: Box::new(progress) } }
+    };
+
+    let first = world.turn(&report(b"1")).unwrap();
+    let again = world.turn(&report(b"0.5")).unwrap();
+
+    let [Fact::ProgressClaimed { rank: whose, progress }] = &first.facts[..] else {
+        panic!("{:?}", first.facts)
+    };
+    assert_eq!((*whose, progress.claim.as_ref().unwrap().to_string()), (rank, "1".into()));
+    assert!(again.facts.is_empty() && first.effects.is_empty(), "{again:?}");
+    let facts = world.end(attempt, exited(3));
+    let failed =
+        |fact: &Fact| matches!(fact, Fact::AttemptEnded(end) if end.sequel == Sequel::Failed);
+    assert!(facts.iter().any(failed), "whatever it claims: {facts:?}");
 }
 
 #[test]

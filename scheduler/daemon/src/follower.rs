@@ -267,6 +267,7 @@ impl Seen {
             }
             Fact::RankStarted { rank, .. }
             | Fact::StopStepTaken { rank, .. }
+            | Fact::ProgressClaimed { rank, .. }
             | Fact::TaskEntered { rank, .. } => {
                 self.jobs.insert(rank.attempt.task.job);
             }

@@ -6,6 +6,7 @@
 
 mod admission;
 mod artefacts;
+mod claims;
 mod clock;
 mod error;
 mod follower;

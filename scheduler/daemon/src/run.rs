@@ -21,6 +21,7 @@ use tonic_health::server::HealthReporter;
 
 use crate::admission::Admission;
 use crate::artefacts::{self, Artefacts, Bin};
+use crate::claims::Claims;
 use crate::follower::{Charge, follower};
 use crate::journal::{self, Replayed};
 use crate::keeper::{self, Keeper, Loop, Parts};
@@ -123,6 +124,7 @@ pub async fn run(
         leases: Mutex::default(),
         reasons: Reasons::default(),
         samples: Samples::default(),
+        claims: Claims::default(),
         sessions: Arc::default(),
         linked: Mutex::default(),
         streams: Mutex::default(),

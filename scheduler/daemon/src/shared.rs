@@ -16,6 +16,7 @@ use tonic::Status;
 
 use crate::admission::Admission;
 use crate::artefacts::Artefacts;
+use crate::claims::Claims;
 use crate::clock::{self, Stopwatch};
 use crate::keeper::{Keeper, Mail};
 use crate::link::Links;
@@ -48,6 +49,7 @@ pub(crate) struct Shared {
     pub(crate) leases: Mutex<Leases>,
     pub(crate) reasons: Reasons,
     pub(crate) samples: Samples,
+    pub(crate) claims: Claims,
     pub(crate) sessions: Arc<Sessions>,
     /// Links: each ends when its outbox does.
     pub(crate) linked: Mutex<JoinSet<()>>,

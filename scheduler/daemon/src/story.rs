@@ -23,6 +23,7 @@ pub(crate) fn tell(entries: &[Entry]) {
             | Fact::RankStarted { .. }
             | Fact::RankEnded(_)
             | Fact::OutputsKept(_)
+            | Fact::ProgressClaimed { .. }
             | Fact::StopStepTaken { .. }
             | Fact::CheckpointSettled { .. }
             | Fact::TaskEntered { .. }

@@ -17,6 +17,7 @@ mod job;
 mod label;
 mod node;
 mod outcome;
+mod progress;
 mod quantity;
 mod rendezvous;
 mod reservation;
@@ -41,6 +42,7 @@ pub use job::{Dependency, DependencyKind, JobSpec, JobState, Retries, TaskState,
 pub use label::{LabelError, LabelRule, METER, SITE, WATTS, check_label, watts_of};
 pub use node::{Inventory, NodePhase, TokenKind};
 pub use outcome::{Fault, Outcome, Sequel, StopCause, StopReason, StopStep, Usage};
+pub use progress::{Claim, ClaimError, Count, Fraction, Progress, check_unit};
 pub use quantity::{Bytes, Cpus, WattHours, Watts};
 pub use rendezvous::{Host, Rendezvous};
 pub use reservation::Reservation;

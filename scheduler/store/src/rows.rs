@@ -4,8 +4,8 @@
 //! only what it changes; what it does not name stays.
 
 use repower_model::{
-    Artefact, AttemptId, Fault, Finding, JobId, JobState, Key, NodeId, Outcome, RankId, Sequel,
-    StopCause, StopStep, Stored, Timestamp, Usage,
+    Artefact, AttemptId, Fault, Finding, JobId, JobState, Key, NodeId, Outcome, Progress, RankId,
+    Sequel, StopCause, StopStep, Stored, Timestamp, Usage,
 };
 
 /// A change to a projection.
@@ -73,6 +73,8 @@ pub enum Row {
     StepTaken(StepTaken),
     /// What an attempt has saved for the next one was brought to the store of artefacts, or could not be.
     CheckpointSettled(CheckpointRow),
+    /// What a process said last of its progress.
+    ProgressClaimed(Box<ClaimRow>),
     /// Nobody needs what a task has saved, or all tasks of a job.
     CheckpointsDropped {
         /// Which job.
@@ -273,6 +275,15 @@ pub struct CheckpointRow {
     pub settled: Timestamp,
     /// Whether it is still needed. One that comes in is.
     pub needed: bool,
+}
+
+/// A row of the table `claims`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClaimRow {
+    /// Which process.
+    pub id: RankId,
+    /// What it has said.
+    pub progress: Progress,
 }
 
 /// A row of the table `nodes`.

@@ -7,6 +7,7 @@
 mod append;
 mod attempts;
 mod checkpoints;
+mod claims;
 mod files;
 mod findings;
 mod jobs;

@@ -6,7 +6,7 @@ use repower_proto::v1::{ListNodesReply, NodePhase, Resources, RunningReply, Runn
 
 use super::Sort;
 use crate::render::quantity::{bytes, cpus};
-use crate::render::{Cell, Column, Table, table, time, words};
+use crate::render::{Cell, Column, Table, claims, table, time, words};
 
 /// What there is to draw.
 #[derive(Debug)]
@@ -194,30 +194,36 @@ impl Frame<'_> {
     }
 
     fn task_table(&self, above: usize, most: usize) -> Table {
-        let mut table = Table::new(&[
+        let of = |task: &RunningTask| task.progress.as_ref().and_then(claims::brief);
+        // Room is scarce: where nobody claims anything, nothing is said of it.
+        let claimed = self.running.tasks.iter().any(|task| of(task).is_some());
+        let mut columns = vec![
             Column::whole("TASK"),
             Column::cut("NODE", 8),
             Column::whole("STATE"),
             Column::number("CPU"),
             Column::number("MEMORY"),
             Column::number("TIME"),
-            Column::cut("PROJECT", 7),
-            Column::cut("NAME", 8),
-        ]);
+        ];
+        columns.extend(claimed.then_some(Column::number("CLAIMS")));
+        columns.extend([Column::cut("PROJECT", 7), Column::cut("NAME", 8)]);
+        let mut table = Table::new(&columns);
         for task in self.running.tasks.iter().skip(above).take(most) {
             let started = task.started_ms;
             let ran =
                 if started == 0 { "-".to_owned() } else { time::between(started, self.now_ms) };
-            table.row([
+            let mut cells = vec![
                 id(task).into(),
                 task.node.as_str().into(),
                 Cell::tinted(words::task_state(task.state()), words::task_tint(task.state())),
                 task.cpu_milli.map_or("-".to_owned(), decimal).into(),
                 task.memory_bytes.map_or("-".to_owned(), bytes).into(),
                 ran.into(),
-                task.project.as_str().into(),
-                task.name.as_str().into(),
-            ]);
+            ];
+            let said = of(task).unwrap_or_else(|| "-".to_owned());
+            cells.extend(claimed.then_some(said.into()));
+            cells.extend([task.project.as_str().into(), task.name.as_str().into()]);
+            table.row(cells);
         }
         table
     }
@@ -242,7 +248,7 @@ fn decimal(milli: u64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use repower_proto::v1::{NodeSummary, TaskState};
+    use repower_proto::v1::{Claim, ClaimedProgress, NodeSummary, Progress, TaskState};
     use unicode_width::UnicodeWidthStr as _;
 
     use super::*;
@@ -327,6 +333,27 @@ TASK  NODE    STATE     CPU   MEMORY   TIME  PROJECT    NAME
 
 
 q quit   sort: c cpu, m memory, t time   arrows move"
+        );
+    }
+
+    #[test]
+    fn what_tasks_claim_has_a_column_where_any_does_and_fits_eighty_columns() {
+        let mut world = world(1, 2);
+        let claim = Claim { done_ppm: Some(421_000), count: None };
+        let progress = Some(Progress { claim: Some(claim), ..Progress::default() });
+        world.1.tasks[1].progress =
+            Some(ClaimedProgress { progress, ..ClaimedProgress::default() });
+
+        let lines = lines(&world, &mut View::new(Sort::Cpu), (80, 12));
+
+        let table: Vec<&str> = lines[5..8].iter().map(|line| line.trim_end()).collect();
+        assert_eq!(
+            table,
+            [
+                "TASK  NODE    STATE     CPU   MEMORY   TIME  CLAIMS  PROJECT    NAME",
+                "12.0  rig-00  running  1.50  300 MiB  1m00s       -  materials  a long name of …",
+                "12.1  rig-00  running  1.50  300 MiB  1m00s   42.1%  materials  a long name of …",
+            ]
         );
     }
 

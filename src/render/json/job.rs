@@ -3,6 +3,7 @@
 use repower_proto::v1;
 use serde::Serialize;
 
+use super::claimed::Claimed;
 use super::files::Kept;
 use super::{Spec, Task, text};
 use crate::render::{time, words};
@@ -47,6 +48,8 @@ pub struct Job {
     started_at: Option<String>,
     ended_at: Option<String>,
     exit_code: Option<i32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    claimed: Option<Claimed>,
 }
 
 /// Several jobs, newest first.
@@ -174,6 +177,7 @@ impl From<&v1::JobSummary> for Job {
             started_at: time::rfc3339(job.started_ms),
             ended_at: time::rfc3339(job.ended_ms),
             exit_code: words::has_ended(job.state()).then_some(job.exit_code),
+            claimed: job.progress.as_ref().map(Claimed::from),
         }
     }
 }

@@ -4,6 +4,7 @@
 //! unit in the key, hashes are hexadecimal. Keys may be added; none is removed or changes meaning.
 
 mod approval;
+mod claimed;
 mod files;
 mod finding;
 mod job;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use repower_proto::v1;
 use serde::Serialize;
 
+use super::claimed::Claimed;
 use super::{Task, text};
 use crate::render::{time, words};
 
@@ -81,6 +82,8 @@ struct Running {
     cpu_us: Option<u64>,
     memory_bytes: Option<u64>,
     processes: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    claimed: Option<Claimed>,
 }
 
 impl Top {
@@ -111,6 +114,7 @@ impl From<&v1::RunningTask> for Running {
             cpu_us: task.cpu_us,
             memory_bytes: task.memory_bytes,
             processes: task.processes,
+            claimed: task.progress.as_ref().map(Claimed::from),
         }
     }
 }

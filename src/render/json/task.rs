@@ -5,6 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use repower_proto::v1;
 use serde::Serialize;
 
+use super::claimed::Claimed;
 use super::{hex, text};
 use crate::render::{time, words};
 
@@ -47,6 +48,8 @@ pub struct Task {
     steps: Vec<Step>,
     #[serde(skip_serializing_if = "Option::is_none")]
     checkpoint: Option<Checkpoint>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    claimed: Option<Claimed>,
 }
 
 /// What an attempt has saved for the next one.
@@ -160,6 +163,7 @@ impl From<&v1::TaskSummary> for Task {
             ranks: task.ranks.iter().map(Rank::from).collect(),
             steps: task.steps.iter().map(|step| Step::of(task, step)).collect(),
             checkpoint: task.checkpoint.as_ref().map(Checkpoint::from),
+            claimed: task.progress.as_ref().map(Claimed::from),
         }
     }
 }

@@ -97,6 +97,21 @@ fn quarantine() -> v1::ListQuarantinedReply {
     v1::ListQuarantinedReply { quarantined: vec![one] }
 }
 
+fn claimed() -> v1::ClaimedProgress {
+    let count = Some(v1::Count { unit: "step".into(), value: 1200, total: 3000 });
+    let progress = v1::Progress {
+        claim: Some(v1::Claim { done_ppm: Some(420_000), count }),
+        said_ms: 1_777_633_259_000,
+        changed_ms: 1_777_633_257_000,
+        first_ppm: Some(0),
+        first_ms: 1_777_633_231_000,
+        lines: 12,
+        bad_lines: 1,
+        mistake: "it is longer than 128 bytes".into(),
+    };
+    v1::ClaimedProgress { progress: Some(progress), rank: 0, expected_end_ms: 1_777_633_292_904 }
+}
+
 fn running() -> v1::RunningTask {
     v1::RunningTask {
         job: 12,
@@ -113,6 +128,7 @@ fn running() -> v1::RunningTask {
         cpu_us: Some(61_250_000),
         cpu_milli: Some(1980),
         processes: 4,
+        progress: Some(claimed()),
     }
 }
 
@@ -238,6 +254,7 @@ fn attempt() -> v1::TaskSummary {
             problem: String::new(),
             needed: true,
         }),
+        progress: Some(v1::ClaimedProgress { expected_end_ms: 0, ..claimed() }),
     }
 }
 
@@ -341,6 +358,12 @@ fn explanation() -> v1::Explanation {
             text: "ask for 4 cpus or less".into(),
         }],
         approved: String::new(),
+        progress: None,
+        claimed_forecast: Some(v1::Forecast {
+            code: "estimate.claimed".into(),
+            text: "by what one running task claims".into(),
+            at_ms: 1_777_633_140_000,
+        }),
     }
 }
 

@@ -3,6 +3,7 @@
 use repower_proto::v1;
 use serde::Serialize;
 
+use super::claimed::Claimed;
 use super::text;
 use crate::render::{time, words};
 
@@ -22,6 +23,10 @@ pub struct Why {
     funnel: Vec<Step>,
     shortages: Vec<Shortage>,
     approved: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    claimed: Option<Claimed>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    claimed_start: Option<Forecast>,
 }
 
 #[derive(Debug, Serialize)]
@@ -82,6 +87,13 @@ struct Shortage {
     most: u64,
 }
 
+impl From<&v1::Forecast> for Forecast {
+    fn from(forecast: &v1::Forecast) -> Self {
+        let v1::Forecast { at_ms, code, text } = forecast.clone();
+        Self { at: time::rfc3339(at_ms), code, text }
+    }
+}
+
 impl From<&v1::Explanation> for Why {
     fn from(why: &v1::Explanation) -> Self {
         let step = |step: &v1::FunnelStep| Step {
@@ -108,15 +120,13 @@ impl From<&v1::Explanation> for Why {
             tasks_ahead: why.tasks_ahead,
             jobs_ahead: why.jobs_ahead,
             ahead: why.ahead.iter().map(ahead).collect(),
-            estimated_start: why.forecast.as_ref().map(|forecast| Forecast {
-                at: time::rfc3339(forecast.at_ms),
-                code: forecast.code.clone(),
-                text: forecast.text.clone(),
-            }),
+            estimated_start: why.forecast.as_ref().map(Forecast::from),
             sooner: why.sooner.iter().map(sooner).collect(),
             funnel: why.funnel.iter().map(step).collect(),
             shortages: why.shortages.iter().map(shortage).collect(),
             approved: text(&why.approved),
+            claimed: why.progress.as_ref().map(Claimed::from),
+            claimed_start: why.claimed_forecast.as_ref().map(Forecast::from),
         }
     }
 }

@@ -4,7 +4,7 @@
 //! the link carries is slowed down. What comes after that goes through a window of the latest bytes that goes out at a
 //! pace, so that the end of the output is there, whoever follows it sees it go on, and nobody is slowed down by it.
 
-use repower_model::RankId;
+use repower_model::{Progress, RankId};
 
 use super::Session;
 use crate::phase::Phase;
@@ -88,6 +88,13 @@ impl Session {
         }
     }
 
+    /// How far a process has said that it is: what it said last is reported before its end.
+    pub(super) fn claimed(&mut self, id: RankId, progress: Box<Progress>) {
+        if self.attempts.get(&id).is_some_and(|one| one.phase != Phase::Ended) {
+            self.outbox.push(Report::Claimed { attempt: id, progress });
+        }
+    }
+
     /// No more output of an attempt comes: sends what there is of it.
     pub(super) fn close_output(&mut self, id: RankId) {
         self.flush(id);
@@ -122,6 +129,7 @@ impl Session {
             | Report::Kept { .. }
             | Report::Saved { .. }
             | Report::Stopping { .. }
+            | Report::Claimed { .. }
             | Report::Noticed(_) => {}
         });
     }

@@ -210,6 +210,7 @@ impl World {
             | Report::Kept { .. }
             | Report::Saved { .. }
             | Report::Noticed(_)
+            | Report::Claimed { .. }
             | Report::Stopping { .. } => None,
         };
         reports.into_iter().filter_map(ended).collect()

@@ -9,8 +9,8 @@ use repower_model::Instance;
 use repower_proto::v1::from_executor::Body as Up;
 use repower_proto::v1::to_executor::Body as Down;
 use repower_proto::v1::{
-    AttemptRef, End, FindProcess, FromExecutor, Heard, Leave, LinkDown, LinkUp, Process, Reports,
-    RunningProcess, Standing, Succession, TellHeld, Welcome,
+    AttemptRef, Claims, End, FindProcess, FromExecutor, Heard, Leave, LinkDown, LinkUp, Process,
+    Reports, RunningProcess, Standing, Succession, TellHeld, Welcome,
 };
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixStream;
@@ -78,6 +78,15 @@ struct Seen {
 struct LinkUpstream {
     number: u64,
     reports: mpsc::Sender<Reports>,
+    claims: mpsc::Sender<Claims>,
+}
+
+/// What comes for the present link.
+#[derive(Debug)]
+pub(crate) struct ForLink {
+    pub(crate) reports: mpsc::Receiver<Reports>,
+    /// What tasks say of their progress.
+    pub(crate) claims: mpsc::Receiver<Claims>,
 }
 
 /// Who waits to hear how the box of a process is entered.
@@ -196,18 +205,19 @@ impl Executor {
         Ok(told)
     }
 
-    /// The scheduler has welcomed the agent; returns where the reports for this link come.
+    /// The scheduler has welcomed the agent; returns what comes for this link.
     pub(crate) async fn link_up(
         &mut self,
         welcome: &Welcome,
         heard: Moment,
-    ) -> Result<mpsc::Receiver<Reports>, Gone> {
+    ) -> Result<ForLink, Gone> {
         self.unsee();
         self.last_link += 1;
-        let (reports, come) = mpsc::channel(REPORTS);
+        let (reports, reports_come) = mpsc::channel(REPORTS);
+        let (claims, claims_come) = mpsc::channel(1);
         let number = self.last_link;
         *self.link.lock().unwrap_or_else(PoisonError::into_inner) =
-            Some(LinkUpstream { number, reports });
+            Some(LinkUpstream { number, reports, claims });
         self.send(Down::LinkUp(LinkUp {
             link: number,
             lease_ms: welcome.lease_ms,
@@ -215,7 +225,7 @@ impl Executor {
             heard_ms: heard.as_millis(),
         }))
         .await?;
-        Ok(come)
+        Ok(ForLink { reports: reports_come, claims: claims_come })
     }
 
     /// The link is gone; the scheduler was last heard at `heard`.
@@ -332,6 +342,17 @@ impl Reader {
                 if let Some((upstream, reports)) = upstream.zip(reports.reports) {
                     // A link that ends meanwhile needs them no more.
                     drop(upstream.send(reports).await);
+                }
+            }
+            Some(Up::Claims(told)) => {
+                let upstream = {
+                    let link = self.link.lock().unwrap_or_else(PoisonError::into_inner);
+                    let present = link.as_ref().filter(|link| link.number == told.link);
+                    present.map(|link| link.claims.clone())
+                };
+                if let Some((upstream, claims)) = upstream.zip(told.claims) {
+                    // The next link is told all of it again.
+                    drop(upstream.send(claims).await);
                 }
             }
             Some(Up::Process(process)) => {

@@ -9,6 +9,7 @@ use repower_model::{Artefact, Hash};
 use tonic::Code;
 
 use super::Shared;
+use crate::tasks::PROGRESS_FILE;
 use crate::transfer::{self, Failure};
 
 /// The first wait before the next try; each is twice the one before.
@@ -42,7 +43,8 @@ pub(super) async fn collect(shared: &Shared, folder: &Path, patterns: Vec<String
         Err(_) => return Kept { missing: patterns, ..kept },
     };
     kept.missing = found.missing;
-    for path in found.files {
+    // What it said of its progress is no output.
+    for path in found.files.into_iter().filter(|path| path != PROGRESS_FILE) {
         let Ok(permit) = shared.outward.acquire().await else { break };
         match bring(shared, folder, &path).await {
             Ok(artefact) => kept.artefacts.push(artefact),

@@ -9,8 +9,8 @@ use repower_proto::v1::from_agent::Body as Up;
 use repower_proto::v1::to_agent::Body as Down;
 use repower_proto::v1::to_executor::Body as Order;
 use repower_proto::v1::{
-    FromAgent, Goodbye, Heartbeat, Hello, OpenSession, Reports, Samples, TaskRef, TellRunning,
-    ToAgent, Welcome,
+    Claims, FromAgent, Goodbye, Heartbeat, Hello, OpenSession, Reports, Samples, TaskRef,
+    TellRunning, ToAgent, Welcome,
 };
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -21,7 +21,7 @@ use tonic::{Code, Status, Streaming};
 
 use super::sampling::{News, Sampling};
 use super::{Link, session};
-use crate::attach::Gone;
+use crate::attach::{ForLink, Gone};
 use crate::endpoint::Failure;
 use crate::saved::Place;
 use crate::{address, clock};
@@ -103,6 +103,8 @@ struct Course {
     beat_at: Instant,
     /// What the executor reports on this link; closed before the welcome.
     reports: mpsc::Receiver<Reports>,
+    /// What tasks say of their progress.
+    claims: mpsc::Receiver<Claims>,
     sampling: Sampling,
     channel: Channel,
     /// Commands in the boxes of tasks: they end with the link.
@@ -127,6 +129,7 @@ impl Link {
             heartbeat: Duration::from_secs(1),
             beat_at: Instant::from_std(clock::instant()),
             reports: mpsc::channel(1).1,
+            claims: mpsc::channel(1).1,
             sampling: Sampling::new(self.executor.running()),
             channel,
             sessions: JoinSet::new(),
@@ -204,6 +207,7 @@ impl Link {
                     News::Samples(samples) => course.send(Up::Samples(Samples { samples })).await?,
                 },
                 Some(reports) = course.reports.recv() => course.send(Up::Reports(reports)).await?,
+                Some(claims) = course.claims.recv() => course.send(Up::Claims(claims)).await?,
                 () = sleep_until(course.beat_at), if welcomed => {
                     course.send(Up::Heartbeat(Heartbeat {})).await?;
                 }
@@ -260,7 +264,8 @@ impl Link {
         course.heard = Some(now);
         course.heartbeat = Duration::from_millis(welcome.heartbeat_ms.max(10));
         course.beat_at = Instant::from_std(clock::instant()) + course.heartbeat;
-        course.reports = self.executor.link_up(welcome, now).await?;
+        let ForLink { reports, claims } = self.executor.link_up(welcome, now).await?;
+        (course.reports, course.claims) = (reports, claims);
         Ok(())
     }
 

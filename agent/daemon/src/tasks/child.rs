@@ -18,6 +18,7 @@ use super::contained::Contained;
 use super::folders::Folder;
 use super::ownfile::OwnFile;
 use super::prepared::Prepared as Job;
+use super::progress::Said;
 use super::token::Token;
 use crate::sandbox::{Group, Prepared};
 use crate::sense::{Frozen, Members};
@@ -39,6 +40,8 @@ pub(super) struct Child {
     /// The writing ends, held until the process has ended, so that the pipes announce data only.
     pub(super) writers: Option<(OwnedFd, OwnedFd)>,
     pub(super) folder: Option<Folder>,
+    /// What it says of its progress.
+    pub(super) said: Said,
     /// What it is held by.
     pub(super) held: Option<Prepared>,
     /// The container that it runs.

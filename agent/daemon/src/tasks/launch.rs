@@ -14,6 +14,7 @@ use super::failure::Failure;
 use super::folders::Folder;
 use super::ownfile::OwnFile;
 use super::prepared::Prepared as Job;
+use super::progress::{self, Book, Said};
 use super::state::{self, Launch, State};
 use super::{Tasks, boxes, files, gang};
 use crate::sandbox::{Strings, User};
@@ -33,6 +34,7 @@ impl Tasks {
             Ok(child) => {
                 let mut state = self.lock();
                 state.conclude(serial, Some(child));
+                state.expect_claims();
                 self.apply(&mut state, Input::Started { attempt });
                 let watched =
                     state.children.get(&serial).map(|child| child.watch(&self.epoll, serial));
@@ -132,6 +134,7 @@ impl Tasks {
         };
         Ok(Child {
             attempt: launch.attempt,
+            said: Said::new(Book::new(folder.path())),
             pid: Some(started.pid),
             pidfd: started.pidfd,
             killed: false,
@@ -195,6 +198,7 @@ fn variables(
         ("TMPDIR".into(), folder.into()),
         ("REPOWER_TASK_INDEX".into(), attempt.task.index.to_string().into()),
         ("REPOWER_ATTEMPT".into(), attempt.number.to_string().into()),
+        (progress::VARIABLE.into(), folder.join(progress::FILE).into()),
         (environment::MARK.into(), format!("{}-{serial}", job.mark).into()),
     ];
     let spec = &launch.definition.spec;

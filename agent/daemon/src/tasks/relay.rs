@@ -23,6 +23,7 @@ use rustix::event::epoll::{self, EventFlags};
 use rustix::io::Errno;
 use rustix::net::RecvFlags;
 
+pub(super) use self::outgoing::LinkId;
 use self::outgoing::{Outgoing, Writer};
 use super::token::Token;
 use super::{About, Tasks, wire};
@@ -59,7 +60,7 @@ impl Relay {
         self.incoming.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn outgoing(&self) -> MutexGuard<'_, Outgoing> {
+    pub(super) fn outgoing(&self) -> MutexGuard<'_, Outgoing> {
         self.outgoing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -223,6 +224,7 @@ impl Tasks {
                 let heard = Moment::from_millis(link.heard_ms);
                 self.relay.outgoing().link_up(link.link, heard);
                 self.tell([Input::LinkUp(wire::terms(&link)), Input::Heard(heard)]);
+                self.lock().hasten_claims(clock::now().steady);
             }
             Down::LinkDown(link) => {
                 let contact = Moment::from_millis(link.heard_ms);
@@ -380,12 +382,13 @@ impl Tasks {
             }
             let gate = outgoing.gate(session).filter(|gate| session.has_unsent() && *gate > now);
             let wake = session.wake_at();
+            let look = state.look_at;
             drop(state);
             let over = outgoing.over(standing);
             if over.is_some_and(|at| at <= now) {
                 return self.orphans.end();
             }
-            return outgoing.alarm.set([gate, wake, over].into_iter().flatten().min());
+            return outgoing.alarm.set([gate, wake, over, look].into_iter().flatten().min());
         }
     }
 
@@ -396,6 +399,7 @@ impl Tasks {
         if self.ask(|session| session.wake_at().is_some_and(|at| at <= now)) {
             self.tell([Input::Timer]);
         }
+        self.look_at_claims();
     }
 
     /// Somebody wants this process to end. If there is an agent, that is its business.

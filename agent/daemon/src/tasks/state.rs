@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use repower_agent_core::{Action, Definition, Input, Now, Session, Signal, Stream};
+use repower_agent_core::{Action, Definition, Input, Moment, Now, Session, Signal, Stream};
 use repower_model::{Checkpoint, RankId, Rendezvous};
 use repower_proto::v1::{self, RunningProcess, WatchedTask};
 use rustix::process::{Pid, kill_process_group};
@@ -52,6 +52,8 @@ pub(super) struct State {
     pub(super) checkpoints: Checkpoints,
     /// Those that are to be removed.
     pub(super) needless: Vec<PathBuf>,
+    /// When the files are looked at in which tasks say how far they are; `None`: nothing runs.
+    pub(super) look_at: Option<Moment>,
     pub(super) quit: bool,
     /// Kept for its memory.
     actions: Vec<Action>,
@@ -84,6 +86,7 @@ impl State {
             wanted: Wanted::default(),
             checkpoints,
             needless: Vec::new(),
+            look_at: None,
             quit: false,
             actions: Vec::new(),
         }
@@ -289,7 +292,7 @@ impl State {
                 group: group.unwrap_or_default(),
                 watch: seen.watch.to_vec(),
                 output_bytes: seen.output,
-                progress: None,
+                progress: child.said.changes,
                 frozen: child.frozen.is_some(),
             });
             if tasks.len() >= RUNNING {

@@ -126,6 +126,7 @@ impl Tasks {
 
     /// A process has ended: kills what is left of its group, reaps it, and reads what it has left.
     fn exited(&self, serial: u64, buffer: &mut [u8]) {
+        let claimed = self.last_claim(serial);
         let mut state = self.lock();
         let Some(child) = state.children.get_mut(&serial) else {
             return;
@@ -180,6 +181,9 @@ impl Tasks {
             written_bytes: figures.written.map_or(reaped.written, Bytes::as_u64),
             oom_kills: figures.memory_kills,
         };
+        if let Some(claimed) = claimed {
+            self.apply(&mut state, claimed);
+        }
         self.apply(&mut state, Input::Exited { attempt, exit, drained });
         drop(state);
         self.orphans.look();

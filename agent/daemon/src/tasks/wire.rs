@@ -107,6 +107,10 @@ fn body(report: &Report) -> v1::report::Body {
             artefacts: artefacts.iter().map(Into::into).collect(),
             missing: missing.clone(),
         }),
+        Report::Claimed { attempt, progress } => Body::Claimed(v1::ProcessProgress {
+            attempt: Some((*attempt).into()),
+            progress: Some((&**progress).into()),
+        }),
         Report::Saved { attempt, kept } => Body::Saved(v1::Saved::of(*attempt, kept)),
         Report::Stopping { attempt, step, cause, signal, taken } => Body::Stopping(v1::Stopping {
             attempt: Some((*attempt).into()),

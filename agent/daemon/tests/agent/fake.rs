@@ -277,6 +277,11 @@ async fn listen(
             let mut memory = shared.memory.lock().unwrap();
             match message.body.unwrap() {
                 Up::Hello(_) => panic!("a second hello"),
+                Up::Claims(claims) => {
+                    let link = memory.hellos.len();
+                    memory.claims.push((link, claims));
+                    None
+                }
                 Up::Samples(samples) => {
                     memory.samples.push(samples);
                     None

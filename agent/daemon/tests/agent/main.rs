@@ -14,5 +14,6 @@ mod killed;
 mod linking;
 mod memory;
 mod orders;
+mod progress;
 mod running;
 mod stopping;

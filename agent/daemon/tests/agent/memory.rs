@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use repower_proto::v1::report::Body as Report;
 use repower_proto::v1::{
-    AttemptRef, Dismissed, Ended, Goodbye, Hello, Output, Reports, Samples, Stream, ToAgent,
+    AttemptRef, Claims, Dismissed, Ended, Goodbye, Hello, Output, Progress, Reports, Samples,
+    Stream, ToAgent,
 };
 use tokio::sync::mpsc;
 use tonic::Status;
@@ -29,6 +30,8 @@ pub(crate) struct Memory {
     pub(crate) enrolled: u32,
     pub(crate) names: Vec<String>,
     pub(crate) samples: Vec<Samples>,
+    /// What processes say of their progress, in messages, each with the number of the link from 1.
+    pub(crate) claims: Vec<(usize, Claims)>,
     next: BTreeMap<Vec<u8>, u64>,
     pub(crate) link: Option<mpsc::Sender<Result<ToAgent, Status>>>,
 }
@@ -38,6 +41,25 @@ impl Memory {
         self.reports.iter().find_map(|report| match report {
             Report::Ended(ended) if ended.attempt == Some(attempt) => Some(ended.clone()),
             Report::Ended(_)
+            | Report::Started(_)
+            | Report::Output(_)
+            | Report::Kept(_)
+            | Report::Saved(_)
+            | Report::Noticed(_)
+            | Report::Claimed(_)
+            | Report::Stopping(_) => None,
+        })
+    }
+
+    /// The last that an attempt has said of its progress, as it was reported before its end.
+    pub(crate) fn claimed(&self, attempt: AttemptRef) -> Option<Progress> {
+        let is_end =
+            |one: &&Report| matches!(one, Report::Ended(end) if end.attempt == Some(attempt));
+        let mut reports = self.reports.iter().take_while(|one| !is_end(one));
+        reports.find_map(|report| match report {
+            Report::Claimed(one) if one.attempt == Some(attempt) => one.progress.clone(),
+            Report::Claimed(_)
+            | Report::Ended(_)
             | Report::Started(_)
             | Report::Output(_)
             | Report::Kept(_)
@@ -56,6 +78,7 @@ impl Memory {
             | Report::Kept(_)
             | Report::Saved(_)
             | Report::Noticed(_)
+            | Report::Claimed(_)
             | Report::Stopping(_) => None,
         };
         let pieces = self.reports.iter().filter_map(piece);

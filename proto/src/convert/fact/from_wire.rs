@@ -8,8 +8,8 @@ use repower_core::fact::{
 use repower_core::policy::Tier;
 use repower_model::{
     Approval, ApprovalId, Artefact, AttemptId, Dependency, Evidence, Finding, FindingId, Image,
-    JobId, JobSpec, Mark, NodeId, Outcome, Reservation, ReservationId, Sign, StopReason, TaskId,
-    Timestamp, TokenId, Verdict,
+    JobId, JobSpec, Mark, NodeId, Outcome, Progress, Reservation, ReservationId, Sign, StopReason,
+    TaskId, Timestamp, TokenId, Verdict,
 };
 
 use super::to_wire::code_of;
@@ -96,6 +96,15 @@ impl TryFrom<Wire> for Fact {
             },
             Wire::RankEnded(fact) => Self::RankEnded(Box::new(rank_ended(fact)?)),
             Wire::OutputsKept(fact) => Self::OutputsKept(Box::new(kept(fact)?)),
+            Wire::ProgressClaimed(fact) => {
+                let progress = present("progress", fact.progress)?;
+                let progress =
+                    Progress::try_from(progress).map_err(|error| error.within("progress"))?;
+                Self::ProgressClaimed {
+                    rank: attempt(fact.job, fact.index, fact.number).rank(fact.rank),
+                    progress: Box::new(progress),
+                }
+            }
             Wire::TaskEntered(fact) => Self::TaskEntered {
                 rank: attempt(fact.job, fact.index, fact.number).rank(fact.rank),
                 by: fact.by,

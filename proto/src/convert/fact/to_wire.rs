@@ -103,6 +103,11 @@ impl From<&Fact> for Wire {
             }
             Fact::RankEnded(fact) => Self::RankEnded(rank_ended(fact)),
             Fact::OutputsKept(fact) => Self::OutputsKept(kept(fact)),
+            Fact::ProgressClaimed { rank, progress } => {
+                let (job, index, number) = parts(rank.attempt);
+                let (rank, progress) = (rank.rank, Some((&**progress).into()));
+                Self::ProgressClaimed(v1::ProgressClaimed { job, index, number, rank, progress })
+            }
             Fact::TaskEntered { rank, by, command } => {
                 let (job, index, number) = parts(rank.attempt);
                 Self::TaskEntered(v1::TaskEntered {

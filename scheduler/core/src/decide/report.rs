@@ -39,6 +39,14 @@ pub(crate) fn report(draft: &mut Draft<'_>, node: NodeId, report: &Report) -> An
                 draft.push(Fact::OutputsKept(kept.clone()));
             }
         }
+        Report::Claimed { rank, progress } => {
+            // It may come again, on another link.
+            let is_new =
+                |live: &Attempt| !live.claimed.as_ref().is_some_and(|had| had.contains(&rank.rank));
+            if here(draft.state(), *rank, node).is_some_and(is_new) {
+                draft.push(Fact::ProgressClaimed { rank: *rank, progress: progress.clone() });
+            }
+        }
         Report::Stopping { rank, step, cause, signal, taken } => {
             // It may come again, on another link.
             let is_new = |live: &Attempt| live.step_of(rank.rank) < Some(*step);

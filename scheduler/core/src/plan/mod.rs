@@ -30,7 +30,7 @@ use crate::state::{Job, State};
 pub use discipline::Discipline;
 pub use pass::{Kept, earliest, keeps};
 pub use profile::{Profile, Step};
-pub use why::{Ahead, Basis, Explanation, Forecast, FunnelStep, Short, Sooner, why};
+pub use why::{Ahead, Basis, Explanation, Forecast, FunnelStep, Short, Sooner, by_claims, why};
 
 pub(crate) use pass::Pass;
 pub(crate) use respite::next_end as next_respite;

@@ -31,6 +31,9 @@ pub struct Attempt {
     pub stop: Option<Box<Stopped>>,
     /// Its processes of which outputs are in the store. In a box, because few attempts have any.
     pub kept: Option<Box<BTreeSet<u32>>>,
+    /// Its processes of which it is known what they said last of their progress. In a box, because few attempts say
+    /// anything, and those only at their end.
+    pub claimed: Option<Box<BTreeSet<u32>>>,
     /// Of a gang: its ranks. In a box, because there are many plain attempts and few gangs.
     pub ranks: Option<Box<Ranks>>,
 }

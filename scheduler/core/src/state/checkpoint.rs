@@ -68,6 +68,14 @@ impl State {
         }
     }
 
+    /// What a process said last of its progress is known.
+    pub(in crate::state) fn progress_claimed(&mut self, id: RankId) {
+        let live = self.attempts.get_mut(&id.attempt.task);
+        if let Some(live) = live.filter(|live| live.number == id.attempt.number) {
+            live.claimed.get_or_insert_default().insert(id.rank);
+        }
+    }
+
     /// It is known whether the checkpoint of an attempt is in the store.
     pub(in crate::state) fn saved(&mut self, id: AttemptId, kept: Option<&Stored>) {
         let node = self.attempts.get(&id.task).map(|live| live.node);

@@ -10,8 +10,8 @@ use repower_model::{
 };
 use repower_proto::v1;
 use repower_store::rows::{
-    self, AttemptPlaced, CheckpointRow, Collection, FindingRow, JobEnded, JobRow, NodeRow, Row,
-    StepTaken,
+    self, AttemptPlaced, CheckpointRow, ClaimRow, Collection, FindingRow, JobEnded, JobRow,
+    NodeRow, Row, StepTaken,
 };
 
 /// Makes rows of facts. Remembers of live work what later rows need.
@@ -153,6 +153,7 @@ impl Projector {
             | Fact::RankStarted { .. }
             | Fact::RankEnded(_)
             | Fact::OutputsKept(_)
+            | Fact::ProgressClaimed { .. }
             | Fact::StopStepTaken { .. }
             | Fact::CheckpointSettled { .. }
             | Fact::TaskEntered { .. }
@@ -278,7 +279,7 @@ fn ranks(fact: &Fact, state: &State) -> Vec<Row> {
     Vec::new()
 }
 
-/// The row about files, or about the step of a stop, that a fact brings.
+/// The row about files, the step of a stop or claimed progress that a fact brings.
 fn files(fact: &Fact) -> Option<Row> {
     if let Fact::StopStepTaken { rank, step, cause, signal, taken } = *fact {
         return Some(Row::StepTaken(StepTaken { id: rank, step, cause, signal, taken }));
@@ -286,6 +287,10 @@ fn files(fact: &Fact) -> Option<Row> {
     if let Fact::OutputsKept(kept) = fact {
         let (artefacts, missing) = (kept.artefacts.clone(), kept.missing.clone());
         return Some(Row::OutputsKept(Collection { id: kept.rank, artefacts, missing }));
+    }
+    if let Fact::ProgressClaimed { rank, progress } = fact {
+        let (id, progress) = (*rank, (**progress).clone());
+        return Some(Row::ProgressClaimed(Box::new(ClaimRow { id, progress })));
     }
     let Fact::JobSubmitted(submitted) = fact else { return None };
     let stored = submitted.spec.inputs.iter().filter_map(|input| match input.source {

@@ -9,7 +9,7 @@ use repower_core::fact::OutputsKept;
 use repower_core::input::{Input, Noticed, Report};
 use repower_core::policy::hash_of;
 use repower_model::{
-    Artefact, Evidence, Finding, Image, NodeId, Outcome, RankId, Timestamp, Verdict,
+    Artefact, Evidence, Finding, Image, NodeId, Outcome, Progress, RankId, Timestamp, Verdict,
 };
 use repower_proto::convert::{self, ConvertError, Problem as Wrong};
 use repower_proto::v1;
@@ -19,6 +19,7 @@ use tokio::sync::mpsc;
 use tonic::{Status, Streaming};
 
 use super::Outbox;
+use crate::claims;
 use crate::clock;
 use crate::keeper::{Hello, Mail, Reports};
 use crate::problem::Problem;
@@ -69,6 +70,7 @@ pub(crate) async fn serve(
     }
     outbox.close();
     shared.samples.forget(node);
+    shared.claims.forget(node);
     shared.links.ended(&outbox);
     tracing::debug!(%node, "a link has ended");
 }
@@ -149,6 +151,7 @@ impl Reader<'_> {
                 In::Heartbeat(_) => self.outbox.answer(),
                 In::Reports(reports) => self.reports(reports).await?,
                 In::Samples(samples) => self.samples(samples)?,
+                In::Claims(claims) => self.claims(claims)?,
                 In::Goodbye(goodbye) => self.goodbye(goodbye.reason).await?,
             }
         }
@@ -254,6 +257,23 @@ impl Reader<'_> {
         Ok(())
     }
 
+    /// What the processes of this node say of their progress; whatever is not on it is passed over.
+    fn claims(&self, claims: v1::Claims) -> Result<(), Problem> {
+        let node = self.outbox.node;
+        let mut told = Vec::with_capacity(claims.processes.len().min(claims::MOST));
+        for process in claims.processes.into_iter().take(claims::MOST) {
+            told.push(claimed(process)?);
+        }
+        let state = self.shared.published.read();
+        let lives = |RankId { attempt, rank }: RankId| {
+            let live = state.attempts.get(&attempt.task);
+            live.is_some_and(|live| live.number == attempt.number && live.has(rank, node))
+        };
+        told.retain(|(rank, _)| lives(*rank));
+        self.shared.claims.take(node, told, lives);
+        Ok(())
+    }
+
     async fn goodbye(&self, reason: String) -> Result<(), Problem> {
         let node = self.outbox.node;
         if self.shared.links.replaced(self.outbox) {
@@ -294,6 +314,10 @@ fn sort(reports: Vec<v1::Report>) -> Result<Sorted, ConvertError> {
                 rank: rank(started.attempt)?,
                 started: Timestamp::from_millis(started.started_ms),
             }),
+            Body::Claimed(process) => {
+                let (rank, progress) = claimed(process)?;
+                told.push(Report::Claimed { rank, progress: Box::new(progress) });
+            }
             Body::Kept(kept) => told.push(Report::Kept(Box::new(outputs(kept)?))),
             Body::Saved(saved) => {
                 let (rank, kept) = saved.read()?;
@@ -326,6 +350,13 @@ fn sort(reports: Vec<v1::Report>) -> Result<Sorted, ConvertError> {
         }
     }
     Ok(sorted)
+}
+
+/// What a process says of its progress.
+fn claimed(process: v1::ProcessProgress) -> Result<(RankId, Progress), ConvertError> {
+    let progress = convert::present("progress", process.progress)?;
+    let progress = Progress::try_from(progress).map_err(|error| error.within("progress"))?;
+    Ok((rank(process.attempt)?, progress))
 }
 
 /// What was noticed about a process, with bounded texts, and its evidence.

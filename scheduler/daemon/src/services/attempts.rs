@@ -1,11 +1,12 @@
 //! The attempts of a job.
 
-use repower_model::{AttemptId, Gang, JobId, TaskId};
+use repower_model::{AttemptId, Gang, JobId, RankId, TaskId};
 use repower_proto::v1;
 use repower_store::sqlite::AttemptFilter;
 use tonic::Status;
 
 use super::summary;
+use crate::claims;
 use crate::shared::Shared;
 
 /// The most attempts of one answer.
@@ -47,6 +48,7 @@ pub(super) async fn attempts(
         add_steps(shared, TaskId { job, index }, &mut reply).await?;
     }
     add_checkpoints(shared, job, &mut reply).await?;
+    add_progress(shared, job, &mut reply).await?;
     Ok(reply)
 }
 
@@ -84,6 +86,33 @@ async fn add_ranks(
         if let Some(attempt) = reply.attempts.iter_mut().find(|one| one.attempt == number) {
             let stopping = attempt.state() == v1::TaskState::Stopping;
             attempt.ranks.push(summary::rank(row, stopping));
+        }
+    }
+    Ok(())
+}
+
+/// Adds what attempts say of their progress, or have said last.
+async fn add_progress(
+    shared: &Shared,
+    job: JobId,
+    reply: &mut v1::AttemptsReply,
+) -> Result<(), Status> {
+    let indices = || reply.attempts.iter().map(|attempt| attempt.index);
+    let (Some(first), Some(last)) = (indices().min(), indices().max()) else { return Ok(()) };
+    let rows = shared.past(move |history| history.claims(job, (first, last), MOST)).await?;
+    for row in rows {
+        let RankId { attempt: AttemptId { task, number }, rank } = row.id;
+        let is_its = |one: &&mut v1::TaskSummary| (one.index, one.attempt) == (task.index, number);
+        if let Some(attempt) = reply.attempts.iter_mut().find(is_its) {
+            attempt.progress.get_or_insert_with(|| claims::told(rank, &row.progress, false));
+        }
+    }
+    let state = shared.published.read();
+    for attempt in reply.attempts.iter_mut().filter(|one| one.ended_ms == 0) {
+        let task = TaskId { job, index: attempt.index };
+        if state.attempts.get(&task).is_some_and(|live| live.number == attempt.attempt) {
+            let live = summary::progress(shared, &state, task);
+            attempt.progress = live.or(attempt.progress.take());
         }
     }
     Ok(())

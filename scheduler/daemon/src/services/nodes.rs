@@ -51,7 +51,9 @@ impl Nodes for Service {
         let attempts = state.nodes.get(&id).into_iter().flat_map(|node| {
             let state = &*state;
             node.tasks().filter_map(move |task| {
-                Some(summary::on_node(state, task, state.attempts.get(&task)?, node))
+                let shown = summary::on_node(state, task, state.attempts.get(&task)?, node);
+                let progress = summary::progress(&self.0, state, task);
+                Some(v1::TaskSummary { progress, ..shown })
             })
         });
         let attempts = attempts.collect();

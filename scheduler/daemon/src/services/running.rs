@@ -8,6 +8,7 @@ use repower_proto::convert::moment_ms;
 use repower_proto::v1;
 
 use super::{reservations, summary};
+use crate::claims;
 use crate::clock;
 use crate::problem::Problem;
 use crate::shared::Shared;
@@ -74,6 +75,7 @@ fn collect(
             }
             let id = AttemptId { task: *task, number: attempt.number }.rank(rank);
             let known = shared.samples.of(node, id, now);
+            let progress = shared.claims.of(node, id);
             let TaskId { job: number, index } = *task;
             tasks.push(v1::RunningTask {
                 job: number.0,
@@ -90,6 +92,7 @@ fn collect(
                 cpu_us: known.map(|known| known.sample.cpu_us),
                 cpu_milli: known.and_then(|known| known.cpu_milli),
                 processes: known.map_or(0, |known| known.sample.processes),
+                progress: progress.map(|progress| claims::told(rank, &progress, true)),
             });
         }
     }

@@ -7,6 +7,7 @@ use repower_proto::convert::moment_ms;
 use repower_proto::v1;
 use repower_store::rows::{AttemptRow, JobRow, RankRow};
 
+use crate::claims;
 use crate::clock;
 use crate::problem::Problem;
 use crate::shared::Shared;
@@ -33,7 +34,23 @@ pub(super) fn live(shared: &Shared, state: &State, job: &Job) -> v1::JobSummary 
         started_ms: moment_ms(job.started),
         ended_ms: 0,
         exit_code: job.exit_code,
+        progress: only(job).and_then(|task| progress(shared, state, task)),
     }
+}
+
+/// The only task of a job, if it has one only.
+pub(super) fn only(job: &Job) -> Option<TaskId> {
+    (job.count() == 1).then(|| job.task(0))
+}
+
+/// What a task that is on a node says of its progress.
+pub(super) fn progress(
+    shared: &Shared,
+    state: &State,
+    task: TaskId,
+) -> Option<v1::ClaimedProgress> {
+    let (rank, progress) = shared.claims.of_attempt(task, state.attempts.get(&task)?)?;
+    Some(claims::told(rank, &progress, true))
 }
 
 /// A job that has left memory.
@@ -57,6 +74,7 @@ pub(super) fn past(row: JobRow) -> v1::JobSummary {
         started_ms: moment_ms(row.started),
         ended_ms: moment_ms(row.ended),
         exit_code: row.exit_code.unwrap_or_default(),
+        progress: None,
     }
 }
 
@@ -108,6 +126,7 @@ pub(super) fn attempt(row: AttemptRow, state: &State) -> v1::TaskSummary {
         ranks: Vec::new(),
         steps: Vec::new(),
         checkpoint: None,
+        progress: None,
     }
 }
 
@@ -170,6 +189,7 @@ pub(super) fn on_node(
         ranks: Vec::new(),
         steps: Vec::new(),
         checkpoint: None,
+        progress: None,
     }
 }
 

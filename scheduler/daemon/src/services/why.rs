@@ -1,9 +1,9 @@
 //! Why a job or a task is where it is.
 
-use repower_core::plan::{self, Explanation};
+use repower_core::plan::{self, Explanation, Forecast};
 use repower_core::reason::Reason;
 use repower_core::refusal::Refusal;
-use repower_model::{Dimension, JobId};
+use repower_model::{Dimension, JobId, TaskId};
 use repower_proto::{convert, v1};
 use tonic::Status;
 
@@ -20,8 +20,17 @@ pub(super) async fn why(
 ) -> Result<v1::Explanation, Status> {
     {
         let state = shared.published.read();
-        if let Some(explanation) = plan::why(&state, job, index, clock::now()) {
-            return Ok(wire(explanation));
+        let now = clock::now();
+        if let Some(explanation) = plan::why(&state, job, index, now) {
+            let ends = shared.claims.ends(&state);
+            let claimed = plan::by_claims(&state, &explanation, index, now, &ends);
+            let only = || state.job(job).and_then(summary::only);
+            let task = index.map(|index| TaskId { job, index }).or_else(only);
+            return Ok(v1::Explanation {
+                progress: task.and_then(|task| summary::progress(shared, &state, task)),
+                claimed_forecast: claimed.as_ref().map(told),
+                ..wire(explanation)
+            });
         }
         if let Some(index) = index.filter(|_| state.job(job).is_some()) {
             return Err(Problem::from(Refusal::TaskUnknown { job, index }).into());
@@ -55,11 +64,7 @@ pub fn wire(explanation: Explanation) -> v1::Explanation {
     } = explanation;
     let ahead =
         ahead.into_iter().map(|one| v1::Ahead { job: one.job.0, name: one.name, tasks: one.tasks });
-    let forecast = forecast.map(|forecast| v1::Forecast {
-        code: forecast.basis.code().to_owned(),
-        text: forecast.basis.to_string(),
-        at_ms: convert::moment_ms(forecast.at),
-    });
+    let forecast = forecast.as_ref().map(told);
     let sooner =
         sooner.iter().map(|one| v1::Sooner { code: one.code().to_owned(), text: one.to_string() });
     let funnel = funnel.into_iter().map(|step| v1::FunnelStep {
@@ -88,6 +93,16 @@ pub fn wire(explanation: Explanation) -> v1::Explanation {
         forecast,
         sooner: sooner.collect(),
         approved: approved.unwrap_or_default(),
+        progress: None,
+        claimed_forecast: None,
+    }
+}
+
+fn told(forecast: &Forecast) -> v1::Forecast {
+    v1::Forecast {
+        code: forecast.basis.code().to_owned(),
+        text: forecast.basis.to_string(),
+        at_ms: convert::moment_ms(forecast.at),
     }
 }
 

@@ -122,6 +122,7 @@ impl Nodes {
             | Fact::RankStarted { .. }
             | Fact::RankEnded(_)
             | Fact::OutputsKept(_)
+            | Fact::ProgressClaimed { .. }
             | Fact::CheckpointSettled { .. }
             | Fact::StopStepTaken { .. }
             | Fact::TaskEntered { .. }

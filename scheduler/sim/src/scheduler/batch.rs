@@ -299,6 +299,9 @@ fn report(report: Report) -> Option<input::Report> {
         Report::Kept { attempt: rank, artefacts, missing } => {
             Some(input::Report::Kept(Box::new(OutputsKept { rank, artefacts, missing })))
         }
+        Report::Claimed { attempt: rank, progress } => {
+            Some(input::Report::Claimed { rank, progress })
+        }
         Report::Saved { attempt: rank, kept } => Some(input::Report::Saved { rank, kept }),
         Report::Stopping { attempt: rank, step, cause, signal, taken } => {
             Some(input::Report::Stopping { rank, step, cause, signal, taken })

@@ -299,6 +299,7 @@ fn brief(up: &Up) -> String {
                 Report::Output { attempt, data, .. } => format!("{attempt} printed {}", data.len()),
                 Report::Started { attempt, .. } => format!("{attempt} started"),
                 Report::Noticed(noticed) => format!("{} was noticed", noticed.attempt),
+                Report::Claimed { attempt, .. } => format!("{attempt} claimed progress"),
                 Report::Kept { attempt, artefacts, .. } => {
                     format!("{attempt} kept {} files", artefacts.len())
                 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use repower_model::AttemptId;
 use rusqlite::Connection;
 
-use super::{attempts, checkpoints, files, findings, jobs, nodes, ranks, steps};
+use super::{attempts, checkpoints, claims, files, findings, jobs, nodes, ranks, steps};
 use crate::rows::Row;
 
 /// Writes the rows in order.
@@ -32,6 +32,7 @@ pub(super) fn rows(connection: &Connection, rows: &[Row]) -> rusqlite::Result<()
             Row::InputsGiven { job, inputs } => files::given(connection, *job, inputs)?,
             Row::OutputsKept(kept) => files::kept(connection, kept)?,
             Row::StepTaken(taken) => steps::taken(connection, taken)?,
+            Row::ProgressClaimed(row) => claims::made(connection, row)?,
             Row::CheckpointSettled(row) => checkpoints::settled(connection, row)?,
             Row::CheckpointsDropped { job, index } => {
                 checkpoints::dropped(connection, *job, *index)?;
@@ -63,6 +64,7 @@ fn told_whole(rows: &[Row]) -> BTreeSet<AttemptId> {
         | Row::OutputsKept(_)
         | Row::StepTaken(_)
         | Row::CheckpointSettled(_)
+        | Row::ProgressClaimed(_)
         | Row::CheckpointsDropped { .. }
         | Row::Finding(_)
         | Row::Node(_) => None,

@@ -8,14 +8,16 @@ use rusqlite::OptionalExtension as _;
 
 use super::schema::LEDGER;
 use super::{
-    AttemptFilter, FindingFilter, JobFilter, attempts, checkpoints, files, findings, jobs, ledger,
-    nodes, ranks, steps,
+    AttemptFilter, FindingFilter, JobFilter, attempts, checkpoints, claims, files, findings, jobs,
+    ledger, nodes, ranks, steps,
 };
 use crate::database::FileError;
 use crate::journal::{Ledger, ReadError, SignedHead, StoredEntry};
 use crate::merkle::Hash;
 use crate::pool::Pool;
-use crate::rows::{AttemptRow, CheckpointRow, Collection, JobRow, NodeRow, RankRow, StepTaken};
+use crate::rows::{
+    AttemptRow, CheckpointRow, ClaimRow, Collection, JobRow, NodeRow, RankRow, StepTaken,
+};
 
 /// A handle for queries on a ledger; cheap to clone, and to share between threads.
 ///
@@ -105,6 +107,16 @@ impl Reader {
         limit: usize,
     ) -> Result<Vec<CheckpointRow>, ReadError> {
         Ok(self.pool.with(|connection| checkpoints::list(connection, job, tasks, limit))?)
+    }
+
+    /// What the processes of some tasks of a job said last of their progress, by task, attempt and rank.
+    pub fn claims(
+        &self,
+        job: JobId,
+        tasks: (u32, u32),
+        limit: usize,
+    ) -> Result<Vec<ClaimRow>, ReadError> {
+        Ok(self.pool.with(|connection| claims::list(connection, job, tasks, limit))?)
     }
 
     /// Whether an artefact is an output of any job, an input of one that goes on or ended at `inputs_since` or later, or

@@ -6,7 +6,7 @@ use crate::database::Kind;
 pub(super) const LEDGER: Kind = Kind {
     name: "ledger.db",
     application_id: 0x5250_574C,
-    version: 6,
+    version: 7,
     schema: concat!(
         include_str!("schema.sql"),
         include_str!("ranks.sql"),
@@ -14,7 +14,8 @@ pub(super) const LEDGER: Kind = Kind {
         include_str!("files.sql"),
         include_str!("steps.sql"),
         include_str!("checkpoints.sql"),
-        include_str!("findings.sql")
+        include_str!("findings.sql"),
+        include_str!("claims.sql")
     ),
     upgrades: &[
         include_str!("ranks.sql"),
@@ -22,5 +23,6 @@ pub(super) const LEDGER: Kind = Kind {
         include_str!("files.sql"),
         concat!(include_str!("steps.sql"), include_str!("checkpoints.sql")),
         include_str!("findings.sql"),
+        include_str!("claims.sql"),
     ],
 };

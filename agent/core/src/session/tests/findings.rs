@@ -42,6 +42,7 @@ impl World {
             | Report::Kept { .. }
             | Report::Saved { .. }
             | Report::Stopping { .. }
+            | Report::Claimed { .. }
             | Report::Ended { .. } => None,
         });
         rules.flatten().map(|one| one.rule).collect()

@@ -41,6 +41,7 @@ fn of_a_stream_past_its_bound_the_beginning_and_the_end_are_kept_and_all_is_coun
             | Report::Kept { .. }
             | Report::Saved { .. }
             | Report::Noticed(_)
+            | Report::Claimed { .. }
             | Report::Stopping { .. } => None,
         })
     };

@@ -1,7 +1,9 @@
 //! Reports, in order, once, until they are acknowledged.
 
+use repower_model::Timestamp;
+
 use super::{World, attempt};
-use crate::{BatchLimits, Input, Report, Status};
+use crate::{BatchLimits, Claims, Input, Report, Status};
 
 #[test]
 fn reports_are_numbered_from_one_without_gaps() {
@@ -51,10 +53,30 @@ fn small_pieces_of_output_become_one_report() {
             | Report::Kept { .. }
             | Report::Saved { .. }
             | Report::Noticed(_)
+            | Report::Claimed { .. }
             | Report::Stopping { .. } => None,
         })
         .collect();
     assert_eq!(pieces, [(0, &b"one two"[..]), (0, b"other"), (7, b" three")]);
+}
+
+#[test]
+fn what_a_process_has_said_of_its_progress_is_reported_before_its_end_and_never_after() {
+    let mut world = World::new();
+    world.run(0);
+    let mut claims = Claims::default();
+    claims.read(b"0.5\n", Timestamp::from_millis(7));
+    let progress = Box::new(claims.progress().cloned().unwrap());
+    let claimed = Input::Claimed { attempt: attempt(0), progress: progress.clone() };
+
+    world.tell(claimed.clone());
+    world.exit(attempt(0), Status::Code(0), true);
+    world.tell(claimed);
+
+    let (_, reports) = world.sent().unwrap();
+    let told = Report::Claimed { attempt: attempt(0), progress };
+    let [first, Report::Ended { .. }] = &reports[..] else { panic!("{reports:?}") };
+    assert_eq!(first, &told);
 }
 
 #[test]
@@ -74,6 +96,7 @@ fn large_output_is_cut_into_pieces() {
         | Report::Kept { .. }
         | Report::Saved { .. }
         | Report::Noticed(_)
+        | Report::Claimed { .. }
         | Report::Stopping { .. } => panic!("not output"),
     });
     let piece = Report::PIECE as u64;

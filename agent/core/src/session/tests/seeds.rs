@@ -273,6 +273,7 @@ impl Story {
         match report {
             Report::Noticed(noticed) => assert!(!self.ended.contains(&noticed.attempt)),
             Report::Started { attempt, .. } => assert!(!self.ended.contains(&attempt)),
+            Report::Claimed { attempt, .. } => assert!(!self.ended.contains(&attempt)),
             Report::Kept { attempt, .. } => {
                 assert!(!self.ended.contains(&attempt));
                 assert!(self.kept.insert(attempt), "kept twice");

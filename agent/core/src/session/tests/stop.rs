@@ -309,6 +309,7 @@ fn steps(world: &mut World) -> Vec<(StopStep, StopCause, i32, u64)> {
         | Report::Kept { .. }
         | Report::Saved { .. }
         | Report::Noticed(_)
+        | Report::Claimed { .. }
         | Report::Ended { .. } => None,
     };
     reports.into_iter().filter_map(step).collect()

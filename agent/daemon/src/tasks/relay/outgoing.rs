@@ -36,7 +36,7 @@ const KEPT: usize = 256 << 10;
 
 /// What goes to the agent, and when.
 #[derive(Debug)]
-pub(super) struct Outgoing {
+pub(in crate::tasks) struct Outgoing {
     pub(super) writer: Writer,
     /// The number of the agent's link to the scheduler; 0: there is none.
     link: u64,
@@ -53,6 +53,21 @@ pub(super) struct Outgoing {
     /// Whether this executor ends as soon as it has no tasks.
     pub(super) ending: bool,
     pub(super) alarm: Alarm,
+}
+
+/// A link to the scheduler: each agent counts its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::tasks) struct LinkId {
+    connection: u64,
+    pub(in crate::tasks) number: u64,
+}
+
+#[cfg(test)]
+impl LinkId {
+    /// One of the first agent.
+    pub(in crate::tasks) fn of_first(number: u64) -> Self {
+        Self { connection: 1, number }
+    }
 }
 
 /// Bytes on their way to the agent.
@@ -106,12 +121,18 @@ impl Outgoing {
         (self.link, self.heard, self.sent, self.told) = (0, contact, None, None);
     }
 
+    /// The link that can be told now what tasks say; `None`: there is none, or it is behind.
+    pub(in crate::tasks) fn link_for_claims(&self) -> Option<LinkId> {
+        let id = LinkId { connection: self.writer.number, number: self.link };
+        (self.link != 0 && self.writer.is_ready()).then_some(id)
+    }
+
     /// The agent is to end.
     pub(super) fn leave(&mut self) {
         (self.leaving, self.told) = (true, None);
     }
 
-    pub(super) fn tell(&mut self, body: Up) {
+    pub(in crate::tasks) fn tell(&mut self, body: Up) {
         frame::append(&FromExecutor { body: Some(body) }, &mut self.writer.buffer);
     }
 

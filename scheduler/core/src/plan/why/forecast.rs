@@ -62,6 +62,11 @@ pub enum Basis {
         /// Which reservation.
         id: ReservationId,
     },
+    /// It goes when it does if tasks that run end when they claim that they will.
+    Claimed {
+        /// How many running tasks claim an end.
+        tasks: u64,
+    },
     /// It waits for somebody or something that has no time.
     Held,
     /// It never will, as things are.
@@ -79,6 +84,7 @@ impl Basis {
             Self::ByWork { .. } => "estimate.by-work",
             Self::UnknownEnds { .. } => "estimate.unknown-ends",
             Self::AfterReservation { .. } => "estimate.after-reservation",
+            Self::Claimed { .. } => "estimate.claimed",
             Self::Held => "estimate.held",
             Self::Never => "estimate.never",
         }
@@ -113,20 +119,52 @@ impl std::fmt::Display for Basis {
                 "nobody knows: {running} running tasks have no time limit and no expected duration"
             ),
             Self::AfterReservation { id } => write!(f, "when reservation {id} ends"),
+            Self::Claimed { tasks: 1 } => f.write_str("by what one running task claims"),
+            Self::Claimed { tasks } => write!(f, "by what {tasks} running tasks claim"),
             Self::Held => f.write_str("nobody knows: what it waits for has no time of its own"),
             Self::Never => f.write_str("never, as things are"),
         }
     }
 }
 
+/// A task that waits.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Waiting<'a> {
+    pub(super) job: &'a Job,
+    pub(super) shape: &'a Shape,
+    /// Its place in the array.
+    pub(super) place: u32,
+    pub(super) reason: &'a Reason,
+}
+
+/// When running tasks claim that they will end.
+pub(super) type Claims = BTreeMap<TaskId, Timestamp>;
+
+/// When it will start if running tasks end when they claim to, and no later than they may; `None`: that makes no
+/// difference, or nobody knows.
+pub(super) fn by_claims(
+    state: &State,
+    waiting: Waiting<'_>,
+    now: Timestamp,
+    claims: &Claims,
+) -> Option<Forecast> {
+    let tasks = claims.values().filter(|at| **at > now).count() as u64;
+    if tasks == 0 {
+        return None;
+    }
+    let plain = forecast(state, waiting, now, &Claims::new());
+    let claimed = forecast(state, waiting, now, claims);
+    (claimed.at.is_some() && claimed.at != plain.at)
+        .then_some(Forecast { basis: Basis::Claimed { tasks }, ..claimed })
+}
+
 pub(super) fn forecast(
     state: &State,
-    job: &Job,
-    shape: &Shape,
-    reason: &Reason,
-    place: u32,
+    waiting: Waiting<'_>,
     now: Timestamp,
+    claims: &Claims,
 ) -> Forecast {
+    let Waiting { job, shape, place, reason } = waiting;
     let plain = |basis| Forecast { at: None, basis };
     match reason {
         Reason::Next => return Forecast { at: Some(now), basis: Basis::NextPass },
@@ -168,7 +206,7 @@ pub(super) fn forecast(
     };
     let before = job.pending.intervals().take_while(|(first, _)| *first < place);
     let own = before.map(|(first, last)| u64::from(last.min(place - 1) - first) + 1).sum();
-    Play::new(state, now).run(shape, job, turn, own)
+    Play::new(state, now, claims).run(shape, job, turn, own)
 }
 
 /// When a task starts whose place is promised.
@@ -207,38 +245,52 @@ enum Giver {
 }
 
 impl<'a> Play<'a> {
-    fn new(state: &'a State, now: Timestamp) -> Self {
+    fn new(state: &'a State, now: Timestamp, claims: &Claims) -> Self {
         let takes = state.nodes.values().filter(|node| node.takes_work());
         let by_cpus = takes.map(|node| (node.free().cpus, node.id)).collect();
         let after = (now, TaskId { job: JobId(u64::MAX), index: u32::MAX });
+        let last = (Timestamp::from_millis(i64::MAX), after.1);
         let mut play = Self {
             state,
             now,
             free: BTreeMap::new(),
             by_cpus,
-            known: state.ends.range(after..).peekable(),
+            known: state.ends.range(if claims.is_empty() { after } else { last }..).peekable(),
             ends: BinaryHeap::new(),
             blind: 0,
             last: None,
         };
+        let claimed = |task: &TaskId| claims.get(task).copied().filter(|at| *at > now);
+        if !claims.is_empty() {
+            // The limit stays the bound, whatever they claim.
+            for (until, task) in state.ends.range(after..) {
+                let at = claimed(task).map_or(*until, |at| at.min(*until));
+                play.ends.push(Reverse((at, Giver::Running(*task))));
+            }
+        }
         // What is overdue has run for as long as it may take once more.
         for (_, task) in state.ends.range(..after) {
             let at = now + now.since(state.attempts[task].placed);
+            let at = claimed(task).unwrap_or(at);
             play.ends.push(Reverse((at, Giver::Running(*task))));
         }
         let waiting: usize = state.nodes.values().map(|node| node.runway.len()).sum();
         if state.attempts.len() > state.ends.len() + waiting {
-            play.expect_unbounded();
+            play.expect_unbounded(claimed);
         }
         play
     }
 
     /// Running tasks without a limit end when they may be expected to, if anybody can tell.
-    fn expect_unbounded(&mut self) {
+    fn expect_unbounded(&mut self, claimed: impl Fn(&TaskId) -> Option<Timestamp>) {
         let (state, now) = (self.state, self.now);
         let mut spans: BTreeMap<JobId, Option<Span>> = BTreeMap::new();
         let unbounded = |one: &&Attempt| one.until.is_none() && !one.runway;
         for (task, attempt) in state.attempts.iter().filter(|(_, one)| unbounded(one)) {
+            if let Some(at) = claimed(task) {
+                self.ends.push(Reverse((at, Giver::Running(*task))));
+                continue;
+            }
             let span = *spans.entry(task.job).or_insert_with(|| {
                 state.estimate(&state.jobs[&task.job]).map(|estimate| estimate.span)
             });

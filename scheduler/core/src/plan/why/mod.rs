@@ -4,6 +4,8 @@ mod forecast;
 mod nodes;
 mod sooner;
 
+use std::collections::BTreeMap;
+
 use repower_model::{
     AttemptId, Dimension, Finding, JobId, JobState, NodeId, Resources, StopStep, TaskId, Timestamp,
 };
@@ -14,6 +16,7 @@ use crate::reason::Reason;
 use crate::state::{Attempt, Job, Shape, State, Turn};
 
 pub use forecast::{Basis, Forecast};
+use forecast::{Claims, Waiting};
 pub use sooner::Sooner;
 
 /// How many of the jobs that go first are named.
@@ -107,7 +110,8 @@ pub fn why(state: &State, job: JobId, index: Option<u32>, now: Timestamp) -> Opt
         None if of_nodes == Reason::Next => between(state, job, &shape, place, tasks_ahead),
         None => (of_nodes, kept(state).0),
     };
-    let forecast = Some(forecast::forecast(state, job, &shape, &reason, place, now));
+    let waiting = Waiting { job, shape: &shape, place, reason: &reason };
+    let forecast = Some(forecast::forecast(state, waiting, now, &Claims::new()));
     let sooner = sooner::sooner(state, job, &shape, place, &reason, &kept_room);
     Some(Explanation {
         funnel,
@@ -119,6 +123,27 @@ pub fn why(state: &State, job: JobId, index: Option<u32>, now: Timestamp) -> Opt
         sooner,
         ..plain(state, job, reason)
     })
+}
+
+/// When what was explained would start if running tasks end when they claim to, and no later than they may; `None`: it
+/// does not wait for them, or that makes no difference. For people to read: nothing is decided by it.
+pub fn by_claims(
+    state: &State,
+    explained: &Explanation,
+    index: Option<u32>,
+    now: Timestamp,
+    ends: &BTreeMap<TaskId, Timestamp>,
+) -> Option<Forecast> {
+    explained.forecast.as_ref()?;
+    let job = state.jobs.get(&explained.job)?;
+    let place = match index {
+        Some(index) => job.spec.array.place(index),
+        None => job.next_place(now).or_else(|| job.pending.first()),
+    };
+    let place = place.filter(|place| job.pending.contains(*place))?;
+    let shape = Shape::of(&job.spec);
+    let waiting = Waiting { job, shape: &shape, place, reason: &explained.reason };
+    forecast::by_claims(state, waiting, now, ends)
 }
 
 /// How many jobs go before a turn, how many of their tasks wait, and the first of these jobs.

@@ -48,6 +48,7 @@ impl State {
             started: None,
             stop: None,
             kept: None,
+            claimed: None,
             ranks,
         };
         self.attempts.insert(task, attempt);

@@ -100,6 +100,7 @@ impl State {
                 }
             }
             Fact::OutputsKept(kept) => self.outputs_kept(kept.rank),
+            Fact::ProgressClaimed { rank, .. } => self.progress_claimed(*rank),
             Fact::StopStepTaken { rank, step, cause, signal, taken } => {
                 let stop = Stopped { step: *step, cause: *cause, signal: *signal, taken: *taken };
                 self.step_taken(*rank, stop, at);

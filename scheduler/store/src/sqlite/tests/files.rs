@@ -1,12 +1,13 @@
 //! Files of jobs.
 
 use repower_model::{
-    Artefact, AttemptId, Hash, JobId, JobState, RankId, StopCause, StopStep, Stored, TaskId,
+    Artefact, AttemptId, Claim, Count, Fraction, Hash, JobId, JobState, Progress, RankId,
+    StopCause, StopStep, Stored, TaskId,
 };
 
 use super::common::{at, entries, folder, job, open, submitted};
 use crate::journal::Journal as _;
-use crate::rows::{CheckpointRow, Collection, JobEnded, Row, StepTaken};
+use crate::rows::{CheckpointRow, ClaimRow, Collection, JobEnded, Row, StepTaken};
 
 fn artefact(path: &str, byte: u8) -> Artefact {
     Artefact { path: path.to_owned(), bytes: 5, digest: Hash([byte; 32]) }
@@ -46,6 +47,39 @@ fn outputs_are_those_of_the_latest_attempt_that_had_any_by_task_and_rank() {
     assert_eq!(found, [sorted, all[2].clone(), all[3].clone()]);
     assert_eq!(page, [all[3].clone()]);
     assert_eq!(one, [all[2].clone()]);
+}
+
+#[test]
+fn what_a_process_has_claimed_is_found_again_as_it_was() {
+    let folder = folder();
+    let mut journal = open(&folder);
+    let count = |total| Some(Count { unit: "step".into(), value: 7, total });
+    let progress = |done: Option<u32>, count, first: Option<u32>| Progress {
+        claim: Some(Claim { done: done.and_then(Fraction::from_ppm), count }),
+        said: at(9),
+        changed: at(8),
+        first: first.and_then(Fraction::from_ppm).map(|first| (first, at(1))),
+        lines: 3,
+        bad_lines: 1,
+        mistake: "it is empty".into(),
+    };
+    let bad = Progress { claim: None, ..progress(None, None, None) };
+    let all = [
+        ClaimRow { id: rank(0, 1, 0), progress: progress(Some(420_000), None, Some(0)) },
+        ClaimRow { id: rank(0, 2, 0), progress: progress(Some(0), count(Some(70)), Some(5)) },
+        ClaimRow { id: rank(3, 1, 0), progress: progress(None, count(None), None) },
+        ClaimRow { id: rank(3, 1, 1), progress: bad },
+    ];
+    let rows: Vec<Row> =
+        all.iter().cloned().map(|row| Row::ProgressClaimed(Box::new(row))).collect();
+
+    journal.append(&entries(0..1), &rows, at(1)).unwrap();
+    journal.append(&entries(1..2), &rows[..1], at(1)).unwrap();
+
+    let reader = journal.reader();
+    assert_eq!(reader.claims(JobId(1), (0, 9), 10).unwrap(), all);
+    assert_eq!(reader.claims(JobId(1), (1, 9), 1).unwrap(), all[2..3]);
+    assert_eq!(reader.claims(JobId(2), (0, 9), 10).unwrap(), []);
 }
 
 #[test]
