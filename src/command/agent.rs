@@ -71,6 +71,9 @@ pub struct Agent {
     /// Folder of this node from which jobs may have inputs (`file://`); may be repeated
     #[arg(long, value_name = "FOLDER", help_heading = "Files of jobs")]
     share: Vec<PathBuf>,
+    /// Most processes and threads of a task whose job does not say; 0: no limit [default: 4096]
+    #[arg(long, value_name = "NUMBER", help_heading = "What tasks may use")]
+    task_pids: Option<u32>,
     /// Podman or Docker, for jobs with an image [default: the first that is found]
     #[arg(long, value_name = "PROGRAM", help_heading = "What tasks may use")]
     engine: Option<PathBuf>,
@@ -167,6 +170,7 @@ impl Agent {
                 .map(|rate| rate.as_bytes().div_ceil(1024))
                 .or(file.transfer_kib_per_second),
             shares,
+            task_pids: self.task_pids.unwrap_or(file.task_pids),
             engine: self.engine.or(file.engine),
             no_exec: self.no_exec || file.no_exec,
             on_terminate: self.on_terminate.unwrap_or(file.on_terminate),

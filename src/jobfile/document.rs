@@ -107,7 +107,7 @@ const SINGLE: [&str; 28] = [
     "time-limit",
 ];
 /// Keys that are true or false.
-const FLAGS: [&str; 2] = ["checkpoint", "exclusive"];
+const FLAGS: [&str; 3] = ["checkpoint", "exclusive", "pin-cpus"];
 /// Keys that take one or a list of them.
 const LISTS: [&str; 7] = ["after", "after-any", "after-not-ok", "input", "label", "or", "outputs"];
 /// Keys that take a table of names and values.

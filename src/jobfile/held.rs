@@ -1,4 +1,5 @@
-//! How far a job's tasks are kept apart from their node: `--isolation`, `--egress`, `--image`, `--pids`.
+//! How far a job's tasks are kept apart from their node: `--isolation`, `--egress`, `--image`, `--pids`,
+//! `--pin-cpus`.
 
 use std::str::FromStr;
 
@@ -20,9 +21,13 @@ pub struct Held {
     /// Container image to run in, by its digest (NAME@sha256:..), or its id (sha256:..) if only nodes have it
     #[arg(long, value_name = "IMAGE")]
     pub image: Option<String>,
-    /// Most processes and threads of a task at a time [default: no limit]
+    /// Most processes and threads of a task at a time [default: as the node
+    /// has it for all]
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..))]
     pub pids: Option<u32>,
+    /// Each process runs on processors that no other pinned one has, of one NUMA node if possible; takes whole `--cpus`
+    #[arg(long)]
+    pub pin_cpus: bool,
 }
 
 /// A level of isolation.
@@ -86,12 +91,15 @@ impl Held {
             egress: self.egress.or(lower.egress),
             image: self.image.or(lower.image),
             pids: self.pids.or(lower.pids),
+            pin_cpus: self.pin_cpus || lower.pin_cpus,
         }
     }
 
     /// Whether the current folder of the submitter cannot be what a task runs in.
     pub fn is_boxed(&self) -> bool {
-        self.image.is_some() || matches!(self.isolation, Some(Level::Boxed | Level::Sealed))
+        let is_listed = matches!(self.egress, Some(Egress::Only(_)));
+        let is_kept = matches!(self.isolation, Some(Level::Boxed | Level::Sealed));
+        self.image.is_some() || is_listed || is_kept
     }
 
     /// Writes it into a specification.
@@ -111,6 +119,7 @@ impl Held {
             v1::Egress { kind: kind.into(), only }
         });
         spec.pids = self.pids.unwrap_or(0);
+        spec.pin_cpus = self.pin_cpus;
         spec.image = self.image.unwrap_or_default();
     }
 }
@@ -139,12 +148,13 @@ mod tests {
             pids: Some(3),
             egress: Some(Egress::None),
             image: Some("x".into()),
+            pin_cpus: true,
         };
 
         upper.over(lower).write(&mut spec);
 
         assert_eq!((spec.isolation(), spec.pids), (v1::Isolation::Sealed, 9));
         assert_eq!(spec.egress.unwrap().kind(), v1::EgressKind::None);
-        assert_eq!(spec.image, "x");
+        assert_eq!((spec.image.as_str(), spec.pin_cpus), ("x", true));
     }
 }

@@ -53,6 +53,10 @@ pub enum Action {
     Freeze(RankId),
     /// Let the processes of an attempt go on.
     Thaw(RankId),
+    /// End the connections of an attempt that reaches named places only, and those that it makes from now on.
+    CutEgress(RankId),
+    /// Let it reach its places again.
+    MendEgress(RankId),
     /// Close the output of an attempt whose process has ended: somebody else holds it open.
     CloseOutput {
         /// Whose.

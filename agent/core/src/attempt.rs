@@ -43,6 +43,8 @@ pub(crate) struct Suspicion {
     pub(crate) cleared: BTreeSet<String>,
     /// Whether it stands still.
     pub(crate) frozen: bool,
+    /// Whether it no longer reaches the places that it may reach.
+    pub(crate) cut: bool,
     /// What was left of its time limit when it began to stand still.
     pub(crate) left: Option<Span>,
 }

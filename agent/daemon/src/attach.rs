@@ -156,6 +156,7 @@ impl Attacher {
             watch,
             succession,
             engine: engine.unwrap_or_default(),
+            task_pids: self.options.task_pids,
         }
     }
 

@@ -47,6 +47,10 @@ fn abilities(data: &Path, engine: Option<&Engine>) -> Result<Vec<String>, Error>
     if let Some(engine) = engine {
         let able = Ability::Container.as_str();
         abilities.extend([able.to_owned(), format!("{able}.{}", engine.name())]);
+        let has_lists = abilities.iter().any(|name| name == Ability::AllowList.as_str());
+        if has_lists && engine.joins_networks() {
+            abilities.push(Ability::ContainerAllowList.as_str().to_owned());
+        }
         abilities.sort();
     }
     Ok(abilities)

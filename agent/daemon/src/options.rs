@@ -44,6 +44,9 @@ pub struct Options {
     pub transfer_kib_per_second: Option<u64>,
     /// Folders of this node from which jobs may have inputs by `file://`.
     pub shares: Vec<PathBuf>,
+    /// The most processes and threads of a task whose job does not say, where the node has control groups; 0: no
+    /// limit.
+    pub task_pids: u32,
     /// The program of Podman or Docker, for jobs with an image; left out: the first that is found.
     pub engine: Option<PathBuf>,
     /// Starts no process and reports success at once: to measure everything but the processes.
@@ -108,6 +111,7 @@ impl Default for Options {
             checkpoint_mib: 64 << 10,
             transfer_kib_per_second: None,
             shares: Vec::new(),
+            task_pids: 4096,
             engine: None,
             no_exec: false,
             on_terminate: OnTerminate::Stop,

@@ -4,8 +4,10 @@
 //! | --- | --- |
 //! | `spawn` | starts a task's first process in a given confinement |
 //! | `cgroup` | limits, figures, and the killing of all of a task, by control groups 1 and 2 |
+//! | `processors` | which processors a task has to itself |
 //! | `view` | what a task sees of the files |
 //! | `landlock`, `seccomp` | which files and system calls a task may use |
+//! | `reach` | a network that reaches named places only |
 //! | `users` | an unprivileged user for each project |
 //!
 //! `raw` has the system calls of the time between clone and exec.
@@ -16,7 +18,9 @@ mod host;
 mod init;
 mod landlock;
 mod measure;
+mod processors;
 mod raw;
+mod reach;
 mod seccomp;
 mod spawn;
 mod strings;
@@ -31,6 +35,8 @@ pub(crate) use cgroup::{Error as GroupError, Figures, Group, Limits, Tree};
 pub(crate) use host::{Error, Host, Prepared, Wanted};
 pub(crate) use landlock::Access;
 pub use measure::Launches;
+pub(crate) use processors::Pinned;
+pub(crate) use reach::Reach;
 pub(crate) use spawn::{Failure, Program, Started, Step};
 pub(crate) use strings::Strings;
 pub(crate) use users::User;

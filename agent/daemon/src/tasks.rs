@@ -35,7 +35,7 @@ use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use repower_agent_core::{Input, Limits, Session};
@@ -82,6 +82,8 @@ pub(crate) struct Tasks {
     /// The build of this program.
     version: String,
     no_exec: AtomicBool,
+    /// The most processes of a task whose job does not say; 0: no limit.
+    task_pids: AtomicU32,
     /// Where the agent puts inputs.
     cache: PathBuf,
     /// Has containers made and removed.
@@ -124,6 +126,7 @@ impl Tasks {
             instance: Mutex::new(Instance(environment::random()?)),
             version,
             no_exec: AtomicBool::new(false),
+            task_pids: AtomicU32::new(0),
             cache: folder.join(crate::files::CACHE),
             crew: crew::Crew::default(),
             data: folder.into(),

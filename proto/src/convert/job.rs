@@ -48,6 +48,7 @@ impl From<&JobSpec> for v1::JobSpec {
             isolation: said(spec.isolation, v1::Isolation::from),
             egress: spec.egress.as_ref().map(Into::into),
             pids: spec.pids.unwrap_or(0),
+            pin_cpus: spec.pin_cpus,
             image: spec.image.clone(),
             checkpoint: spec.checkpoint,
         }
@@ -106,6 +107,7 @@ impl TryFrom<v1::JobSpec> for JobSpec {
             isolation: known::<v1::Isolation>("isolation", spec.isolation)?.into(),
             egress: egress.map_err(|error| error.within("egress"))?,
             pids: Some(spec.pids).filter(|pids| *pids != 0),
+            pin_cpus: spec.pin_cpus,
             image: spec.image,
             checkpoint: spec.checkpoint,
         })

@@ -144,7 +144,8 @@ fn bounds() -> impl Strategy<Value = JobSpec> {
         prop::sample::select(OnDisconnect::ALL.to_vec()),
     );
     let levels = prop::sample::select(Isolation::ALL.to_vec());
-    let walls = (levels, option::of(egress), option::of(1..u32::MAX), "[a-z:/]{0,9}");
+    let walls =
+        (levels, option::of(egress), option::of(1..u32::MAX), "[a-z:/]{0,9}", any::<bool>());
     (files, stop, walls, any::<bool>()).prop_map(|(files, stop, walls, checkpoint)| JobSpec {
         checkpoint,
         checkpoint_grace: stop.0.map(Span::from_millis),
@@ -157,6 +158,7 @@ fn bounds() -> impl Strategy<Value = JobSpec> {
         egress: walls.1,
         pids: walls.2,
         image: walls.3,
+        pin_cpus: walls.4,
         ..JobSpec::default()
     })
 }

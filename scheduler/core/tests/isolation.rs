@@ -7,7 +7,7 @@ mod world;
 use repower_core::input::Input;
 use repower_core::plan::why;
 use repower_core::refusal::Refusal;
-use repower_model::{Egress, Instance, Inventory, Isolation, JobSpec, NodeId};
+use repower_model::{Cpus, Egress, Instance, Inventory, Isolation, JobSpec, NodeId, Resources};
 use world::{World, cpus, job};
 
 const POLICY: &str = r#"
@@ -21,13 +21,28 @@ egress = "none"
 [class.secret]
 tier = "permitted"
 isolation = "sealed"
+[class.fetching]
+tier = "permitted"
+egress = ["b.example:80", "a.example:443", "b.example:80"]
+[class.sealed-fetching]
+tier = "permitted"
+isolation = "sealed"
+egress = ["a.example:443"]
 "#;
+
+fn only(places: &[&str]) -> Egress {
+    Egress::Only(places.iter().map(|one| (*one).into()).collect())
+}
 
 fn world() -> World {
     let mut world = World::with_nodes(&[4, 4]);
     world.turn(&able(NodeId(2), &["isolation.boxed", "limit.pids", "namespace.network"])).unwrap();
     world.turn(&Input::Adopt { text: POLICY.into(), by: "op".into() }).unwrap();
     world
+}
+
+fn milli(milli: u64) -> Resources {
+    Resources { cpus: Cpus::from_milli(milli), ..Resources::default() }
 }
 
 fn able(node: NodeId, abilities: &[&str]) -> Input {
@@ -57,7 +72,18 @@ fn what_is_accepted_has_the_most_of_what_the_job_and_its_class_ask_for() {
         ("strangers", Isolation::Sealed, Some(Egress::None), Isolation::Sealed, Egress::None),
         ("secret", Isolation::Bare, None, Isolation::Sealed, Egress::None),
     ];
-    for (class, asked, egress, isolation, given) in cases {
+    let both = only(&["a.example:443", "b.example:80"]);
+    let one = only(&["a.example:443"]);
+    let listed = [
+        ("sci-simulation", Isolation::Bare, Some(one.clone()), Isolation::Boxed, one.clone()),
+        ("sci-simulation", Isolation::Sealed, Some(one.clone()), Isolation::Sealed, one.clone()),
+        ("fetching", Isolation::Bare, None, Isolation::Boxed, both.clone()),
+        ("fetching", Isolation::Bare, Some(one.clone()), Isolation::Boxed, one.clone()),
+        ("fetching", Isolation::Bare, Some(Egress::None), Isolation::Bare, Egress::None),
+        ("fetching", Isolation::Sealed, None, Isolation::Sealed, both),
+        ("sealed-fetching", Isolation::Bare, None, Isolation::Sealed, one),
+    ];
+    for (class, asked, egress, isolation, given) in cases.into_iter().chain(listed) {
         let id = world.submit(of(class, asked, egress));
 
         let spec = &world.engine.state().job(id).unwrap().spec;
@@ -68,16 +94,24 @@ fn what_is_accepted_has_the_most_of_what_the_job_and_its_class_ask_for() {
 #[test]
 fn an_open_network_in_a_sealed_box_is_refused_and_so_are_places_that_are_none() {
     let mut world = world();
-    let only =
-        |places: &[&str]| Some(Egress::Only(places.iter().map(|one| (*one).into()).collect()));
+    let only = |places: &[&str]| Some(only(places));
     let wrong = [
         of("secret", Isolation::Bare, Some(Egress::Open)),
         of("strangers", Isolation::Bare, Some(Egress::Open)),
         of("sci-simulation", Isolation::Sealed, Some(Egress::Open)),
         of("sci-simulation", Isolation::Bare, only(&["example.org"])),
         of("sci-simulation", Isolation::Bare, only(&["example.org:0"])),
+        of("sci-simulation", Isolation::Bare, only(&["a b.org:80"])),
         of("sci-simulation", Isolation::Bare, only(&[])),
+        of("strangers", Isolation::Bare, only(&["a.example:443"])),
+        of("fetching", Isolation::Bare, only(&["a.example:443", "c.example:443"])),
+        of("fetching", Isolation::Bare, only(&["a.example:444"])),
+        of("fetching", Isolation::Bare, Some(Egress::Open)),
+        of("sealed-fetching", Isolation::Bare, Some(Egress::Open)),
         JobSpec { pids: Some(0), ..job() },
+        JobSpec { pin_cpus: true, resources: milli(1500), ..job() },
+        JobSpec { pin_cpus: true, resources: milli(0), ..job() },
+        JobSpec { pin_cpus: true, resources: cpus(2), alternatives: vec![cpus(1)], ..job() },
     ];
     for spec in wrong {
         let refused = world.try_submit(spec);
@@ -90,13 +124,48 @@ fn an_open_network_in_a_sealed_box_is_refused_and_so_are_places_that_are_none() 
 }
 
 #[test]
+fn who_asks_for_more_than_its_class_may_reach_is_told_what_that_is() {
+    let mut world = world();
+    let asked = Some(only(&["a.example:443", "c.example:443"]));
+
+    let refused = world.try_submit(of("fetching", Isolation::Bare, asked)).unwrap_err();
+
+    let told = refused.to_string();
+    for words in ["`c.example:443`", "class `fetching`", "a.example:443, b.example:80"] {
+        assert!(told.contains(words), "{told}");
+    }
+}
+
+#[test]
+fn a_class_names_places_by_host_and_port() {
+    let policy = |egress: &str| {
+        let text =
+            format!("policy-version = \"1\"\n[class.a]\ntier = \"permitted\"\negress = {egress}\n");
+        repower_core::policy::Policy::parse(&text).map_err(|error| error.to_string())
+    };
+
+    for (wrong, told) in [
+        ("[\"a.example\"]", "line 4: `egress` names 1 to 64 times one HOST:PORT"),
+        ("[]", "line 4: `egress` names"),
+        ("\"closed\"", "line 4, column 10: `egress` is \"open\", \"none\" or a list"),
+        ("7", "line 4, column 10: `egress` is"),
+    ] {
+        let found = policy(wrong).unwrap_err();
+        assert!(found.starts_with(told), "{wrong} gives {found:?}");
+    }
+    let many = (0..65).map(|one| format!("\"a:{}\"", one + 1)).collect::<Vec<_>>().join(",");
+    assert!(policy(&format!("[{many}]")).is_err());
+    assert!(policy("[\"[::1]:1\", \"a:1\"]").is_ok());
+}
+
+#[test]
 fn a_job_starts_only_where_its_node_can_do_what_it_needs_and_why_names_what_lacks() {
     let mut world = world();
     let boxed = world.submit(of("strangers", Isolation::Bare, None));
     let limited = world.submit(JobSpec { pids: Some(7), ..job() });
     let sealed = world.submit(of("secret", Isolation::Bare, None));
-    let only = Some(Egress::Only(vec!["example.org:443".into()]));
-    let listed = world.submit(of("sci-simulation", Isolation::Bare, only));
+    let listed =
+        world.submit(of("sci-simulation", Isolation::Bare, Some(only(&["a.example:443"]))));
 
     let placed: Vec<_> =
         world.schedule().into_iter().map(|(attempt, node)| (attempt.task.job, node)).collect();

@@ -44,6 +44,25 @@ pub enum Egress {
     Only(Vec<String>),
 }
 
+impl Egress {
+    /// The most places that may be named.
+    pub const MOST_PLACES: usize = 64;
+}
+
+/// Whether a text is `host:port`, as an egress names a place: a name or an address, in brackets if it has colons.
+pub fn is_place(text: &str) -> bool {
+    let Some((host, port)) = text.rsplit_once(':') else { return false };
+    let is_port = port.parse::<u16>().is_ok_and(|port| port > 0);
+    let inner = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+    let is_host = if let Some(address) = inner {
+        address.parse::<std::net::Ipv6Addr>().is_ok()
+    } else {
+        let is_letter = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
+        !host.is_empty() && host.bytes().all(is_letter)
+    };
+    is_port && is_host && text.len() <= 260
+}
+
 /// What becomes of a task when its node has lost the scheduler for the length of its lease.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
 pub enum OnDisconnect {
@@ -82,8 +101,12 @@ pub enum Ability {
     LimitMemory,
     /// The processes of a task have a limit.
     LimitPids,
+    /// The processors on which a task runs can be chosen.
+    Cpuset,
     /// Container images.
     Container,
+    /// Containers in a network that reaches named places only.
+    ContainerAllowList,
 }
 
 impl Ability {
@@ -96,7 +119,9 @@ impl Ability {
             Self::AllowList => "egress.allow-list",
             Self::LimitMemory => "limit.memory",
             Self::LimitPids => "limit.pids",
+            Self::Cpuset => "cpuset",
             Self::Container => "container",
+            Self::ContainerAllowList => "container.allow-list",
         }
     }
 }
@@ -113,14 +138,17 @@ impl JobSpec {
     /// On [`Isolation::Bare`] memory is limited where a node can do it, so it is not asked for.
     pub fn abilities(&self) -> Vec<Ability> {
         let is_boxed = self.isolation >= Isolation::Boxed;
+        let is_listed = matches!(self.egress, Some(Egress::Only(_)));
         let needs = [
             (self.isolation == Isolation::Boxed, Ability::Boxed),
             (self.isolation == Isolation::Sealed, Ability::Sealed),
             (self.egress == Some(Egress::None), Ability::OwnNetwork),
-            (matches!(self.egress, Some(Egress::Only(_))), Ability::AllowList),
+            (is_listed, Ability::AllowList),
             (is_boxed && self.resources.memory > Bytes::default(), Ability::LimitMemory),
             (self.pids.is_some(), Ability::LimitPids),
+            (self.pin_cpus, Ability::Cpuset),
             (!self.image.is_empty(), Ability::Container),
+            (!self.image.is_empty() && is_listed, Ability::ContainerAllowList),
         ];
         needs.into_iter().filter(|(is_needed, _)| *is_needed).map(|(_, ability)| ability).collect()
     }
@@ -130,6 +158,32 @@ impl JobSpec {
 mod tests {
     use super::*;
     use crate::Resources;
+
+    #[test]
+    fn a_place_is_one_host_and_one_port() {
+        for place in ["example.org:443", "10.0.0.1:1", "[2001:db8::1]:80", "db_1:5432", "a.:9"] {
+            assert!(is_place(place), "{place}");
+        }
+        for wrong in [
+            "",
+            "a",
+            ":1",
+            "a:",
+            "a:0",
+            "a:65536",
+            "a:x",
+            "a b:1",
+            "a\n10.0.0.1 b:1",
+            "#:1",
+            "::1:80",
+            "[a]:1",
+            "[::1:1",
+            "*:1",
+            "10.0.0.0/8:1",
+        ] {
+            assert!(!is_place(wrong), "{wrong}");
+        }
+    }
 
     #[test]
     fn a_job_needs_what_its_level_its_egress_and_its_limits_take() {
@@ -146,8 +200,11 @@ mod tests {
         assert_eq!(names(JobSpec { resources: memory, ..JobSpec::default() }), Vec::<&str>::new());
         assert_eq!(names(sealed), ["isolation.sealed", "namespace.network", "limit.memory"]);
         let only = JobSpec { egress: Some(Egress::Only(vec![])), ..JobSpec::default() };
-        assert_eq!(names(only), ["egress.allow-list"]);
-        let limited = JobSpec { pids: Some(9), image: "x".into(), ..JobSpec::default() };
-        assert_eq!(names(limited), ["limit.pids", "container"]);
+        assert_eq!(names(only.clone()), ["egress.allow-list"]);
+        let inside = JobSpec { image: "x".into(), ..only };
+        assert_eq!(names(inside), ["egress.allow-list", "container", "container.allow-list"]);
+        let limited =
+            JobSpec { pids: Some(9), pin_cpus: true, image: "x".into(), ..JobSpec::default() };
+        assert_eq!(names(limited), ["limit.pids", "cpuset", "container"]);
     }
 }

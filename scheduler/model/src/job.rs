@@ -75,6 +75,8 @@ pub struct JobSpec {
     pub egress: Option<Egress>,
     /// The most processes and threads of a task; `None`: as the node says.
     pub pids: Option<u32>,
+    /// Whether each of its processes runs on processors that no other pinned one has; whole ones then.
+    pub pin_cpus: bool,
     /// The container image to run in, by its digest or id, see [`check_image`](crate::check_image); empty: none.
     pub image: String,
 }
@@ -114,6 +116,7 @@ impl Default for JobSpec {
             isolation: Isolation::default(),
             egress: None,
             pids: None,
+            pin_cpus: false,
             image: String::new(),
         }
     }

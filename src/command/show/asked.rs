@@ -68,6 +68,7 @@ fn held(spec: &JobSpec) -> String {
         level.map(str::to_owned),
         egress.map(|egress| format!("egress {egress}")),
         (spec.pids != 0).then(|| format!("at most {} processes", spec.pids)),
+        spec.pin_cpus.then(|| "on processors of its own".to_owned()),
         (!spec.image.is_empty()).then(|| format!("in image {}", spec.image)),
     ];
     let parts: Vec<String> = parts.into_iter().flatten().map(|part| format!(", {part}")).collect();

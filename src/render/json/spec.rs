@@ -40,6 +40,7 @@ pub struct Spec {
     /// `open`, `none`, or the places.
     egress: Option<String>,
     pids: Option<u32>,
+    pin_cpus: bool,
     image: Option<String>,
     inputs: Vec<Input>,
     outputs: Vec<String>,
@@ -122,6 +123,7 @@ impl From<&v1::JobSpec> for Spec {
             isolation: words::isolation(spec.isolation()),
             egress: words::egress(spec.egress.as_ref()),
             pids: (spec.pids != 0).then_some(spec.pids),
+            pin_cpus: spec.pin_cpus,
             image: text(&spec.image),
         }
     }

@@ -4,7 +4,7 @@
 //! Whether it does is kept here and not with the detector, which may be another one tomorrow: tasks
 //! outlive agents.
 
-use repower_model::{RankId, Response};
+use repower_model::{Egress, RankId, Response};
 
 use super::Session;
 use crate::phase::Phase;
@@ -44,8 +44,25 @@ impl Session {
         let witnesses = told.verdicts.iter().map(|one| (one.tier, one.mechanism.as_str()));
         let response = Response::to(witnesses);
         self.outbox.push(Report::Noticed(Box::new(told)));
+        if response >= Response::Hold {
+            self.cut(id, actions);
+        }
         if response >= Response::Freeze {
             self.freeze(id, now, actions);
+        }
+    }
+
+    /// Cuts the connections of a process off that reaches named places only: those are carried for it. What has the
+    /// network of its node is not carried by anybody, and what has none has nothing to be cut.
+    fn cut(&mut self, id: RankId, actions: &mut Vec<Action>) {
+        let Some(attempt) = self.attempts.get_mut(&id) else { return };
+        let is_carried = matches!(attempt.definition.spec.egress, Some(Egress::Only(_)));
+        if !is_carried || attempt.started.is_none() {
+            return;
+        }
+        let suspicion = attempt.suspicion.get_or_insert_default();
+        if !std::mem::replace(&mut suspicion.cut, true) {
+            actions.push(Action::CutEgress(id));
         }
     }
 
@@ -77,6 +94,9 @@ impl Session {
         };
         let suspicion = attempt.suspicion.get_or_insert_default();
         suspicion.cleared.extend(rules);
+        if std::mem::take(&mut suspicion.cut) && attempt.phase != Phase::Ended {
+            actions.push(Action::MendEgress(id));
+        }
         if !std::mem::take(&mut suspicion.frozen) || attempt.phase != Phase::Running {
             return;
         }

@@ -183,6 +183,8 @@ impl World {
             | Action::DropCheckpoint(_)
             | Action::Freeze(_)
             | Action::Thaw(_)
+            | Action::CutEgress(_)
+            | Action::MendEgress(_)
             | Action::CloseOutput { .. }
             | Action::ResumeReading
             | Action::ForgetJob(_)) => panic!("{other:?}"),

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use super::plan::Plan;
+use super::plan::{Network, Plan};
 use super::run::{Said, run};
 use super::variables::Variables;
 
@@ -75,6 +75,10 @@ pub(crate) enum EngineError {
     )]
     Refused { image: String, program: &'static str, complaint: String },
     #[error(
+        "{program} does not let a container into a network that was made for it, so it cannot reach named places only: let the job run on a node with Podman, or leave its image or its egress out"
+    )]
+    NoPlaces { program: &'static str },
+    #[error(
         "the variables of the task cannot be handed to the container ({source}): make room, or check the agent's data folder on this node"
     )]
     Variables { source: io::Error },
@@ -140,6 +144,11 @@ impl Engine {
         &self.program
     }
 
+    /// Whether its containers can be let into a network that was made beforehand.
+    pub(crate) const fn joins_networks(&self) -> bool {
+        matches!(self.kind, Kind::Podman)
+    }
+
     /// The name of its program.
     pub(crate) const fn name(&self) -> &'static str {
         self.kind.program()
@@ -155,6 +164,13 @@ impl Engine {
         if self.kind == Kind::Podman {
             // What watches over the container is not counted among its processes.
             command.arg("--cgroups=no-conmon");
+        }
+        if matches!(plan.network, Network::Joined(_)) {
+            if !self.joins_networks() {
+                return Err(EngineError::NoPlaces { program: self.name() });
+            }
+            // The list of hosts is mounted, and nothing is to be added to it.
+            command.arg("--no-hosts");
         }
         variables.hand_to(&mut command);
         command.args(plan.arguments(variables.file(), LABEL));

@@ -28,6 +28,8 @@ pub(crate) struct Plan<'a> {
     pub(crate) network: Network,
     /// Below which it gets its own, as the engine names it.
     pub(crate) group: &'a Path,
+    /// The only ones that it runs on: `0-2,5`; `None`: all.
+    pub(crate) processors: Option<String>,
     /// Of `/dev/shm`, in bytes; `None`: as the engine has it.
     pub(crate) shared_memory: Option<u64>,
 }
@@ -50,12 +52,14 @@ pub(crate) enum Shown {
 }
 
 /// What of the network is reached.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Network {
     /// That of the host.
     Host,
     /// Only the container itself.
     None,
+    /// What the network at this path reaches. The list of hosts that comes with it is mounted.
+    Joined(PathBuf),
 }
 
 impl Plan<'_> {
@@ -73,14 +77,22 @@ impl Plan<'_> {
             add("--cap-drop", "all".into());
         }
         add("--user", format!("{}:{}", self.user.0, self.user.1).into());
-        let network = match self.network {
-            Network::Host => "host",
-            Network::None => "none",
+        let network = match &self.network {
+            Network::Host => "host".into(),
+            Network::None => "none".into(),
+            Network::Joined(path) => {
+                let mut joined = OsString::from("ns:");
+                joined.push(path);
+                joined
+            }
         };
-        add("--network", network.into());
+        add("--network", network);
         add("--cgroup-parent", self.group.into());
         // The limit is that of the group above, which is set when the engine needs no more threads in it.
         add("--pids-limit", MOST_PIDS.to_string().into());
+        if let Some(list) = &self.processors {
+            add("--cpuset-cpus", list.into());
+        }
         if let Some(bytes) = self.shared_memory {
             add("--shm-size", format!("{bytes}b").into());
         }
@@ -90,6 +102,12 @@ impl Plan<'_> {
         }
         for mount in &self.mounts {
             add("--mount", mount.argument());
+        }
+        if matches!(self.network, Network::Joined(_)) {
+            // Nobody answers there, and who asks is to hear that soon.
+            add("--dns", "127.0.0.1".into());
+            add("--dns-option", "timeout:1".into());
+            add("--dns-option", "attempts:1".into());
         }
         add("--workdir", self.working_folder.clone().into());
         // What the image would start is left out: the job says what runs.

@@ -19,6 +19,7 @@ fn plan() -> Plan<'static> {
         has_capabilities: false,
         network: Network::None,
         group: Path::new("/repower/7"),
+        processors: None,
         shared_memory: Some(1 << 20),
     }
 }
@@ -56,4 +57,26 @@ fn the_job_says_what_runs_and_not_the_image() {
 #[test]
 fn nothing_is_fetched_while_a_task_waits_for_its_container() {
     assert!(has(&words(&plan()), "--pull", "never"));
+}
+
+#[test]
+fn a_container_that_reaches_named_places_joins_their_network_and_has_processors_of_its_own() {
+    let network = Network::Joined("/proc/7/fd/9".into());
+    let words = words(&Plan { network, processors: Some("0-1".into()), ..plan() });
+
+    assert!(has(&words, "--network", "ns:/proc/7/fd/9"), "{words:?}");
+    assert!(has(&words, "--dns-option", "timeout:1"), "{words:?}");
+    assert!(has(&words, "--cpuset-cpus", "0-1"), "{words:?}");
+}
+
+#[test]
+fn docker_is_not_asked_for_a_container_in_a_network_that_was_made_for_it() {
+    let docker = Engine::at(Path::new("/no/such/docker"), "".as_ref()).unwrap();
+    let folder = tempfile::TempDir::new().unwrap();
+    let network = Network::Joined("/proc/7/fd/9".into());
+
+    let refused = docker.create(&Plan { network, scratch: folder.path(), ..plan() }).unwrap_err();
+
+    assert!(refused.to_string().contains("reach named places only"), "{refused}");
+    assert!(!docker.joins_networks());
 }

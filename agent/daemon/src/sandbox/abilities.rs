@@ -25,6 +25,7 @@ pub(crate) mod name {
     pub(crate) const LANDLOCK: &str = "landlock";
     pub(crate) const SCOPES: &str = "landlock.scopes";
     pub(crate) const USERS: &str = "users";
+    pub(crate) const ALLOW_LIST: &str = "egress.allow-list";
     /// Everything that the levels of these names need, tried together.
     pub(crate) const BOXED: &str = "isolation.boxed";
     pub(crate) const SEALED: &str = "isolation.sealed";
@@ -49,7 +50,7 @@ pub(super) fn of(host: &Host) -> Abilities {
         add(name::LIMIT_PIDS, has.pids);
         add(name::LIMIT_CPU, has.cpu);
         add(name::LIMIT_IO, has.io);
-        add(name::CPUSET, has.cpuset);
+        add(name::CPUSET, has.cpuset && !host.processors.is_empty());
     }
     let trials = host.trials();
     for (name, trial) in trials {

@@ -98,7 +98,7 @@ impl Group {
     /// How a new process gets in.
     pub(crate) fn entrance(&self) -> &Entrance {
         match self {
-            Self::V1(group) => &group.entrance,
+            Self::V1(group) => group.entrance(),
             Self::V2(group) => &group.entrance,
         }
     }
@@ -173,6 +173,18 @@ impl Group {
         match self {
             Self::V1(group) => group.limit(limits),
             Self::V2(group) => group.limit(limits),
+        }
+    }
+
+    /// Lets its processes run on these processors only: `0-2,5`. Before the first of them is in it.
+    ///
+    /// # Errors
+    ///
+    /// If the group's files cannot be used.
+    pub(crate) fn pin(&mut self, cpus: &str) -> Result<(), Error> {
+        match self {
+            Self::V1(group) => group.pin(cpus),
+            Self::V2(group) => group.pin(cpus),
         }
     }
 

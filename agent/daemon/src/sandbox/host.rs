@@ -12,6 +12,8 @@ use rustix::process::{WaitOptions, waitpid};
 use super::abilities::{self, Abilities, name};
 use super::cgroup::{self, Limits, Tree};
 use super::landlock::{Access, Landlock};
+use super::processors::{Pinned, Processors, Scarce};
+use super::reach::{Reach, Unreachable};
 use super::seccomp::Filter;
 use super::spawn::{Confinement, Failure, Launcher, Namespaces, Program};
 use super::strings::Strings;
@@ -23,9 +25,13 @@ use super::view::{Builder, System, Unusable, View};
 pub(crate) struct Host {
     launcher: Launcher,
     pub(super) tree: Option<Tree>,
+    /// Those that tasks can have to themselves.
+    pub(super) processors: Processors,
     filter: Filter,
     landlock: Option<Landlock>,
     users: Users,
+    /// Where the list of hosts is while it is tried whether a task can have one.
+    hosts: PathBuf,
     system: System,
     /// The view of the system, to which each task's own folders are added.
     view: Builder,
@@ -40,6 +46,10 @@ pub(crate) struct Wanted<'a> {
     pub(crate) boxed: bool,
     /// A network with nobody else in it.
     pub(crate) own_network: bool,
+    /// A network that reaches these places only, for a box; and where the list of them is written.
+    pub(crate) reaches: Option<(&'a [String], &'a Path)>,
+    /// On how many processors it runs that no other task has that asks for it; 0: wherever there is room.
+    pub(crate) pins: usize,
     /// Whose user the task is; `None`: the agent's own.
     pub(crate) project: Option<&'a str>,
     /// What it may see of the files besides the system.
@@ -53,6 +63,10 @@ pub(crate) struct Prepared {
     pub(crate) user: Option<User>,
     view: Option<View>,
     namespaces: Namespaces,
+    /// The network that reaches named places only.
+    pub(crate) reach: Option<Reach>,
+    /// Processors that it has to itself.
+    pub(crate) pinned: Option<Pinned>,
 }
 
 impl Prepared {
@@ -89,6 +103,16 @@ pub(crate) enum Error {
         #[from]
         source: users::Error,
     },
+    #[error(transparent)]
+    Scarce {
+        #[from]
+        source: Scarce,
+    },
+    #[error("there is no network that reaches only what the job names")]
+    Reach {
+        #[from]
+        source: Unreachable,
+    },
     #[error("a view of the files cannot be made")]
     View {
         #[from]
@@ -115,14 +139,17 @@ impl Host {
         if let Err(error) = &tree {
             tracing::warn!(%error, "tasks are not limited by control groups");
         }
+        let cpus = tree.as_ref().ok().and_then(Tree::cpus);
         let system = System::look(is_privileged);
         let view = Builder::new(&root, &system, data)?;
         let mut host = Self {
             launcher: Launcher::new().map_err(|source| Error::Launcher { source })?,
+            processors: Processors::look(cpus.as_deref()),
             tree: tree.ok(),
             filter: Filter::new(),
             landlock: Landlock::detect(),
             users: Users::open(&data.join("users"))?,
+            hosts: data.join(format!("{name}.hosts")),
             system,
             view,
             abilities: Abilities::new(),
@@ -133,7 +160,7 @@ impl Host {
 
     /// A view of the system alone.
     pub(super) fn bare_view(&self) -> Result<View, Unusable> {
-        self.view(&[])
+        self.view(&[], None)
     }
 
     pub(super) const fn launcher(&self) -> &Launcher {
@@ -173,6 +200,11 @@ impl Host {
         self.system.is_privileged
     }
 
+    /// Whether the processes of a task can have a limit.
+    pub(crate) fn limits_pids(&self) -> bool {
+        self.abilities.contains(name::LIMIT_PIDS)
+    }
+
     /// Whether a folder of the host is seen from every box.
     pub(crate) fn shows(&self, path: &Path) -> bool {
         self.system.has(path) || path.starts_with("/tmp")
@@ -190,13 +222,50 @@ impl Host {
     pub(crate) fn prepare(&self, wanted: &Wanted<'_>) -> Result<Prepared, Error> {
         self.check(wanted)?;
         let user = wanted.project.map(|project| self.users.of(project)).transpose()?;
-        let view = wanted.boxed.then(|| self.view(wanted.sees)).transpose()?;
+        let reach = wanted.reaches.map(|(places, hosts)| self.reach(places, hosts)).transpose()?;
+        let hosts = reach.as_ref().map(Reach::hosts);
+        let view = wanted.boxed.then(|| self.view(wanted.sees, hosts)).transpose()?;
         let namespaces = self.namespaces(wanted.boxed, wanted.own_network);
-        let group = match &self.tree {
-            Some(tree) if wanted.limits != Limits::default() => Some(tree.take(wanted.limits)?),
-            Some(_) | None => None,
-        };
-        Ok(Prepared { group, user, view, namespaces })
+        let pinned = self.pin(wanted.pins)?;
+        let has_group = wanted.limits != Limits::default() || pinned.is_some();
+        let tree = self.tree.as_ref().filter(|_| has_group);
+        let mut group = tree.map(|tree| tree.take(wanted.limits)).transpose()?;
+        if let (Some(pinned), Some(one)) = (&pinned, &mut group)
+            && let Err(error) = one.pin(&pinned.list())
+        {
+            if let (Some(tree), Some(group)) = (&self.tree, group.take()) {
+                tree.remove(group)?;
+            }
+            return Err(error.into());
+        }
+        Ok(Prepared { group, user, view, namespaces, reach, pinned })
+    }
+
+    /// So many processors that no other pinned task has; `None`: none were asked for.
+    ///
+    /// # Errors
+    ///
+    /// That this host cannot pin tasks, or has too few that are free.
+    pub(crate) fn pin(&self, count: usize) -> Result<Option<Pinned>, Error> {
+        if count == 0 {
+            return Ok(None);
+        }
+        if !self.abilities.contains(name::CPUSET) {
+            return Err(Error::Lacks { ability: name::CPUSET });
+        }
+        Ok(Some(self.processors.take(count)?))
+    }
+
+    /// A network that reaches named places only, the list of which is written to `hosts`.
+    ///
+    /// # Errors
+    ///
+    /// That this host cannot make one, or what is wrong with a place.
+    pub(crate) fn reach(&self, places: &[String], hosts: &Path) -> Result<Reach, Error> {
+        if !self.abilities.contains(name::ALLOW_LIST) {
+            return Err(Error::Lacks { ability: name::ALLOW_LIST });
+        }
+        Ok(Reach::open(places, hosts)?)
     }
 
     /// What a box asks for that this host cannot do.
@@ -215,8 +284,12 @@ impl Host {
         lacking.map_or(Ok(()), |(_, ability)| Err(Error::Lacks { ability }))
     }
 
-    fn view(&self, sees: &[(&Path, Access)]) -> Result<View, Unusable> {
+    /// What a task sees: the system, these, and a list of hosts in the place of the system's.
+    fn view(&self, sees: &[(&Path, Access)], hosts: Option<&Path>) -> Result<View, Unusable> {
         let mut view = self.view.clone();
+        if let Some(hosts) = hosts {
+            view.stand_in(hosts, &self.system.hosts)?;
+        }
         for (path, access) in sees {
             view.see(path, *access)?;
         }
@@ -243,6 +316,7 @@ impl Host {
             group: prepared.group.as_ref().map(cgroup::Group::entrance),
             user: prepared.user,
             namespaces: prepared.namespaces,
+            network: prepared.reach.as_ref().map(Reach::namespace),
             view: prepared.view.as_ref(),
             landlock: self.landlock.filter(|_| is_boxed),
             filter: is_boxed.then_some(&self.filter),
@@ -288,7 +362,7 @@ impl Host {
     pub(super) fn trials(&self) -> Vec<(&'static str, io::Result<()>)> {
         let none = Namespaces { user: !self.is_privileged(), ..Namespaces::default() };
         let plain = |namespaces| Confinement { namespaces, ..Confinement::default() };
-        let view = self.view(&[]).ok();
+        let view = self.view(&[], None).ok();
         let boxed = |network| Confinement {
             namespaces: self.namespaces(true, network),
             view: view.as_ref(),
@@ -312,7 +386,24 @@ impl Host {
             (name::LANDLOCK, whole(Confinement::default())),
             (name::BOXED, whole(boxed(false))),
             (name::SEALED, whole(boxed(true))),
+            (name::ALLOW_LIST, self.attempt_reach(boxed(false))),
         ]
+    }
+
+    /// Starts a process in a box whose network reaches one place.
+    fn attempt_reach(&self, confinement: Confinement<'_>) -> io::Result<()> {
+        if !self.is_privileged() {
+            let text = "a network that is made beforehand can be entered by root only";
+            return Err(io::Error::other(text));
+        }
+        if self.landlock.is_none() {
+            return Err(io::Error::other("there are no boxes"));
+        }
+        let reach =
+            Reach::open(&["127.0.0.1:9".to_owned()], &self.hosts).map_err(io::Error::other)?;
+        let view = self.view(&[], Some(reach.hosts())).map_err(io::Error::other)?;
+        let network = Some(reach.namespace());
+        self.attempt(Confinement { network, view: Some(&view), ..confinement })
     }
 
     /// Starts and reaps a process that ends at once.

@@ -131,6 +131,7 @@ impl Launches {
                 user: !self.host.is_privileged() && on.namespaces != NONE,
                 ..on.namespaces
             },
+            network: None,
             view: Some(&self.view).filter(|_| on.view),
             landlock: self.host.landlock().filter(|_| on.landlock),
             filter: Some(self.host.filter()).filter(|_| on.filter),

@@ -5,6 +5,7 @@
 
 use std::arch::asm;
 use std::ffi::{CStr, c_void};
+use std::net::IpAddr;
 use std::ptr;
 
 /// What a system call says when it fails.
@@ -320,10 +321,68 @@ pub(super) fn loopback_on() -> Result<(), Errno> {
     }
     let up = i16::try_from(libc::IFF_UP | libc::IFF_RUNNING).map_err(|_| libc::EINVAL)?;
     let request = Request { name: NAME, flags: up, rest: [0; 22] };
+    ask(libc::AF_INET, libc::SIOCSIFFLAGS, ptr::from_ref(&request) as usize)
+}
+
+/// Gives this thread a network of its own, with nobody else in it.
+pub(super) fn own_network() -> Result<(), Errno> {
+    done(call(libc::SYS_unshare, [word(libc::CLONE_NEWNET), 0, 0, 0, 0, 0]))
+}
+
+/// Moves this process into the network that a descriptor stands for.
+pub(super) fn join_network(namespace: i32) -> Result<(), Errno> {
+    let kind = word(libc::CLONE_NEWNET);
+    done(call(libc::SYS_setns, [word(namespace), kind, 0, 0, 0, 0]))
+}
+
+/// Gives the loopback interface of this network one more address, if of version 4 as its alias of this number.
+pub(super) fn add_to_loopback(ip: IpAddr, number: u32) -> Result<(), Errno> {
+    match ip {
+        IpAddr::V4(ip) => {
+            change_alias(number, ip.octets(), libc::SIOCSIFADDR)?;
+            // Itself only: the addresses around it are not there.
+            change_alias(number, [255; 4], libc::SIOCSIFNETMASK)
+        }
+        IpAddr::V6(ip) => {
+            /// The kernel's `struct in6_ifreq`.
+            #[repr(C)]
+            struct Request {
+                address: [u8; 16],
+                prefix: u32,
+                interface: i32,
+            }
+            // Loopback is the first interface of every network.
+            let request = Request { address: ip.octets(), prefix: 128, interface: 1 };
+            ask(libc::AF_INET6, libc::SIOCSIFADDR, ptr::from_ref(&request) as usize)
+        }
+    }
+}
+
+/// Sets an address of an alias of loopback.
+fn change_alias(number: u32, address: [u8; 4], order: libc::c_ulong) -> Result<(), Errno> {
+    /// The kernel's `struct ifreq` with a `struct sockaddr_in`.
+    #[repr(C)]
+    struct Request {
+        name: [u8; 16],
+        family: u16,
+        port: u16,
+        address: [u8; 4],
+        rest: [u8; 16],
+    }
+    let label = format!("lo:{number}");
+    let mut name = [0; 16];
+    name.get_mut(..label.len()).ok_or(libc::EINVAL)?.copy_from_slice(label.as_bytes());
+    let family = u16::try_from(libc::AF_INET).map_err(|_| libc::EINVAL)?;
+    let request = Request { name, family, port: 0, address, rest: [0; 16] };
+    ask(libc::AF_INET, order, ptr::from_ref(&request) as usize)
+}
+
+/// Asks for a change of an interface.
+fn ask(family: i32, order: libc::c_ulong, request: usize) -> Result<(), Errno> {
     let kind = word(libc::SOCK_DGRAM | libc::SOCK_CLOEXEC);
-    let socket = call(libc::SYS_socket, [word(libc::AF_INET), kind, 0, 0, 0, 0])?;
-    let order = usize::try_from(libc::SIOCSIFFLAGS).map_err(|_| libc::EINVAL)?;
-    let result = call(libc::SYS_ioctl, [socket, order, ptr::from_ref(&request) as usize, 0, 0, 0]);
+    let socket = call(libc::SYS_socket, [word(family), kind, 0, 0, 0, 0])?;
+    let order = usize::try_from(order).map_err(|_| libc::EINVAL)?;
+    let result = call(libc::SYS_ioctl, [socket, order, request, 0, 0, 0]);
     let _ = call(libc::SYS_close, [socket, 0, 0, 0, 0, 0]);
     done(result)
 }

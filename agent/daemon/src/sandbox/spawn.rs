@@ -56,6 +56,8 @@ pub(crate) struct Confinement<'a> {
     pub(crate) group: Option<&'a Entrance>,
     pub(crate) user: Option<User>,
     pub(crate) namespaces: Namespaces,
+    /// The network that it enters, if not one of its own.
+    pub(crate) network: Option<BorrowedFd<'a>>,
     /// Needs a mount namespace.
     pub(crate) view: Option<&'a View>,
     /// Holds what the view's rules say.
@@ -152,9 +154,10 @@ impl Launcher {
             None => &[],
         };
         let own = [&self.owner, &self.init].into_iter().chain(status).chain(doors);
-        let streams = program.streams.iter().map(std::os::fd::AsRawFd::as_raw_fd);
+        let given = program.streams.iter().chain(&confinement.network);
+        let given = given.map(std::os::fd::AsRawFd::as_raw_fd);
         let mut kept: Vec<i32> =
-            own.map(std::os::fd::AsRawFd::as_raw_fd).chain(streams).filter(|fd| *fd > 2).collect();
+            own.map(std::os::fd::AsRawFd::as_raw_fd).chain(given).filter(|fd| *fd > 2).collect();
         kept.sort_unstable();
         kept
     }

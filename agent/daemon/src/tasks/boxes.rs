@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
 use repower_agent_core::Status;
-use repower_model::{Ability, Bytes, Egress, Isolation, JobSpec};
+use repower_model::{Bytes, Egress, Isolation, JobSpec, RankId};
 
 use super::Tasks;
 use super::exit;
@@ -15,7 +15,7 @@ use super::folders::Folder;
 use super::launch::Words;
 use super::prepared::Prepared as Job;
 use crate::sandbox::{
-    self, Access, Error, Figures, Limits, Prepared, Program, Started, Step, Strings, Wanted,
+    self, Access, Figures, Limits, Prepared, Program, Started, Step, Strings, Wanted,
 };
 
 impl Tasks {
@@ -24,11 +24,11 @@ impl Tasks {
         &self,
         spec: &JobSpec,
         job: &Job,
+        attempt: RankId,
         (hosts, saved): (Option<&Path>, Option<&Path>),
         folder: &mut Folder,
     ) -> Result<Prepared, Failure> {
-        refuse(spec)?;
-        let boxed = spec.isolation >= Isolation::Boxed;
+        let boxed = is_boxed(spec);
         let working_folder = job.working_folder.as_deref();
         if let Some(folder) = working_folder.filter(|path| boxed && !self.host.shows(path)) {
             return Err(Failure::Unseen { folder: folder.into() });
@@ -37,10 +37,14 @@ impl Tasks {
         let given = [job.script(), hosts].into_iter().flatten().map(|path| (path, Access::Read));
         let changed = std::iter::once(own.as_path()).chain(saved);
         let sees: Vec<_> = changed.map(|path| (path, Access::Change)).chain(given).collect();
+        let names = self.jobs.names(attempt);
+        let reaches = places(spec).map(|places| (places, names.as_path()));
         let wanted = Wanted {
-            limits: limits(spec),
+            limits: self.limits(spec),
             boxed,
-            own_network: spec.egress == Some(Egress::None) || spec.isolation == Isolation::Sealed,
+            pins: pins(spec),
+            own_network: is_alone(spec),
+            reaches,
             project: Some(spec.project.as_str()).filter(|_| boxed && self.host.is_privileged()),
             sees: &sees,
         };
@@ -77,6 +81,14 @@ impl Tasks {
         self.host.start(program, held).map_err(|failure| meaning(failure, held, spec, job))
     }
 
+    /// The limits of a task: what its job declares, and what this node has for those that do not say.
+    pub(super) fn limits(&self, spec: &JobSpec) -> Limits {
+        let most = self.task_pids.load(std::sync::atomic::Ordering::Acquire);
+        let usual = Some(most).filter(|most| *most > 0 && self.host.limits_pids());
+        let limits = limits(spec);
+        Limits { pids: limits.pids.or(usual), ..limits }
+    }
+
     /// Gives back what no task has been started in.
     pub(super) fn release(&self, held: Prepared) {
         if let Err(error) = self.host.give_back(held) {
@@ -85,12 +97,30 @@ impl Tasks {
     }
 }
 
-/// What no agent can do yet: the scheduler should have known.
-pub(super) fn refuse(spec: &JobSpec) -> Result<(), Failure> {
-    let is_beyond = |ability: &Ability| matches!(ability, Ability::AllowList);
-    spec.abilities().into_iter().find(is_beyond).map_or(Ok(()), |ability| {
-        Err(Failure::Held { source: Error::Lacks { ability: ability.as_str() } })
-    })
+/// Whether a task has a box. One that reaches named places only has: their list is seen by nobody else, and no
+/// socket file of the node leads around it.
+pub(super) fn is_boxed(spec: &JobSpec) -> bool {
+    spec.isolation >= Isolation::Boxed || places(spec).is_some()
+}
+
+/// The only places that a task reaches; `None`: it reaches all or nothing.
+pub(super) fn places(spec: &JobSpec) -> Option<&[String]> {
+    match &spec.egress {
+        Some(Egress::Only(places)) => Some(places),
+        Some(Egress::Open | Egress::None) | None => None,
+    }
+}
+
+/// How many processors a task has to itself.
+pub(super) fn pins(spec: &JobSpec) -> usize {
+    let whole = spec.resources.cpus.as_milli().div_ceil(1000);
+    if spec.pin_cpus { usize::try_from(whole).unwrap_or(usize::MAX) } else { 0 }
+}
+
+/// Whether a task reaches nothing but itself.
+pub(super) fn is_alone(spec: &JobSpec) -> bool {
+    let is_sealed = spec.isolation == Isolation::Sealed && places(spec).is_none();
+    is_sealed || spec.egress == Some(Egress::None)
 }
 
 /// What it means that a step has failed.
@@ -113,7 +143,7 @@ fn meaning(failure: sandbox::Failure, held: &Prepared, spec: &JobSpec, job: &Job
 const SMALL: Bytes = Bytes::from_mib(8);
 
 /// The limits that a job declares.
-pub(super) fn limits(spec: &JobSpec) -> Limits {
+fn limits(spec: &JobSpec) -> Limits {
     let memory = Some(spec.resources.memory).filter(|memory| *memory > Bytes::default());
     let cpu_milli =
         (memory.is_some() || spec.pids.is_some()).then(|| spec.resources.cpus.as_milli());

@@ -20,7 +20,7 @@ use super::ownfile::OwnFile;
 use super::prepared::Prepared as Job;
 use super::progress::Said;
 use super::token::Token;
-use crate::sandbox::{Group, Prepared};
+use crate::sandbox::{Group, Prepared, Reach};
 use crate::sense::{Frozen, Members};
 
 /// One running process and its pipes.
@@ -89,6 +89,22 @@ impl Child {
         let group = self.held.as_ref().and_then(|held| held.group.as_ref());
         let folder = group.and_then(Group::folder);
         Some(folder.map_or(Members::Family(pid), |folder| Members::Group(folder.to_owned())))
+    }
+
+    /// Others may have the processors that it had to itself.
+    pub(super) fn unpin(&mut self) {
+        if let Some(held) = &mut self.held {
+            held.pinned = None;
+        }
+        if let Some(contained) = &mut self.contained {
+            contained.pinned = None;
+        }
+    }
+
+    /// What carries its connections, if anything does.
+    pub(super) fn reach(&self) -> Option<&Reach> {
+        let held = self.held.as_ref().and_then(|held| held.reach.as_ref());
+        held.or_else(|| self.contained.as_ref().and_then(|one| one.reach.as_ref()))
     }
 
     /// The reading end of one of its pipes, if it is still open.

@@ -3,7 +3,7 @@
 use std::ffi::{CString, OsStr, OsString};
 use std::fs::{File, OpenOptions};
 use std::io;
-use std::os::fd::BorrowedFd;
+use std::os::fd::{AsRawFd as _, BorrowedFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
@@ -11,9 +11,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use repower_agent_core::Status;
-use repower_model::{Bytes, Egress, Isolation, JobSpec};
+use repower_model::{Bytes, JobSpec, RankId};
 
-use super::boxes::strings;
+use super::boxes::{is_alone, is_boxed, pins, places, strings};
 use super::crew::Kit;
 use super::failure::Failure;
 use super::folders::Folder;
@@ -22,7 +22,7 @@ use super::{Tasks, exit};
 use crate::clock;
 use crate::container::{Container, FRONT_PATH, Mount, Network, Plan, STATUS_PATH, Shown};
 use crate::environment;
-use crate::sandbox::{Figures, Group, Limits, Program, Started, Strings, Tree};
+use crate::sandbox::{Figures, Group, Limits, Pinned, Program, Reach, Started, Strings, Tree};
 use crate::saved::Place;
 
 /// What a container needs to be started, of memory: the engine's own program runs in it for a moment.
@@ -44,6 +44,10 @@ pub(super) struct Contained {
     folder: PathBuf,
     /// Since when what the engine has started is its.
     pub(super) since: Duration,
+    /// The network that reaches named places only.
+    pub(super) reach: Option<Reach>,
+    /// Processors that it has to itself.
+    pub(super) pinned: Option<Pinned>,
 }
 
 /// What a task in a container is given.
@@ -51,6 +55,7 @@ pub(super) struct Contained {
 pub(super) struct Given<'a> {
     pub(super) spec: &'a JobSpec,
     pub(super) job: &'a Job,
+    pub(super) attempt: RankId,
     pub(super) serial: u64,
     pub(super) variables: Vec<(OsString, OsString)>,
     /// Files that it may read.
@@ -78,14 +83,18 @@ impl Tasks {
         let since = clock::uptime();
         let (spec, job) = (given.spec, given.job);
         let kit = self.crew.kit(&self.data)?;
-        let boxed = spec.isolation >= Isolation::Boxed;
+        let boxed = is_boxed(spec);
         let working_folder = working_folder(job, boxed)?;
-        let limits = super::boxes::limits(spec);
+        let limits = self.limits(spec);
         if let Some(limit) = limits.memory.filter(|limit| *limit < LEAST) {
             return Err(Failure::LittleMemory { limit, program: FRONT_PATH.into() });
         }
         let user = boxed.then(|| self.host.user_of(&spec.project)).transpose();
         let user = user.map_err(|source| Failure::Held { source })?;
+        let pinned = self.host.pin(pins(spec)).map_err(|source| Failure::Held { source })?;
+        let names = self.jobs.names(given.attempt);
+        let reach = places(spec).map(|places| self.host.reach(places, &names)).transpose();
+        let reach = reach.map_err(|source| Failure::Held { source })?;
         folder.give_to(user).map_err(|source| Failure::Folder { source })?;
         let begun = given.saved.map_or(Ok(()), |(place, number)| place.begin(number, user));
         begun.map_err(|source| Failure::Saved { source })?;
@@ -112,6 +121,8 @@ impl Tasks {
             user,
             folder: works_in.clone(),
             since,
+            reach,
+            pinned,
         };
         let kit = &contained.kit;
         let init =
@@ -123,9 +134,19 @@ impl Tasks {
         let named = named.map(|path| Mount::here(path, Shown::ToChange));
         let files = given.files.iter().map(|path| Mount::here(path, Shown::ToRead));
         let saved = given.saved.map(|(place, _)| Mount::here(&place.data(), Shown::ToChange));
-        let more = named.into_iter().chain(saved).chain(files);
+        let reach = contained.reach.as_ref();
+        let hosts = reach.map(|reach| Mount {
+            path: reach.hosts().into(),
+            at: "/etc/hosts".into(),
+            shown: Shown::ToRead,
+        });
+        let more = named.into_iter().chain(saved).chain(files).chain(hosts);
         let mounts = [init, status, own].into_iter().chain(more).collect();
-        let is_alone = spec.egress == Some(Egress::None) || spec.isolation == Isolation::Sealed;
+        let network = match reach {
+            Some(reach) => Network::Joined(path_of(reach)),
+            None if is_alone(spec) => Network::None,
+            None => Network::Host,
+        };
         let program = std::iter::once(&job.name).chain(&job.arguments).cloned().collect();
         let plan = Plan {
             name,
@@ -138,8 +159,9 @@ impl Tasks {
             working_folder: works_in,
             user,
             has_capabilities: !boxed,
-            network: if is_alone { Network::None } else { Network::Host },
+            network,
             group: &contained.place,
+            processors: contained.pinned.as_ref().map(Pinned::list),
             shared_memory: limits.memory.map(Bytes::as_u64),
         };
         let container = kit.engine.create(&plan);
@@ -254,6 +276,11 @@ impl Drop for Contained {
             tracing::warn!(path = %self.path.display(), %error, "cannot remove a file of a container");
         }
     }
+}
+
+/// Where an engine finds the network that was made for a task.
+fn path_of(reach: &Reach) -> PathBuf {
+    format!("/proc/{}/fd/{}", std::process::id(), reach.namespace().as_raw_fd()).into()
 }
 
 /// The folder of this node in which a task of the job works, if it names one.

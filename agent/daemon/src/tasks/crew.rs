@@ -1,14 +1,17 @@
-//! The threads that have containers made and removed: an engine takes its time, and no other task should wait.
+//! The threads for what takes its time, so that no other task waits: engines make and remove containers, and names
+//! are looked up.
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 
-use super::Tasks;
+use repower_model::JobSpec;
+
 use super::contained::Contained;
 use super::failure::Failure;
 use super::state::Launch;
+use super::{Tasks, boxes};
 use crate::container::{Engine, FRONT};
 use crate::sandbox::{self, Tree};
 use crate::{Error, environment};
@@ -25,6 +28,11 @@ pub(super) enum Work {
     Launch(Launch),
     /// The task of this serial is over.
     Remove(u64, Box<Contained>),
+}
+
+/// Whether the start of a task takes its time.
+pub(super) fn is_slow(spec: &JobSpec) -> bool {
+    !spec.image.is_empty() || boxes::places(spec).is_some()
 }
 
 /// The threads, and what waits for them: no more than there are slots.

@@ -5,7 +5,6 @@ use std::os::fd::AsFd as _;
 use std::path::{Path, PathBuf};
 
 use repower_agent_core::{Exit, Input, Status};
-use repower_model::Isolation;
 use rustix::process::{Pid, WaitOptions, waitpid};
 
 use super::child::{Child, pipe};
@@ -105,7 +104,7 @@ impl Tasks {
         let (since, started, held, contained) = if spec.image.is_empty() {
             let words = words(&job, &own)?;
             let seen = saved.as_ref().map(Place::data);
-            let held = self.hold(spec, &job, (list, seen.as_deref()), folder)?;
+            let held = self.hold(spec, &job, launch.attempt, (list, seen.as_deref()), folder)?;
             if let Err(failure) = begin_to_save(launch, saved.as_ref(), held.user) {
                 self.release(held);
                 return Err(failure);
@@ -119,14 +118,14 @@ impl Tasks {
                 }
             }
         } else {
-            boxes::refuse(spec)?;
             let files = [job.script(), list].into_iter().flatten().collect();
             let mark = format!("{}-{serial}", job.mark);
             let shared = shared(&job, &own).cloned().collect::<Vec<_>>();
             let variables = shared.into_iter().chain(own).collect();
             let number = launch.attempt.attempt.number;
             let saved = saved.as_ref().map(|place| (place, number));
-            let given = Given { spec, job: &job, serial, variables, files, saved };
+            let attempt = launch.attempt;
+            let given = Given { spec, job: &job, attempt, serial, variables, files, saved };
             let contained = self.contain(given, folder)?;
             let since = clock::uptime();
             let started = self.start_contained(&contained, mark.as_ref(), streams)?;
@@ -202,7 +201,7 @@ fn variables(
         (environment::MARK.into(), format!("{}-{serial}", job.mark).into()),
     ];
     let spec = &launch.definition.spec;
-    if spec.isolation >= Isolation::Boxed || !spec.image.is_empty() {
+    if boxes::is_boxed(spec) || !spec.image.is_empty() {
         // The home of the agent's own user is not there.
         own.push(("HOME".into(), folder.into()));
     }

@@ -96,10 +96,12 @@ impl Jobs {
 
     /// Writes the list of hosts that a rank of a gang is given.
     pub(super) fn list_hosts(&self, rank: RankId, text: &str) -> io::Result<OwnFile> {
-        let RankId { attempt, rank } = rank;
-        let (job, index, number) = (attempt.task.job, attempt.task.index, attempt.number);
-        let name = format!("{job}.{index}.{number}.{rank}.hosts");
-        OwnFile::write(self.folder.join(name), text.as_bytes())
+        OwnFile::write(self.folder.join(file_name(rank, "hosts")), text.as_bytes())
+    }
+
+    /// Where the list of the places goes that a process reaches.
+    pub(super) fn names(&self, rank: RankId) -> PathBuf {
+        self.folder.join(file_name(rank, "names"))
     }
 
     /// No more tasks of this job are launched; what still runs keeps what it needs.
@@ -188,6 +190,13 @@ impl Jobs {
         let all: BTreeMap<OsString, OsString> = inherited.chain(own).chain(system).collect();
         all.into_iter().collect()
     }
+}
+
+/// The name of a file that a process alone has.
+fn file_name(rank: RankId, kind: &str) -> String {
+    let RankId { attempt, rank } = rank;
+    let (job, index, number) = (attempt.task.job, attempt.task.index, attempt.number);
+    format!("{job}.{index}.{number}.{rank}.{kind}")
 }
 
 /// What runs a script: the program and at most one argument of its `#!` line, as the kernel reads it.

@@ -312,6 +312,7 @@ impl Tasks {
         let engine = Some(attach.engine).filter(|path| !path.is_empty());
         self.crew.configure(engine.map(|path| OsString::from_vec(path).into()));
         self.no_exec.store(attach.no_exec, std::sync::atomic::Ordering::Release);
+        self.task_pids.store(attach.task_pids, std::sync::atomic::Ordering::Release);
         self.relay.outgoing().attach(attach.watch);
         tracing::info!(version = attach.version, "an agent has attached");
         {

@@ -193,6 +193,8 @@ impl State {
             Action::Signal { attempt, signal } => self.signal(*attempt, *signal),
             Action::Freeze(attempt) => self.freeze(*attempt),
             Action::Thaw(attempt) => self.thaw(*attempt),
+            Action::CutEgress(attempt) => self.cut(*attempt, true),
+            Action::MendEgress(attempt) => self.cut(*attempt, false),
             Action::CloseOutput { attempt } => {
                 if let Some(serial) = self.serial(*attempt) {
                     self.remove(serial);
@@ -320,6 +322,22 @@ impl State {
             frozen.release();
             tracing::info!(%attempt, "a task goes on");
         }
+    }
+
+    /// Ends the connections of an attempt, and those that come; or lets them come again. Only what this process
+    /// carries can be cut.
+    fn cut(&mut self, attempt: RankId, cut: bool) {
+        let child = self.serial(attempt).and_then(|serial| self.children.get(&serial));
+        let Some(reach) = child.and_then(Child::reach) else {
+            tracing::warn!(%attempt, "nothing is carried for a task, so its egress cannot be cut");
+            return;
+        };
+        if cut {
+            reach.cut();
+        } else {
+            reach.mend();
+        }
+        tracing::warn!(%attempt, cut, "the egress of a task has been changed");
     }
 
     /// Kills whatever runs.

@@ -113,7 +113,7 @@ impl Tasks {
             };
             let more = state.has_launches();
             drop(state);
-            if !launch.definition.spec.image.is_empty() && !self.no_exec() {
+            if crew::is_slow(&launch.definition.spec) && !self.no_exec() {
                 self.crew.add(Work::Launch(launch));
                 continue;
             }
@@ -153,6 +153,8 @@ impl Tasks {
             }
             None => child.held.as_ref().map(boxes::last_figures).unwrap_or_default(),
         };
+        // Whoever comes next may need them.
+        child.unpin();
         let (attempt, killed) = (child.attempt, child.killed);
         let wall = clock::uptime().saturating_sub(child.since);
         for stream in [Stream::Stdout, Stream::Stderr] {

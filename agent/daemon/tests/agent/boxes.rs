@@ -1,11 +1,9 @@
 //! Tasks are held: limits, boxes and users, through the agent and its executor.
 
-use repower_proto::v1::{
-    Egress, EgressKind, Isolation, JobSpec, OutcomeKind, Resources, StopReason, Stream,
-};
+use repower_proto::v1::{Isolation, JobSpec, OutcomeKind, Resources, StopReason, Stream};
 
 use crate::fake::Fake;
-use crate::house::{House, gone};
+use crate::house::{Agent, House, gone};
 use crate::orders::{command, shell, stop};
 
 /// Whether the node can do this; says so if it cannot.
@@ -105,6 +103,65 @@ async fn a_fork_bomb_is_bounded_and_all_of_it_dies_with_its_task() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_task_whose_job_does_not_say_has_the_limit_of_processes_of_its_node() {
+    let fake = Fake::start().await;
+    let house = House::new(&fake);
+    let agent = Agent::start(repower_agent::Options { task_pids: 5, ..house.options() });
+    fake.linked().await;
+    if !can(&fake, "limit.pids") {
+        return agent.stop().await.unwrap();
+    }
+
+    let line = "for i in 1 2 3 4 5 6 7 8; do sleep 300 & done; echo all; exit 0";
+    let bare = fake.run(1, shell(line)).await;
+    let own = fake.run(2, JobSpec { pids: 20, ..shell(line) }).await;
+    let next = fake.run(3, shell("echo next")).await;
+
+    fake.ended(bare).await;
+    let said = |attempt| String::from_utf8(fake.memory().output(attempt, Stream::Stdout)).unwrap();
+    assert_eq!(said(bare), "", "the shell cannot go on: it has had no ninth process");
+    fake.ended(own).await;
+    assert_eq!(said(own), "all\n", "what the job says counts");
+    fake.ended(next).await;
+    assert_eq!(said(next), "next\n");
+    agent.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn pinned_tasks_share_no_processor_and_who_comes_next_gets_what_has_become_free() {
+    let fake = Fake::start().await;
+    let house = House::new(&fake);
+    let agent = house.start();
+    fake.linked().await;
+    if !can(&fake, "cpuset") || std::thread::available_parallelism().unwrap().get() < 2 {
+        eprintln!("SKIPPED: processors cannot be chosen here, or there is one only");
+        return agent.stop().await.unwrap();
+    }
+    let pinned = |line: &str| JobSpec { pin_cpus: true, ..with_memory(64, shell(line)) };
+    let tell = "grep Cpus_allowed_list /proc/self/status | cut -f2";
+    let said = |attempt| {
+        fake.until("it to say where it runs", move |memory| {
+            let text = String::from_utf8(memory.output(attempt, Stream::Stdout)).unwrap();
+            text.trim().parse::<u32>().ok()
+        })
+    };
+
+    let one = fake.run(1, pinned(&format!("{tell}; sleep 300"))).await;
+    let two = fake.run(2, pinned(&format!("{tell}; sleep 300"))).await;
+    let (first, second) = (said(one).await, said(two).await);
+    // It waits for a slot, and then for the processor that came with it.
+    let three = fake.run(3, pinned(tell)).await;
+    fake.order(vec![stop(one, StopReason::Cancelled)]).await;
+
+    assert_ne!(first, second);
+    assert_eq!(said(three).await, first);
+    assert_eq!(fake.ended(three).await.outcome.unwrap().exit_code, 0);
+    fake.order(vec![stop(two, StopReason::Cancelled)]).await;
+    fake.ended(two).await;
+    agent.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_boxed_task_has_its_own_user_and_folder_and_sees_nothing_of_the_agent() {
     let fake = Fake::start().await;
     let house = House::new(&fake);
@@ -190,16 +247,12 @@ async fn a_boxed_task_that_is_cancelled_gets_sigterm_and_one_that_ignores_it_is_
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_no_agent_can_do_is_refused_and_so_is_a_folder_that_no_box_shows() {
+async fn a_folder_that_no_box_shows_is_refused() {
     let fake = Fake::start().await;
     let house = House::new(&fake);
     let agent = house.start();
     fake.linked().await;
 
-    let only = Egress { kind: EgressKind::Only.into(), only: vec!["example.org:443".into()] };
-    let listed = fake.run(1, JobSpec { egress: Some(only), ..command(&["true"]) }).await;
-    let outcome = fake.ended(listed).await.outcome.unwrap();
-    assert!(outcome.detail.contains("egress.allow-list"), "{outcome:?}");
     if can(&fake, "isolation.boxed") {
         let elsewhere = JobSpec { working_folder: "/root".into(), ..boxed("true") };
         let elsewhere = fake.run(2, elsewhere).await;

@@ -273,6 +273,24 @@ async fn a_container_sees_nothing_of_the_node_and_without_egress_nobody_else() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_pinned_container_runs_on_as_many_processors_as_its_job_asks_for() {
+    let Some(world) = World::new().await else { return };
+    if !can(&world.fake, "cpuset") {
+        return world.end().await;
+    }
+
+    let line = "grep Cpus_allowed_list /proc/self/status";
+    let spec = JobSpec { pin_cpus: true, ..with_memory(64, boxed(shell(line))) };
+    let one = world.fake.run(1, world.inside(spec)).await;
+
+    assert_eq!(world.outcome(one).await.exit_code, 0);
+    let said = world.said(one);
+    let list = said.split_whitespace().last().unwrap();
+    assert!(list.parse::<u32>().is_ok(), "it is one processor: {said}");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn ranks_of_a_gang_find_each_other_in_containers_and_a_sealed_one_reaches_nobody() {
     let Some(world) = World::new().await else { return };
 

@@ -4,6 +4,7 @@
 
 mod boxes;
 mod containers;
+mod egress;
 mod enrolling;
 mod fake;
 mod freezing;

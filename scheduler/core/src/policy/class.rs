@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use repower_model::{Egress, Isolation};
+use repower_model::{Egress, Isolation, is_place};
 use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
@@ -118,7 +118,7 @@ pub struct Class {
     pub entry: String,
     /// The least isolation of its jobs.
     pub isolation: Isolation,
-    /// What of the network its jobs reach if they do not say.
+    /// What of the network its jobs reach at most, and if they do not say.
     pub egress: Egress,
     /// What it is asked to show, ascending.
     pub evidence: Vec<Evidence>,
@@ -139,8 +139,7 @@ pub(super) struct ClassTable {
     entry: String,
     #[serde(default)]
     isolation: Level,
-    #[serde(default)]
-    egress: Reach,
+    egress: Option<Spanned<Reach>>,
     #[serde(default)]
     evidence: Vec<Evidence>,
     replicate: Option<Spanned<String>>,
@@ -161,13 +160,36 @@ enum Level {
     Sealed,
 }
 
-/// What of the network is reached, as a policy writes it.
-#[derive(Deserialize, Default, Clone, Copy)]
-#[serde(rename_all = "kebab-case")]
+/// What of the network is reached, as a policy writes it: a word, or places.
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "`egress` is \"open\", \"none\" or a list of 1 to 64 \"HOST:PORT\"")]
 enum Reach {
-    #[default]
+    Word(ReachWord),
+    Places(Vec<String>),
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum ReachWord {
     Open,
     None,
+}
+
+impl Reach {
+    /// What it means on this level of isolation; `None`: it names what is no place, or too many.
+    fn egress(self, isolation: Isolation) -> Option<Egress> {
+        match self {
+            Self::Word(ReachWord::Open) if isolation < Isolation::Sealed => Some(Egress::Open),
+            Self::Word(ReachWord::Open | ReachWord::None) => Some(Egress::None),
+            Self::Places(mut places) => {
+                places.sort();
+                places.dedup();
+                let is_right = (1..=Egress::MOST_PLACES).contains(&places.len())
+                    && places.iter().all(|one| is_place(one));
+                is_right.then_some(Egress::Only(places))
+            }
+        }
+    }
 }
 
 impl Level {
@@ -189,8 +211,13 @@ impl ClassTable {
     ) -> Result<Class, (usize, &'static str)> {
         let isolation = self.isolation.isolation();
         let egress = match self.egress {
-            Reach::Open if isolation < Isolation::Sealed => Egress::Open,
-            Reach::Open | Reach::None => Egress::None,
+            None if isolation < Isolation::Sealed => Egress::Open,
+            None => Egress::None,
+            Some(reach) => {
+                let at = reach.span().start;
+                let egress = reach.into_inner().egress(isolation);
+                egress.ok_or((at, "`egress` names 1 to 64 times one HOST:PORT"))?
+            }
         };
         if self.about.len() > 1000 || self.entry.len() > 1000 {
             return Err((at, "`about` and `entry` have at most 1000 bytes"));

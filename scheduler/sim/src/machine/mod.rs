@@ -207,6 +207,8 @@ impl Machine {
                 // Nothing is noticed in this world, so nothing stands still.
                 | Action::Freeze(_)
                 | Action::Thaw(_)
+                | Action::CutEgress(_)
+                | Action::MendEgress(_)
                 | Action::Discard(_)
                 | Action::CloseOutput { .. }
                 | Action::ResumeReading

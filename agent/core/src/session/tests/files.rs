@@ -32,6 +32,8 @@ fn asked(world: &mut World) -> Vec<String> {
         | Action::DropCheckpoint(_)
         | Action::Freeze(_)
         | Action::Thaw(_)
+        | Action::CutEgress(_)
+        | Action::MendEgress(_)
         | Action::CloseOutput { .. }
         | Action::ResumeReading
         | Action::ForgetJob(_) => None,

@@ -1,6 +1,8 @@
 //! What the detector has noticed.
 
-use repower_model::{JobSpec, Outcome, RankId, Response, Span, StopReason, Timestamp, Verdict};
+use repower_model::{
+    Egress, JobSpec, Outcome, RankId, Response, Span, StopReason, Timestamp, Verdict,
+};
 
 use super::{World, attempt, kill, spec, terminate};
 use crate::{Action, Input, Noticed, Report, Status};
@@ -82,6 +84,43 @@ fn what_a_person_has_found_to_be_wrong_is_noticed_no_more() {
     world.tell(noticed(one, &[MODES, CONSTANTS]));
     assert_eq!(world.actions(), [Action::Freeze(one)]);
     assert_eq!(world.told(), [CONSTANTS.0]);
+}
+
+const WORDS: (&str, u8, &str) = ("content.pool-words", 2, "content");
+
+#[test]
+fn what_reaches_named_places_only_is_cut_off_by_a_finding_of_the_second_tier_and_not_by_a_question()
+{
+    let places = vec!["example.org:443".to_owned()];
+    let mut world = World::with(JobSpec { egress: Some(Egress::Only(places)), ..spec() });
+    let (one, other) = (world.run(0), world.run(1));
+
+    world.tell(noticed(other, &[FLAT]));
+    world.tell(noticed(one, &[FLAT, WORDS]));
+    world.tell(noticed(one, &[FLAT, WORDS]));
+    assert_eq!(world.actions(), [Action::CutEgress(one)], "once");
+    world.tell(noticed(one, &[MODES]));
+    assert_eq!(world.actions(), [Action::Freeze(one)]);
+
+    world.clear(one, MODES.0);
+    assert_eq!(world.actions(), [Action::MendEgress(one), Action::Thaw(one)]);
+    world.tell(noticed(one, &[MODES]));
+    assert_eq!(world.actions(), [], "that was found to be wrong");
+    world.tell(noticed(one, &[WORDS]));
+    assert_eq!(world.actions(), [Action::CutEgress(one)]);
+}
+
+#[test]
+fn what_has_the_network_of_its_node_or_none_cannot_be_cut_off() {
+    for egress in [None, Some(Egress::Open), Some(Egress::None)] {
+        let mut world = World::with(JobSpec { egress, ..spec() });
+        let one = world.run(0);
+
+        world.tell(noticed(one, &[WORDS]));
+
+        assert_eq!(world.actions(), []);
+        assert_eq!(world.told(), [WORDS.0]);
+    }
 }
 
 #[test]

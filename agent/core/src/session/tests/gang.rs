@@ -47,6 +47,8 @@ fn one_order_starts_all_ranks_of_this_node_each_with_what_it_must_know() {
             | Action::DropCheckpoint(_)
             | Action::Freeze(_)
             | Action::Thaw(_)
+            | Action::CutEgress(_)
+            | Action::MendEgress(_)
             | Action::CloseOutput { .. }
             | Action::ResumeReading
             | Action::ForgetJob(_) => None,

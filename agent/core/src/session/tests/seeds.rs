@@ -347,6 +347,9 @@ impl Story {
                     assert!(was_there, "it did not stand still");
                 }
                 Action::ResumeReading => {}
+                Action::CutEgress(_) | Action::MendEgress(_) => {
+                    panic!("nothing is carried for a task with an open network")
+                }
                 Action::CloseOutput { attempt } => assert!(self.draining.remove(&attempt)),
                 Action::Stage(_) => {
                     assert!(!self.staging, "asked for twice");

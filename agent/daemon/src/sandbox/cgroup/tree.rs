@@ -73,10 +73,15 @@ impl Tree {
                     memory: root_v1(mounts, "memory", "memory.limit_in_bytes", name),
                     pids: root_v1(mounts, "pids", "pids.max", name),
                     cpu: root_v1(mounts, "cpu", "cpu.shares", name),
+                    cpuset: root_of_cpus(mounts, name),
                 })
             }
         };
-        if roots == Root::V1(Roots::default()) {
+        if matches!(&roots, Root::V1(roots) if roots.folders().is_empty()) {
+            // Which processors a task runs on is no limit of anything.
+            if let Root::V1(Roots { cpuset: Some(folder), .. }) = &roots {
+                file::remove(folder)?;
+            }
             return Err(Error::Nothing);
         }
         let tree = Self { roots, pool: Mutex::new(Pool::new()) };
@@ -90,6 +95,16 @@ impl Tree {
             Root::V1(roots) => roots.controllers(),
             Root::V2 { has, .. } => *has,
         }
+    }
+
+    /// The processors on which its groups may run, as the kernel lists them; `None`: they cannot be pinned.
+    pub(crate) fn cpus(&self) -> Option<String> {
+        let path = match &self.roots {
+            Root::V1(roots) => roots.cpuset.as_ref()?.join(v1::CPUS),
+            Root::V2 { path, has } if has.cpuset => path.join("cpuset.cpus.effective"),
+            Root::V2 { .. } => return None,
+        };
+        file::read(&path).ok()
     }
 
     /// Of control groups, 1 or 2.
@@ -220,7 +235,7 @@ impl Tree {
     /// Kills and removes all groups in it.
     fn sweep(&self) -> Result<(), Error> {
         let folders = match &self.roots {
-            Root::V1(roots) => roots.folders().into_iter().cloned().collect(),
+            Root::V1(roots) => roots.all().into_iter().cloned().collect(),
             Root::V2 { path, .. } => vec![path.clone()],
         };
         let mut names: Vec<_> = folders
@@ -257,7 +272,7 @@ impl Drop for Tree {
             tracing::warn!(%error, "cannot remove the control group of a task");
         }
         let folders = match &self.roots {
-            Root::V1(roots) => roots.folders().into_iter().cloned().collect(),
+            Root::V1(roots) => roots.all().into_iter().cloned().collect(),
             Root::V2 { path, .. } => vec![path.clone()],
         };
         for folder in folders {
@@ -283,6 +298,22 @@ fn root_v1(mounts: &Mounts, controller: &str, proof: &str, name: &str) -> Option
         }
         is_ours.then_some(path)
     })
+}
+
+/// The same in the hierarchy of processors, where a new group has none, and no memory, until it is given some.
+fn root_of_cpus(mounts: &Mounts, name: &str) -> Option<PathBuf> {
+    let path = root_v1(mounts, "cpuset", v1::CPUS, name)?;
+    let above = path.parent()?;
+    let given = [v1::CPUS, v1::MEMS].into_iter().try_for_each(|part| {
+        let all = file::read(&above.join(part))?;
+        file::write(&path.join(part), &all)
+    });
+    let has_any = file::read(&path.join(v1::CPUS)).is_ok_and(|all| !all.is_empty());
+    if given.is_err() || !has_any {
+        let _ = file::remove(&path);
+        return None;
+    }
+    Some(path)
 }
 
 /// Makes the folder of the tree in the hierarchy of version 2, with all controllers that can be had.

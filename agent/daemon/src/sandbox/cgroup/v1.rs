@@ -3,7 +3,7 @@
 mod memory;
 
 use std::cell::Cell;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use repower_model::Bytes;
@@ -16,13 +16,23 @@ use super::{Controllers, Entrance, Error, Figures, Limits, file};
 /// The least weight and that of a whole processor, in the kernel's own measure.
 const SHARES: (u64, u64) = (2, 1024);
 
+/// The files that say on which processors, and in the memory of which NUMA nodes, the processes of a group run.
+pub(super) const CPUS: &str = "cpuset.cpus";
+pub(super) const MEMS: &str = "cpuset.mems";
+
 /// A group of one folder for each controller.
 #[derive(Debug)]
 pub(crate) struct Group {
     memory: Option<Memory>,
     pids: Option<Pids>,
     cpu: Option<PathBuf>,
-    pub(super) entrance: Entrance,
+    entrance: Entrance,
+    /// Where only processes are limited: entering one hierarchy costs less than entering all.
+    narrow: Option<Entrance>,
+    /// Where its part of the processors' hierarchy is, if it has one: most groups need none.
+    cpuset: Option<PathBuf>,
+    /// Where that would be made.
+    pins: Option<PathBuf>,
     pub(super) limits: Limits,
     /// What the counters that cannot be reset said when the group was given out.
     before: Counters,
@@ -65,10 +75,19 @@ pub(crate) struct Roots {
     pub(super) memory: Option<PathBuf>,
     pub(super) pids: Option<PathBuf>,
     pub(super) cpu: Option<PathBuf>,
+    /// In which a group has a part only if its processes are pinned.
+    pub(super) cpuset: Option<PathBuf>,
 }
 
 impl Roots {
-    /// Each folder once: controllers may share one.
+    /// All folders.
+    pub(super) fn all(&self) -> Vec<&PathBuf> {
+        let mut all = self.folders();
+        all.extend(self.cpuset.as_ref().filter(|cpuset| !self.folders().contains(cpuset)));
+        all
+    }
+
+    /// The folders in which every group has a part, each once: controllers may share one.
     pub(super) fn folders(&self) -> Vec<&PathBuf> {
         let mut folders: Vec<_> =
             [&self.memory, &self.pids, &self.cpu].into_iter().flatten().collect();
@@ -82,6 +101,7 @@ impl Roots {
             memory: self.memory.is_some(),
             pids: self.pids.is_some(),
             cpu: self.cpu.is_some(),
+            cpuset: self.cpuset.is_some(),
             ..Controllers::default()
         }
     }
@@ -102,15 +122,17 @@ impl Group {
         for root in roots.folders() {
             let folder = root.join(name);
             file::make(&folder)?;
-            let path = folder.join("tasks");
-            let door = rustix::fs::open(&path, OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty());
-            doors.push(door.map_err(|errno| file::failed("opened", &path)(errno.into()))?);
+            doors.push(door(&folder)?);
         }
+        let narrow = below(&roots.pids).map(|folder| door(&folder)).transpose()?;
         let mut group = Self {
             memory: below(&roots.memory).map(Memory::open).transpose()?,
             pids: below(&roots.pids).map(Pids::open).transpose()?,
             cpu: below(&roots.cpu),
             entrance: Entrance::Write(doors),
+            cpuset: below(&roots.cpuset).filter(|folder| folder.exists()),
+            pins: below(&roots.cpuset),
+            narrow: narrow.map(|door| Entrance::Write(vec![door])),
             limits: Limits::default(),
             before: Counters::default(),
             was_killed: Cell::new(false),
@@ -118,6 +140,50 @@ impl Group {
         };
         group.before = group.counters();
         Ok(group)
+    }
+
+    /// How a new process gets in.
+    pub(super) fn entrance(&self) -> &Entrance {
+        self.narrow.as_ref().filter(|_| self.is_narrow()).unwrap_or(&self.entrance)
+    }
+
+    /// Lets its processes run on these processors only.
+    pub(super) fn pin(&mut self, cpus: &str) -> Result<(), Error> {
+        let folder = self.pins.clone().ok_or(Error::Nothing)?;
+        let root = folder.parent().ok_or(Error::Nothing)?;
+        file::make(&folder)?;
+        self.cpuset = Some(folder.clone());
+        // Without memory to use it would take no process.
+        file::write(&folder.join(MEMS), &file::read(&root.join(MEMS))?)?;
+        file::write(&folder.join(CPUS), cpus)?;
+        for entrance in std::iter::once(&mut self.entrance).chain(&mut self.narrow) {
+            if let Entrance::Write(doors) = entrance {
+                doors.push(door(&folder)?);
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes its part of the processors' hierarchy; it has no processes.
+    fn unpin(&mut self) -> Result<(), Error> {
+        let Some(folder) = self.cpuset.take() else { return Ok(()) };
+        let path = folder.join("tasks");
+        let is_other = |door: &OwnedFd| {
+            let at = std::fs::read_link(format!("/proc/self/fd/{}", door.as_raw_fd()));
+            at.map_or(true, |at| at != path)
+        };
+        for entrance in std::iter::once(&mut self.entrance).chain(&mut self.narrow) {
+            if let Entrance::Write(doors) = entrance {
+                doors.retain(is_other);
+            }
+        }
+        file::remove_all(&folder)
+    }
+
+    /// Whether its processes are in the hierarchy that limits their number, and in no other.
+    fn is_narrow(&self) -> bool {
+        let Limits { memory, pids: _, cpu_milli } = self.limits;
+        memory.is_none() && cpu_milli.is_none() && self.nest.is_none() && self.narrow.is_some()
     }
 
     /// Others make groups below it: from now on what is in those counts as in it.
@@ -165,13 +231,10 @@ impl Group {
 
     pub(super) fn figures(&self) -> Figures {
         let counters = self.counters();
+        let memory = self.memory.as_ref().filter(|_| !self.is_narrow());
         Figures {
-            peak_memory: self
-                .memory
-                .as_ref()
-                .and_then(|memory| memory.peak.number())
-                .map(Bytes::new),
-            counts_kills: self.memory.is_some(),
+            peak_memory: memory.and_then(|memory| memory.peak.number()).map(Bytes::new),
+            counts_kills: memory.is_some(),
             memory_kills: counters.kills.saturating_sub(self.before.kills),
             pids_refused: counters.refused.saturating_sub(self.before.refused),
             ..Figures::default()
@@ -180,7 +243,8 @@ impl Group {
 
     /// The memory of its processes now. Their processor time is counted over all tasks that the group has had.
     pub(super) fn usage(&self) -> Option<u64> {
-        file::number(&self.memory.as_ref()?.folder.join("memory.usage_in_bytes"))
+        let memory = self.memory.as_ref().filter(|_| !self.is_narrow())?;
+        file::number(&memory.folder.join("memory.usage_in_bytes"))
     }
 
     fn counters(&self) -> Counters {
@@ -224,7 +288,12 @@ impl Group {
     pub(super) fn refresh(&mut self) -> bool {
         let (counters, limit) = (self.counters(), self.limits.pids);
         let was_killed = self.was_killed.replace(false);
-        let refreshed = self.memory.as_ref().is_none_or(Memory::refresh)
+        if let Err(error) = self.unpin() {
+            tracing::warn!(%error, "a control group is not used again");
+            return false;
+        }
+        let memory = self.memory.as_ref().filter(|_| !self.is_narrow());
+        let refreshed = memory.is_none_or(Memory::refresh)
             && self.pids.as_ref().is_none_or(|pids| {
                 // Killing has set the limit to nothing.
                 pids.current.number() == Some(0) && (!was_killed || pids.limit(limit).is_ok())
@@ -233,7 +302,8 @@ impl Group {
         refreshed
     }
 
-    pub(super) fn remove(self) -> Result<(), Error> {
+    pub(super) fn remove(mut self) -> Result<(), Error> {
+        self.unpin()?;
         let folders: Vec<PathBuf> = self.folders().cloned().collect();
         let has_others = self.nest.is_some();
         // What is open in them goes first.
@@ -242,6 +312,13 @@ impl Group {
             if has_others { file::remove_all(folder) } else { file::remove(folder) }
         })
     }
+}
+
+/// Where a process writes to get into a group.
+fn door(folder: &Path) -> Result<OwnedFd, Error> {
+    let path = folder.join("tasks");
+    let door = rustix::fs::open(&path, OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty());
+    door.map_err(|errno| file::failed("opened", &path)(errno.into()))
 }
 
 impl Pids {

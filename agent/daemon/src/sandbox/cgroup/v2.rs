@@ -70,6 +70,11 @@ impl Group {
         Ok(())
     }
 
+    /// Lets its processes run on these processors only.
+    pub(super) fn pin(&self, cpus: &str) -> Result<(), Error> {
+        file::write(&self.path.join("cpuset.cpus"), cpus)
+    }
+
     pub(super) fn figures(&self) -> Figures {
         let file = |name: &str| self.path.join(name);
         let (read, written) = std::fs::read_to_string(file("io.stat"))
@@ -134,6 +139,19 @@ fn sum(text: &str, word: &str) -> Bytes {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_pinned_is_written_to_the_group_itself() {
+        let root = tempfile::TempDir::new().unwrap();
+        let group = Group::make(root.path(), Controllers::default(), "1").unwrap();
+        let file = root.path().join("1/cpuset.cpus");
+
+        assert!(group.pin("0-1").is_err(), "a host without the controller has no such file");
+        std::fs::write(&file, "").unwrap();
+        group.pin("0-1,3").unwrap();
+
+        assert_eq!(std::fs::read_to_string(file).unwrap(), "0-1,3");
+    }
 
     #[test]
     fn io_is_summed_over_devices() {

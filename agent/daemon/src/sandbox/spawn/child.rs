@@ -92,6 +92,9 @@ fn boxed(plan: &Plan<'_>) -> Result<Option<i32>, Failed> {
     if confinement.namespaces.network {
         raw::loopback_on().map_err(at(Step::Loopback))?;
     }
+    if let Some(network) = confinement.network {
+        raw::join_network(network.as_raw_fd()).map_err(at(Step::Network))?;
+    }
     let Some(view) = confinement.view else {
         return Ok(None);
     };

@@ -22,6 +22,7 @@ pub(crate) enum Step {
     Owner,
     UserMap,
     Loopback,
+    Network,
     View,
     Rules,
     CloneTask,
@@ -38,13 +39,14 @@ pub(crate) enum Step {
 }
 
 impl Step {
-    const ALL: [Self; 19] = [
+    const ALL: [Self; 20] = [
         Self::Start,
         Self::Clone,
         Self::Session,
         Self::Owner,
         Self::UserMap,
         Self::Loopback,
+        Self::Network,
         Self::View,
         Self::Rules,
         Self::CloneTask,
@@ -72,6 +74,7 @@ impl Step {
             Self::Owner => "be tied to the agent, which has ended",
             Self::UserMap => "be given a user namespace",
             Self::Loopback => "be given a network of its own",
+            Self::Network => "enter the network that was made for it",
             Self::View => "be given its own view of the files",
             Self::Rules | Self::Landlock => "be held by Landlock",
             Self::Init => "be given a first process for its pid namespace",

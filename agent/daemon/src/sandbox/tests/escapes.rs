@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 use std::fs;
-use std::net::TcpListener;
+use std::net::{Ipv4Addr, SocketAddrV4, TcpListener, UdpSocket};
 use std::os::linux::net::SocketAddrExt as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::{SocketAddr, UnixListener};
@@ -66,6 +66,18 @@ const ATTEMPTS: &[(&str, &str)] = &[
         r#"perl -MSocket -e 'socket(S,AF_INET,SOCK_STREAM,0); print "OPEN" if connect(S, sockaddr_in(PORT, inet_aton("127.0.0.1")))'"#,
     ),
     (
+        "send datagrams to others, as to a name server",
+        r#"perl -MSocket -e 'socket(S,AF_INET,SOCK_DGRAM,0); connect(S, sockaddr_in(UDP, inet_aton("127.0.0.1"))); send(S,"x",0); print "OPEN" if defined recv(S,$x,9,0) && $x'"#,
+    ),
+    (
+        "open a raw socket",
+        r#"perl -MSocket -e 'print "OPEN" if socket(S,AF_INET,SOCK_RAW,1) || socket(S,17,SOCK_RAW,0)'"#,
+    ),
+    (
+        "leave its network for that of the node",
+        r#"perl -e 'open(F,"<","/proc/VICTIM/ns/net"); print "OPEN" if fileno(F) && syscall(SETNS, fileno(F), 0x40000000) == 0'"#,
+    ),
+    (
         "connect to others' abstract sockets",
         r#"perl -MSocket -e 'socket(S,AF_UNIX,SOCK_STREAM,0); print "OPEN" if connect(S, pack("Sa*", AF_UNIX, "\0CANARY"))'"#,
     ),
@@ -92,6 +104,7 @@ struct World {
     _socket: UnixListener,
     _abstract: UnixListener,
     tcp: TcpListener,
+    datagrams: SocketAddrV4,
     shared: i32,
     canary: String,
 }
@@ -112,7 +125,9 @@ impl World {
         #[expect(unsafe_code, reason = "no safe call makes shared memory of this kind")]
         let shared = unsafe { libc::shmget(shared_key(), 4096, libc::IPC_CREAT | 0o666) };
         assert!(shared >= 0);
+        let datagrams = echo();
         Self {
+            datagrams,
             _socket: UnixListener::bind(data.join("agent.sock")).unwrap(),
             _abstract: UnixListener::bind_addr(&address).unwrap(),
             tcp: TcpListener::bind("127.0.0.1:0").unwrap(),
@@ -134,6 +149,8 @@ impl World {
             ("VICTIM", self.victim.id().to_string()),
             ("SHARED", shared_key().to_string()),
             ("PORT", port.to_string()),
+            ("UDP", self.datagrams.port().to_string()),
+            ("SETNS", libc::SYS_setns.to_string()),
             ("WITNESS", text(witness)),
             ("TRACE", libc::SYS_ptrace.to_string()),
             ("MKNOD", libc::SYS_mknod.to_string()),
@@ -168,6 +185,19 @@ impl Drop for World {
     }
 }
 
+/// Answers every datagram with itself; returns where.
+fn echo() -> SocketAddrV4 {
+    let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let port = socket.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        let mut bytes = [0; 16];
+        while let Ok((count, from)) = socket.recv_from(&mut bytes) {
+            drop(socket.send_to(&bytes[..count], from));
+        }
+    });
+    SocketAddrV4::new(Ipv4Addr::LOCALHOST, port)
+}
+
 /// A key that no other test process uses.
 fn shared_key() -> i32 {
     0x5245_0000 + i32::try_from(std::process::id() % 0xFFFF).unwrap()
@@ -196,15 +226,23 @@ fn outlives(witness: &Path, end: &End) -> bool {
 #[test]
 fn every_level_blocks_what_its_table_says_and_nothing_less() {
     let world = World::new();
-    let needed = [name::BOXED, name::SEALED, name::LIMIT_MEMORY, name::LIMIT_PIDS, name::USERS];
+    let needed = [
+        name::BOXED,
+        name::SEALED,
+        name::ALLOW_LIST,
+        name::LIMIT_MEMORY,
+        name::LIMIT_PIDS,
+        name::USERS,
+    ];
     if !needed.iter().all(|ability| world.room.can(ability)) {
         return;
     }
 
-    let mut table =
-        String::from("| a task tries to | bare | boxed | sealed |\n| --- | --- | --- | --- |\n");
+    let mut table = String::from(
+        "| a task tries to | bare | boxed | boxed, places named | sealed |\n| --- | --- | --- | --- | --- |\n",
+    );
     for (number, (what, script)) in ATTEMPTS.iter().enumerate() {
-        let levels = [Level::Bare, Level::Boxed, Level::Sealed];
+        let levels = [Level::Bare, Level::Boxed, Level::Listed, Level::Sealed];
         let cells = levels
             .map(|level| if world.is_open(level, number, script) { "possible" } else { "blocked" });
         writeln!(table, "| {what} | {} |", cells.join(" | ")).unwrap();

@@ -23,6 +23,10 @@ pub(super) struct Room {
     pub(super) folder: TempDir,
     /// Of its control groups.
     pub(super) name: String,
+    /// On how many processors of their own tasks run; 0: on any.
+    pub(super) pins: usize,
+    /// What tasks reach that reach named places only.
+    pub(super) places: Vec<String>,
 }
 
 /// How much a test asks for.
@@ -30,6 +34,8 @@ pub(super) struct Room {
 pub(super) enum Level {
     Bare,
     Boxed,
+    /// In a box that reaches named places only.
+    Listed,
     Sealed,
 }
 
@@ -51,7 +57,8 @@ impl Room {
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let name = format!("repower-test-{}-{number}", std::process::id());
         let host = Host::new(folder.path(), &name).unwrap();
-        Self { host, folder, name }
+        let places = vec!["127.0.0.1:9".to_owned()];
+        Self { host, folder, name, pins: 0, places }
     }
 
     /// Whether the host can do this; says so if it cannot.
@@ -99,10 +106,15 @@ impl Room {
     ) -> Result<End, Failure> {
         let boxed = level != Level::Bare;
         let sees = [(work, Access::Change)];
+        let reaches = (level == Level::Listed).then_some(self.places.as_slice());
+        let pins = self.pins;
+        let hosts = work.with_extension("names");
         let wanted = Wanted {
             limits,
             boxed,
             own_network: level == Level::Sealed,
+            pins,
+            reaches: reaches.map(|places| (places, hosts.as_path())),
             project: Some(project).filter(|_| boxed && self.host.is_privileged()),
             sees: &sees,
         };

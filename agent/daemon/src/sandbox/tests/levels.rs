@@ -4,8 +4,12 @@ use super::harness::{Level, Room, limits};
 use crate::sandbox::abilities::name;
 use crate::sandbox::cgroup::Limits;
 
-const LEVELS: [(Level, &str); 3] =
-    [(Level::Bare, name::SECCOMP), (Level::Boxed, name::BOXED), (Level::Sealed, name::SEALED)];
+const LEVELS: [(Level, &str); 4] = [
+    (Level::Bare, name::SECCOMP),
+    (Level::Boxed, name::BOXED),
+    (Level::Listed, name::ALLOW_LIST),
+    (Level::Sealed, name::SEALED),
+];
 
 #[test]
 fn the_abilities_of_this_host_are_said() {

@@ -94,6 +94,67 @@ fn refused_processes_are_counted() {
 }
 
 #[test]
+fn what_has_no_limit_but_of_processes_is_in_no_other_group_of_version_1() {
+    let room = Room::new();
+    if !room.can(name::LIMIT_PIDS) || !room.can(name::CGROUP_V1) {
+        return;
+    }
+
+    let narrow = room.run(Level::Bare, limits(None, Some(9)), "cat /proc/self/cgroup");
+    let wide = room.run(Level::Bare, limits(Some(64), Some(9)), "cat /proc/self/cgroup");
+    let again = room.run(Level::Bare, limits(None, Some(9)), "cat /proc/self/cgroup");
+
+    let held = |end: &super::harness::End| {
+        let lines = end.output.lines().filter(|line| line.contains(&room.name));
+        lines.map(|line| line.split(':').nth(1).unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    for one in [&narrow, &again] {
+        assert_eq!(held(one), ["pids"], "{one:?}");
+        assert_eq!((one.figures.peak_memory, one.figures.counts_kills), (None, false));
+    }
+    assert!(held(&wide).len() > 1 && wide.figures.peak_memory.is_some(), "{wide:?}");
+}
+
+#[test]
+fn a_pinned_task_runs_on_processors_that_no_other_pinned_one_has() {
+    let mut room = Room::new();
+    if !room.can(name::CPUSET) {
+        return;
+    }
+    let all = std::thread::available_parallelism().unwrap().get();
+    if all < 2 {
+        eprintln!("SKIPPED: this host has one processor");
+        return;
+    }
+    let line = "grep Cpus_allowed_list /proc/self/status | cut -f2; sh -c 'grep Cpus_allowed_list /proc/self/status | cut -f2'";
+    let anywhere = room.run(Level::Bare, Limits::default(), line);
+    let other = room.host.pin(1).unwrap().unwrap();
+
+    room.pins = 1;
+    let bare = room.run(Level::Bare, Limits::default(), line);
+    let limited = room.run(Level::Bare, limits(Some(64), Some(20)), line);
+    let few = room.host.pin(all).unwrap_err().to_string();
+
+    for end in [&bare, &limited] {
+        let lines: Vec<&str> = end.output.lines().collect();
+        assert_eq!((end.code, lines.len()), (Some(0), 2), "{end:?}");
+        assert!(lines[0].parse::<u32>().is_ok() && lines[0] == lines[1], "{end:?}");
+        assert_ne!(lines[0], other.list());
+    }
+    assert!(few.contains(&format!("asks for {all} processors")), "{few}");
+    drop(other);
+    assert!(room.host.pin(all).unwrap().is_some(), "what has ended has given back what it had");
+    if room.can(name::BOXED) {
+        let boxed = room.run(Level::Boxed, limits(Some(64), Some(20)), line);
+        assert_eq!(boxed.output.lines().count(), 2, "{boxed:?}");
+        assert!(boxed.output.lines().all(|line| line.parse::<u32>().is_ok()), "{boxed:?}");
+    }
+    room.pins = 0;
+    let after = room.run(Level::Bare, limits(Some(64), Some(20)), line);
+    assert_eq!(after.output, anywhere.output, "a group that is used again pins nobody");
+}
+
+#[test]
 fn projects_have_users_of_their_own_who_cannot_read_each_other() {
     let room = Room::new();
     if !room.can(name::USERS) || !room.can(name::BOXED) {

@@ -98,6 +98,16 @@ impl Builder {
         self.rule(path, access, is_folder)
     }
 
+    /// Lets the task see a file of the host in the place of one of the system's.
+    ///
+    /// # Errors
+    ///
+    /// If a path has a zero byte in it.
+    pub(crate) fn stand_in(&mut self, from: &Path, path: &Path) -> Result<(), Unusable> {
+        self.part(from, path, How::ReadOnly)?;
+        self.rule(path, Access::Read, false)
+    }
+
     /// The finished view.
     ///
     /// # Errors

@@ -20,6 +20,8 @@ pub(crate) struct System {
     pub(super) links: Vec<(PathBuf, PathBuf)>,
     /// Single files that one of the folders points at from outside.
     pub(super) files: Vec<PathBuf>,
+    /// Where the list of hosts is in one of the folders, links followed.
+    pub(crate) hosts: PathBuf,
     /// Whether this agent may do what only the system's own root may.
     pub(crate) is_privileged: bool,
 }
@@ -36,6 +38,8 @@ impl System {
                 system.folders.push(folder.into());
             }
         }
+        let hosts = Path::new("/etc/hosts");
+        system.hosts = fs::canonicalize(hosts).unwrap_or_else(|_| hosts.into());
         // Where the addresses of name servers are managed, this is a link to somewhere in /run.
         let names = fs::canonicalize("/etc/resolv.conf").ok().filter(|path| path.is_file());
         system.files.extend(names.filter(|path| !system.has(path)));

@@ -1,35 +1,56 @@
 //! How far a job is kept apart: the most of what it asks for and what its class takes.
 
-use repower_model::{Egress, Isolation, JobSpec, check_image};
+use repower_model::{Egress, Isolation, JobSpec, check_image, is_place};
 
 use crate::policy::Class;
 use crate::refusal::Refusal;
-
-/// The most places that a job may name as all it reaches.
-const MOST_PLACES: usize = 64;
 
 /// The specification with its isolation and egress as they will be held.
 ///
 /// # Errors
 ///
-/// [`Refusal::BadText`] if the job asks for a network that its isolation rules out.
+/// [`Refusal::BadText`] if the job asks for more of the network than its class or its isolation leaves.
 pub(super) fn settled(spec: &JobSpec, class: &Class) -> Result<JobSpec, Refusal> {
     let isolation = spec.isolation.max(class.isolation);
-    let is_sealed = isolation == Isolation::Sealed;
-    let egress = match &spec.egress {
-        None if is_sealed => Egress::None,
-        None => class.egress.clone(),
-        Some(Egress::Open) if is_sealed || class.egress == Egress::None => {
-            let why = if spec.isolation == Isolation::Sealed {
-                "cannot be open for a sealed job: leave it out, or ask for isolation `boxed`".into()
-            } else {
-                format!("cannot be open for class `{}`: leave it out", spec.class)
-            };
-            return Err(Refusal::BadText { what: "egress", problem: why });
-        }
-        Some(asked) => asked.clone(),
+    let egress = egress(spec, class, isolation == Isolation::Sealed)
+        .map_err(|problem| Refusal::BadText { what: "egress", problem })?;
+    // Who reaches named places only is in a box: their list is seen by no other task, and no socket file of the node
+    // leads around it.
+    let least = match egress {
+        Egress::Only(_) => Isolation::Boxed,
+        Egress::Open | Egress::None => Isolation::Bare,
     };
-    Ok(JobSpec { isolation, egress: Some(egress), ..spec.clone() })
+    Ok(JobSpec { isolation: isolation.max(least), egress: Some(egress), ..spec.clone() })
+}
+
+/// What of the network is left: what the job asks for, if its class lets it have that.
+fn egress(spec: &JobSpec, class: &Class, is_sealed: bool) -> Result<Egress, String> {
+    let name = &spec.class;
+    match (&spec.egress, &class.egress) {
+        (None, Egress::Only(places)) => Ok(Egress::Only(places.clone())),
+        (None, _) if is_sealed => Ok(Egress::None),
+        (None, egress) => Ok(egress.clone()),
+        (Some(Egress::None), _) => Ok(Egress::None),
+        (Some(Egress::Open), _) if spec.isolation == Isolation::Sealed => {
+            Err("cannot be open for a sealed job: leave it out, or ask for isolation `boxed`"
+                .into())
+        }
+        (Some(Egress::Open), Egress::Open) if !is_sealed => Ok(Egress::Open),
+        (Some(Egress::Open), _) => Err(format!("cannot be open for class `{name}`: leave it out")),
+        (Some(Egress::Only(_)), Egress::None) => {
+            Err(format!("is none for class `{name}`, which reaches nothing: leave it out"))
+        }
+        (Some(Egress::Only(asked)), Egress::Only(allowed)) => {
+            match asked.iter().find(|place| !allowed.contains(place)) {
+                Some(place) => {
+                    let all = allowed.join(", ");
+                    Err(format!("has `{place}` in it, but class `{name}` may reach {all} only"))
+                }
+                None => Ok(Egress::Only(asked.clone())),
+            }
+        }
+        (Some(Egress::Only(asked)), Egress::Open) => Ok(Egress::Only(asked.clone())),
+    }
 }
 
 /// Bounds on what a job says about it.
@@ -42,23 +63,38 @@ pub(super) fn check(spec: &JobSpec) -> Result<(), Refusal> {
     if spec.pids == Some(0) {
         return super::bounds::out("the number of processes", 0, "1 or more".into());
     }
+    check_pinned(spec)?;
     let Some(Egress::Only(places)) = &spec.egress else {
         return Ok(());
     };
-    if places.is_empty() || places.len() > MOST_PLACES {
-        let allowed = format!("1 to {MOST_PLACES}, or egress `none`");
+    if places.is_empty() || places.len() > Egress::MOST_PLACES {
+        let allowed = format!("1 to {}, or egress `none`", Egress::MOST_PLACES);
         return super::bounds::out("the number of places of its egress", places.len(), allowed);
     }
-    let is_place = |place: &&String| {
-        let (host, port) = place.rsplit_once(':')?;
-        let is_port = port.parse::<u16>().is_ok_and(|port| port > 0);
-        (!host.is_empty() && host.len() <= 253 && is_port).then_some(())
-    };
-    match places.iter().find(|place| is_place(place).is_none()) {
+    match places.iter().find(|place| !is_place(place)) {
         Some(place) => Err(Refusal::BadText {
             what: "egress",
             problem: format!("has `{place}` in it, which is not HOST:PORT"),
         }),
+        None => Ok(()),
+    }
+}
+
+/// Whoever has processors to itself has whole ones, and the same number whatever becomes of its alternatives.
+fn check_pinned(spec: &JobSpec) -> Result<(), Refusal> {
+    if !spec.pin_cpus {
+        return Ok(());
+    }
+    let refused = |problem: String| Err(Refusal::BadText { what: "pin-cpus", problem });
+    let cpus = spec.resources.cpus;
+    if !cpus.as_milli().is_multiple_of(1000) || cpus.as_milli() == 0 {
+        return refused(format!("takes whole processors, but the job asks for {cpus} of them"));
+    }
+    match spec.alternatives.iter().find(|other| other.cpus != cpus) {
+        Some(other) => {
+            let other = other.cpus;
+            refused(format!("takes {cpus} processors in every alternative, but one has {other}"))
+        }
         None => Ok(()),
     }
 }
