@@ -84,6 +84,13 @@ pub struct Agent {
     /// Kill what an agent of another version has left running, instead of taking it over
     #[arg(long, help_heading = "Restarts")]
     replace_executor: bool,
+    /// Look at what tasks do, and tell of what looks like mining: on or off [default: on]
+    #[arg(long, value_name = "WHETHER", value_parser = on_or_off, help_heading = "Detector")]
+    detector: Option<bool>,
+    /// Look so many times as fast as in production, up to 50, for so many hundredths of a processor: for tests and
+    /// to show it [default: 1]
+    #[arg(long, value_name = "TIMES", help_heading = "Detector")]
+    detector_pace: Option<u32>,
     /// Start no process and report success: measures everything but the processes
     #[arg(long, hide = true)]
     no_exec: bool,
@@ -103,6 +110,7 @@ impl Explain for repower_agent::Error {
             Self::BadName { .. }
             | Self::BadAddress { .. }
             | Self::NoProcessors
+            | Self::BadPace { .. }
             | Self::BadLabel { .. }
             | Self::TooManyLabels { .. }
             | Self::BadOwnAddress { .. }
@@ -173,10 +181,21 @@ impl Agent {
             task_pids: self.task_pids.unwrap_or(file.task_pids),
             engine: self.engine.or(file.engine),
             no_exec: self.no_exec || file.no_exec,
+            detector: self.detector.unwrap_or(file.detector),
+            detector_pace: self.detector_pace.unwrap_or(file.detector_pace),
             on_terminate: self.on_terminate.unwrap_or(file.on_terminate),
             replace_executor: self.replace_executor,
             executor: Vec::new(),
         })
+    }
+}
+
+/// Reads a switch.
+fn on_or_off(text: &str) -> Result<bool, &'static str> {
+    match text {
+        "on" => Ok(true),
+        "off" => Ok(false),
+        _ => Err("it is on or off"),
     }
 }
 

@@ -27,8 +27,7 @@ Examples:
   repower findings --follow -o json
 A finding is evidence that a job is not what it declares. Dismissed, its task
 goes on and its outputs can be fetched; confirmed, it ends as failed and jobs
-that bring its own programs are refused. So far findings are opened by
-submissions of what is in quarantine: agents do not run the detector yet.";
+that bring or run its own programs are refused.";
 
 /// Options of `repower findings`.
 #[derive(Debug, clap::Args)]

@@ -101,6 +101,9 @@ fn fields(node: &NodeSummary, now_ms: i64) -> Vec<(&'static str, String)> {
         for (at, line) in lines(&found.abilities).into_iter().enumerate() {
             fields.push((if at == 0 { "can do" } else { "" }, line));
         }
+        for lack in &found.lacks {
+            fields.push(("cannot", format!("{}: {}", lack.name, lack.value)));
+        }
         fields.push(("agent", found.version.clone()));
     }
     fields

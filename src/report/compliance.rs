@@ -1,5 +1,7 @@
 //! What a report on compliance says, as data.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use crate::render::json::Exposure;
@@ -343,4 +345,6 @@ pub struct NodeLine {
     pub abilities: Vec<String>,
     /// The sensors of the detector among them; null: this agent does not say.
     pub sensors: Option<Vec<String>>,
+    /// The sensors that see nothing there, and why.
+    pub blind: BTreeMap<String, String>,
 }

@@ -55,6 +55,9 @@ pub fn csv(report: &Compliance) -> String {
         let at = node.told.as_deref().unwrap_or_default();
         let sensors = node.sensors.as_ref().map(|all| all.join(" ")).unwrap_or_default();
         table.line(&["coverage", &node.name, at, "sensors", &sensors, ""]);
+        for (sensor, why) in &node.blind {
+            table.line(&["coverage", &node.name, at, &format!("no {sensor}"), why, ""]);
+        }
         table.line(&["coverage", &node.name, at, "kernel", &node.kernel, ""]);
         table.line(&["coverage", &node.name, at, "agent", &node.agent, ""]);
     }

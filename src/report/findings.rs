@@ -150,6 +150,7 @@ mod tests {
             evidence: Vec::new(),
             images: Vec::new(),
             policy: Hash([6; 32]),
+            hardest: Response::Kill,
             reviews: Vec::new(),
         }))
     }

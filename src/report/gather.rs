@@ -145,6 +145,10 @@ impl Gather {
                     .filter_map(|ability| ability.strip_prefix("sensor."))
                     .map(str::to_owned)
                     .collect();
+                let lacks = inventory.lacks.iter().filter_map(|(name, why)| {
+                    Some((name.strip_prefix("sensor.")?.to_owned(), why.clone()))
+                });
+                let blind: BTreeMap<String, String> = lacks.collect();
                 let line = NodeLine {
                     name,
                     told: when(at),
@@ -152,7 +156,8 @@ impl Gather {
                     isa: inventory.isa_level.clone(),
                     agent: inventory.version.clone(),
                     abilities: inventory.abilities.clone(),
-                    sensors: (!sensors.is_empty()).then_some(sensors),
+                    sensors: (!sensors.is_empty() || !blind.is_empty()).then_some(sensors),
+                    blind,
                 };
                 self.nodes.insert(*node, line);
             }

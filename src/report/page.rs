@@ -279,13 +279,19 @@ fn energy(report: &Compliance) -> Markup {
 
 fn coverage(report: &Compliance) -> Markup {
     let rows = report.coverage.iter().map(|one| {
-        let sensors = one.sensors.as_ref().map(|all| all.join(", "));
+        let sensors = one.sensors.as_ref().map(|all| match all.as_slice() {
+            [] => "none".to_owned(),
+            all => all.join(", "),
+        });
         vec![
             html! { (one.name) },
             moment(one.told.as_deref()),
             html! { (one.agent) },
             html! { (one.kernel) ", " (one.isa) },
-            known(sensors.as_deref()),
+            html! {
+                (known(sensors.as_deref()))
+                @for (sensor, why) in &one.blind { br; "not " (sensor) ": " (why) }
+            },
         ]
     });
     html! {

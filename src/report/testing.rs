@@ -171,5 +171,6 @@ fn finding(policy: Hash) -> Finding {
         images: Vec::new(),
         policy,
         reviews: Vec::new(),
+        hardest: Response::Kill,
     }
 }

@@ -6,6 +6,7 @@ pub mod bounded;
 pub mod by_hand;
 pub mod cli;
 mod dice;
+pub mod examples;
 pub mod gate;
 pub mod namespace;
 pub mod pty;
@@ -43,6 +44,7 @@ pub async fn start(agents: usize, cpus: Option<u64>) -> (tempfile::TempDir, Clus
         cpus,
         no_exec: false,
         lease,
+        detector_pace: 1,
     };
     let cluster = Cluster::start(plan).await.unwrap_or_else(|failure| {
         panic!("the cluster does not start: {} {:?}", failure.message(), failure.because())

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use repower_model::{Checkpoint, JobId, JobSpec, RankId, Rendezvous, StopStep, TaskId};
+use repower_model::{Checkpoint, JobId, JobSpec, RankId, Rendezvous, Response, StopStep, TaskId};
 
 /// What all tasks of a job share.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,6 +15,8 @@ pub struct Definition {
     pub tasks: u64,
     /// How its tasks are watched, as the scheduler has said it.
     pub watch: Vec<u8>,
+    /// The hardest thing that is done about one of them without a person.
+    pub hardest: Response,
 }
 
 /// Something that the daemon must do.

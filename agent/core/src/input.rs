@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use repower_model::{
     Artefact, AttemptId, Checkpoint, Image, JobId, JobSpec, Progress, RankId, Rendezvous,
-    Resources, Span, StopReason, Stored, TaskId, Timestamp, Verdict,
+    Resources, Response, Span, StopReason, Stored, TaskId, Timestamp, Verdict,
 };
 
 use crate::{Limits, Moment, Stream};
@@ -38,6 +38,8 @@ pub enum Input<'a> {
         tasks: u64,
         /// How they are watched; kept as it came.
         watch: Vec<u8>,
+        /// The hardest thing that is done about one of them without a person.
+        hardest: Response,
     },
     /// No more tasks of this job will come.
     Forget(JobId),
@@ -99,6 +101,13 @@ pub enum Input<'a> {
         /// Whose.
         attempt: RankId,
         /// Why, and what to do.
+        detail: String,
+    },
+    /// A process was not started, because what it brings must not run.
+    Forbidden {
+        /// Whose.
+        attempt: RankId,
+        /// What, and why not.
         detail: String,
     },
     /// A task printed something.

@@ -85,7 +85,7 @@ pub(crate) enum Event {
     /// Its process runs.
     Started,
     /// Its process could not be started.
-    NotStarted { detail: String },
+    NotStarted { outcome: Outcome },
     /// Its process has ended.
     Exited { exit: Exit, drained: bool },
     /// Its output is at the end.
@@ -194,9 +194,7 @@ fn exited(why: Option<Why>, exit: Exit, drained: bool, rules: Rules) -> (Phase, 
 fn staging(event: &Event) -> (Phase, Deed) {
     match event {
         Event::Staged => (Phase::Waiting, Deed::Nothing),
-        Event::NotStarted { detail } => {
-            end(Some(Outcome::NotStarted { detail: detail.clone() }), None, Held::Nothing)
-        }
+        Event::NotStarted { outcome } => end(Some(outcome.clone()), None, Held::Nothing),
         &Event::Stop(why) => end(why.outcome_unstarted(), None, Held::Nothing),
         Event::Recall => end(Some(Outcome::Recalled), None, Held::Nothing),
         Event::Turn
@@ -269,10 +267,10 @@ fn starting(stop: Option<Why>, event: &Event, rules: Rules) -> (Phase, Deed) {
             }
             None => (Phase::Running, Deed::Begin),
         },
-        Event::NotStarted { detail } => {
+        Event::NotStarted { outcome } => {
             let outcome = match stop {
                 Some(why) => why.outcome_unstarted(),
-                None => Some(Outcome::NotStarted { detail: detail.clone() }),
+                None => Some(outcome.clone()),
             };
             end(outcome, None, Held::Resources)
         }

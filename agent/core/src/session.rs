@@ -12,7 +12,7 @@ mod tests;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use repower_model::{Checkpoint, JobId, RankId, Rendezvous, Resources};
+use repower_model::{Checkpoint, JobId, Outcome, RankId, Rendezvous, Resources};
 
 pub use findings::Seen;
 
@@ -120,7 +120,9 @@ impl Session {
             Input::LinkUp(terms) => self.link_up(terms, now, actions),
             Input::Heard(contact) => self.heard(contact),
             Input::LinkDown { contact } => self.link_down(contact),
-            Input::Define { job, spec, tasks, watch } => self.define(job, *spec, tasks, watch),
+            Input::Define { job, spec, tasks, watch, hardest } => {
+                self.define(Definition { job, spec: *spec, tasks, watch, hardest });
+            }
             Input::Freeze(attempt) => self.freeze(attempt, now, actions),
             Input::Thaw(attempt, rules) => self.thaw(attempt, rules, now, actions),
             Input::Noticed(noticed) => self.noticed(*noticed, now, actions),
@@ -141,7 +143,12 @@ impl Session {
             }
             Input::Started { attempt } => self.step(attempt, &Event::Started, now, actions),
             Input::NotStarted { attempt, detail } => {
-                self.step(attempt, &Event::NotStarted { detail }, now, actions);
+                let outcome = Outcome::NotStarted { detail };
+                self.step(attempt, &Event::NotStarted { outcome }, now, actions);
+            }
+            Input::Forbidden { attempt, detail } => {
+                let outcome = Outcome::Finding { detail };
+                self.step(attempt, &Event::NotStarted { outcome }, now, actions);
             }
             Input::Output { attempt, stream, data } => self.output(attempt, stream, data, now),
             Input::Claimed { attempt, progress } => self.claimed(attempt, progress),

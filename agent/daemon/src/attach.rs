@@ -21,6 +21,7 @@ use tokio::io::AsyncReadExt as _;
 use tokio::net::UnixStream;
 use tokio::time::timeout;
 
+use crate::detector::Detector;
 use crate::files;
 use crate::frame::{self, Frames};
 use crate::identity::{DataFolder, Identity};
@@ -50,6 +51,7 @@ pub(crate) struct Attacher {
     capacity: Resources,
     version: String,
     files: Arc<files::Shared>,
+    detector: Arc<Detector>,
 }
 
 /// An executor that has greeted.
@@ -69,7 +71,7 @@ impl Attacher {
         data: &DataFolder,
         identity: &Identity,
         capacity: Resources,
-        files: files::Shared,
+        (files, detector): (files::Shared, Detector),
     ) -> Result<Self, Error> {
         let place = Place::open(data.path())
             .map_err(|source| Error::DataFolder { path: data.path().into(), source })?;
@@ -81,7 +83,13 @@ impl Attacher {
             capacity,
             version: version::build(),
             files: Arc::new(files),
+            detector: Arc::new(detector),
         })
+    }
+
+    /// What looks at tasks.
+    pub(crate) fn detector(&self) -> &Detector {
+        &self.detector
     }
 
     /// The data folder.
@@ -126,7 +134,7 @@ impl Attacher {
             instance,
             met.child,
             is_latest,
-            Arc::clone(&self.files),
+            (Arc::clone(&self.files), Arc::clone(&self.detector)),
         );
         // It has just greeted. Should it be gone now, the link notices.
         let _ = executor.send(Down::Attach(attach)).await;

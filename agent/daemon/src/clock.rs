@@ -21,6 +21,13 @@ pub(crate) fn uptime() -> Duration {
     Duration::new(secs, u32::try_from(time.tv_nsec).unwrap_or(0))
 }
 
+/// How much of a processor the calling thread has used.
+pub(crate) fn used() -> Duration {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    let secs = u64::try_from(time.tv_sec).unwrap_or(0);
+    Duration::new(secs, u32::try_from(time.tv_nsec).unwrap_or(0))
+}
+
 fn wall() -> Timestamp {
     let time = clock_gettime(ClockId::Realtime);
     Timestamp::from_millis(time.tv_sec * 1000 + time.tv_nsec / 1_000_000)

@@ -61,6 +61,14 @@ pub enum Error {
     /// There is no processor for tasks.
     #[error("`cpus` is 0, but a node needs at least 1 processor for tasks")]
     NoProcessors,
+    /// The detector cannot look that fast.
+    #[error("`detector-pace` is {asked}, but it is between 1 and {most}")]
+    BadPace {
+        /// What was asked for.
+        asked: u32,
+        /// The fastest.
+        most: u32,
+    },
     /// Something that cannot be a label.
     #[error("a label of this node is not one")]
     BadLabel {
@@ -260,6 +268,9 @@ impl Error {
             Self::BadLabel { .. } => "write labels as name=value, for example --label gpu=v100",
             Self::TooManyLabels { .. } => "keep those that jobs ask for",
             Self::NoProcessors => "give `cpus` a number from 1, or leave it out for all processors",
+            Self::BadPace { .. } => {
+                "leave `detector-pace` out: more than 1 is for tests and to show the detector"
+            }
             Self::BadOwnAddress { .. } => {
                 "give `address` the name or address by which other nodes reach this one, or leave it out"
             }

@@ -7,13 +7,14 @@ use repower_model::{Ability, Bytes, Cpus, Dimension, Inventory, Resources};
 use sysinfo::{CpuRefreshKind, MemoryRefreshKind, RefreshKind, System};
 
 use crate::container::Engine;
-use crate::{Error, Options, environment, sandbox};
+use crate::{Error, Options, detector, environment, sandbox};
 
 /// Looks at the machine. What the options say about capacity comes first.
 pub(crate) fn inventory(
     options: &Options,
     data: &Path,
     engine: Option<&Engine>,
+    sensors: detector::Sensors,
 ) -> Result<Inventory, Error> {
     let wanted = RefreshKind::nothing()
         .with_cpu(CpuRefreshKind::nothing())
@@ -37,13 +38,19 @@ pub(crate) fn inventory(
         sockets: sockets(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         address: options.address.clone().unwrap_or_default(),
-        abilities: abilities(data, engine)?,
+        abilities: abilities(data, engine, sensors.has)?,
+        lacks: sensors.lacks,
     })
 }
 
 /// What it can do for tasks, ascending.
-fn abilities(data: &Path, engine: Option<&Engine>) -> Result<Vec<String>, Error> {
+fn abilities(
+    data: &Path,
+    engine: Option<&Engine>,
+    sensors: Vec<String>,
+) -> Result<Vec<String>, Error> {
     let mut abilities = sandbox::abilities(data).map_err(no_host)?;
+    abilities.extend(sensors);
     if let Some(engine) = engine {
         let able = Ability::Container.as_str();
         abilities.extend([able.to_owned(), format!("{able}.{}", engine.name())]);
@@ -51,8 +58,8 @@ fn abilities(data: &Path, engine: Option<&Engine>) -> Result<Vec<String>, Error>
         if has_lists && engine.joins_networks() {
             abilities.push(Ability::ContainerAllowList.as_str().to_owned());
         }
-        abilities.sort();
     }
+    abilities.sort();
     Ok(abilities)
 }
 

@@ -10,6 +10,7 @@
 //! | `link` | one gRPC stream to the scheduler: orders and reports pass through it |
 //! | `transfer` | artefacts to and from the scheduler's store |
 //! | `attach` | finds the executor of this node, or starts it |
+//! | `detector` | looks at what tasks do, and tells what it notices |
 //! | `executor` | a process apart, parent of all tasks, which outlives its agents |
 //! | `sandbox` | what holds a task: limits, namespaces, what it sees, filters, users |
 //! | `tasks` | what the executor does: launch, read, signal, reap, clean up, report |
@@ -24,6 +25,7 @@ mod address;
 mod attach;
 mod clock;
 mod container;
+mod detector;
 mod endpoint;
 mod enrol;
 mod enter;

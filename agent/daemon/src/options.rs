@@ -52,6 +52,11 @@ pub struct Options {
     /// Starts no process and reports success at once: to measure everything but the processes.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub no_exec: bool,
+    /// Whether what tasks do is looked at.
+    pub detector: bool,
+    /// How many times as fast as in production the detector looks, 1 to 50: for tests and to show it. So much more
+    /// than a hundredth of the time it may cost.
+    pub detector_pace: u32,
     /// What SIGTERM means for the tasks.
     pub on_terminate: OnTerminate,
     /// Kills an executor that lives, and with it all tasks of the agent before this one.
@@ -75,10 +80,17 @@ pub enum OnTerminate {
 }
 
 impl Options {
+    /// The most times as fast as in production that the detector looks.
+    const FASTEST: u32 = 50;
+
     /// Whether an agent can be made of them.
     pub(crate) fn check(&self) -> Result<(), Error> {
         if self.cpus == Some(0) {
             return Err(Error::NoProcessors);
+        }
+        if !(1..=Self::FASTEST).contains(&self.detector_pace) {
+            let (asked, most) = (self.detector_pace, Self::FASTEST);
+            return Err(Error::BadPace { asked, most });
         }
         if let Some(address) = self.address.as_ref().filter(|one| !address::is_valid(one)) {
             return Err(Error::BadOwnAddress { address: address.clone() });
@@ -114,6 +126,8 @@ impl Default for Options {
             task_pids: 4096,
             engine: None,
             no_exec: false,
+            detector: true,
+            detector_pace: 1,
             on_terminate: OnTerminate::Stop,
             replace_executor: false,
             executor: Vec::new(),

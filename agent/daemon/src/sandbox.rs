@@ -33,6 +33,7 @@ use std::path::Path;
 
 pub(crate) use cgroup::{Error as GroupError, Figures, Group, Limits, Tree};
 pub(crate) use host::{Error, Host, Prepared, Wanted};
+pub(crate) use init::digest as init_digest;
 pub(crate) use landlock::Access;
 pub use measure::Launches;
 pub(crate) use processors::Pinned;

@@ -37,10 +37,12 @@ mod unavailable;
 mod usage;
 mod watch;
 
-pub use evidence::{EVIDENCE_BYTES, evidence};
+pub use evidence::{Bundle, EVIDENCE_BYTES, evidence};
+pub(crate) use evidence::{images, told};
+pub(crate) use executable::Digests;
 pub use freeze::{Frozen, freeze};
 pub use members::Members;
-pub use sensors::Sensors;
+pub use sensors::{SENSORS, Sensors};
 pub use stop::{Reading, Stopper};
 pub use unavailable::Unavailable;
 pub use watch::{Admitted, Egress, Looked, Watch};

@@ -8,6 +8,7 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 use crate::attach::Attacher;
+use crate::detector::Detector;
 use crate::identity::DataFolder;
 use crate::link::Link;
 use crate::options::OnTerminate;
@@ -44,12 +45,14 @@ pub async fn run(options: Options, shutdown: impl Future<Output = Told>) -> Resu
         _ = &mut shutdown => return Ok(()),
     };
     let engine = inventory::engine(&options, data.path());
-    let inventory = inventory::inventory(&options, data.path(), engine.as_ref())?;
+    let (detector, sensors) = Detector::start(&options)?;
+    let inventory = inventory::inventory(&options, data.path(), engine.as_ref(), sensors)?;
     let scheduler = options.scheduler.clone().unwrap_or_else(|| identity.scheduler.clone());
     let certificate = Some((identity.certificate.as_str(), identity.key.as_str()));
     let endpoint = endpoint::endpoint(&scheduler, &identity.authority, certificate)?;
     let files = files::Shared::new(&options, data.path(), &endpoint, engine)?;
-    let attacher = Attacher::new(&options, &data, &identity, inventory.capacity.clone(), files)?;
+    let capacity = inventory.capacity.clone();
+    let attacher = Attacher::new(&options, &data, &identity, capacity, (files, detector))?;
     let (leave, leaving) = watch::channel(false);
     let executor = attacher.attach(None).await?;
     let mut link = Link { attacher, executor, endpoint, scheduler, identity, inventory, leaving };

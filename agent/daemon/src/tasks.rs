@@ -17,6 +17,7 @@ mod exit;
 mod failure;
 mod files;
 mod folders;
+mod forbidden;
 mod gang;
 mod launch;
 mod leftovers;
@@ -88,6 +89,8 @@ pub(crate) struct Tasks {
     cache: PathBuf,
     /// Has containers made and removed.
     crew: crew::Crew,
+    /// Programs that must not run.
+    forbidden: forbidden::Forbidden,
     /// The data folder.
     data: PathBuf,
 }
@@ -129,6 +132,7 @@ impl Tasks {
             task_pids: AtomicU32::new(0),
             cache: folder.join(crate::files::CACHE),
             crew: crew::Crew::default(),
+            forbidden: forbidden::Forbidden::default(),
             data: folder.into(),
         }))
     }

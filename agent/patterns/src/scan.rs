@@ -19,6 +19,11 @@ impl Hits {
     /// Different constants that make a proof-of-work function.
     pub const CONSTANTS: u32 = 3;
 
+    /// Of what was not scanned, with its digest.
+    pub const fn of_digest(digest: [u8; 32]) -> Self {
+        Self { constants: 0, words: 0, digest: Some(digest) }
+    }
+
     /// Different words that make a client of a pool.
     pub const WORDS: u32 = 2;
 

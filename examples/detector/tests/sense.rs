@@ -308,7 +308,8 @@ fn evidence_names_the_program_by_its_digest_and_keeps_its_bound() {
         clock::pass(Duration::from_millis(1));
     }
 
-    let text = evidence(&family.members(), &[], clock::now(clock::instant()));
+    let now = clock::now(clock::instant());
+    let text = evidence(&mut Sensors::new(), &family.members(), &[], "", now).text;
 
     assert!(text.len() <= EVIDENCE_BYTES);
     let line = text.lines().find(|line| line.starts_with(&format!("process {process} "))).unwrap();

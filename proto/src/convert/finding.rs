@@ -35,6 +35,8 @@ impl From<&Finding> for v1::Finding {
             images: one.images.iter().map(Into::into).collect(),
             policy_hash: one.policy.0.to_vec(),
             reviews: one.reviews.iter().map(Into::into).collect(),
+            hardest: (one.hardest != Response::Kill)
+                .then(|| v1::FindingResponse::from(one.hardest).into()),
         }
     }
 }
@@ -69,6 +71,10 @@ impl TryFrom<v1::Finding> for Finding {
             images: each("images", one.images)?,
             policy: hash("policy_hash", &one.policy_hash)?,
             reviews: each("reviews", one.reviews)?,
+            hardest: match one.hardest {
+                Some(hardest) => known::<v1::FindingResponse>("hardest", hardest)?.into(),
+                None => Response::Kill,
+            },
         })
     }
 }

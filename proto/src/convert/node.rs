@@ -18,6 +18,7 @@ impl From<&Inventory> for v1::Inventory {
             labels: inventory.labels.iter().map(label).collect(),
             address: inventory.address.clone(),
             abilities: inventory.abilities.clone(),
+            lacks: inventory.lacks.iter().map(label).collect(),
         }
     }
 }
@@ -37,6 +38,7 @@ impl TryFrom<v1::Inventory> for Inventory {
             labels: labels(inventory.labels),
             address: inventory.address,
             abilities: ascending(inventory.abilities),
+            lacks: labels(inventory.lacks),
         })
     }
 }

@@ -69,6 +69,7 @@ fn inventory() -> Inventory {
         labels: Vec::new(),
         address: String::new(),
         abilities: Vec::new(),
+        lacks: Vec::new(),
     }
 }
 
@@ -429,6 +430,7 @@ fn of_findings() -> Vec<Fact> {
         images: vec![image.clone()],
         policy: Hash([6; 32]),
         reviews: Vec::new(),
+        hardest: Response::Kill,
     };
     let (finding_id, by, reason) = (FindingId(3), || "mia".to_owned(), || "it hashes".to_owned());
     vec![

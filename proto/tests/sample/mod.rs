@@ -195,6 +195,7 @@ fn inventory() -> impl Strategy<Value = Inventory> {
             labels: vec![(one.clone(), one.clone())],
             address: one,
             abilities: vec!["limit.memory".into(), "namespace.pid".into()],
+            lacks: vec![("sensor.registers".into(), "not here".into())],
         }
     })
 }
@@ -429,6 +430,7 @@ fn finding() -> impl Strategy<Value = Finding> {
         prop::sample::select(FindingSource::ALL.to_vec()),
         finding_state(),
         prop::sample::select(Response::ALL.to_vec()),
+        prop::sample::select(Response::ALL.to_vec()),
     );
     let whole = (any::<u64>(), moment(), 1..u64::MAX, hash(), vec(review, 0..3));
     (subject, words, parts, kinds, whole).prop_map(|(subject, words, parts, kinds, whole)| {
@@ -456,6 +458,7 @@ fn finding() -> impl Strategy<Value = Finding> {
             images: parts.2,
             policy: whole.3,
             reviews: whole.4,
+            hardest: kinds.3,
         }
     })
 }

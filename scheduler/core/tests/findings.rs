@@ -9,6 +9,7 @@ use repower_core::engine::Engine;
 use repower_core::fact::Fact;
 use repower_core::input::{Decide, Input, Noticed, Report};
 use repower_core::plan::why;
+use repower_core::policy::DEFAULT;
 use repower_core::refusal::Refusal;
 use repower_model::{
     AttemptId, Finding, FindingId, FindingState, Hash, Image, InputFile, JobSpec, JobState, NodeId,
@@ -108,6 +109,22 @@ fn two_witnesses_that_have_nothing_in_common_end_the_task_as_failed() {
         if ended.outcome.code() == "finding" && ended.outcome.exit_code() == 77)));
     assert_eq!(world.outcome_of(here.0.task.job), Some((JobState::Failed, 77)));
     assert_eq!(finding(&world, 1).response, Response::Kill);
+}
+
+#[test]
+fn what_the_policy_leaves_to_a_person_is_held_and_not_frozen_and_agents_of_another_mind_are_told() {
+    let policy = format!("{DEFAULT}\n[class.sci-simulation.detector]\nhardest = \"hold\"\n");
+    let mut world = World::under(&policy, &[1]);
+    let here = run(&mut world, job());
+
+    let effects = notice(&mut world, here, &[MODES, CONSTANTS]);
+
+    let found = finding(&world, 1);
+    assert_eq!((found.response, found.hardest), (Response::Hold, Response::Hold));
+    assert!(found.holds_outputs() && !found.holds_job() && !found.condemns());
+    let rank = here.0.rank(0);
+    assert_eq!(effects, [Effect::Thaw { node: here.1, rank, rules: Vec::new() }]);
+    assert_eq!(notice(&mut world, here, &[FLAT]), []);
 }
 
 #[test]

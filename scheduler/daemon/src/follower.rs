@@ -169,10 +169,7 @@ impl Following {
                 Deed::Connect(outbox, welcome) => {
                     self.charge.links.connect(&outbox);
                     outbox.push([Item::Welcome(welcome)]);
-                    let state = self.charge.published.read();
-                    if state.findings.has_forbidden() {
-                        outbox.push([Item::forbidden(&state)]);
-                    }
+                    outbox.push([Item::forbidden(&self.charge.published.read())]);
                 }
                 Deed::Refuse(outbox, problem) => outbox.dismiss(problem.text, true),
                 Deed::Send(effects) => {

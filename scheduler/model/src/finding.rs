@@ -153,6 +153,8 @@ pub struct Finding {
     pub policy: Hash,
     /// What people have decided, in order; at most [`Finding::REVIEWS`].
     pub reviews: Vec<FindingReview>,
+    /// The hardest thing that the policy lets be done about it without a person.
+    pub hardest: Response,
 }
 
 impl Response {
@@ -322,7 +324,7 @@ impl Finding {
             self.evidence.push(bundle);
         }
         let witnesses = self.verdicts.iter().map(|one| (one.tier, one.mechanism.as_str()));
-        self.response = self.response.max(Response::to(witnesses));
+        self.response = self.response.max(Response::to(witnesses).min(self.hardest));
     }
 }
 

@@ -27,6 +27,8 @@ pub struct Inventory {
     pub address: String,
     /// What its agent can do to tasks besides running them, for example `limit.memory`: ascending, none twice.
     pub abilities: Vec<String>,
+    /// What it cannot do that others can, for example `sensor.registers`, and why not; by name, none twice.
+    pub lacks: Vec<(String, String)>,
 }
 
 /// Where a node is.

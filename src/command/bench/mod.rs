@@ -191,5 +191,7 @@ async fn cluster(
 ) -> Result<Cluster, Failure> {
     let program = std::env::current_exe().map_err(|source| BenchError::NoProgram { source })?;
     let lease = Duration::from_secs(15);
-    Cluster::start(Plan { program, folder: folder.path(), agents, cpus, no_exec, lease }).await
+    let folder = folder.path();
+    let detector_pace = 1;
+    Cluster::start(Plan { program, folder, agents, cpus, no_exec, lease, detector_pace }).await
 }

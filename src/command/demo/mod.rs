@@ -131,6 +131,7 @@ impl Demo {
             cpus: Some(slots()),
             no_exec: false,
             lease: LEASE,
+            detector_pace: 1,
         };
         let interrupted = async { drop(tokio::signal::ctrl_c().await) };
         let mut interrupted = std::pin::pin!(interrupted);

@@ -30,6 +30,8 @@ pub struct Inventory {
     labels: BTreeMap<String, String>,
     /// What it can do for tasks, ascending.
     abilities: Vec<String>,
+    /// What it cannot do that others can, and why not.
+    lacks: BTreeMap<String, String>,
 }
 
 /// One node.
@@ -176,6 +178,11 @@ impl From<&v1::Inventory> for Inventory {
             agent_version: inventory.version.clone(),
             labels: labels.map(|label| (label.name.clone(), label.value.clone())).collect(),
             abilities: inventory.abilities.clone(),
+            lacks: inventory
+                .lacks
+                .iter()
+                .map(|one| (one.name.clone(), one.value.clone()))
+                .collect(),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! All rules over one task.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use repower_model::Timestamp;
 
@@ -85,6 +86,11 @@ impl Detector {
     /// Whether the window of registers that is being filled is not calm.
     pub fn is_restless(&self) -> bool {
         self.rounding.is_restless()
+    }
+
+    /// Digests of images that must not run from now on.
+    pub fn forbid(&mut self, digests: Arc<BTreeSet<[u8; 32]>>) {
+        self.settings.known_digests = digests;
     }
 
     /// The thresholds.

@@ -39,6 +39,11 @@ impl Pace {
         self.due
     }
 
+    /// Looks no sooner than this.
+    pub fn not_before(&mut self, at: Moment) {
+        self.due = self.due.max(at);
+    }
+
     /// Something may be there: look as often as is allowed.
     pub fn hurry(&mut self) {
         self.every = self.settings.stop_every;

@@ -1,6 +1,7 @@
 //! Thresholds, in one place. The defaults are those for a class about which the policy says nothing.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use repower_model::Span;
 
@@ -122,6 +123,38 @@ impl Default for PaceSettings {
     }
 }
 
+impl Settings {
+    /// The same, so many times as fast: each span is as much shorter, and standing still and being looked at may
+    /// take as much more of the time. Samples and windows that make a verdict are as many as before.
+    #[must_use]
+    pub fn hurried(mut self, times: u64) -> Self {
+        let times = times.max(1);
+        let quick = |span: &mut Span| *span = Span::from_millis((span.as_millis() / times).max(1));
+        let (rounding, flow, flat, pace) =
+            (&mut self.rounding, &mut self.flow, &mut self.flat, &mut self.pace);
+        quick(&mut rounding.apart);
+        for span in [
+            &mut flow.window,
+            &mut flow.push_every,
+            &mut flow.speak_every,
+            &mut flow.idle,
+            &mut flow.look_every,
+            &mut flat.bucket,
+            &mut pace.stop_every,
+            &mut pace.calm_every,
+            &mut pace.look_every,
+            &mut pace.slow_every,
+            &mut pace.family_every,
+        ] {
+            quick(span);
+        }
+        // A conversation is as long as before, in less time.
+        flow.bytes_per_second = flow.bytes_per_second.saturating_mul(times);
+        pace.cost_divisor = (pace.cost_divisor / times).max(1);
+        self
+    }
+}
+
 /// What a policy says about the detector for one class.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Settings {
@@ -135,6 +168,6 @@ pub struct Settings {
     pub pace: PaceSettings,
     /// The class declares that it generates code at run time.
     pub declares_jit: bool,
-    /// Digests (SHA-256) of images that must not run.
-    pub known_digests: BTreeSet<[u8; 32]>,
+    /// Digests (SHA-256) of images that must not run; shared, because they are the same for all tasks.
+    pub known_digests: Arc<BTreeSet<[u8; 32]>>,
 }

@@ -51,7 +51,8 @@ impl Session {
         }
         for attempt in self.staging(job) {
             let detail = detail.to_owned();
-            self.step(attempt, &Event::NotStarted { detail }, now, actions);
+            let outcome = Outcome::NotStarted { detail };
+            self.step(attempt, &Event::NotStarted { outcome }, now, actions);
         }
     }
 

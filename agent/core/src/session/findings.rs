@@ -42,7 +42,7 @@ impl Session {
             return;
         }
         let witnesses = told.verdicts.iter().map(|one| (one.tier, one.mechanism.as_str()));
-        let response = Response::to(witnesses);
+        let response = Response::to(witnesses).min(attempt.definition.hardest);
         self.outbox.push(Report::Noticed(Box::new(told)));
         if response >= Response::Hold {
             self.cut(id, actions);
@@ -93,8 +93,10 @@ impl Session {
             return;
         };
         let suspicion = attempt.suspicion.get_or_insert_default();
+        // Without a rule that was wrong, it goes on as one that somebody still looks at.
+        let is_cleared = !rules.is_empty();
         suspicion.cleared.extend(rules);
-        if std::mem::take(&mut suspicion.cut) && attempt.phase != Phase::Ended {
+        if is_cleared && std::mem::take(&mut suspicion.cut) && attempt.phase != Phase::Ended {
             actions.push(Action::MendEgress(id));
         }
         if !std::mem::take(&mut suspicion.frozen) || attempt.phase != Phase::Running {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use repower_model::{AttemptId, JobId, JobSpec, Outcome, RankId, StopReason, Usage};
+use repower_model::{AttemptId, JobId, Outcome, RankId, StopReason, Usage};
 
 use super::{Inputs, Job, Order, Session};
 use crate::attempt::Attempt;
@@ -10,13 +10,14 @@ use crate::phase::{Event, Phase, Why};
 use crate::{Action, Definition, Now, Report};
 
 impl Session {
-    pub(super) fn define(&mut self, job: JobId, spec: JobSpec, tasks: u64, watch: Vec<u8>) {
+    pub(super) fn define(&mut self, definition: Definition) {
+        let job = definition.job;
         if let Some(known) = self.jobs.get_mut(&job) {
             // A job never changes, so what runs and what will run share one definition.
             known.forgotten = false;
             return;
         }
-        let definition = Arc::new(Definition { job, spec, tasks, watch });
+        let definition = Arc::new(definition);
         let spec = &definition.spec;
         let needs_nothing = spec.inputs.is_empty() && spec.image.is_empty();
         let inputs = if needs_nothing { Inputs::Here } else { Inputs::Elsewhere };

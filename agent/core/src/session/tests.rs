@@ -13,8 +13,8 @@ mod seeds;
 mod stop;
 
 use repower_model::{
-    Array, AttemptId, Cpus, JobId, JobSpec, Outcome, RankId, Resources, Retries, Span, StopReason,
-    TaskId, Timestamp,
+    Array, AttemptId, Cpus, JobId, JobSpec, Outcome, RankId, Resources, Response, Retries, Span,
+    StopReason, TaskId, Timestamp,
 };
 
 use super::Session;
@@ -110,6 +110,7 @@ impl World {
             spec: Box::new(spec),
             tasks: 100,
             watch: Vec::new(),
+            hardest: Response::Kill,
         });
     }
 

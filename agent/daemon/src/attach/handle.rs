@@ -10,7 +10,7 @@ use repower_proto::v1::from_executor::Body as Up;
 use repower_proto::v1::to_executor::Body as Down;
 use repower_proto::v1::{
     AttemptRef, Claims, End, FindProcess, FromExecutor, Heard, Leave, LinkDown, LinkUp, Process,
-    Reports, RunningProcess, Standing, Succession, TellHeld, Welcome,
+    Reports, RunningProcess, Standing, Succession, TellHeld, Watched, Welcome,
 };
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixStream;
@@ -20,6 +20,7 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use super::message;
+use crate::detector::{self, Detector};
 use crate::files;
 use crate::frame::Frames;
 
@@ -61,8 +62,8 @@ pub(crate) struct Executor {
     reader: JoinSet<()>,
     /// The writer.
     _writer: JoinSet<()>,
-    /// Brings files for it.
-    _files: JoinSet<()>,
+    /// Brings files for it, and looks at its tasks.
+    _crew: JoinSet<()>,
 }
 
 /// What is known of it without asking.
@@ -109,6 +110,8 @@ struct Reader {
     running: watch::Sender<Vec<RunningProcess>>,
     /// What it wants of files.
     wishes: mpsc::Sender<Up>,
+    /// What runs, for the detector.
+    watched: mpsc::Sender<Watched>,
     see: watch::Sender<Seen>,
     link: Arc<Mutex<Option<LinkUpstream>>>,
     asked: Arc<Mutex<Vec<Asked>>>,
@@ -121,7 +124,7 @@ impl Executor {
         instance: Instance,
         child: Option<Child>,
         is_latest: bool,
-        files: Arc<files::Shared>,
+        (files, detector): (Arc<files::Shared>, Arc<Detector>),
     ) -> Self {
         let (incoming, outgoing) = socket.into_split();
         let (write, to_write) = mpsc::channel(QUEUE);
@@ -129,6 +132,7 @@ impl Executor {
         let (succeed, successions) = mpsc::channel(1);
         let (run, running) = watch::channel(Vec::new());
         let (wish, wishes) = mpsc::channel(WISHES);
+        let (look, watched) = mpsc::channel(1);
         let (see, seen) = watch::channel(Seen::default());
         let link = Arc::new(Mutex::new(None));
         let asked: Arc<Mutex<Vec<Asked>>> = Arc::default();
@@ -139,6 +143,7 @@ impl Executor {
             successions: succeed,
             running: run,
             wishes: wish,
+            watched: look,
             see: see.clone(),
             link: Arc::clone(&link),
             asked: Arc::clone(&asked),
@@ -153,6 +158,9 @@ impl Executor {
         let (mut crew, answer) = (JoinSet::new(), write.clone());
         let tell = async move |body| answer.send(message(body)).await.is_ok();
         crew.spawn(files::serve(files, wishes, tell));
+        let answer = write.clone();
+        let tell = async move |body| answer.send(message(body)).await.is_ok();
+        crew.spawn(detector::serve(detector, watched, tell));
         Self {
             instance,
             is_latest,
@@ -168,7 +176,7 @@ impl Executor {
             last_link: 0,
             reader,
             _writer: writer,
-            _files: crew,
+            _crew: crew,
         }
     }
 
@@ -378,8 +386,8 @@ impl Reader {
             ) => {
                 drop(self.wishes.send(wish).await);
             }
-            // Nobody asks for it yet.
-            Some(Up::Watched(_)) => {}
+            // Who does not keep up hears of it the next time.
+            Some(Up::Watched(watched)) => drop(self.watched.try_send(watched)),
             Some(Up::Greeting(_)) | None => {}
         }
     }

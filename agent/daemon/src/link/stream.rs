@@ -230,8 +230,10 @@ impl Link {
                     self.executor.heard(now, acknowledged.through).await?;
                 }
             }
-            // Nobody here looks at what tasks run yet.
-            Down::Forbidden(_) => {}
+            Down::Forbidden(forbidden) => {
+                self.attacher.detector().forbid(&forbidden);
+                self.executor.send(Order::Forbidden(forbidden)).await?;
+            }
             Down::SampleTasks(asked) => course.sampling.begin(asked),
             Down::OpenSession(open) => self.open_session(open, course).await?,
             Down::Dismissed(dismissed) => {

@@ -5,9 +5,15 @@ use std::io::{self, Write as _};
 use std::os::fd::OwnedFd;
 
 use rustix::fs::{MemfdFlags, memfd_create};
+use sha2::{Digest as _, Sha256};
 
 /// The program that `build.rs` makes of `init/init.rs`.
 const PROGRAM: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/init"));
+
+/// SHA-256 of that program.
+pub(crate) fn digest() -> [u8; 32] {
+    Sha256::digest(PROGRAM).into()
+}
 
 /// A file in memory that the kernel can execute, closed by the exec.
 pub(super) fn descriptor() -> io::Result<OwnedFd> {

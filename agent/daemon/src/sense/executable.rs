@@ -5,6 +5,7 @@ use std::fs::{self, File};
 use std::io::Read;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
 
 use repower_agent_core::detect::ExecutableState;
 use sha2::{Digest as _, Sha256};
@@ -22,15 +23,20 @@ type Identity = (u64, u64, u64, i64, i64);
 
 /// Digests of executables, each computed once.
 #[derive(Debug, Default)]
-pub(super) struct Digests {
+pub(crate) struct Digests {
     known: BTreeMap<Identity, [u8; 32]>,
 }
 
 impl Digests {
     /// SHA-256 of what a process runs; none if it is gone, unreadable or larger than 512 MiB.
     pub(super) fn of(&mut self, process: u32) -> Option<[u8; 32]> {
-        let file = File::open(proc::path(process, "exe")).ok()?;
-        let data = file.metadata().ok()?;
+        self.of_file(&proc::path(process, "exe"))
+    }
+
+    /// SHA-256 of a file; none if it is not there, no plain file, unreadable or larger than 512 MiB.
+    pub(crate) fn of_file(&mut self, path: &Path) -> Option<[u8; 32]> {
+        let data = fs::metadata(path).ok().filter(fs::Metadata::is_file)?;
+        let file = File::open(path).ok()?;
         let identity = (data.dev(), data.ino(), data.len(), data.mtime(), data.mtime_nsec());
         if let Some(digest) = self.known.get(&identity) {
             return Some(*digest);

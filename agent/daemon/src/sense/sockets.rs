@@ -57,6 +57,13 @@ pub(super) fn connections(
     Ok(found)
 }
 
+/// Whether the kernel lists connections.
+pub(super) fn try_out() -> Result<(), Unavailable> {
+    let socket = diag_socket().map_err(|_| Unavailable::Connections)?;
+    let family = u8::try_from(libc::AF_INET).unwrap_or_default();
+    ask(&socket, family, &BTreeSet::new(), &mut Vec::new()).map_err(|_| Unavailable::Connections)
+}
+
 /// A socket that sees what `process` sees; none if that is gone.
 fn socket_in_network_of(process: u32) -> Result<Option<OwnedFd>, Unavailable> {
     let theirs = proc::path(process, "ns/net");

@@ -11,6 +11,17 @@ pub enum Unavailable {
         "the kernel does not let the agent stop threads: allow ptrace to it (CAP_SYS_PTRACE, kernel.yama.ptrace_scope)"
     )]
     Ptrace,
+    /// No process could be started to try it.
+    #[error("no process could be started to try it: the agent needs /bin/sh and /bin/cat")]
+    Trial,
+    /// The same for images.
+    #[error("no process could be started to try it: the agent needs /bin/sh and /bin/cat")]
+    UntriedImages,
+    /// The kernel does not let this process read the memory of others.
+    #[error(
+        "the kernel does not let the agent read the memory of tasks: allow ptrace to it (CAP_SYS_PTRACE, kernel.yama.ptrace_scope)"
+    )]
+    Memory,
     /// The agent cannot start a thread of its own.
     #[error("the agent cannot start a thread: raise its limit of tasks (TasksMax, ulimit -u)")]
     Threads,
@@ -28,7 +39,8 @@ impl Unavailable {
     /// The sensor.
     pub const fn sensor(self) -> &'static str {
         match self {
-            Self::Processor | Self::Ptrace | Self::Threads => "registers",
+            Self::Processor | Self::Ptrace | Self::Threads | Self::Trial => "registers",
+            Self::Memory | Self::UntriedImages => "images",
             Self::Namespace | Self::Connections => "connections",
         }
     }

@@ -2,17 +2,18 @@
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use repower_agent_core::detect::{
-    Counters, Detector, Executable, ExecutableState, Flow, Outcome, Pace, Registers, Response,
-    Sample, Settings, Verdict,
+    Counters, Detector, Executable, ExecutableState, Flow, Memory, Outcome, Pace, Registers,
+    Response, Sample, Settings, Verdict, patterns::Hits,
 };
 use repower_agent_core::{Moment, Now};
 use repower_model::Span;
 
 use super::sensors::Sensors;
 use super::threads::{Round, Thread};
-use super::{Members, Reading, descriptors, executable, maps, sockets, usage};
+use super::{Members, Reading, descriptors, maps, sockets, usage};
 
 /// The most processes of which files, mappings and images are looked at in one look.
 const PROCESSES: usize = 64;
@@ -43,6 +44,8 @@ pub struct Looked {
     pub samples: Vec<(Now, Sample)>,
     /// What is new because of it.
     pub verdicts: Vec<Verdict>,
+    /// A thread was stopped, or asked to stop.
+    pub has_stopped: bool,
     /// A debugger holds a thread of the task, which was left alone.
     pub is_debugged: bool,
 }
@@ -63,6 +66,9 @@ pub struct Watch {
     next_members: Moment,
     /// Where the next slow look goes on, in a task with many processes.
     turn: usize,
+    /// Which processes ran what is no file at the slow look before: who only starts another program does
+    /// so for moments.
+    fileless: BTreeSet<u32>,
 }
 
 impl Watch {
@@ -83,7 +89,18 @@ impl Watch {
             processes: Vec::new(),
             next_members: now,
             turn: 0,
+            fileless: BTreeSet::new(),
         }
+    }
+
+    /// No thread of it is stopped before this: another one has just been.
+    pub fn stop_not_before(&mut self, at: Moment) {
+        self.pace.not_before(at);
+    }
+
+    /// Programs that must not run from now on, by their digests.
+    pub fn forbid(&mut self, digests: Arc<BTreeSet<[u8; 32]>>) {
+        self.detector.forbid(digests);
     }
 
     /// When the next look is due.
@@ -162,6 +179,7 @@ impl Watch {
             let Some(Thread { process, thread }) = self.round.running(processes, now.steady) else {
                 return self.pace.looked(Outcome::NothingRan, now.steady);
             };
+            looked.has_stopped = true;
             (process, thread, sensors.read(process, thread))
         };
         let outcome = match reading {
@@ -247,9 +265,19 @@ impl Watch {
         let first = if count > PROCESSES { self.turn % count } else { 0 };
         self.turn = first + PROCESSES;
         let around = processes.iter().cycle().skip(first).take(count.min(PROCESSES));
+        let before = std::mem::take(&mut self.fileless);
+        let known = Arc::clone(&self.detector.settings().known_digests);
         for process in around.copied() {
-            if let Some(state) = executable::state(process) {
-                self.take(Sample::Executable(Executable { process, state }), now, looked);
+            let digest = if known.is_empty() { None } else { sensors.digests.of(process) };
+            if let Some(digest) = digest.filter(|digest| known.contains(digest)) {
+                let hits = Hits::of_digest(digest);
+                self.take(Sample::Memory(Memory { process, hits }), now, looked);
+            }
+            if let Some(state) = sensors.state(process) {
+                self.fileless.insert(process);
+                if before.contains(&process) {
+                    self.take(Sample::Executable(Executable { process, state }), now, looked);
+                }
             }
             let mappings = maps::mappings(process);
             if mappings.is_empty() {

@@ -83,11 +83,16 @@ impl Child {
         })
     }
 
+    /// The control group that it runs in, or its container does.
+    pub(super) fn group(&self) -> Option<&Group> {
+        let held = self.held.as_ref().and_then(|held| held.group.as_ref());
+        held.or(self.contained.as_ref().and_then(Contained::group))
+    }
+
     /// By what its processes are known; `None` once the first has been reaped.
     pub(super) fn members(&self) -> Option<Members> {
         let pid = u32::try_from(self.pid?.as_raw_nonzero().get()).ok()?;
-        let group = self.held.as_ref().and_then(|held| held.group.as_ref());
-        let folder = group.and_then(Group::folder);
+        let folder = self.group().and_then(Group::folder);
         Some(folder.map_or(Members::Family(pid), |folder| Members::Group(folder.to_owned())))
     }
 

@@ -6,7 +6,7 @@ use std::io::{self, Read as _};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
-use repower_model::Bytes;
+use repower_model::{Bytes, Hash};
 
 use super::prepared::Prepared;
 
@@ -74,6 +74,10 @@ pub(super) enum Failure {
         folder.display()
     )]
     Unseen { folder: PathBuf },
+    #[error(
+        "{what} must not run: {digest} is in quarantine ({reason}); an operator can release it with `repower quarantine --release`"
+    )]
+    Forbidden { what: String, digest: Hash, reason: String },
     #[error("an argument or a variable has a zero byte in it: no program can be told that")]
     Zero,
     #[error("{}", told(source))]

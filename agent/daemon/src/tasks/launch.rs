@@ -47,7 +47,13 @@ impl Tasks {
                 let mut state = self.lock();
                 state.conclude(serial, None);
                 state.used.extend(folder);
-                self.apply(&mut state, Input::NotStarted { attempt, detail: failure.to_string() });
+                let detail = failure.to_string();
+                let input = if matches!(failure, Failure::Forbidden { .. }) {
+                    Input::Forbidden { attempt, detail }
+                } else {
+                    Input::NotStarted { attempt, detail }
+                };
+                self.apply(&mut state, input);
             }
         }
     }
@@ -86,6 +92,7 @@ impl Tasks {
         let digests = self.lock().wanted.digests(launch.definition.job);
         let into = job.working_folder.as_deref().unwrap_or(folder.path());
         files::place(&self.cache, &spec.inputs, &digests, into)?;
+        self.forbidden.check(&job, spec, &digests, into)?;
         let no_room = |errno: rustix::io::Errno| Failure::NoRoom { source: errno.into() };
         let (stdout, stdout_writer) = pipe().map_err(no_room)?;
         let (stderr, stderr_writer) = pipe().map_err(no_room)?;

@@ -215,6 +215,7 @@ impl Tasks {
                 let tasks = self.lock().watched();
                 self.relay.outgoing().tell(Up::Watched(Watched { tasks }));
             }
+            Down::Forbidden(forbidden) => self.forbidden.replace(forbidden),
             Down::Noticed(noticed) => {
                 let noticed =
                     wire::noticed(noticed).map_err(|source| Broken::Unclear { source })?;

@@ -19,10 +19,13 @@ use super::files::Wanted;
 use super::folders::{Folder, Folders};
 use super::shortage::Shortage;
 use crate::sandbox::{Group, Prepared};
-use crate::sense;
+use crate::{clock, sense};
 
 /// The most processes of which it is told that they run.
 const RUNNING: usize = 10_000;
+
+/// What runs for less is not looked at by the detector: it would hear of it after its end.
+const YOUNG: Duration = Duration::from_secs(1);
 
 /// What the lock guards.
 #[derive(Debug)]
@@ -261,10 +264,7 @@ impl State {
     /// What runs just now.
     pub(super) fn running(&self) -> Vec<RunningProcess> {
         let process = |child: &Child| {
-            let held = child.held.as_ref().and_then(|held| held.group.as_ref());
-            let contained = child.contained.as_ref().and_then(Contained::group);
-            let group = held.or(contained);
-            let (cpu_us, memory_bytes) = group.map_or((None, None), Group::usage);
+            let (cpu_us, memory_bytes) = child.group().map_or((None, None), Group::usage);
             let (attempt, pid) = (Some(child.attempt.into()), child.pid?.as_raw_nonzero().get());
             Some(RunningProcess { attempt, pid, cpu_us, memory_bytes })
         };
@@ -280,13 +280,16 @@ impl State {
 
     /// What runs now, for the detector.
     pub(super) fn watched(&mut self) -> Vec<WatchedTask> {
-        let mut tasks = Vec::new();
+        let (now, mut tasks) = (clock::uptime(), Vec::new());
         for child in self.children.values() {
             let Some(pid) = child.pid.and_then(|pid| u32::try_from(raw(pid)).ok()) else {
                 continue;
             };
+            if now.saturating_sub(child.since) < YOUNG {
+                continue;
+            }
             let Some(seen) = self.session.seen(child.attempt) else { continue };
-            let group = child.held.as_ref().and_then(|held| held.group.as_ref()?.folder());
+            let group = child.group().and_then(Group::folder);
             let group = group.map(|folder| folder.as_os_str().as_bytes().to_vec());
             tasks.push(WatchedTask {
                 attempt: Some(child.attempt.into()),

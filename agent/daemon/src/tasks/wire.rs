@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
+use prost::Message as _;
 use repower_agent_core::{Batch, Input, Noticed, Report, Stream, Terms};
 use repower_model::{
-    Checkpoint, Image, JobId, JobSpec, RankId, Rendezvous, Span, StopReason, Verdict,
+    Checkpoint, Image, JobId, JobSpec, RankId, Rendezvous, Response, Span, StopReason, Verdict,
 };
 use repower_proto::convert::{self, ConvertError};
 use repower_proto::v1;
@@ -27,6 +28,7 @@ fn read(order: v1::Order) -> Result<Input<'static>, ConvertError> {
             job: JobId(define.job),
             spec: Box::new(JobSpec::try_from(convert::present("spec", define.spec)?)?),
             tasks: define.array_count,
+            hardest: hardest(&define.watch),
             watch: define.watch,
         },
         Body::Forget(forget) => Input::Forget(JobId(forget.job)),
@@ -45,6 +47,13 @@ fn read(order: v1::Order) -> Result<Input<'static>, ConvertError> {
             Input::Stop(attempt(stop.attempt)?, StopReason::try_from(reason)?)
         }
     })
+}
+
+/// The hardest thing that is done about tasks that are watched like this; all, if that cannot be read.
+fn hardest(watch: &[u8]) -> Response {
+    let settings = v1::WatchSettings::decode(watch).unwrap_or_default();
+    let told = settings.hardest.and_then(|hardest| v1::FindingResponse::try_from(hardest).ok());
+    told.map_or(Response::Kill, Into::into)
 }
 
 fn attempt(wire: Option<v1::AttemptRef>) -> Result<RankId, ConvertError> {

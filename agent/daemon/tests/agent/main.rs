@@ -4,6 +4,7 @@
 
 mod boxes;
 mod containers;
+mod detecting;
 mod egress;
 mod enrolling;
 mod fake;

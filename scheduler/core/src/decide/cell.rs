@@ -4,7 +4,7 @@ use repower_model::{AttemptId, StopReason};
 
 use super::approve::release;
 use crate::draft::Draft;
-use crate::effect::Answer;
+use crate::effect::{Answer, Effect};
 use crate::fact::Fact;
 use crate::life::attempt::Phase;
 use crate::policy::Policy;
@@ -27,8 +27,15 @@ pub(crate) fn adopt(draft: &mut Draft<'_>, text: &str, by: &str) -> Result<Answe
     if draft.state().policy.as_ref().is_some_and(|(known, _)| known.hash == policy.hash) {
         return Ok(Answer::Policy { changed: false, held: 0, running: 0 });
     }
+    let known = draft.state().policy.as_ref();
+    let is_listed_otherwise = known.map_or(!policy.forbidden().is_empty(), |(known, _)| {
+        known.forbidden() != policy.forbidden()
+    });
     let Policy { version, hash, text, .. } = policy;
     draft.push(Fact::PolicyAdopted { version, hash, text, by: by.to_owned() });
+    if is_listed_otherwise {
+        draft.owe(Effect::Forbid);
+    }
     release(draft);
     let running = take_back(draft, by);
     let held = held(draft.state()).saturating_sub(before);

@@ -86,10 +86,16 @@ pub(crate) fn noticed(draft: &mut Draft<'_>, node: NodeId, told: &Noticed) {
     }
     if let Some(known) = findings.undecided(attempt) {
         let id = known.id;
-        return again(draft, id, &fresh, &told.images, told.evidence);
-    }
-    if findings.condemn(attempt).is_none() {
+        again(draft, id, &fresh, &told.images, told.evidence);
+    } else if findings.condemn(attempt).is_none() {
         open(draft, node, told, &fresh);
+    }
+    let findings = &draft.state().findings;
+    let claimed = Response::to(fresh.iter().map(|one| (one.tier, one.mechanism.as_str())));
+    let stands = findings.freezes(attempt).or_else(|| findings.condemn(attempt)).is_some();
+    if claimed >= Response::Freeze && !stands {
+        // The agent goes by an older policy: the one in force does not let it stand still.
+        draft.owe(Effect::Thaw { node, rank: told.rank, rules: Vec::new() });
     }
 }
 
@@ -106,12 +112,20 @@ fn open(draft: &mut Draft<'_>, node: NodeId, told: &Noticed, verdicts: &[Verdict
         class: job.spec.class.clone(),
         project: job.spec.project.clone(),
         submitter: job.submitter.clone(),
+        hardest: hardest(state, &job.spec.class),
         ..blank(draft, FindingSource::Task)
     };
     finding.notice(verdicts, &told.images, told.evidence);
     let id = finding.id;
     draft.push(Fact::FindingOpened(Box::new(finding)));
     enforce(draft, id);
+}
+
+/// The hardest thing that the policy lets be done without a person about tasks of a class.
+fn hardest(state: &State, class: &str) -> Response {
+    let policy = state.policy.as_ref().map(|(policy, _)| policy);
+    let class = policy.and_then(|policy| policy.classes.get(class));
+    class.map_or(Response::Kill, |class| class.detector.hardest.response())
 }
 
 /// What a node says of itself; empty if it does not.
@@ -143,6 +157,7 @@ fn blank(draft: &Draft<'_>, source: FindingSource) -> Finding {
         images: Vec::new(),
         policy: policy(state),
         reviews: Vec::new(),
+        hardest: Response::Kill,
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! The defaults are those of the agent's detector, so a policy that says nothing changes nothing.
 
-use repower_model::Span;
+use repower_model::{Response, Span};
 use serde::{Deserialize, Serialize};
 
 /// The hardest thing that is done about a task without a person.
@@ -31,6 +31,17 @@ impl Hardest {
             Self::Hold => "hold",
             Self::Freeze => "freeze",
             Self::Kill => "kill",
+        }
+    }
+
+    /// As what is done about a task.
+    pub fn response(self) -> Response {
+        match self {
+            Self::None => Response::None,
+            Self::Ask => Response::Ask,
+            Self::Hold => Response::Hold,
+            Self::Freeze => Response::Freeze,
+            Self::Kill => Response::Kill,
         }
     }
 }

@@ -16,7 +16,7 @@ mod scheduling;
 mod site;
 mod tariff;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use repower_model::Hash;
 use serde::{Deserialize, Serialize};
@@ -68,6 +68,12 @@ pub struct Policy {
 }
 
 impl Policy {
+    /// Content that must not run, by SHA-256. Where the policy lets a person decide about that, there is none.
+    pub fn forbidden(&self) -> &BTreeSet<Hash> {
+        static NONE: BTreeSet<Hash> = BTreeSet::new();
+        if self.admission.on_hit == Verdict::Refuse { &self.admission.known_digests } else { &NONE }
+    }
+
     /// Reads a policy from its TOML text.
     ///
     /// # Errors

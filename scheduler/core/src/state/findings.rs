@@ -18,8 +18,6 @@ pub struct Findings {
     /// Those that were decided, in the order in which they were.
     decided: VecDeque<FindingId>,
     forbidden: BTreeMap<Hash, Quarantined>,
-    /// Whether a program was ever forbidden.
-    has_forbidden: bool,
     last: u64,
 }
 
@@ -89,11 +87,6 @@ impl Findings {
         &self.forbidden
     }
 
-    /// Whether a program was ever forbidden: else nobody need be told that none is.
-    pub fn has_forbidden(&self) -> bool {
-        self.has_forbidden
-    }
-
     pub(crate) fn next_id(&self) -> FindingId {
         FindingId(self.last + 1)
     }
@@ -138,7 +131,6 @@ impl Findings {
     }
 
     pub(super) fn forbid(&mut self, digest: Hash, why: Quarantined) {
-        self.has_forbidden = true;
         self.forbidden.insert(digest, why);
     }
 

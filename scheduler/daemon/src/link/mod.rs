@@ -3,6 +3,7 @@
 mod outbox;
 mod registry;
 mod serve;
+mod watch;
 
 pub(crate) use outbox::{Item, Outbox};
 pub(crate) use registry::Links;

@@ -1,7 +1,7 @@
 //! What is to be sent on one link. Bounded: a link that does not keep up is closed, and its agent
 //! comes back and says what it knows.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use repower_core::state::State;
@@ -20,13 +20,16 @@ const MOST: usize = 100_000;
 /// A message is closed when it has so many bytes of orders; one more may be a megabyte long.
 const MESSAGE_BYTES: usize = 1 << 20;
 
+/// The most letters of the reason why a program must not run.
+const REASON: usize = 200;
+
 /// Something for an agent.
 #[derive(Debug, Clone)]
 pub(crate) enum Item {
     /// The link stands.
     Welcome(v1::Welcome),
-    /// What the tasks of a job share.
-    Define(JobId, Arc<JobSpec>),
+    /// What the tasks of a job share, and how they are watched.
+    Define(JobId, Arc<JobSpec>, Vec<u8>),
     /// A job of which nothing more will come.
     Forget(JobId),
     /// Start what the node has of an attempt; of a gang with what its ranks are told, and with what an earlier one has
@@ -49,8 +52,17 @@ pub(crate) enum Item {
 impl Item {
     /// The programs that must not run.
     pub(crate) fn forbidden(state: &State) -> Self {
-        let digests = state.findings.forbidden().keys().map(|digest| digest.0.to_vec()).collect();
-        Self::Forbidden(Arc::new(v1::Forbidden { digests }))
+        let found = state.findings.forbidden().iter();
+        let short = |reason: &str| reason.chars().take(REASON).collect::<String>();
+        let found = found.map(|(digest, why)| (digest, short(&why.reason)));
+        let policy = state.policy.iter().flat_map(|(policy, _)| {
+            let reason = format!("it is on the list of the policy {}", policy.version);
+            policy.forbidden().iter().map(move |digest| (digest, reason.clone()))
+        });
+        let all: BTreeMap<_, _> = policy.chain(found).collect();
+        let (digests, reasons) =
+            all.into_iter().map(|(digest, reason)| (digest.0.to_vec(), reason)).unzip();
+        Self::Forbidden(Arc::new(v1::Forbidden { digests, reasons }))
     }
 }
 
@@ -216,11 +228,11 @@ fn orders(items: &mut VecDeque<Item>) -> v1::Orders {
     while bytes < MESSAGE_BYTES {
         let body = match items.front() {
             None | Some(Item::Welcome(_) | Item::Open(_) | Item::Forbidden(_)) => break,
-            Some(Item::Define(job, spec)) => Body::Define(v1::Define {
+            Some(Item::Define(job, spec, watch)) => Body::Define(v1::Define {
                 job: job.0,
                 spec: Some((&**spec).into()),
                 array_count: spec.array.count(),
-                watch: Vec::new(),
+                watch: watch.clone(),
             }),
             Some(Item::Forget(job)) => Body::Forget(v1::Forget { job: job.0 }),
             Some(Item::DropCheckpoint(task)) => {

@@ -8,7 +8,7 @@ use repower_core::state::State;
 use repower_model::{JobId, NodeId};
 use repower_proto::v1;
 
-use super::{Item, Outbox};
+use super::{Item, Outbox, watch};
 
 /// The links that stand, at most one a node.
 #[derive(Debug, Default)]
@@ -151,7 +151,8 @@ impl Inner {
                     let Some(known) = state.job(job) else { return };
                     link.jobs.insert(job);
                     self.defined.entry(job).or_default().insert(*node);
-                    items.push(Item::Define(job, Arc::clone(&known.spec)));
+                    let watch = watch::settings(state, &known.spec.class);
+                    items.push(Item::Define(job, Arc::clone(&known.spec), watch));
                 }
                 let checkpoint = state.checkpoint(attempt.task).map(Box::new);
                 items.push(Item::Start(*attempt, rendezvous, checkpoint));

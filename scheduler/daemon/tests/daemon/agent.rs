@@ -121,10 +121,16 @@ impl Agent {
         message.expect("a message comes in time").expect("the link stands")
     }
 
-    /// The next message; `None` if the link has ended.
+    /// The next message but that nothing is in quarantine; `None` if the link has ended.
     pub(crate) async fn maybe_message(&mut self) -> Option<Down> {
         let (_, stream) = self.link.as_mut().expect("a link");
-        stream.message().await.ok().flatten().map(|message| message.body.expect("a body"))
+        loop {
+            let message = stream.message().await.ok().flatten()?;
+            let body = message.body.expect("a body");
+            if body != Down::Forbidden(v1::Forbidden::default()) {
+                return Some(body);
+            }
+        }
     }
 
     /// Takes messages in until `until` holds.

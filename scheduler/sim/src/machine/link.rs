@@ -1,7 +1,7 @@
 //! The agent's end of a link.
 
 use repower_agent_core::{BatchLimits, Input, Moment, Terms};
-use repower_model::Span;
+use repower_model::{Response, Span};
 
 use super::{Deed, Inner, Machine};
 use crate::message::{Down, Hello, LinkId, Order, Up};
@@ -145,7 +145,9 @@ impl Machine {
 
 fn input(order: Order) -> Input<'static> {
     match order {
-        Order::Define { job, spec, tasks } => Input::Define { job, spec, tasks, watch: Vec::new() },
+        Order::Define { job, spec, tasks } => {
+            Input::Define { job, spec, tasks, watch: Vec::new(), hardest: Response::Kill }
+        }
         Order::Freeze(rank) => Input::Freeze(rank),
         Order::Thaw(rank, rules) => Input::Thaw(rank, rules),
         Order::Forget(job) => Input::Forget(job),

@@ -1,7 +1,8 @@
 //! What the detector has noticed.
 
 use repower_model::{
-    Egress, JobSpec, Outcome, RankId, Response, Span, StopReason, Timestamp, Verdict,
+    AttemptId, Egress, JobId, JobSpec, Outcome, RankId, Response, Span, StopReason, TaskId,
+    Timestamp, Verdict,
 };
 
 use super::{World, attempt, kill, spec, terminate};
@@ -173,6 +174,39 @@ fn a_finding_ends_a_task_without_grace_whatever_it_is_doing() {
     world.exit(other, Status::Signal(9), true);
     let ended = |id| (id, Outcome::Finding { detail: String::new() });
     assert_eq!(world.outcomes(), [ended(one), ended(other)]);
+}
+
+#[test]
+fn what_the_policy_leaves_to_a_person_is_told_and_nothing_else_is_done() {
+    let mut world = World::new();
+    world.tell(Input::Define {
+        job: JobId(2),
+        spec: Box::new(spec()),
+        tasks: 1,
+        watch: Vec::new(),
+        hardest: Response::Hold,
+    });
+    let one = AttemptId { task: TaskId { job: JobId(2), index: 0 }, number: 1 }.rank(0);
+    world.tell(super::start(one));
+    world.tell(Input::Started { attempt: one });
+    world.actions();
+
+    world.tell(noticed(one, &[MODES, CONSTANTS]));
+
+    assert_eq!(world.actions(), []);
+    assert_eq!(world.told(), [MODES.0, CONSTANTS.0]);
+}
+
+#[test]
+fn what_must_not_run_ends_as_a_finding_and_not_as_a_failure_to_start() {
+    let mut world = World::new();
+    let one = world.start(0);
+    world.launched();
+    let detail = || "its program is in quarantine".to_owned();
+
+    world.tell(Input::Forbidden { attempt: one, detail: detail() });
+
+    assert_eq!(world.outcomes(), [(one, Outcome::Finding { detail: detail() })]);
 }
 
 #[test]

@@ -1,0 +1,173 @@
+//! The thread that looks at one task after another.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::Duration;
+
+use repower_agent_core::{Moment, Now};
+use repower_model::{RankId, Span};
+use repower_proto::v1::{Noticed, WatchedTask};
+use tokio::sync::mpsc::Sender;
+
+use super::Told;
+use super::settings::wanted;
+use super::task::Task;
+use crate::clock;
+use crate::sense::Sensors;
+
+/// How long the thread sleeps at the most, also for what a look has cost.
+const SLEEP: Duration = Duration::from_secs(5);
+
+/// The most tasks that are looked at.
+const TASKS: usize = 1000;
+
+/// Looks may take one part in this many of the time of one processor.
+const SHARE: u64 = 100;
+
+/// Looks at one task after another.
+#[derive(Debug)]
+pub(super) struct Rounds {
+    sensors: Sensors,
+    /// How many times as fast as in production.
+    pace: u64,
+    noticed: Sender<Noticed>,
+    tasks: BTreeMap<RankId, Task>,
+    /// Tasks that run and are not looked at, because their class is not.
+    off: BTreeSet<RankId>,
+    forbidden: Arc<BTreeSet<[u8; 32]>>,
+    /// Nothing is looked at before: the last look has cost so much.
+    rests: Moment,
+    /// Whether the last turn was that of a task of which something may come.
+    was_restless: bool,
+    /// Whether more run than are looked at, which was said.
+    said_many: bool,
+}
+
+impl Rounds {
+    pub(super) fn new(sensors: Sensors, pace: u64, noticed: Sender<Noticed>) -> Self {
+        Self {
+            sensors,
+            pace,
+            noticed,
+            tasks: BTreeMap::new(),
+            off: BTreeSet::new(),
+            forbidden: Arc::default(),
+            rests: Moment::default(),
+            was_restless: false,
+            said_many: false,
+        }
+    }
+
+    /// Looks until the agent ends.
+    pub(super) fn run(mut self, told: &Receiver<Told>) {
+        loop {
+            match told.recv_timeout(self.pause(clock::now().steady)) {
+                Ok(Told::Tasks(tasks)) => self.follow(tasks),
+                Ok(Told::Attached) => self.tasks.values_mut().for_each(Task::tell_again),
+                Ok(Told::Forbidden(digests)) => {
+                    self.forbidden = digests;
+                    let tasks = self.tasks.values_mut();
+                    tasks.for_each(|task| task.watch.forbid(Arc::clone(&self.forbidden)));
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+            self.look();
+        }
+    }
+
+    /// Until something is due.
+    fn pause(&self, now: Moment) -> Duration {
+        let due = self.tasks.values().filter(|task| !task.frozen).map(|task| task.watch.due());
+        let due = due.min().map_or(SLEEP, |due| Duration::from_millis(due.since(now).as_millis()));
+        due.max(Duration::from_millis(self.rests.since(now).as_millis())).min(SLEEP)
+    }
+
+    /// Looks at what runs now, and no longer at what does not.
+    fn follow(&mut self, tasks: Vec<WatchedTask>) {
+        let now = clock::now().steady;
+        let mut before = std::mem::take(&mut self.tasks);
+        let off = std::mem::take(&mut self.off);
+        let is_many = tasks.len() > TASKS;
+        if is_many && !self.said_many {
+            tracing::warn!(tasks = tasks.len(), looked_at = TASKS, "too many tasks to look at all");
+        }
+        self.said_many = is_many;
+        for one in tasks.into_iter().take(TASKS) {
+            let Some(id) = one.attempt.map(RankId::from) else { continue };
+            let known = before.remove(&id).filter(|task| task.process == one.process);
+            let new = || {
+                let is_off = off.contains(&id);
+                let wanted = (!is_off).then(|| wanted(&one.watch, self.pace, &self.forbidden))?;
+                Some(Task::new(&one, wanted?, now))
+            };
+            let Some(mut task) = known.or_else(new) else {
+                self.off.insert(id);
+                continue;
+            };
+            task.stands(&one);
+            self.tasks.insert(id, task);
+        }
+    }
+
+    /// The task whose turn it is: of those that are due the one that has waited longest, and every other time one of
+    /// which something may come, if there is one.
+    fn next(&self, now: Moment) -> Option<RankId> {
+        let due = || self.tasks.iter().filter(|(_, task)| !task.frozen && task.watch.due() <= now);
+        let restless = due().filter(|(_, task)| task.watch.detector().is_restless());
+        let restless = restless.min_by_key(|(_, task)| task.looked).filter(|_| !self.was_restless);
+        restless.or_else(|| due().min_by_key(|(_, task)| task.looked)).map(|(id, _)| *id)
+    }
+
+    /// Looks at one task, and tells what is new of it.
+    fn look(&mut self) {
+        let (now, begun) = (clock::now(), clock::used());
+        if self.rests > now.steady {
+            return;
+        }
+        let Some(id) = self.next(now.steady) else { return };
+        let Some(task) = self.tasks.get_mut(&id) else { return };
+        self.was_restless = task.watch.detector().is_restless() && !self.was_restless;
+        task.looked = now.steady;
+        let has_stopped = task.look(&mut self.sensors, now);
+        let every = task.watch.detector().settings().pace.stop_every;
+        let cost = clock::used().saturating_sub(begun);
+        self.tell(id, now);
+        if has_stopped {
+            let next = now.steady + every;
+            self.tasks.values_mut().for_each(|task| task.watch.stop_not_before(next));
+        }
+        self.rests = clock::now().steady + rest(cost, self.pace);
+    }
+
+    /// Tells what is new of a task. What cannot be told now is told at a later look.
+    fn tell(&mut self, id: RankId, now: Now) {
+        let Some(task) = self.tasks.get_mut(&id) else { return };
+        if let Some(noticed) = task.news(id, &mut self.sensors, now)
+            && self.noticed.try_send(noticed).is_err()
+        {
+            task.tell_again();
+        }
+    }
+}
+
+/// How long nothing is looked at after a look that has used so much of a processor.
+fn rest(cost: Duration, pace: u64) -> Span {
+    let share = u32::try_from((SHARE / pace.max(1)).max(1)).unwrap_or(u32::MAX);
+    let rest = cost.saturating_mul(share.saturating_sub(1)).min(SLEEP);
+    Span::from_millis(u64::try_from(rest.as_millis()).unwrap_or(u64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn looking_takes_a_hundredth_of_a_processor_and_a_long_look_delays_the_next_by_seconds_at_most()
+    {
+        assert_eq!(rest(Duration::from_millis(1), 1), Span::from_millis(99));
+        assert_eq!(rest(Duration::from_millis(1), 20), Span::from_millis(4));
+        assert_eq!(rest(Duration::from_secs(1), 1), Span::from_secs(5));
+    }
+}

@@ -1,0 +1,161 @@
+//! What comes of a running task that is not what its job declares, with real processes.
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
+#[path = "support/mod.rs"]
+mod support;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+use support::by_hand::Cell;
+use support::cli::Cli;
+use support::examples::stand_in;
+use support::shared::scratch;
+
+/// A cell with one agent whose detector looks as fast as it can.
+fn cell(folder: &Path, options: &[&str]) -> Cell {
+    let mut cell = Cell::start(folder, &[]);
+    let usual = ["--cpus", "2", "--label", "site=hall-2", "--label", "meter=3301-77"];
+    cell.add_agent("n1", &[&usual, options].concat());
+    cell
+}
+
+/// A job that declares science and runs what stands in for a miner.
+struct Science {
+    job: String,
+    /// It ends when this is there.
+    until: PathBuf,
+}
+
+impl Science {
+    fn submit(cli: &Cli) -> Self {
+        let program = cli.folder.join("simulate");
+        fs::copy(stand_in(), &program).unwrap();
+        let until = cli.folder.join("enough");
+        let (program, enough) = (program.to_str().unwrap(), until.to_str().unwrap());
+        let job = ["submit", "--class", "sci-simulation", "--outputs", "result", "-q", "--"];
+        let line = [program, "--until", enough, "--result", "result"];
+        let job = cli.run(&[&job[..], &line].concat()).ok().out.trim().to_owned();
+        Self { job, until }
+    }
+
+    fn wait(&self, cli: &Cli) -> i32 {
+        cli.run(&["wait", &self.job]).code
+    }
+}
+
+/// Asks until something is as it must be.
+#[track_caller]
+fn until<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
+    for _ in 0..2000 {
+        if let Some(found) = ask() {
+            return found;
+        }
+    }
+    panic!("{what} never came");
+}
+
+/// The finding that calls for this, when it is there.
+#[track_caller]
+fn found(cli: &Cli, response: &str) -> Value {
+    until("a finding", || {
+        let all = cli.json(&["findings"])["findings"].take();
+        let mut all = all.as_array().unwrap().clone().into_iter();
+        all.find(|one| one["response"] == response)
+    })
+}
+
+/// How the kernel says that a process stands.
+fn state(process: &str) -> Option<char> {
+    let stat = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+    stat.rsplit_once(") ")?.1.chars().next()
+}
+
+/// Submits science that is none, and waits until it stands still; its finding, and its process.
+#[track_caller]
+fn frozen(cli: &Cli) -> (Science, String, String) {
+    let science = Science::submit(cli);
+    let finding = found(cli, "freeze");
+    let number = finding["id"].to_string();
+    assert_eq!((&finding["state"], &finding["class"]), (&"open".into(), &"sci-simulation".into()));
+    assert_eq!((&finding["site"], &finding["meter"]), (&"hall-2".into(), &"3301-77".into()));
+    assert_eq!(finding["verdicts"][0]["rule"], "registers.rounding-modes");
+    let evidence = cli.run(&["findings", "evidence", &number]).ok().out;
+    assert!(evidence.contains("verdict registers.rounding-modes version 1 tier 1"), "{evidence}");
+    let policy = finding["policy_hash"].as_str().unwrap();
+    assert!(evidence.contains(&format!("policy {policy}")), "{policy} {evidence}");
+    let line = evidence.lines().find(|line| line.contains("simulate")).unwrap();
+    let process = line.split(' ').nth(1).unwrap().to_owned();
+    until("a task that stands still", || state(&process).filter(|state| "TD".contains(*state)));
+    let why = cli.run(&["why", &science.job]).ok().out;
+    assert!(why.contains("finding.frozen"), "{why}");
+    cli.run(&["fetch", &science.job, "--to", "early"])
+        .fails(1, &["finding.outputs-held", &format!("finding {number}")]);
+    (science, number, process)
+}
+
+#[test]
+fn science_that_looks_like_mining_stands_still_and_goes_on_to_its_end_when_that_is_dismissed() {
+    let folder = scratch();
+    let cell = cell(folder.path(), &["--detector-pace", "50"]);
+    let cli = &cell.cli;
+    let (science, finding, process) = frozen(cli);
+
+    fs::write(&science.until, "").unwrap();
+    assert!(state(&process).is_some(), "what stands still does not see that it has done enough");
+    cli.run(&["findings", "dismiss", &finding, "--reason", "interval arithmetic"]).ok();
+
+    assert_eq!(science.wait(cli), 0);
+    cli.run(&["fetch", &science.job, "--to", "late"]).ok();
+    let result = fs::read_to_string(cli.folder.join("late/result")).unwrap();
+    assert!(result.trim().parse::<u64>().unwrap() > 0);
+    assert_eq!(cli.json(&["findings", "show", &finding])["state"], "dismissed");
+    cli.run(&["ledger", "verify"]).ok();
+}
+
+#[test]
+fn what_is_confirmed_ends_and_its_program_is_refused_by_every_agent_from_then_on() {
+    let folder = scratch();
+    let cell = cell(folder.path(), &["--detector-pace", "50"]);
+    let cli = &cell.cli;
+    let (science, finding, process) = frozen(cli);
+
+    cli.run(&["findings", "confirm", &finding, "--reason", "it is the stand-in"]).ok();
+
+    assert_eq!(science.wait(cli), 77, "{:?}", cli.run(&["show", &science.job]));
+    until("the end of its process", || state(&process).is_none().then_some(()));
+    let again = Science::submit(cli);
+    assert_eq!(again.wait(cli), 77);
+    let why = cli.run(&["show", &again.job]).ok().out;
+    assert!(why.contains("is in quarantine") && why.contains("it is the stand-in"), "{why}");
+    cli.run(&["fetch", &science.job, "--to", "never"]).fails(1, &["finding.outputs-held"]);
+}
+
+#[test]
+fn an_agent_says_which_sensors_it_has_and_why_it_lacks_others_and_so_does_the_report() {
+    let folder = scratch();
+    let mut cell = cell(folder.path(), &[]);
+    cell.add_agent("n2", &["--detector", "off"]);
+    let cli = &cell.cli;
+    let told = |node: &str| cli.json(&["node", node])["inventory"].take();
+
+    let (one, two) = (told("n1"), told("n2"));
+
+    let has = one["abilities"].as_array().unwrap();
+    for sensor in ["sensor.connections", "sensor.images", "sensor.registers"] {
+        let is_told = has.contains(&sensor.into()) || one["lacks"][sensor].is_string();
+        assert!(is_told, "{sensor}: {one}");
+        assert_eq!(two["lacks"][sensor], "the agent was started with --detector off");
+    }
+    let shown = cli.run(&["node", "n2"]).ok().out;
+    assert!(
+        shown.contains("sensor.registers: the agent was started with --detector off"),
+        "{shown}"
+    );
+    let report = cli.run(&["report", "compliance", "-o", "json"]).ok().json();
+    let lines = report["coverage"].as_array().unwrap();
+    let off = lines.iter().find(|line| line["name"] == "n2").unwrap();
+    assert_eq!(off["sensors"], serde_json::json!([]));
+    assert_eq!(off["blind"]["registers"], "the agent was started with --detector off");
+}
