@@ -10,6 +10,12 @@ use crate::reason::amount;
 /// A command that the scheduler will not carry out. Nothing was changed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
+    /// Something else was submitted under this key, or by somebody else.
+    #[error("another job was submitted under this key: job {job}")]
+    KeyTaken {
+        /// Which.
+        job: JobId,
+    },
     /// No class was declared.
     #[error("the job declares no class, and undeclared work is not run")]
     ClassUndeclared {
@@ -76,6 +82,14 @@ pub enum Refusal {
     NotRunning {
         /// Which.
         task: TaskId,
+    },
+    /// A task that stands still, or ends, for what was noticed about it.
+    #[error("nobody enters task {task} while finding {finding} holds it")]
+    StandsStill {
+        /// Which.
+        task: TaskId,
+        /// For which finding.
+        finding: FindingId,
     },
     /// A task whose node cannot be reached.
     #[error("task {task} is on {node}, which is out of touch")]
@@ -395,10 +409,12 @@ impl Refusal {
             Self::ApprovalTooLong { .. } => "approval.too-long",
             Self::ApprovalUnknown { .. } => "approval.unknown",
             Self::NothingToRun => "job.nothing-to-run",
+            Self::KeyTaken { .. } => "job.key-taken",
             Self::BadText { .. } => "job.bad-text",
             Self::NotYours { .. } => "job.not-yours",
             Self::NotRunning { .. } => "task.not-running",
             Self::OutOfTouch { .. } => "task.out-of-touch",
+            Self::StandsStill { .. } => "task.stands-still",
             Self::BadImage { .. } => "job.bad-image",
             Self::BadArray(_) => "job.bad-array",
             Self::OutOfBounds { .. } => "job.out-of-bounds",
@@ -472,6 +488,9 @@ impl Refusal {
                 Some(format!("choose an --until at most {most} ahead"))
             }
             Self::ApprovalUnknown { .. } => Some("`repower approvals` lists the approvals".into()),
+            Self::KeyTaken { .. } => Some(
+                "choose another --key: one key stands for one submission, however often it is tried".into(),
+            ),
             Self::NothingToRun => Some("give a command after `--`, or a script".into()),
             Self::BadText { what, .. } => Some(format!("correct {what} and try again")),
             Self::NotYours { owner, .. } => Some(format!("ask {owner} or an operator")),
@@ -479,6 +498,9 @@ impl Refusal {
                 Some(format!("`repower show {}` says what runs", task.job))
             }
             Self::OutOfTouch { .. } => Some("try again when its node is back".into()),
+            Self::StandsStill { finding, .. } => {
+                Some(format!("an operator decides first: `repower findings show {finding}`"))
+            }
             Self::BadImage { error } => Some(error.hint().into()),
             Self::BadArray(_) => {
                 Some("write ascending ranges that do not overlap, for example 0-9,20-29:2".into())

@@ -6,6 +6,9 @@ use repower_store::journal::{AppendError, ReadError};
 use tonic::metadata::{BinaryMetadataKey, MetadataValue};
 use tonic::{Code, Status};
 
+/// The longest text of one part, in bytes.
+const LONGEST: usize = 2048;
+
 /// What a caller is told: a code for programs, a sentence, why, and what to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Problem {
@@ -124,6 +127,7 @@ impl From<Refusal> for Problem {
             Refusal::ClassUndeclared { .. }
             | Refusal::ClassUnknown { .. }
             | Refusal::NothingToRun
+            | Refusal::KeyTaken { .. }
             | Refusal::BadText { .. }
             | Refusal::BadImage { .. }
             | Refusal::BadArray(_)
@@ -161,6 +165,7 @@ impl From<Refusal> for Problem {
             | Refusal::JobHasEnded { .. }
             | Refusal::NotRunning { .. }
             | Refusal::OutOfTouch { .. }
+            | Refusal::StandsStill { .. }
             | Refusal::ReservationOverlaps { .. }
             | Refusal::NodeIsUp { .. }
             | Refusal::FindingSettled { .. }
@@ -181,13 +186,22 @@ impl From<Refusal> for Problem {
     }
 }
 
+/// A text that goes into the head of an answer, where there is little room.
+fn cut(mut text: String) -> String {
+    if text.len() > LONGEST {
+        text.truncate(text.floor_char_boundary(LONGEST));
+        text.push_str(" ...");
+    }
+    text
+}
+
 impl From<Problem> for Status {
     fn from(problem: Problem) -> Self {
-        let mut status = Self::new(problem.status, problem.text);
+        let mut status = Self::new(problem.status, cut(problem.text));
         let parts = [
             ("repower-code-bin", Some(problem.code.to_owned())),
-            ("repower-because-bin", problem.because),
-            ("repower-hint-bin", problem.hint),
+            ("repower-because-bin", problem.because.map(cut)),
+            ("repower-hint-bin", problem.hint.map(cut)),
         ];
         for (key, value) in parts {
             if let Some(value) = value {
@@ -196,5 +210,20 @@ impl From<Problem> for Status {
             }
         }
         status
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_text_is_cut_so_that_the_head_of_an_answer_takes_it() {
+        let text = "\u{20ac}".repeat(100_000);
+
+        let status = Status::from(Problem::bad_request(text.clone()).hint(text));
+
+        assert!(status.message().len() <= LONGEST + 4, "{}", status.message().len());
+        assert!(status.message().ends_with(" ..."));
     }
 }

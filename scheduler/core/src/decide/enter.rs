@@ -7,9 +7,10 @@ use crate::effect::Answer;
 use crate::fact::Fact;
 use crate::input::Enter;
 use crate::life::attempt::Phase;
+use crate::policy::hash_of;
 use crate::refusal::Refusal;
 
-/// The most that is written down of a command, in bytes.
+/// The most that is written down of a command, in bytes with one after each word.
 const WORDS: usize = 4096;
 
 pub(crate) fn enter(draft: &mut Draft<'_>, enter: &Enter) -> Result<Answer, Refusal> {
@@ -32,6 +33,12 @@ pub(crate) fn enter(draft: &mut Draft<'_>, enter: &Enter) -> Result<Answer, Refu
     if live.runway || live.phase_of(enter.rank) == Phase::Placed {
         return Err(not_running());
     }
+    let mut about = state.findings.of(AttemptId { task, number: live.number });
+    let holding = about.find(|one| one.holds_job() || one.condemns()).map(|one| one.id);
+    if let Some(finding) = holding {
+        return Err(Refusal::StandsStill { task, finding });
+    }
+    drop(about);
     let place = live.left().into_iter().find(|(rank, _)| *rank == enter.rank);
     let (rank, node) = place.ok_or_else(not_running)?;
     let known = state.nodes.get(&node).ok_or_else(not_running)?;
@@ -45,17 +52,44 @@ pub(crate) fn enter(draft: &mut Draft<'_>, enter: &Enter) -> Result<Answer, Refu
     Ok(Answer::Entered { rank, node })
 }
 
-/// A command as it is written down: whole, unless it is very long.
+/// A command as it is written down: whole, unless it is very long. Then its beginning, and the digest of
+/// all of its words, each with a zero byte after it.
 fn bounded(command: &[String]) -> Vec<String> {
+    let bytes: usize = command.iter().map(|word| word.len() + 1).sum();
+    if bytes <= WORDS {
+        return command.to_vec();
+    }
+    let whole: String = command.iter().flat_map(|word| [word.as_str(), "\0"]).collect();
     let mut room = WORDS;
     let mut words = Vec::new();
     for word in command {
-        if word.len() > room {
-            words.push("...".to_owned());
+        let kept = word.floor_char_boundary(room.min(word.len()));
+        words.push(word[..kept].to_owned());
+        room = room.saturating_sub(word.len() + 1);
+        if room == 0 {
             break;
         }
-        room -= word.len();
-        words.push(word.clone());
     }
+    words.push(format!("... ({bytes} bytes, SHA-256 {})", hash_of(whole.as_bytes())));
     words
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_command_is_written_down_by_its_beginning_and_its_digest() {
+        let command = |last: &str| {
+            vec!["sh".to_owned(), "-c".to_owned(), format!("mine;{}{last}", "#".repeat(9000))]
+        };
+
+        let (one, other) = (bounded(&command("a")), bounded(&command("b")));
+
+        assert!(one[2].starts_with("mine;#") && one[2].len() <= WORDS);
+        assert!(one[3].contains("bytes, SHA-256 "), "{}", one[3]);
+        assert_ne!(one[3], other[3]);
+        assert_eq!(bounded(&command("")[..2]), ["sh", "-c"]);
+        assert_eq!(bounded(&vec![String::new(); 9000]).len(), WORDS + 1);
+    }
 }

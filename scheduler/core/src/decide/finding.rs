@@ -2,7 +2,7 @@
 
 use repower_model::{
     AttemptId, Evidence, Finding, FindingId, FindingSource, FindingState, Hash, Image, JobId,
-    METER, NodeId, Outcome, RankId, Response, SITE, Span, StopReason, Verdict,
+    METER, NodeId, Outcome, RankId, Response, SITE, Span, StopReason, TaskId, Verdict,
 };
 
 use super::each::cancel_tasks;
@@ -12,7 +12,7 @@ use crate::draft::Draft;
 use crate::effect::{Answer, Effect};
 use crate::fact::{Fact, FindingSeen};
 use crate::input::{Decide, Noticed};
-use crate::life::attempt::{self, Event};
+use crate::life::attempt::{self, Event, Phase};
 use crate::life::finding::after;
 use crate::refusal::Refusal;
 use crate::state::{Findings, State};
@@ -52,7 +52,9 @@ pub(crate) fn admission(draft: &mut Draft<'_>, subject: &Subject) -> FindingId {
         })
         .collect();
     let same = own.iter().copied().find(|one| {
-        one.job == subject.job && one.class == subject.class && one.images == subject.images
+        one.job == subject.job
+            && one.class == subject.class
+            && digests(&one.images).eq(digests(&subject.images))
     });
     let latest = own.last().copied().filter(|_| own.len() >= OF_ONE_PERSON);
     if let Some(id) = same.or(latest).map(|one| one.id) {
@@ -73,8 +75,20 @@ pub(crate) fn admission(draft: &mut Draft<'_>, subject: &Subject) -> FindingId {
     id
 }
 
-/// An agent has noticed something about a process that it runs.
+/// What programs are, wherever they lie.
+fn digests(images: &[Image]) -> impl Iterator<Item = Hash> {
+    images.iter().map(|image| image.digest)
+}
+
+/// An agent has noticed something about a process that it runs, or ran when it was given up. Its clock
+/// may be wrong: nothing was seen after now.
 pub(crate) fn noticed(draft: &mut Draft<'_>, node: NodeId, told: &Noticed) {
+    let mut told = told.clone();
+    for verdict in &mut told.verdicts {
+        verdict.last_seen = verdict.last_seen.min(draft.now());
+        verdict.first_seen = verdict.first_seen.min(verdict.last_seen);
+    }
+    let told = &told;
     let attempt = told.rank.attempt;
     let findings = &draft.state().findings;
     let dismissed = findings.dismissed_rules(attempt);
@@ -101,18 +115,24 @@ pub(crate) fn noticed(draft: &mut Draft<'_>, node: NodeId, told: &Noticed) {
 
 fn open(draft: &mut Draft<'_>, node: NodeId, told: &Noticed, verdicts: &[Verdict]) {
     let state = draft.state();
-    let Some(job) = state.job(told.rank.attempt.task.job) else { return };
+    let id = told.rank.attempt.task.job;
+    let (class, project, submitter) = match (state.job(id), state.nodes[&node].given_up(told.rank))
+    {
+        (Some(job), _) => (&job.spec.class, &job.spec.project, &job.submitter),
+        (None, Some(lost)) => (&lost.class, &lost.project, &lost.submitter),
+        (None, None) => return,
+    };
     let mut finding = Finding {
-        job: Some(job.id),
+        job: Some(id),
         rank: Some(told.rank),
         node: Some(node),
         node_name: state.nodes[&node].name.clone(),
         site: label(state, node, SITE),
         meter: label(state, node, METER),
-        class: job.spec.class.clone(),
-        project: job.spec.project.clone(),
-        submitter: job.submitter.clone(),
-        hardest: hardest(state, &job.spec.class),
+        hardest: hardest(state, class),
+        class: class.clone(),
+        project: project.clone(),
+        submitter: submitter.clone(),
         ..blank(draft, FindingSource::Task)
     };
     finding.notice(verdicts, &told.images, told.evidence);
@@ -205,12 +225,33 @@ fn enforce(draft: &mut Draft<'_>, id: FindingId) {
             for (rank, node) in draft.left(attempt) {
                 draft.owe(Effect::Freeze { node, rank });
             }
+            recall(draft, id, attempt.task.job);
         }
         Response::Kill => {
             let reason = format!("finding {id}: {}", finding.rules());
             end(draft, attempt, SCHEDULER, reason);
+            recall(draft, id, attempt.task.job);
         }
     }
+}
+
+/// Takes back what was placed of a job and has not started: none of its tasks starts while somebody has
+/// to look.
+fn recall(draft: &mut Draft<'_>, finding: FindingId, job: JobId) {
+    for attempt in placed(draft.state(), job) {
+        let gang = draft.state().jobs[&job].spec.gang.is_some();
+        // A gang is never recalled: some of its ranks may run.
+        let why = if gang { StopReason::Drained } else { StopReason::Recalled };
+        let (by, reason) = (SCHEDULER.to_owned(), format!("finding {finding} holds its job"));
+        draft.push(Fact::AttemptStopping { attempt, why, by, reason });
+    }
+}
+
+/// What of a job is on nodes and does not run.
+fn placed(state: &State, job: JobId) -> Vec<AttemptId> {
+    let all = TaskId { job, index: 0 }..=TaskId { job, index: u32::MAX };
+    let placed = state.attempts.range(all).filter(|(_, live)| live.phase == Phase::Placed);
+    placed.map(|(task, live)| AttemptId { task: *task, number: live.number }).collect()
 }
 
 /// Ends an attempt that is not what its job declares.
@@ -282,6 +323,13 @@ pub(crate) fn decide(draft: &mut Draft<'_>, asked: &Decide) -> Result<Answer, Re
         let allowed = format!("at most {}", Finding::REVIEWS);
         return Err(Refusal::OutOfBounds { what, asked: asked.to_string(), allowed });
     }
+    if wanted == FindingState::Confirmed && asked.quarantine {
+        let forbidden = findings.forbidden();
+        let new = own_images(finding).filter(|digest| !forbidden.contains_key(digest)).count();
+        if forbidden.len() + new > Findings::FORBIDDEN {
+            return Err(crowded(forbidden.len() + new));
+        }
+    }
     let policy = policy(draft.state());
     let (by, reason) = (asked.by.clone(), asked.reason.clone());
     draft.push(Fact::FindingReviewed { finding: id, state: wanted, by, reason, policy });
@@ -317,13 +365,12 @@ fn confirmed(draft: &mut Draft<'_>, asked: &Decide) {
     let Some(finding) = draft.state().findings.get(asked.finding).cloned() else { return };
     let id = finding.id;
     let reason = format!("finding {id} was confirmed: {}", asked.reason);
-    for image in finding.images.iter().filter(|image| asked.quarantine && !image.shared) {
-        let forbidden = draft.state().findings.forbidden();
-        if forbidden.contains_key(&image.digest) || forbidden.len() >= Findings::FORBIDDEN {
+    for digest in own_images(&finding).filter(|_| asked.quarantine) {
+        if draft.state().findings.forbidden().contains_key(&digest) {
             continue;
         }
         draft.push(Fact::DigestQuarantined {
-            digest: image.digest,
+            digest,
             finding: Some(id),
             by: asked.by.clone(),
             reason: reason.clone(),
@@ -334,6 +381,10 @@ fn confirmed(draft: &mut Draft<'_>, asked: &Decide) {
     }
     let Some(job) = finding.job.and_then(|job| draft.state().job(job)) else { return };
     let (job, pending) = (job.id, job.pending.clone());
+    for attempt in placed(draft.state(), job) {
+        let (why, by, reason) = (StopReason::Cancelled, asked.by.clone(), reason.clone());
+        draft.push(Fact::AttemptStopping { attempt, why, by, reason });
+    }
     let mut touched = cancel_tasks(draft, job, &pending, &asked.by, reason);
     touched.push(job);
     settle(draft, touched);
@@ -351,9 +402,35 @@ fn dismissed(draft: &mut Draft<'_>, asked: &Decide) {
     let own = forbidden.filter(|(_, why)| why.finding == Some(finding.id));
     let own: Vec<Hash> = own.map(|(digest, _)| *digest).collect();
     for digest in own {
-        let reason = format!("finding {} was dismissed: {}", finding.id, asked.reason);
-        draft.push(Fact::DigestReleased { digest, by: asked.by.clone(), reason });
+        let by = asked.by.clone();
+        let other = draft.state().findings.iter().filter(|one| {
+            one.state == FindingState::Confirmed && own_images(one).any(|own| own == digest)
+        });
+        let other = other.map(|other| other.id).next();
+        // It stays forbidden for whichever other one says the same of it.
+        let fact = match other {
+            Some(other) => {
+                let reason = format!("finding {other} was confirmed, which is about it, too");
+                Fact::DigestQuarantined { digest, finding: Some(other), by, reason }
+            }
+            None => {
+                let reason = format!("finding {} was dismissed: {}", finding.id, asked.reason);
+                Fact::DigestReleased { digest, by, reason }
+            }
+        };
+        draft.push(fact);
     }
+}
+
+/// The programs of a finding that are nobody else's.
+fn own_images(finding: &Finding) -> impl Iterator<Item = Hash> {
+    finding.images.iter().filter(|image| !image.shared).map(|image| image.digest)
+}
+
+fn crowded(asked: usize) -> Refusal {
+    let (what, asked) = ("the number of forbidden programs", asked.to_string());
+    let allowed = format!("at most {}", Findings::FORBIDDEN);
+    Refusal::OutOfBounds { what, asked, allowed }
 }
 
 /// A named person forbids a program everywhere. What was forbidden before rests on this reason from now on.
@@ -372,9 +449,7 @@ pub(crate) fn quarantine(
         return Ok(Answer::Done);
     }
     if known.is_none() && forbidden.len() >= Findings::FORBIDDEN {
-        let (what, asked) = ("the number of forbidden programs", forbidden.len() + 1);
-        let allowed = format!("at most {}", Findings::FORBIDDEN);
-        return Err(Refusal::OutOfBounds { what, asked: asked.to_string(), allowed });
+        return Err(crowded(forbidden.len() + 1));
     }
     let (by, reason) = (by.to_owned(), reason.to_owned());
     draft.push(Fact::DigestQuarantined { digest, finding: None, by, reason });

@@ -62,7 +62,7 @@ pub(crate) fn report(draft: &mut Draft<'_>, node: NodeId, report: &Report) -> An
             }
         }
         Report::Noticed(noticed) => {
-            if here(draft.state(), noticed.rank, node).is_some() {
+            if draft.state().may_tell_of(noticed.rank, node) {
                 finding::noticed(draft, node, noticed);
             }
         }
@@ -169,7 +169,10 @@ fn conclude(
     ended: Timestamp,
 ) {
     let outcome = finding::condemned(draft.state(), attempt).unwrap_or(outcome);
-    let (sequel, fault) = judge(draft.state(), attempt, &outcome);
+    let (mut sequel, fault) = judge(draft.state(), attempt, &outcome);
+    if sequel == Sequel::Again && !draft.state().jobs[&attempt.task.job].confirmed.is_empty() {
+        sequel = Sequel::Cancelled;
+    }
     let is_again = sequel == Sequel::Again;
     let saved = matches!(outcome, Outcome::Checkpointed { .. });
     let delay = match (is_again, saved) {

@@ -22,6 +22,9 @@ use crate::state::{Job, State};
 
 pub(crate) fn submit(draft: &mut Draft<'_>, submit: &Submit) -> Result<Answer, Refusal> {
     if let Some(known) = draft.state().job_by_key(&submit.key) {
+        if known.submitter != submit.submitter || !is_the_same(known, &submit.spec) {
+            return Err(Refusal::KeyTaken { job: known.id });
+        }
         let (job, tasks, hold) = (known.id, known.count(), known.held_by_policy());
         return Ok(Answer::Job { job, created: false, tasks, hold });
     }
@@ -83,6 +86,12 @@ pub(crate) fn submit(draft: &mut Draft<'_>, submit: &Submit) -> Result<Answer, R
     touched.push(job);
     settle(draft, touched);
     Ok(Answer::Job { job, created: true, tasks, hold })
+}
+
+/// Whether this is the specification that a job was submitted with; its class has settled the rest.
+fn is_the_same(known: &Job, spec: &JobSpec) -> bool {
+    let (isolation, egress) = (known.spec.isolation, known.spec.egress.clone());
+    JobSpec { isolation, egress, ..spec.clone() } == *known.spec
 }
 
 /// What of the job must not run anywhere: its script, its image or an input.

@@ -1,5 +1,6 @@
 //! Approvals by number and by when they end.
 
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use repower_model::{Approval, ApprovalId, JobSpec, Timestamp};
@@ -46,9 +47,11 @@ impl Approvals {
                 && one.class == spec.class
                 && one.project.as_ref().is_none_or(|project| *project == spec.project)
         });
+        // It reads the whole script and command.
+        let content = OnceCell::new();
         of_kind.find(|one| match one.content {
             None => !is_suspect,
-            Some(content) => content_of(spec) == Some(content),
+            Some(wanted) => *content.get_or_init(|| content_of(spec)) == Some(wanted),
         })
     }
 

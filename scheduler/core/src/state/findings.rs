@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use repower_model::{
-    AttemptId, Finding, FindingId, FindingReview, FindingState, Hash, JobId, Timestamp,
+    AttemptId, Finding, FindingId, FindingReview, FindingState, Hash, JobId, Span, Timestamp,
 };
 use serde::{Deserialize, Serialize};
 
@@ -17,9 +17,14 @@ pub struct Findings {
     by_attempt: BTreeMap<AttemptId, BTreeSet<FindingId>>,
     /// Those that were decided, in the order in which they were.
     decided: VecDeque<FindingId>,
+    /// Those that nobody had to decide any more, in the order in which they lapsed.
+    lapsed: VecDeque<FindingId>,
     forbidden: BTreeMap<Hash, Quarantined>,
     last: u64,
 }
+
+/// After this a decision has been written down everywhere.
+const SETTLED: Span = Span::from_secs(60);
 
 /// Why a program must not run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,6 +42,8 @@ pub struct Quarantined {
 impl Findings {
     /// How many are kept after somebody has decided, so that they can be appealed.
     pub const KEPT: usize = 1000;
+    /// How many are kept that have lapsed: they must not push out what a person has decided.
+    pub const LAPSED: usize = 200;
     /// The most programs that are forbidden at once.
     pub const FORBIDDEN: usize = 10_000;
 
@@ -91,7 +98,8 @@ impl Findings {
         FindingId(self.last + 1)
     }
 
-    pub(super) fn open(&mut self, finding: &Finding) {
+    pub(super) fn open(&mut self, finding: &Finding, is_live: impl Fn(AttemptId) -> bool) {
+        self.trim(finding.opened, is_live);
         self.last = self.last.max(finding.id.0);
         if let Some(rank) = finding.rank {
             self.by_attempt.entry(rank.attempt).or_default().insert(finding.id);
@@ -103,19 +111,40 @@ impl Findings {
         self.known.get_mut(&id)
     }
 
-    /// Keeps what was decided, and lets the oldest of those go that are too many.
+    /// Takes in what was decided.
     pub(super) fn review(&mut self, id: FindingId, review: FindingReview) {
         let Some(finding) = self.known.get_mut(&id) else { return };
         finding.state = review.state;
         finding.reviews.push(review);
         self.decided.retain(|one| *one != id);
-        if finding.state.is_undecided() {
-            return;
+        self.lapsed.retain(|one| *one != id);
+        if finding.state == FindingState::Lapsed {
+            self.lapsed.push_back(id);
+        } else if !finding.state.is_undecided() {
+            self.decided.push_back(id);
         }
-        self.decided.push_back(id);
-        while self.decided.len() > Self::KEPT {
-            let Some(oldest) = self.decided.pop_front() else { break };
-            self.forget(oldest);
+    }
+
+    /// Lets the oldest of those go that are too many. Not what was decided just now: it has still to be
+    /// written down; and not what is about an attempt that `is_live`: the same would be asked again.
+    fn trim(&mut self, now: Timestamp, is_live: impl Fn(AttemptId) -> bool) {
+        let known = &self.known;
+        let is_over = |id: &FindingId| {
+            known.get(id).is_none_or(|one| {
+                let is_old = one.reviews.last().is_none_or(|last| now.since(last.at) > SETTLED);
+                is_old && !one.rank.is_some_and(|rank| is_live(rank.attempt))
+            })
+        };
+        let mut over = Vec::new();
+        for (ended, most) in [(&mut self.decided, Self::KEPT), (&mut self.lapsed, Self::LAPSED)] {
+            while ended.len() > most
+                && let Some(at) = ended.iter().position(is_over)
+            {
+                over.extend(ended.remove(at));
+            }
+        }
+        for id in over {
+            self.forget(id);
         }
     }
 

@@ -50,6 +50,8 @@ pub struct Job {
     pub is_suspect: bool,
     /// Findings for which none of its tasks may start until somebody has looked.
     pub findings: BTreeSet<FindingId>,
+    /// Confirmed findings about it: what of it has to run again does not.
+    pub confirmed: BTreeSet<FindingId>,
     /// Dependencies that have not been settled.
     pub waits_for: Vec<Dependency>,
     /// Of those that hold task by task, the places whose counterparts have not ended as asked.

@@ -36,7 +36,7 @@ pub use checkpoint::Saved;
 pub use findings::{Findings, Quarantined};
 pub use history::{Estimate, History, Runs, Source};
 pub use job::{Job, Tries};
-pub use node::{Failure, Node};
+pub use node::{Failure, GivenUp, Node};
 pub use offers::Offers;
 pub use promises::{Promise, Promises};
 pub use queue::{Line, Queue, Turn};

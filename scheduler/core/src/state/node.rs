@@ -2,8 +2,12 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
-use repower_model::{Hash, Instance, Inventory, NodeId, NodePhase, Resources, TaskId, Timestamp};
+use repower_model::{
+    Hash, Instance, Inventory, NodeId, NodePhase, RankId, Resources, TaskId, Timestamp,
+};
 use serde::{Deserialize, Serialize};
+
+use super::State;
 
 /// A node: a machine with an agent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,6 +38,9 @@ pub struct Node {
     pub holding: BTreeSet<TaskId>,
     /// Tasks that wait on it for a slot, in the order in which they will get one.
     pub runway: VecDeque<TaskId>,
+    /// Processes on it that were given up, the latest last; at most [`Node::GIVEN_UP`]. The agent may yet
+    /// tell what it has noticed about them.
+    pub given_up: VecDeque<GivenUp>,
     /// Fast failures since something last passed here; at most [`Node::FAILURES`].
     pub failures: Vec<Failure>,
 }
@@ -47,7 +54,45 @@ pub struct Failure {
     pub for_good: bool,
 }
 
+/// A process that was given up while its node could not be reached.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GivenUp {
+    /// Which.
+    pub rank: RankId,
+    /// What its job declared.
+    pub class: String,
+    /// For which project.
+    pub project: String,
+    /// By whom.
+    pub submitter: String,
+}
+
+impl State {
+    /// Whether a node can have noticed something about a process: it has it, or had it when it was given up.
+    pub fn may_tell_of(&self, rank: RankId, node: NodeId) -> bool {
+        let live = self.attempts.get(&rank.attempt.task);
+        live.is_some_and(|live| live.number == rank.attempt.number && live.has(rank.rank, node))
+            || self.nodes.get(&node).is_some_and(|node| node.given_up(rank).is_some())
+    }
+}
+
 impl Node {
+    /// How many processes that were given up are remembered.
+    pub const GIVEN_UP: usize = 64;
+
+    /// What is known of a process that was given up on it.
+    pub fn given_up(&self, rank: RankId) -> Option<&GivenUp> {
+        self.given_up.iter().find(|one| one.rank == rank)
+    }
+
+    /// Remembers one.
+    pub(crate) fn give_up(&mut self, one: GivenUp) {
+        if self.given_up.len() >= Self::GIVEN_UP {
+            self.given_up.pop_front();
+        }
+        self.given_up.push_back(one);
+    }
+
     /// How many fast failures are remembered: what a black hole ate before anything passed
     /// elsewhere can be given back up to here.
     pub const FAILURES: usize = 1000;

@@ -9,7 +9,8 @@ use repower_core::fact::OutputsKept;
 use repower_core::input::{Input, Noticed, Report};
 use repower_core::policy::hash_of;
 use repower_model::{
-    Artefact, Evidence, Finding, Image, NodeId, Outcome, Progress, RankId, Timestamp, Verdict,
+    Artefact, Evidence, Finding, Image, NodeId, Outcome, Progress, RankId, Stored, Timestamp,
+    Verdict,
 };
 use repower_proto::convert::{self, ConvertError, Problem as Wrong};
 use repower_proto::v1;
@@ -181,6 +182,7 @@ impl Reader<'_> {
             for bundle in bundles {
                 self.keep(bundle, &mut told).await;
             }
+            self.check_saved(&mut told).await;
             self.shared.keeper.send(Mail::Reports(Reports { outbox, told, through })).await
         })
         .await
@@ -207,18 +209,29 @@ impl Reader<'_> {
     /// from being one: it then says that the evidence was not kept.
     async fn keep(&self, bundle: Bundle, told: &mut [Report]) {
         let Some(Report::Noticed(noticed)) = told.get_mut(bundle.at) else { return };
-        let RankId { attempt, rank } = noticed.rank;
-        let is_here = {
-            let state = self.shared.published.read();
-            state.attempts.get(&attempt.task).is_some_and(|live| {
-                live.number == attempt.number && live.has(rank, self.outbox.node)
-            })
-        };
+        let (rank, node) = (noticed.rank, self.outbox.node);
+        let is_here = self.shared.published.read().may_tell_of(rank, node);
         let Some(evidence) = noticed.evidence.as_mut().filter(|_| is_here) else { return };
         match self.shared.artefacts.keep(evidence.digest, bundle.bytes).await {
             Ok(()) => evidence.kept = true,
             Err(error) => {
-                tracing::error!(%attempt, %error, "evidence cannot be kept");
+                tracing::error!(attempt = %rank.attempt, %error, "evidence cannot be kept");
+            }
+        }
+    }
+
+    /// What a task has saved replaces what it had saved before only if it is there.
+    async fn check_saved(&self, told: &mut [Report]) {
+        for report in told {
+            let Report::Saved { kept, rank } = report else { continue };
+            let Ok(Stored { digest, bytes }) = kept else { continue };
+            match self.shared.artefacts.store().stat(*digest).await {
+                Ok(found) if found.bytes == Some(*bytes) => {}
+                // Whoever has sent it has heard that it is there.
+                Err(error) => {
+                    tracing::warn!(attempt = %rank.attempt, %error, "cannot look for what a task has saved")
+                }
+                Ok(_) => *kept = Err("the node says that it is in the store, but it is not".into()),
             }
         }
     }

@@ -12,6 +12,7 @@ use tonic::{Code, Request, Response, Status};
 
 use super::submit::unexpected;
 use crate::problem::Problem;
+use crate::profile::ADMIN;
 use crate::shared::Shared;
 use crate::{clock, gate, secret};
 
@@ -34,6 +35,13 @@ impl Access for Service {
         let kind = convert::known::<v1::TokenKind>("kind", kind).and_then(TokenKind::try_from);
         let kind = kind.map_err(Problem::from)?;
         check_name(kind, &name)?;
+        if kind == TokenKind::Person && by != ADMIN && name != by {
+            let text =
+                format!("{by} cannot act as {name}: a token speaks for whoever is named in it");
+            return Err(Problem::new(Code::PermissionDenied, "token.not-yours", text)
+                .hint(format!("ask an operator ({ADMIN}) for it, or name yourself"))
+                .into());
+        }
         let valid_for = convert::span(valid_for_ms).or(match kind {
             TokenKind::Join => Some(JOIN),
             TokenKind::Person => None,

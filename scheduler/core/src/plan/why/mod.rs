@@ -98,6 +98,7 @@ pub fn why(state: &State, job: JobId, index: Option<u32>, now: Timestamp) -> Opt
     let shape = Shape::of(&job.spec);
     let (funnel, shortages, of_nodes) = nodes::nodes(state, job, Some(place));
     let held = promised(state, job.task(place))
+        .filter(|_| job.findings.is_empty())
         .or_else(|| held(state, job, Some(place), now))
         .or_else(|| over_quota(state, &shape));
     let standing = state.queue.place(job.id).filter(|_| held.is_none());

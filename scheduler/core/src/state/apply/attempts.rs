@@ -10,7 +10,7 @@ use crate::fact::AttemptEnded;
 use crate::life::attempt::{self, Phase};
 use crate::plan::{REST, UNKNOWN, pace};
 use crate::state::share::Amounts;
-use crate::state::{Attempt, Ranks, State};
+use crate::state::{Attempt, GivenUp, Ranks, State};
 
 /// Where an attempt was placed, and with what.
 pub(super) struct Placed<'a> {
@@ -145,6 +145,13 @@ impl State {
         if matches!(ended.outcome, Outcome::NotStarted { .. }) {
             tries.avoid.push(node);
         }
+        let (class, project) = (asked.class.clone(), asked.project.clone());
+        let given_up = GivenUp {
+            rank: ended.attempt.rank(0),
+            class,
+            project,
+            submitter: job.submitter.clone(),
+        };
         if matches!(ended.sequel, Sequel::Succeeded | Sequel::Cancelled) {
             job.checkpoints.remove(&place);
         }
@@ -178,6 +185,9 @@ impl State {
                     job.delayed.insert((at, place));
                 }
             }
+        }
+        if matches!(ended.outcome, Outcome::Lost { .. }) && attempt.ranks.is_none() {
+            self.known_node(node).give_up(given_up);
         }
         if ended.sequel == Sequel::Succeeded {
             for node in attempt.nodes() {

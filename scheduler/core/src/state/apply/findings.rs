@@ -1,6 +1,6 @@
 //! How the facts about findings change the state.
 
-use repower_model::{FindingId, FindingReview, JobId, Timestamp};
+use repower_model::{AttemptId, FindingId, FindingReview, FindingState, JobId, Timestamp};
 
 use crate::fact::Fact;
 use crate::state::{Quarantined, State};
@@ -9,7 +9,10 @@ impl State {
     /// Makes a fact about a finding true; others change nothing here.
     pub(super) fn finding_changed(&mut self, fact: &Fact, at: Timestamp) {
         if let Fact::FindingOpened(finding) = fact {
-            self.findings.open(finding);
+            let attempts = &self.attempts;
+            let is_live =
+                |id: AttemptId| attempts.get(&id.task).is_some_and(|live| live.number == id.number);
+            self.findings.open(finding, is_live);
             self.hold_or_not(finding.job);
         } else if let Fact::FindingSeen(seen) = fact {
             let Some(finding) = self.findings.get_mut(seen.finding) else { return };
@@ -21,6 +24,13 @@ impl State {
             let (state, by, reason) = (*state, by.clone(), reason.clone());
             let review = FindingReview { state, by, reason, at, policy: *policy };
             self.findings.review(*finding, review);
+            if let Some(job) = job.and_then(|job| self.jobs.get_mut(&job)) {
+                if state == FindingState::Confirmed {
+                    job.confirmed.insert(*finding);
+                } else {
+                    job.confirmed.remove(finding);
+                }
+            }
             self.hold_or_not(job);
         } else if let Fact::DigestQuarantined { digest, finding, by, reason } = fact {
             let (by, reason) = (by.clone(), reason.clone());

@@ -33,6 +33,7 @@ impl State {
             marks: submitted.marks.clone(),
             is_suspect,
             findings: std::collections::BTreeSet::new(),
+            confirmed: std::collections::BTreeSet::new(),
             waits_for: waits_for.clone(),
             open,
             promised: Indices::default(),

@@ -36,6 +36,7 @@ impl State {
                 used: Resources::default(),
                 holding: std::collections::BTreeSet::new(),
                 runway: std::collections::VecDeque::new(),
+                given_up: std::collections::VecDeque::new(),
                 failures: Vec::new(),
             };
             self.last_node = self.last_node.max(id.0);
