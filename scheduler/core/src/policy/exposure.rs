@@ -194,6 +194,7 @@ mod tests {
             submitter: String::new(),
             verdicts: vec![verdict],
             response: Response::Freeze,
+            hardest: Response::Kill,
             evidence: Vec::new(),
             images: Vec::new(),
             policy: Hash([0; 32]),
