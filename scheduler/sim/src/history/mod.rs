@@ -115,7 +115,7 @@ impl Story {
             Fact::AttemptStarted { attempt, .. } => self.jobs.started(*attempt),
             Fact::AttemptStopping { attempt, why, .. } => self.jobs.stopping(*attempt, *why),
             Fact::OutputsKept(kept) => self.nodes.holds(kept.rank),
-            Fact::ProgressClaimed { rank, .. } => self.nodes.holds(*rank),
+            Fact::ProgressClaimed { rank, .. } => self.nodes.claims(*rank),
             Fact::CheckpointSettled { attempt, .. } => self.nodes.holds((*attempt).into()),
             Fact::TaskEntered { .. } => Ok(()),
             Fact::StopStepTaken { rank, step, .. } => self.nodes.steps(*rank, *step),

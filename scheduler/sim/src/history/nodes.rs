@@ -16,6 +16,8 @@ pub(super) struct Nodes {
     kept: BTreeSet<JobId>,
     /// How far the stop of each process is.
     steps: BTreeMap<RankId, StopStep>,
+    /// Of which processes it is known what they claimed last.
+    claimed: BTreeSet<RankId>,
 }
 
 #[derive(Debug, Default)]
@@ -52,6 +54,12 @@ impl Nodes {
         let on = self.on.get(&rank.attempt).into_iter().flatten();
         let held = on.filter_map(|node| self.all.get(node)).any(|node| node.holds.contains(&rank));
         hold(held, "what is said of a process is said while its node has it")
+    }
+
+    /// What a process has said last is known once.
+    pub(super) fn claims(&mut self, rank: RankId) -> Result<(), Rule> {
+        self.holds(rank)?;
+        hold(self.claimed.insert(rank), "what a process has claimed last is one fact")
     }
 
     /// Signals that end a process come in order, none twice, and none after its end.

@@ -1,6 +1,6 @@
 //! Processes that are only times: when they start, and when they end.
 
-use repower_agent_core::{Exit, Input, Moment, Signal, Status, Stream};
+use repower_agent_core::{Claims, Exit, Input, Moment, Signal, Status, Stream};
 use repower_model::{JobSpec, RankId, Span};
 
 use super::{Deed, Ending, Inner, Machine};
@@ -124,6 +124,14 @@ impl Machine {
         if !drained && process.fate.prints % 2 == 0 {
             let later = now + Span::from_millis(40);
             deeds.push(Deed::At(later, Inner::Drained(attempt)));
+        }
+        if process.fate.prints % 2 == 1 {
+            // Whatever it claims, nothing comes of it but a fact.
+            let mut claims = Claims::default();
+            claims.read(b"0.5 step=1/2\n", ended);
+            if let Some(progress) = claims.progress().cloned().map(Box::new) {
+                self.tell(Input::Claimed { attempt, progress }, now, deeds);
+            }
         }
         self.tell(Input::Exited { attempt, exit, drained }, now, deeds);
     }
