@@ -163,6 +163,7 @@ impl Attacher {
             environment: environment::inherited(),
             watch,
             succession,
+            // Empty: this host has none that works, which its inventory says.
             engine: engine.unwrap_or_default(),
             task_pids: self.options.task_pids,
         }

@@ -74,7 +74,12 @@ pub(crate) fn engine(options: &Options, data: &Path) -> Option<Engine> {
     };
     let name = format!("{}-probe-{}-containers", sandbox::name_of(data), std::process::id());
     match sandbox::Tree::plant_evenly(&name) {
-        Ok(tree) => tree.place().map(|_| engine),
+        Ok(tree) if tree.place().is_some() => Some(engine),
+        Ok(_) => {
+            let error = "control groups for containers have no place below all mounts";
+            tracing::info!(ability = Ability::Container.as_str(), %error, "this host lacks an ability");
+            None
+        }
         Err(error) => {
             tracing::info!(ability = Ability::Container.as_str(), %error, "this host lacks an ability");
             None

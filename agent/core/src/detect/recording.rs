@@ -57,9 +57,13 @@ pub fn read(text: &str) -> Result<Vec<(Now, Sample)>, Malformed> {
 
 /// A sample as a line, without its end.
 pub fn line(sample: &Sample, now: Now) -> String {
-    let mut line = format!("{} ", now.steady.as_millis());
-    // Writing to a string cannot fail.
-    let _ = match sample {
+    format!("{} {}", now.steady.as_millis(), words(sample))
+}
+
+/// What a line says after the time.
+fn words(sample: &Sample) -> String {
+    let mut line = String::new();
+    let written = match sample {
         Sample::Registers(one) => write!(
             line,
             "registers process={} thread={} sse={} x87={}",
@@ -110,6 +114,7 @@ pub fn line(sample: &Sample, now: Now) -> String {
         Sample::Blocked { process } => write!(line, "blocked process={process}"),
         Sample::Device { process } => write!(line, "device process={process}"),
     };
+    written.expect("a string takes all that is written");
     line
 }
 

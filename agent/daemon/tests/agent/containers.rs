@@ -1,7 +1,7 @@
 //! Tasks in containers, with the real Podman of this machine.
 
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use repower_agent::Options;
@@ -9,6 +9,8 @@ use repower_proto::v1::{
     AttemptRef, Egress, EgressKind, Isolation, JobSpec, Outcome, OutcomeKind, Resources,
     StopReason, Stream, Variable,
 };
+
+use tokio::io::{AsyncBufReadExt as _, BufReader};
 
 use crate::boxes::{can, with_memory};
 use crate::fake::Fake;
@@ -83,6 +85,25 @@ fn containers(name: &str) -> String {
     let filter = format!("label=io.repower.agent={name}");
     let listed = run(Command::new("podman").args(["ps", "--all", "--quiet", "--filter", &filter]));
     String::from_utf8(listed.stdout).unwrap()
+}
+
+/// Waits until an agent has no container any more: whenever one is removed, it is asked again.
+async fn until_no_containers(name: &str) {
+    let filter = format!("label=io.repower.agent={name}");
+    let mut events = tokio::process::Command::new("podman")
+        .args(["events", "--filter", "event=remove", "--filter", &filter, "--format", "{{.ID}}"])
+        .stdout(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(events.stdout.take().unwrap()).lines();
+    let wait = async {
+        while !containers(name).is_empty() {
+            // Should the last have been removed between the two, nothing comes: it is asked once more.
+            tokio::time::timeout(Duration::from_secs(5), lines.next_line()).await.ok();
+        }
+    };
+    tokio::time::timeout(Duration::from_mins(1), wait).await.expect("containers are left");
 }
 
 /// Its control groups, in all hierarchies.
@@ -419,13 +440,7 @@ async fn a_container_outlives_a_killed_agent_and_not_a_killed_executor() {
     // The next executor removes what is left before it makes another.
     let third = fake.run(3, inside(command(&["true"]))).await;
     assert_eq!(fake.ended(third).await.outcome.unwrap().exit_code, 0);
-    for _ in 0..600 {
-        if containers(&name).is_empty() {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    assert_eq!(containers(&name), "");
+    until_no_containers(&name).await;
     let last = executor(&house);
     drop(agent);
     kill(last);
@@ -476,8 +491,10 @@ async fn a_job_that_is_cancelled_while_its_image_comes_ends_at_once_and_so_does_
         }
         tokio::task::yield_now().await;
     };
-    // The time limit counts from the start of the task, which has not come.
-    tokio::time::sleep(Duration::from_millis(400)).await;
+    // The time limit counts from the start of the task, which has not come: another with the same limit meets it.
+    let clock = JobSpec { time_limit_ms: 200, grace_ms: 1, ..command(&["sleep", "300"]) };
+    let clock = fake.run(3, clock).await;
+    assert_eq!(fake.ended(clock).await.outcome.unwrap().kind(), OutcomeKind::TimedOut);
     assert!(runs(pid) && fake.memory().ended(attempt).is_none());
     // It takes no slot.
     let resources = Resources { cpu_milli: 2000, ..Resources::default() };

@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use repower_agent::{Error, Options, Told};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use tempfile::TempDir;
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
@@ -101,13 +103,17 @@ pub(crate) fn runs(pid: i32) -> bool {
 
 /// Waits until a process is gone.
 pub(crate) async fn gone(pid: i32) {
-    for _ in 0..3000 {
-        if !runs(pid) {
-            return;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-    }
-    panic!("process {pid} still runs");
+    let ended = tokio::task::spawn_blocking(move || has_ended(pid)).await.unwrap();
+    assert!(ended, "process {pid} still runs");
+}
+
+/// Waits for the end of a process that need not be a child; false if it takes too long.
+fn has_ended(pid: i32) -> bool {
+    let limit = Timespec { tv_sec: 60, tv_nsec: 0 };
+    let Ok(process) = pidfd_open(Pid::from_raw(pid).unwrap(), PidfdFlags::empty()) else {
+        return true;
+    };
+    poll(&mut [PollFd::new(&process, PollFlags::IN)], Some(&limit)).unwrap() > 0
 }
 
 /// The time, for tests that measure how long something takes.
