@@ -5,6 +5,9 @@
 //! does not tell: whether the program could be executed at all, and which signal has ended it. Its arguments
 //! are the program, looked for in `PATH`, and the program's own; `/.repower-status` is a file for eight bytes:
 //! 1 and the error with which the program could not be executed, or 2 and its wait status.
+//!
+//! Variables that an engine could not be told plainly come as `REPOWER_LONG_000000=NAME=VALUE`, and are given back
+//! their names here.
 #![no_std]
 #![no_main]
 // Nobody is there who could copy memory on behalf of the compiler.
@@ -98,6 +101,78 @@ fn path(environment: *const *const u8) -> *const u8 {
     }
 }
 
+/// What stands before a variable that has come under another name, but for six digits and `=`.
+const ALIAS: &[u8] = b"REPOWER_LONG_";
+const DIGITS: usize = 6;
+
+/// Stands in the place of a variable that another one has replaced.
+const NOTHING: &[u8] = b"\0";
+
+/// The variable as the program is to find it, if it has come under another name.
+fn own(variable: *const u8) -> Option<*const u8> {
+    let mut at = 0;
+    while at < ALIAS.len() {
+        if byte(variable, at) != ALIAS[at] {
+            return None;
+        }
+        at += 1;
+    }
+    while at < ALIAS.len() + DIGITS {
+        if !byte(variable, at).is_ascii_digit() {
+            return None;
+        }
+        at += 1;
+    }
+    if byte(variable, at) != b'=' {
+        return None;
+    }
+    // SAFETY: so much of it was just read.
+    Some(unsafe { variable.add(at + 1) })
+}
+
+/// Whether two variables have the same name.
+fn is_same(one: *const u8, other: *const u8) -> bool {
+    let mut at = 0;
+    while byte(one, at) == byte(other, at) {
+        if matches!(byte(one, at), 0 | b'=') {
+            return true;
+        }
+        at += 1;
+    }
+    false
+}
+
+/// Gives variables their own names, in the place of those that have them already, as those of the image.
+fn rename(environment: *mut *const u8) {
+    // SAFETY, of all that follows: the kernel has put a null behind the last variable, nobody goes beyond it, and
+    // nobody else looks at the variables meanwhile.
+    let variable = |at: usize| unsafe { *environment.add(at) };
+    let put = |at: usize, variable: *const u8| unsafe { *environment.add(at) = variable };
+    let mut at = 0;
+    while !variable(at).is_null() {
+        if let Some(own) = own(variable(at)) {
+            let mut other = 0;
+            while !variable(other).is_null() {
+                if is_same(variable(other), own) {
+                    put(other, NOTHING.as_ptr());
+                }
+                other += 1;
+            }
+            put(at, own);
+        }
+        at += 1;
+    }
+    let (mut from, mut to) = (0, 0);
+    while !variable(from).is_null() {
+        if byte(variable(from), 0) != 0 {
+            put(to, variable(from));
+            to += 1;
+        }
+        from += 1;
+    }
+    put(to, core::ptr::null());
+}
+
 /// Becomes the program; returns the error if that cannot be.
 fn execute(arguments: *const *const u8, environment: *const *const u8) -> isize {
     // SAFETY: there is a null at least.
@@ -153,10 +228,11 @@ fn execute(arguments: *const *const u8, environment: *const *const u8) -> isize 
 }
 
 #[unsafe(no_mangle)]
-extern "C" fn run(stack: *const usize) -> ! {
+extern "C" fn run(stack: *mut usize) -> ! {
     // SAFETY: the kernel has put there how many arguments there are, they, a null, the variables, a null.
     let (arguments, environment) =
         unsafe { (stack.add(2).cast::<*const u8>(), stack.add(*stack + 2).cast::<*const u8>()) };
+    rename(environment.cast_mut());
     let (all, none) = (u64::MAX, 0_u64);
     call(number::SIGPROCMASK, [SETMASK, &raw const all as isize, 0, 8]);
     let status =

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::*;
 
-fn plan() -> Plan<'static> {
+pub(super) fn plan() -> Plan<'static> {
     Plan {
         name: "repower-1-2-3".into(),
         mark: "repower-1",

@@ -1,4 +1,7 @@
 //! How the variables of a task get into its container without standing on a command line.
+//!
+//! Neither the engine nor anything that it loads may mistake them for its own: the engine is root, and they are a
+//! stranger's.
 
 use std::ffi::{OsStr, OsString};
 use std::io;
@@ -11,41 +14,39 @@ use super::plan::Plan;
 /// The longest value that stands in the file: engines read lines of 64 KiB.
 const LONGEST: usize = 32 << 10;
 
+/// Under such a name, with six digits behind it, goes what cannot stand in the file: name and value as one value. No
+/// job may have a name like that, and the first process in the container, in `init/front.rs`, takes it off again.
+const ALIAS: &str = "REPOWER_LONG_";
+
 /// Variables on their way into a container.
 ///
-/// Engines read them from a file, one a line. A value of several lines, or a very long one, cannot stand there: it is
-/// handed over in the environment of the engine itself, by its name, unless the engine needs that name.
+/// Engines read them from a file, one a line. What cannot stand there (a value of several lines, a very long one, an
+/// unusual name) is handed over in the environment of the engine itself, under a name of ours.
 #[derive(Debug)]
 pub(super) struct Variables {
     file: PathBuf,
-    lines: Vec<(OsString, OsString)>,
+    /// Names and values, each as the task finds it.
+    others: Vec<OsString>,
 }
 
 impl Variables {
     /// Writes the file.
     pub(super) fn write(plan: &Plan<'_>) -> io::Result<Self> {
-        let (long, short): (Vec<_>, Vec<_>) = plan
-            .variables
-            .iter()
-            .cloned()
-            .partition(|(_, value)| value.len() > LONGEST || value.as_bytes().contains(&b'\n'));
-        if let Some((name, _)) = long.iter().find(|(name, _)| is_the_engines(name)) {
-            let text = format!(
-                "in a container, {} cannot have more than one line or {LONGEST} bytes",
-                name.display()
-            );
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
-        }
-        let mut text = Vec::new();
-        for (name, value) in &short {
-            text.extend_from_slice(name.as_bytes());
-            text.push(b'=');
-            text.extend_from_slice(value.as_bytes());
-            text.push(b'\n');
+        let (mut text, mut others) = (Vec::new(), Vec::new());
+        for (name, value) in &plan.variables {
+            let mut both = name.clone();
+            both.push("=");
+            both.push(value);
+            if is_plain(name, value) {
+                text.extend_from_slice(both.as_bytes());
+                text.push(b'\n');
+            } else {
+                others.push(both);
+            }
         }
         let file = plan.scratch.join(format!("{}.env", plan.name));
         write_private(&file, &text)?;
-        Ok(Self { file, lines: long })
+        Ok(Self { file, others })
     }
 
     pub(super) fn file(&self) -> &Path {
@@ -54,8 +55,9 @@ impl Variables {
 
     /// Hands over what does not stand in the file.
     pub(super) fn hand_to(&self, command: &mut Command) {
-        for (name, value) in &self.lines {
-            command.arg("--env").arg(name).env(name, value);
+        for (number, both) in self.others.iter().enumerate() {
+            let alias = format!("{ALIAS}{number:06}");
+            command.arg("--env").arg(&alias).env(&alias, both);
         }
     }
 }
@@ -68,12 +70,14 @@ impl Drop for Variables {
     }
 }
 
-/// Whether an engine looks at this variable itself.
-fn is_the_engines(name: &OsStr) -> bool {
-    let own = ["PATH", "HOME", "TMPDIR", "XDG_RUNTIME_DIR", "LD_PRELOAD", "LD_LIBRARY_PATH"];
-    let prefixes = [&b"CONTAINER"[..], b"DOCKER_", b"PODMAN_", b"STORAGE_"];
-    own.iter().any(|known| name == *known)
-        || prefixes.iter().any(|prefix| name.as_bytes().starts_with(prefix))
+/// Whether every engine reads a line of this name and this value as what it is: some take a `#`, a `*`, quotes and blanks
+/// for something else, and two lines for two variables.
+fn is_plain(name: &OsStr, value: &OsStr) -> bool {
+    let is_usual = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
+    let is_printed = |byte: &u8| !byte.is_ascii_control();
+    value.len() <= LONGEST
+        && name.as_bytes().iter().all(is_usual)
+        && value.as_bytes().iter().all(is_printed)
 }
 
 fn write_private(path: &Path, text: &[u8]) -> io::Result<()> {
@@ -82,4 +86,44 @@ fn write_private(path: &Path, text: &[u8]) -> io::Result<()> {
     let mut options = std::fs::OpenOptions::new();
     let mut file = options.write(true).create_new(true).mode(0o600).open(path)?;
     file.write_all(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::super::tests::plan;
+    use super::*;
+
+    #[test]
+    fn no_variable_of_a_job_is_one_of_the_engine() {
+        let scratch = tempfile::TempDir::new().unwrap();
+        let long = "x".repeat(LONGEST + 1);
+        let variables = [
+            ("PLAIN", "a b=c # d"),
+            ("LD_AUDIT", "/inputs/evil.so\n"),
+            ("PATH", long.as_str()),
+            ("ODD\nCONTAINER*", "value"),
+            ("#COMMENT", "value"),
+        ];
+        let variables = variables.map(|(name, value)| (name.into(), value.into())).to_vec();
+        let plan = Plan { variables, scratch: scratch.path(), ..plan() };
+
+        let written = Variables::write(&plan).unwrap();
+        let mut command = Command::new("podman");
+        written.hand_to(&mut command);
+
+        assert_eq!(fs::read_to_string(written.file()).unwrap(), "PLAIN=a b=c # d\n");
+        let given: Vec<(&str, Option<&OsStr>)> =
+            command.get_envs().map(|(name, value)| (name.to_str().unwrap(), value)).collect();
+        let long = format!("PATH={long}");
+        let expected = [
+            ("REPOWER_LONG_000000", "LD_AUDIT=/inputs/evil.so\n"),
+            ("REPOWER_LONG_000001", long.as_str()),
+            ("REPOWER_LONG_000002", "ODD\nCONTAINER*=value"),
+            ("REPOWER_LONG_000003", "#COMMENT=value"),
+        ];
+        assert_eq!(given, expected.map(|(name, value)| (name, Some(OsStr::new(value)))));
+        assert!(command.get_args().all(|word| !word.as_bytes().contains(&b'=')));
+    }
 }

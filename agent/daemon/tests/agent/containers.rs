@@ -153,6 +153,41 @@ async fn a_task_in_a_container_has_its_own_user_variables_folder_and_exit_code_a
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn variables_that_engines_cannot_be_told_plainly_arrive_as_they_are_and_mean_nothing_to_them()
+{
+    let Some(world) = World::new().await else { return };
+
+    let long = "x".repeat(40_000);
+    let spec = JobSpec {
+        environment: vec![
+            variable("TWO", "first\nsecond"),
+            // As its own, the engine would not even start.
+            variable("PATH", "/image/bin:/bin:\n"),
+            variable("LD_PRELOAD", "/nowhere.so\n"),
+            variable("LONG", &long),
+            variable("#HASH", "value"),
+            variable("LAST", "plain"),
+        ],
+        ..command(&["env"])
+    };
+    let attempt = world.fake.run(1, world.inside(spec)).await;
+
+    let outcome = world.outcome(attempt).await;
+    assert_eq!((outcome.kind(), outcome.exit_code), (OutcomeKind::Exited, 0), "{outcome:?}");
+    let said = world.said(attempt);
+    let long = format!("LONG={long}");
+    for line in
+        ["TWO=first\nsecond", "LD_PRELOAD=/nowhere.so\n", &long, "#HASH=value", "LAST=plain"]
+    {
+        assert!(said.contains(&format!("\n{line}\n")), "{line} is not in {said}");
+    }
+    assert!(said.contains("PATH=/image/bin:/bin:\n\n") && said.contains("ONE=image\n"), "{said}");
+    assert_eq!(said.matches("PATH=").count(), 1, "the image's is replaced: {said}");
+    assert!(!said.contains("TWO=image") && !said.contains("REPOWER_LONG"), "{said}");
+    world.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_script_runs_with_the_interpreter_of_the_image() {
     let Some(world) = World::new().await else { return };
 

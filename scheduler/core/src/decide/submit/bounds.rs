@@ -47,6 +47,9 @@ pub(super) fn check(spec: &JobSpec, now: Timestamp) -> Result<(), Refusal> {
         if variable.name.is_empty() || variable.name.contains(['=', '\0']) {
             return bad("the name of a variable", "is empty, or has `=` or a NUL byte in it");
         }
+        if variable.name.contains(|letter: char| letter.is_control() || letter.is_whitespace()) {
+            return bad("the name of a variable", "has a blank or a control character in it");
+        }
         if variable.value.contains('\0') {
             return bad("the value of a variable", "has a NUL byte in it");
         }
