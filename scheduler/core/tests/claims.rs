@@ -1,4 +1,5 @@
 //! What comes of what tasks claim: an estimate for people, and nothing else.
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
 #![expect(clippy::wildcard_enum_match_arm, reason = "tests pick one fact out of many")]
 
 mod world;

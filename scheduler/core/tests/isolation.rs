@@ -159,6 +159,43 @@ fn a_class_names_places_by_host_and_port() {
 }
 
 #[test]
+fn the_name_of_a_variable_is_one_word_so_that_no_engine_takes_it_for_several() {
+    let mut world = world();
+    let with = |name: &str| {
+        let variable = repower_model::Variable { name: name.into(), value: "x".into() };
+        JobSpec { environment: vec![variable], ..job() }
+    };
+
+    for name in ["A\nB*", "A B", "A\tB", "A\u{a0}B", "\u{1b}A"] {
+        let refused = world.try_submit(with(name)).unwrap_err().to_string();
+        assert!(refused.starts_with("the name of a variable has a blank"), "{name:?}: {refused}");
+    }
+    world.submit(with("#ODD.but-1"));
+}
+
+#[test]
+fn a_folder_of_the_nodes_is_no_place_for_the_files_of_a_job_that_is_kept_apart() {
+    let mut world = world();
+    let with = |class: &str, isolation, folder: &str, has_outputs: bool| {
+        let outputs = has_outputs.then(|| "out".to_owned()).into_iter().collect();
+        JobSpec { working_folder: folder.into(), outputs, ..of(class, isolation, None) }
+    };
+    for spec in [
+        with("sci-simulation", Isolation::Boxed, "/etc/cron.d", true),
+        with("sci-simulation", Isolation::Sealed, "/etc/cron.d", true),
+        with("strangers", Isolation::Bare, "/etc/cron.d", true),
+        with("strangers", Isolation::Bare, "/usr/..", false),
+    ] {
+        let refused = world.try_submit(spec).unwrap_err().to_string();
+        assert!(refused.starts_with("the working folder "), "{refused}");
+    }
+
+    world.submit(with("sci-simulation", Isolation::Bare, "/srv/../data", true));
+    world.submit(with("strangers", Isolation::Bare, "/usr/..data", false));
+    world.submit(with("strangers", Isolation::Bare, "", true));
+}
+
+#[test]
 fn a_job_starts_only_where_its_node_can_do_what_it_needs_and_why_names_what_lacks() {
     let mut world = world();
     let boxed = world.submit(of("strangers", Isolation::Bare, None));

@@ -3,7 +3,7 @@
 use std::ffi::{CString, OsStr};
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
-use std::path::Path;
+use std::path::{Component, Path};
 
 use repower_agent_core::Status;
 use repower_model::{Bytes, Egress, Isolation, JobSpec, RankId};
@@ -19,6 +19,25 @@ use crate::sandbox::{
 };
 
 impl Tasks {
+    /// Refuses a folder of this node that a job names for a box, unless it is one that every box shows, and only for
+    /// its program to work in: whatever this process and the agent put there, or took from there, they would with
+    /// their own user.
+    pub(super) fn check_folder(&self, spec: &JobSpec) -> Result<(), Failure> {
+        let folder = Path::new(&spec.working_folder);
+        if spec.working_folder.is_empty() || !is_boxed(spec) {
+            return Ok(());
+        }
+        if !spec.inputs.is_empty() || !spec.outputs.is_empty() {
+            return Err(Failure::FilesElsewhere { folder: folder.into() });
+        }
+        let is_plain =
+            |part: Component<'_>| matches!(part, Component::RootDir | Component::Normal(_));
+        if spec.image.is_empty() && folder.components().all(is_plain) && self.host.shows(folder) {
+            return Ok(());
+        }
+        Err(Failure::Unseen { folder: folder.into() })
+    }
+
     /// What holds a task of this job, ready; its folder belongs to the task's user then.
     pub(super) fn hold(
         &self,
@@ -29,10 +48,6 @@ impl Tasks {
         folder: &mut Folder,
     ) -> Result<Prepared, Failure> {
         let boxed = is_boxed(spec);
-        let working_folder = job.working_folder.as_deref();
-        if let Some(folder) = working_folder.filter(|path| boxed && !self.host.shows(path)) {
-            return Err(Failure::Unseen { folder: folder.into() });
-        }
         let own = folder.path().to_owned();
         let given = [job.script(), hosts].into_iter().flatten().map(|path| (path, Access::Read));
         let changed = std::iter::once(own.as_path()).chain(saved);
@@ -130,8 +145,11 @@ fn meaning(failure: sandbox::Failure, held: &Prepared, spec: &JobSpec, job: &Job
         return Failure::LittleMemory { limit, program: job.program.clone() };
     }
     let (step, source) = (failure.step, failure.error());
+    if let (Step::Folder, true, Some(folder)) = (step, held.is_boxed(), &job.working_folder) {
+        return Failure::Unseen { folder: folder.clone() };
+    }
     if matches!(step, Step::Exec | Step::Folder) {
-        return Failure::of(source, job);
+        return Failure::of(source, job, held.is_boxed());
     }
     if matches!(step, Step::Start | Step::Clone | Step::CloneTask) {
         return Failure::NoRoom { source };

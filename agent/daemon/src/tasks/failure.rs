@@ -4,9 +4,11 @@ use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use repower_model::{Bytes, Hash};
+use rustix::fs::OFlags;
 
 use super::prepared::Prepared;
 
@@ -21,6 +23,11 @@ pub(super) enum Failure {
     NotInPath { name: OsString, path: OsString },
     #[error("there is no program {}: check the path, or install it on this node", program.display())]
     NotFound { program: PathBuf },
+    #[error(
+        "there is no program {} in the box, or not the interpreter that its #! line names: check both, or install them on this node",
+        program.display()
+    )]
+    NotInBox { program: PathBuf },
     #[error("{} may not be executed: set its execute bit (chmod +x) and check who may enter its folders", program.display())]
     NotExecutable { program: PathBuf },
     #[error("{} is a folder, not a program: give the program's own path", program.display())]
@@ -78,6 +85,11 @@ pub(super) enum Failure {
         "{what} must not run: {digest} is in quarantine ({reason}); an operator can release it with `repower quarantine --release`"
     )]
     Forbidden { what: String, digest: Hash, reason: String },
+    #[error(
+        "a boxed task has its inputs and outputs in a fresh folder, not in {}: leave the working folder out, or ask for isolation `bare`",
+        folder.display()
+    )]
+    FilesElsewhere { folder: PathBuf },
     #[error("an argument or a variable has a zero byte in it: no program can be told that")]
     Zero,
     #[error("{}", told(source))]
@@ -99,10 +111,12 @@ fn told(error: &dyn std::error::Error) -> String {
 }
 
 impl Failure {
-    /// What the system's refusal to launch means.
-    pub(super) fn of(error: io::Error, prepared: &Prepared) -> Self {
+    /// What the system's refusal to launch means. Of a boxed task nothing is looked at to find that out: what has the name
+    /// on this node may be something else than in the box, and not for the task to read.
+    pub(super) fn of(error: io::Error, prepared: &Prepared, is_boxed: bool) -> Self {
         let program = prepared.program.clone();
         if let Some(folder) = &prepared.working_folder
+            && !is_boxed
             && let Err(source) = enter(folder)
         {
             return Self::WorkingFolder { folder: folder.clone(), source };
@@ -112,12 +126,13 @@ impl Failure {
             .as_deref()
             .map_or_else(|| program.clone(), |folder| folder.join(&program));
         match error.raw_os_error() {
+            Some(libc::ENOENT) if is_boxed => Self::NotInBox { program },
             Some(libc::ENOENT) => match interpreter(&found) {
                 Some(interpreter) => Self::NoInterpreterOf { interpreter, program },
                 None => Self::NotFound { program },
             },
             Some(libc::ENOTDIR) => Self::NotFound { program },
-            Some(libc::EACCES) if found.is_dir() => Self::IsFolder { program },
+            Some(libc::EACCES) if !is_boxed && found.is_dir() => Self::IsFolder { program },
             Some(libc::EACCES | libc::EPERM) => Self::NotExecutable { program },
             Some(libc::ENOEXEC) => Self::NotAProgram { program },
             Some(libc::E2BIG) => Self::TooLong { bytes: length(prepared) },
@@ -139,8 +154,15 @@ fn enter(folder: &Path) -> io::Result<()> {
 
 /// The interpreter that a file names in its `#!` line, if the file is there and has one.
 fn interpreter(program: &Path) -> Option<PathBuf> {
+    // To open a device may be to wait for ever, or worse.
+    if !std::fs::metadata(program).ok()?.is_file() {
+        return None;
+    }
+    let flags = OFlags::NONBLOCK | OFlags::NOCTTY;
+    let mut options = File::options();
+    options.read(true).custom_flags(i32::try_from(flags.bits()).unwrap_or(0));
     let mut head = Vec::new();
-    File::open(program).ok()?.take(256).read_to_end(&mut head).ok()?;
+    options.open(program).ok()?.take(256).read_to_end(&mut head).ok()?;
     let line = head.strip_prefix(b"#!")?.split(|byte| *byte == b'\n').next()?.trim_ascii();
     let name = line.split(u8::is_ascii_whitespace).next()?;
     Some(PathBuf::from(std::ffi::OsStr::from_bytes(name)))
@@ -154,4 +176,23 @@ fn length(prepared: &Prepared) -> usize {
         .iter()
         .map(|(name, value)| name.len() + value.len() + 2 + size_of::<usize>());
     arguments.chain(environment).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use rustix::fs::{CWD, FileType, Mode, mknodat};
+
+    use super::*;
+
+    #[test]
+    fn only_of_a_plain_file_the_interpreter_is_looked_for() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let (script, pipe) = (folder.path().join("script"), folder.path().join("pipe"));
+        std::fs::write(&script, "#!/no/such/interpreter -x\necho\n").unwrap();
+        mknodat(CWD, &pipe, FileType::Fifo, Mode::RUSR, 0).unwrap();
+
+        assert_eq!(interpreter(&script), Some(PathBuf::from("/no/such/interpreter")));
+        assert_eq!(interpreter(&pipe), None, "nobody waits for who writes into it");
+        assert_eq!(interpreter(Path::new("/dev/zero")), None);
+    }
 }

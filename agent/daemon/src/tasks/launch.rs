@@ -85,8 +85,10 @@ impl Tasks {
         serial: u64,
         kept: &mut Option<Folder>,
     ) -> Result<Child, Failure> {
-        let job = self.jobs.prepare(&launch.definition)?;
         let spec = &launch.definition.spec;
+        // Before anything is looked for, read or written there: this process may more than the task.
+        self.check_folder(spec)?;
+        let job = self.jobs.prepare(&launch.definition)?;
         let source = self.lock().folders.take();
         let folder = kept.insert(source.get().map_err(|source| Failure::Folder { source })?);
         let digests = self.lock().wanted.digests(launch.definition.job);

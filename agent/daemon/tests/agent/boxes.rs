@@ -1,9 +1,13 @@
 //! Tasks are held: limits, boxes and users, through the agent and its executor.
 
-use repower_proto::v1::{Isolation, JobSpec, OutcomeKind, Resources, StopReason, Stream};
+use repower_agent::Options;
+use repower_proto::v1::{
+    InputFile, Isolation, JobSpec, OutcomeKind, Resources, StopReason, Stream,
+};
+use rustix::fs::{FileType, Mode};
 
 use crate::fake::Fake;
-use crate::house::{Agent, House, gone};
+use crate::house::{Agent, House, entries, gone};
 use crate::orders::{command, shell, stop};
 
 /// Whether the node can do this; says so if it cannot.
@@ -106,7 +110,7 @@ async fn a_fork_bomb_is_bounded_and_all_of_it_dies_with_its_task() {
 async fn a_task_whose_job_does_not_say_has_the_limit_of_processes_of_its_node() {
     let fake = Fake::start().await;
     let house = House::new(&fake);
-    let agent = Agent::start(repower_agent::Options { task_pids: 5, ..house.options() });
+    let agent = Agent::start(Options { task_pids: 5, ..house.options() });
     fake.linked().await;
     if !can(&fake, "limit.pids") {
         return agent.stop().await.unwrap();
@@ -254,10 +258,57 @@ async fn a_folder_that_no_box_shows_is_refused() {
     fake.linked().await;
 
     if can(&fake, "isolation.boxed") {
-        let elsewhere = JobSpec { working_folder: "/root".into(), ..boxed("true") };
-        let elsewhere = fake.run(2, elsewhere).await;
-        let outcome = fake.ended(elsewhere).await.outcome.unwrap();
-        assert!(outcome.detail.contains("/root is not seen from a box"), "{outcome:?}");
+        for (job, folder) in [(4, "/root"), (5, "/usr/../root"), (6, "/usr/..")] {
+            let spec = JobSpec { working_folder: folder.into(), ..boxed("true") };
+            let attempt = fake.run(job, spec).await;
+            let outcome = fake.ended(attempt).await.outcome.unwrap();
+            assert!(
+                outcome.detail.contains(&format!("{folder} is not seen from a box")),
+                "{outcome:?}"
+            );
+        }
+        let system = JobSpec { working_folder: "/usr".into(), ..boxed("pwd") };
+        let system = fake.run(3, system).await;
+        assert_eq!(fake.ended(system).await.outcome.unwrap().exit_code, 0);
+        assert_eq!(fake.memory().output(system, Stream::Stdout), b"/usr\n");
+    }
+    agent.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn neither_the_agent_nor_its_executor_touches_a_folder_of_the_node_for_a_boxed_task() {
+    let fake = Fake::start().await;
+    let house = House::new(&fake);
+    let shared = house.folder.path().join("shared");
+    let target = house.folder.path().join("target");
+    std::fs::create_dir(&target).unwrap();
+    std::fs::write(&shared, "planted").unwrap();
+    std::fs::write(target.join("secret"), "secret").unwrap();
+    let agent = Agent::start(Options { shares: vec![shared.clone()], ..house.options() });
+    fake.linked().await;
+    if !can(&fake, "isolation.boxed") {
+        return agent.stop().await.unwrap();
+    }
+    let at = |spec: JobSpec| JobSpec { working_folder: target.to_str().unwrap().into(), ..spec };
+
+    let url = format!("file://{}", shared.display());
+    let input = InputFile { url, path: "planted".into(), ..InputFile::default() };
+    let puts = fake.run(1, at(JobSpec { inputs: vec![input], ..boxed("true") })).await;
+    let takes = fake.run(2, at(JobSpec { outputs: vec!["secret".into()], ..boxed("true") })).await;
+    for attempt in [puts, takes] {
+        let outcome = fake.ended(attempt).await.outcome.unwrap();
+        assert_eq!(outcome.kind(), OutcomeKind::NotStarted, "{outcome:?}");
+        assert!(outcome.detail.contains("inputs and outputs in a fresh folder"), "{outcome:?}");
+    }
+    assert_eq!(entries(&target), [target.join("secret")]);
+    // Whoever opened this would wait for ever: all threads of the executor, before the last of these has its turn.
+    let pipe = target.join("pipe");
+    rustix::fs::mknodat(rustix::fs::CWD, &pipe, FileType::Fifo, Mode::RUSR, 0).unwrap();
+    for job in 3..12 {
+        let spec = JobSpec { command: vec![pipe.to_str().unwrap().into()], ..boxed("") };
+        let reads = fake.run(job, spec).await;
+        let outcome = fake.ended(reads).await.outcome.unwrap();
+        assert!(outcome.detail.contains("pipe in the box"), "{outcome:?}");
     }
     agent.stop().await.unwrap();
 }

@@ -53,6 +53,24 @@ fn egress(spec: &JobSpec, class: &Class, is_sealed: bool) -> Result<Egress, Stri
     }
 }
 
+/// Refuses a folder of the nodes for the files of a job that is kept apart, which come and go in a fresh folder of
+/// its own; and one of which only the node could tell where it is.
+pub(super) fn check_folder(spec: &JobSpec) -> Result<(), Refusal> {
+    if spec.isolation == Isolation::Bare {
+        return Ok(());
+    }
+    let has_files = !spec.inputs.is_empty() || !spec.outputs.is_empty();
+    let problem = if !spec.working_folder.is_empty() && has_files {
+        "cannot be chosen for a job with inputs or outputs on the isolation level `boxed` or `sealed`, \
+         which its class may ask for: leave it out"
+    } else if spec.working_folder.split('/').any(|name| name == "..") {
+        "has `..` in it, which it may have on the isolation level `bare` only"
+    } else {
+        return Ok(());
+    };
+    Err(Refusal::BadText { what: "the working folder", problem: problem.to_owned() })
+}
+
 /// Bounds on what a job says about it.
 pub(super) fn check(spec: &JobSpec) -> Result<(), Refusal> {
     if !spec.image.is_empty()
