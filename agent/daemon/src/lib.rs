@@ -33,6 +33,7 @@ mod environment;
 mod error;
 mod executor;
 mod files;
+mod folder;
 mod frame;
 mod identity;
 mod inventory;

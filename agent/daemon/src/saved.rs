@@ -3,11 +3,12 @@
 
 use std::fs;
 use std::io;
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, lchown};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 
 use repower_model::{JobId, TaskId};
 
+use crate::folder::{clear, give};
 use crate::sandbox::User;
 
 /// Where a task's saved work is.
@@ -80,14 +81,16 @@ impl Place {
             || (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw()),
             |user| (user.uid, user.gid),
         );
-        give(&self.data(), uid, gid)
+        let data = self.data();
+        // It is given last of all that is in it.
+        if fs::symlink_metadata(&data)?.uid() == uid { Ok(()) } else { give(&data, uid, gid) }
     }
 
     /// Puts a folder in the place of the work, as that of an attempt.
     pub(crate) fn replace(&self, fresh: &Path, number: u32) -> io::Result<()> {
         // Should this break off, what is here counts as that of nobody, and is fetched again.
-        remove(|| fs::remove_file(self.0.join("attempt")))?;
-        remove(|| fs::remove_dir_all(self.data()))?;
+        clear(&self.0.join("attempt"))?;
+        clear(&self.data())?;
         fs::rename(fresh, self.data())?;
         self.note(number)
     }
@@ -95,37 +98,12 @@ impl Place {
     /// Makes an empty folder in which what comes is unpacked.
     pub(crate) fn fresh(&self) -> io::Result<PathBuf> {
         let fresh = self.0.join("new");
-        remove(|| fs::remove_dir_all(&fresh))?;
+        clear(&fresh)?;
         make_private(&fresh)?;
         Ok(fresh)
     }
 }
 
-/// Gives a folder and all that is in it to a user; links are given themselves, never followed.
-fn give(path: &Path, uid: u32, gid: u32) -> io::Result<()> {
-    if fs::symlink_metadata(path)?.uid() == uid {
-        return Ok(());
-    }
-    for entry in fs::read_dir(path)? {
-        let entry = entry?;
-        if entry.file_type()?.is_dir() {
-            give(&entry.path(), uid, gid)?;
-        } else {
-            lchown(entry.path(), Some(uid), Some(gid))?;
-        }
-    }
-    // Last, so that one which is not given to the end is given again.
-    lchown(path, Some(uid), Some(gid))
-}
-
 fn make_private(path: &Path) -> io::Result<()> {
     fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
-}
-
-/// Removes something; what is not there needs no removing.
-fn remove(how: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
-    match how() {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        Ok(()) | Err(_) => Ok(()),
-    }
 }

@@ -65,65 +65,82 @@ fn at(what: &'static str, path: &Path) -> impl Fn(io::Error) -> Problem {
 }
 
 /// Writes a folder as a tar: its files in order of their names, without owners and times, so that the same
-/// files give the same bytes. Symbolic links stay links if they stay in the folder.
+/// files give the same bytes. Symbolic links stay links if they stay in the folder. What could not be unpacked again
+/// is not packed: paths that are too long, and so folders that are too deep.
 pub fn pack(folder: &Path, to: impl Write) -> Result<(), Problem> {
     let mut builder = tar::Builder::new(to);
     builder.sparse(false);
     let mut count = 0;
-    pack_folder(folder, "", &mut builder, &mut count)?;
+    // Folders on the way, each with the names in it that are still to come: however deep they are, the stack is not.
+    let mut way = vec![(String::new(), names(folder)?)];
+    while let Some((below, left)) = way.last_mut() {
+        let Some(name) = left.next() else {
+            way.pop();
+            continue;
+        };
+        count += 1;
+        if count > MOST {
+            return Err(Problem::TooMany);
+        }
+        let relative = if below.is_empty() { name } else { format!("{below}/{name}") };
+        check_path(&format!("{PLACE}/{relative}"))?;
+        if pack_one(folder, &relative, &mut builder)? {
+            let names = names(&folder.join(&relative))?;
+            way.push((relative, names));
+        }
+    }
     builder.into_inner().and_then(|mut to| to.flush()).map_err(at("write the tar of", folder))
 }
 
-fn pack_folder(
-    root: &Path,
-    below: &str,
-    builder: &mut tar::Builder<impl Write>,
-    count: &mut usize,
-) -> Result<(), Problem> {
-    let path = root.join(below);
+/// A folder of a short name, into which what is packed must fit.
+const PLACE: &str = "new";
+
+/// The names of what is in a folder, in order.
+fn names(path: &Path) -> Result<std::vec::IntoIter<String>, Problem> {
     let mut names = Vec::new();
-    for entry in fs::read_dir(&path).map_err(at("read", &path))? {
-        let entry = entry.map_err(at("read", &path))?;
+    for entry in fs::read_dir(path).map_err(at("read", path))? {
+        let entry = entry.map_err(at("read", path))?;
         let name = entry.file_name().into_string();
         names.push(name.map_err(|name| Problem::Name { path: path.join(name) })?);
     }
     names.sort_unstable();
-    for name in names {
-        *count += 1;
-        if *count > MOST {
-            return Err(Problem::TooMany);
+    Ok(names.into_iter())
+}
+
+/// Packs something that is in a folder; returns whether it is a folder itself, of which what is in it comes next.
+fn pack_one(
+    root: &Path,
+    relative: &str,
+    builder: &mut tar::Builder<impl Write>,
+) -> Result<bool, Problem> {
+    let path = root.join(relative);
+    let found = fs::symlink_metadata(&path).map_err(at("read", &path))?;
+    let kind = found.file_type();
+    if kind.is_dir() {
+        let mut header = header(tar::EntryType::Directory, 0o755, 0);
+        let name = format!("{relative}/");
+        builder.append_data(&mut header, name, io::empty()).map_err(at("pack", &path))?;
+    } else if kind.is_symlink() {
+        let target = fs::read_link(&path).map_err(at("read", &path))?;
+        check_link(relative, &target)?;
+        let mut header = header(tar::EntryType::Symlink, 0o777, 0);
+        builder.append_link(&mut header, relative, &target).map_err(at("pack", &path))?;
+    } else if kind.is_file() {
+        let runs = std::os::unix::fs::PermissionsExt::mode(&found.permissions()) & 0o100 != 0;
+        let mode = if runs { 0o755 } else { 0o644 };
+        let mut header = header(tar::EntryType::Regular, mode, found.len());
+        let file = File::open(&path).map_err(at("read", &path))?;
+        // A file that grows meanwhile is cut, one that shrinks is an error.
+        let mut bytes = file.take(found.len());
+        builder.append_data(&mut header, relative, &mut bytes).map_err(at("pack", &path))?;
+        if bytes.limit() != 0 {
+            let source = io::Error::new(io::ErrorKind::UnexpectedEof, "it became shorter");
+            return Err(at("pack", &path)(source));
         }
-        let relative = if below.is_empty() { name } else { format!("{below}/{name}") };
-        let path = root.join(&relative);
-        let found = fs::symlink_metadata(&path).map_err(at("read", &path))?;
-        let kind = found.file_type();
-        if kind.is_dir() {
-            let mut header = header(tar::EntryType::Directory, 0o755, 0);
-            let name = format!("{relative}/");
-            builder.append_data(&mut header, name, io::empty()).map_err(at("pack", &path))?;
-            pack_folder(root, &relative, builder, count)?;
-        } else if kind.is_symlink() {
-            let target = fs::read_link(&path).map_err(at("read", &path))?;
-            check_link(&relative, &target)?;
-            let mut header = header(tar::EntryType::Symlink, 0o777, 0);
-            builder.append_link(&mut header, &relative, &target).map_err(at("pack", &path))?;
-        } else if kind.is_file() {
-            let runs = std::os::unix::fs::PermissionsExt::mode(&found.permissions()) & 0o100 != 0;
-            let mode = if runs { 0o755 } else { 0o644 };
-            let mut header = header(tar::EntryType::Regular, mode, found.len());
-            let file = File::open(&path).map_err(at("read", &path))?;
-            // A file that grows meanwhile is cut, one that shrinks is an error.
-            let mut bytes = file.take(found.len());
-            builder.append_data(&mut header, &relative, &mut bytes).map_err(at("pack", &path))?;
-            if bytes.limit() != 0 {
-                let source = io::Error::new(io::ErrorKind::UnexpectedEof, "it became shorter");
-                return Err(at("pack", &path)(source));
-            }
-        } else {
-            return Err(Problem::Kind { path: relative, kind: "a socket, a pipe or a device" });
-        }
+    } else {
+        return Err(Problem::Kind { path: relative.into(), kind: "a socket, a pipe or a device" });
     }
-    Ok(())
+    Ok(kind.is_dir())
 }
 
 fn header(kind: tar::EntryType, mode: u32, size: u64) -> tar::Header {
@@ -298,6 +315,27 @@ mod tests {
         // The link comes last, and does not take the place of the folder that the file made.
         assert!(matches!(problem, Problem::Io { what: "replace", .. }), "{problem}");
         assert!(!root.path().join("in/y").exists());
+    }
+
+    #[test]
+    fn a_folder_that_is_too_deep_to_be_unpacked_is_not_packed() {
+        let root = tempfile::TempDir::new().unwrap();
+        let flags = rustix::fs::OFlags::DIRECTORY | rustix::fs::OFlags::CLOEXEC;
+        let mode = rustix::fs::Mode::from_raw_mode(0o700);
+        let mut folder = rustix::fs::open(root.path(), flags, mode).unwrap();
+        let mut packed_at_most = Ok(());
+        for level in 1..=1000 {
+            rustix::fs::mkdirat(&folder, "d", mode).unwrap();
+            folder = rustix::fs::openat(&folder, "d", flags, mode).unwrap();
+            if level == 510 {
+                packed_at_most = pack(root.path(), io::sink());
+            }
+        }
+
+        let problem = pack(root.path(), io::sink()).unwrap_err();
+
+        assert!(packed_at_most.is_ok(), "{packed_at_most:?}");
+        assert!(problem.to_string().ends_with("is longer than 1024 bytes"), "{problem}");
     }
 
     #[test]

@@ -83,11 +83,17 @@ fn pack(place: &Place, most: u64) -> Result<Stored, String> {
 
 /// How long the files in a folder are together.
 fn length(folder: &Path) -> io::Result<u64> {
-    let mut sum = 0;
-    for entry in std::fs::read_dir(folder)? {
-        let (found, path) = entry.map(|entry| (entry.metadata(), entry.path()))?;
-        let found = found?;
-        sum += if found.is_dir() { length(&path)? } else { found.len() };
+    let (mut sum, mut folders) = (0, vec![folder.to_owned()]);
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder)? {
+            let (found, path) = entry.map(|entry| (entry.metadata(), entry.path()))?;
+            let found = found?;
+            if found.is_dir() {
+                folders.push(path);
+            } else {
+                sum += found.len();
+            }
+        }
     }
     Ok(sum)
 }
@@ -240,6 +246,15 @@ mod tests {
         std::os::unix::fs::symlink("/etc/shadow", place.data().join("way")).unwrap();
         let out = pack(&place, 50_000).unwrap_err();
 
+        fs::remove_file(place.data().join("way")).unwrap();
+        let mut deep = place.data();
+        for _ in 0..600 {
+            deep.push("d");
+            fs::create_dir(&deep).unwrap();
+        }
+        let deep = pack(&place, 1 << 20).unwrap_err();
+
+        assert!(deep.ends_with("is longer than 1024 bytes"), "{deep}");
         assert!(large.contains("it takes more than 50000 bytes"), "{large}");
         assert!(out.contains("leads out of the folder"), "{out}");
         assert!(!place.archive().exists());

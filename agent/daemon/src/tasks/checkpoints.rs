@@ -12,7 +12,8 @@ use repower_model::{Checkpoint, RankId, TaskId};
 use repower_proto::v1::from_executor::Body as Wish;
 use repower_proto::v1::{AbandonCheckpoint, FetchCheckpoint, SaveCheckpoint};
 
-use super::folders::{clear, make};
+use super::folders::make;
+use crate::folder::clear;
 use crate::saved::Place;
 
 /// The folders in which tasks save their work.
@@ -56,16 +57,22 @@ pub(super) struct Released {
 }
 
 impl Checkpoints {
-    /// Those of a data folder. What was to be removed is removed.
+    /// Those of a data folder. What was to be removed is removed, or stays until the next start if it cannot be.
     pub(super) fn open(data: &Path) -> io::Result<Self> {
         let root = Place::root(data);
         match make(&root) {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
             Ok(()) | Err(_) => {}
         }
+        let mut removed = 0;
         for entry in fs::read_dir(&root)?.flatten() {
-            if Place::task_of(&entry.path()).is_none() {
-                clear(&entry.path())?;
+            let path = entry.path();
+            if Place::task_of(&path).is_none()
+                && let Err(error) = clear(&path)
+            {
+                tracing::warn!(path = %path.display(), %error, "cannot remove what a task has saved");
+                let number = path.extension().and_then(|number| number.to_str()?.parse().ok());
+                removed = removed.max(number.unwrap_or_default());
             }
         }
         Ok(Self {
@@ -75,7 +82,7 @@ impl Checkpoints {
             needless: BTreeSet::new(),
             fetches: BTreeMap::new(),
             saves: BTreeMap::new(),
-            removed: 0,
+            removed,
         })
     }
 
@@ -161,7 +168,7 @@ impl Checkpoints {
     /// Gives a task's folder another name, so that it can be removed while another one is made.
     fn put_aside(&mut self, task: TaskId) -> Option<PathBuf> {
         self.removed += 1;
-        let aside = self.root.join(format!("removed-{}", self.removed));
+        let aside = self.root.join(format!("removed.{}", self.removed));
         match fs::rename(self.place(task).path(), &aside) {
             Ok(()) => Some(aside),
             Err(error) => {

@@ -1,5 +1,5 @@
-//! The threads for what takes its time, so that no other task waits: engines make and remove containers, and names
-//! are looked up.
+//! The threads for what takes its time, so that no other task waits for it: engines make and remove containers, names
+//! are looked up, inputs are copied into folders, and folders are removed.
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
@@ -16,8 +16,16 @@ use crate::container::{Engine, FRONT};
 use crate::sandbox::{self, Tree};
 use crate::{Error, environment};
 
-/// How many containers are made or removed at a time.
-const THREADS: usize = 2;
+/// The names of the threads, and how many there are for each [`Kind`] of work.
+const THREADS: [(&str, usize); 3] = [("containers", 2), ("inputs", 2), ("folders", 1)];
+
+/// Work of one kind never waits for that of another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Containers,
+    Inputs,
+    Folders,
+}
 
 /// What there is to do.
 #[derive(Debug)]
@@ -28,23 +36,46 @@ pub(super) enum Work {
     Launch(Launch),
     /// The task of this serial is over.
     Remove(u64, Box<Contained>),
+    /// Nobody needs this folder any more.
+    Clear(PathBuf),
+}
+
+impl Work {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Launch(launch) if !waits_for_others(&launch.definition.spec) => Kind::Inputs,
+            Self::Prepare | Self::Launch(_) | Self::Remove(..) => Kind::Containers,
+            Self::Clear(_) => Kind::Folders,
+        }
+    }
 }
 
 /// Whether the start of a task takes its time.
 pub(super) fn is_slow(spec: &JobSpec) -> bool {
+    waits_for_others(spec) || !spec.inputs.is_empty()
+}
+
+/// Whether somebody else has to do something for the start of a task: an engine, or who knows names.
+fn waits_for_others(spec: &JobSpec) -> bool {
     !spec.image.is_empty() || boxes::places(spec).is_some()
 }
 
-/// The threads, and what waits for them: no more than there are slots.
+/// The threads, and what waits for them: no more than there are slots, or folders.
 #[derive(Debug, Default)]
 pub(super) struct Crew {
-    queue: Mutex<Queue>,
-    wake: Condvar,
+    lanes: [Lane; THREADS.len()],
     /// The engine's program, as agents say it.
     engine: Mutex<Option<PathBuf>>,
     kit: OnceLock<Arc<Kit>>,
     /// Held while the kit is made.
     making: Mutex<()>,
+}
+
+/// What waits for the threads of one kind of work.
+#[derive(Debug, Default)]
+struct Lane {
+    queue: Mutex<Queue>,
+    wake: Condvar,
 }
 
 #[derive(Debug, Default)]
@@ -75,7 +106,7 @@ impl Kit {
         }
         let folder = data.join("containers");
         let unusable = |source| Failure::Folder { source };
-        super::folders::clear(&folder).map_err(unusable)?;
+        crate::folder::clear(&folder).map_err(unusable)?;
         super::folders::make(&folder).map_err(unusable)?;
         std::fs::write(folder.join("init"), FRONT).map_err(unusable)?;
         let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
@@ -112,33 +143,16 @@ impl Crew {
     }
 
     pub(super) fn add(&self, work: Work) {
-        self.queue().work.push_back(work);
-        self.wake.notify_one();
+        let lane = &self.lanes[work.kind() as usize];
+        lane.queue().work.push_back(work);
+        lane.wake.notify_one();
     }
 
     /// Lets the threads end when they have done what is there.
     pub(super) fn quit(&self) {
-        self.queue().quit = true;
-        self.wake.notify_all();
-    }
-
-    fn queue(&self) -> MutexGuard<'_, Queue> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// What is next; `None`: this thread has to end.
-    fn next(&self) -> Option<Work> {
-        let mut queue = self.queue();
-        loop {
-            let next = queue.work.pop_front();
-            match next {
-                // Nothing is started any more.
-                Some(Work::Launch(_) | Work::Prepare) if queue.quit => continue,
-                Some(work) => return Some(work),
-                None if queue.quit => return None,
-                None => {}
-            }
-            queue = self.wake.wait(queue).unwrap_or_else(PoisonError::into_inner);
+        for lane in &self.lanes {
+            lane.queue().quit = true;
+            lane.wake.notify_all();
         }
     }
 
@@ -158,33 +172,67 @@ impl Crew {
     }
 }
 
+impl Lane {
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What is next; `None`: this thread has to end.
+    fn next(&self) -> Option<Work> {
+        let mut queue = self.queue();
+        loop {
+            let next = queue.work.pop_front();
+            match next {
+                // Nothing is started any more.
+                Some(Work::Launch(_) | Work::Prepare) if queue.quit => continue,
+                Some(work) => return Some(work),
+                None if queue.quit => return None,
+                None => {}
+            }
+            queue = self.wake.wait(queue).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+}
+
 /// Starts the threads.
 pub(super) fn start(tasks: &Arc<Tasks>) -> Result<Vec<JoinHandle<()>>, Error> {
-    let start = |number| {
+    let start = |lane: usize, name: &str, number: usize| {
         let tasks = Arc::clone(tasks);
         std::thread::Builder::new()
-            .name(format!("containers-{number}"))
+            .name(format!("{name}-{number}"))
             .stack_size(512 << 10)
-            .spawn(move || tasks.keep_containers())
+            .spawn(move || tasks.take_time(lane))
             .map_err(|source| Error::System { what: "a thread", source })
     };
-    (0..THREADS).map(start).collect()
+    let lanes = THREADS.iter().enumerate();
+    let all = lanes
+        .flat_map(|(lane, (name, count))| (0..*count).map(move |number| (lane, *name, number)));
+    all.map(|(lane, name, number)| start(lane, name, number)).collect()
 }
 
 impl Tasks {
-    /// Has containers made and removed until the executor ends.
-    fn keep_containers(&self) {
-        while let Some(work) = self.crew.next() {
+    /// Does what takes its time until the executor ends.
+    fn take_time(&self, lane: usize) {
+        while let Some(work) = self.crew.lanes[lane].next() {
             match work {
                 Work::Prepare => {
                     if let Err(error) = self.crew.kit(&self.data) {
                         tracing::warn!(%error, "tasks cannot have containers");
                     }
                 }
-                Work::Launch(launch) => self.launch(&launch),
+                Work::Launch(launch) => {
+                    self.launch(&launch);
+                    // Who waits for events has reports to send now, and maybe others to launch.
+                    self.wake();
+                }
                 Work::Remove(serial, contained) => {
                     contained.remove();
                     self.lock().closing.remove(&serial);
+                }
+                Work::Clear(path) => {
+                    if let Err(error) = crate::folder::clear(&path) {
+                        tracing::warn!(path = %path.display(), %error, "cannot remove a folder of a task");
+                    }
                 }
             }
         }

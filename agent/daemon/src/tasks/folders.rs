@@ -8,6 +8,7 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 
+use crate::folder::{clear, clear_quickly, give};
 use crate::sandbox::User;
 
 /// Fresh folders for attempts.
@@ -44,10 +45,36 @@ pub(super) enum Source {
     Make(PathBuf),
 }
 
+/// What becomes of a folder that was used.
+#[derive(Debug)]
+pub(super) enum Used {
+    /// It is as good as new.
+    Fresh(Folder),
+    /// It is gone.
+    Gone,
+    /// There is more in it than can be removed in passing.
+    Full(PathBuf),
+}
+
+/// How many folders that nobody can remove are put aside; one more, and there is no start.
+const ASIDE: u32 = 100;
+
 impl Folders {
-    /// Clears `root` of what an earlier agent has left.
+    /// Clears `root` of what an earlier agent has left. What cannot be removed is put aside beside it, and tried again
+    /// at the next start: no later task should wait for it.
     pub(super) fn new(root: &Path) -> io::Result<Self> {
-        clear(root)?;
+        let mut aside = (1..=ASIDE).map(|number| root.with_extension(format!("left-{number}")));
+        for path in aside.clone() {
+            if let Err(error) = clear(&path) {
+                tracing::warn!(path = %path.display(), %error, "cannot remove what tasks have left");
+            }
+        }
+        if let Err(error) = clear(root) {
+            let free = aside.find(|path| path.symlink_metadata().is_err());
+            let free = free.ok_or(error)?;
+            tracing::warn!(path = %free.display(), "put aside what tasks have left");
+            fs::rename(root, free)?;
+        }
         make(root)?;
         Ok(Self { root: root.into(), next: 1, fresh: Vec::new() })
     }
@@ -104,18 +131,15 @@ impl Folder {
         Ok(())
     }
 
-    /// The folder if it is as good as new; else removes it and all that is in it.
-    pub(super) fn recycle(self) -> Option<Self> {
+    /// Keeps the folder if it is as good as new, and removes it if little is in it.
+    pub(super) fn recycle(self) -> Used {
         // Where the kernel counts times in ticks, a quick task may be over in the tick in which its
         // folder was made.
         let is_as_new = State::of(&self.path).is_ok_and(|state| state == self.state);
         if is_as_new && is_empty(&self.path) {
-            return Some(self);
+            return Used::Fresh(self);
         }
-        if let Err(error) = clear(&self.path) {
-            tracing::warn!(path = %self.path.display(), %error, "cannot remove a task's folder");
-        }
-        None
+        if clear_quickly(&self.path) { Used::Gone } else { Used::Full(self.path) }
     }
 }
 
@@ -134,31 +158,9 @@ fn is_empty(path: &Path) -> bool {
     fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_none())
 }
 
-/// Gives a folder and all that is in it to a user; links are given themselves, never followed.
-fn give(path: &Path, uid: u32, gid: u32) -> io::Result<()> {
-    std::os::unix::fs::lchown(path, Some(uid), Some(gid))?;
-    for entry in fs::read_dir(path)? {
-        let entry = entry?;
-        if entry.file_type()?.is_dir() {
-            give(&entry.path(), uid, gid)?;
-        } else {
-            std::os::unix::fs::lchown(entry.path(), Some(uid), Some(gid))?;
-        }
-    }
-    Ok(())
-}
-
 /// Makes a folder that only this user can enter.
 pub(super) fn make(path: &Path) -> io::Result<()> {
     DirBuilder::new().mode(0o700).create(path)
-}
-
-/// Removes a folder and all that is in it; none is no fault.
-pub(super) fn clear(path: &Path) -> io::Result<()> {
-    match fs::remove_dir_all(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        Ok(()) | Err(_) => Ok(()),
-    }
 }
 
 #[cfg(test)]
@@ -178,9 +180,9 @@ mod tests {
         fs::remove_file(emptied.path().join("file")).unwrap();
 
         let paths = [&touched, &emptied].map(|folder| folder.path().to_owned());
-        assert!(untouched.recycle().is_some());
-        assert!(touched.recycle().is_none());
-        assert!(emptied.recycle().is_none());
+        assert!(matches!(untouched.recycle(), Used::Fresh(_)));
+        assert!(matches!(touched.recycle(), Used::Gone));
+        assert!(matches!(emptied.recycle(), Used::Gone));
         assert!(paths.iter().all(|path| !path.exists()));
     }
 
@@ -192,7 +194,20 @@ mod tests {
         fs::write(path.join("file"), "x").unwrap();
         let folder = Folder { state: State::of(&path).unwrap(), path, owner: None };
 
-        assert!(folder.recycle().is_none());
+        assert!(matches!(folder.recycle(), Used::Gone));
+    }
+
+    #[test]
+    fn a_folder_with_much_in_it_is_left_to_who_has_the_time() {
+        let root = tempfile::TempDir::new().unwrap();
+        let mut folders = Folders::new(&root.path().join("work")).unwrap();
+        let folder = folders.take().get().unwrap();
+        let path = folder.path().to_owned();
+        fs::create_dir_all(path.join("deep/er")).unwrap();
+
+        assert!(matches!(folder.recycle(), Used::Full(full) if full == path));
+        clear(&path).unwrap();
+        assert!(!path.exists());
     }
 
     #[test]

@@ -62,7 +62,7 @@ impl Prepared {
 impl Jobs {
     /// Clears the folder of scripts of what an earlier executor has left. `own` is this one's name.
     pub(super) fn new(folder: &Path, own: String) -> io::Result<Self> {
-        folders::clear(folder)?;
+        crate::folder::clear(folder)?;
         folders::make(folder)?;
         Ok(Self { folder: folder.into(), own, setting: Mutex::default(), known: Mutex::default() })
     }

@@ -9,6 +9,7 @@ use rustix::event::epoll;
 use rustix::io::Errno;
 
 use super::crew::{self, Work};
+use super::folders::Used;
 use super::state::{self, State};
 use super::token::Token;
 use super::{Tasks, boxes, exit};
@@ -260,9 +261,7 @@ impl Tasks {
             )
         };
         for path in needless {
-            if let Err(error) = super::folders::clear(&path) {
-                tracing::warn!(path = %path.display(), %error, "cannot remove what a task has saved");
-            }
+            self.crew.add(Work::Clear(path));
         }
         for (serial, contained) in over {
             self.crew.add(Work::Remove(serial, Box::new(contained)));
@@ -273,8 +272,10 @@ impl Tasks {
             }
         }
         for folder in used {
-            if let Some(fresh) = folder.recycle() {
-                self.lock().folders.keep(fresh);
+            match folder.recycle() {
+                Used::Fresh(fresh) => self.lock().folders.keep(fresh),
+                Used::Gone => {}
+                Used::Full(path) => self.crew.add(Work::Clear(path)),
             }
         }
     }
