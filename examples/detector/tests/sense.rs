@@ -319,6 +319,23 @@ fn evidence_names_the_program_by_its_digest_and_keeps_its_bound() {
 }
 
 #[test]
+fn evidence_that_is_larger_than_its_bound_is_cut_and_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let script = "for n in $(seq 60); do sleep 3600 & done; wait";
+    let nothing: [&str; 0] = [];
+    let family = Family::script(script, &nothing, folder.path()).unwrap();
+    while family.members().processes().len() < 60 {
+        clock::pass(Duration::from_millis(1));
+    }
+
+    let now = clock::now(clock::instant());
+    let bundle = evidence(&mut Sensors::new(), &family.members(), &[], "", now);
+
+    assert!(bundle.cut && bundle.text.len() <= EVIDENCE_BYTES, "{}", bundle.text.len());
+    assert!(bundle.text.ends_with("cut here: the bundle has reached its bound\n"));
+}
+
+#[test]
 fn a_conversation_with_a_pool_is_known_by_its_shape_and_a_quiet_channel_is_not() {
     let folder = tempfile::tempdir().unwrap();
     let bench = Bench::new(load(), None, None, folder.path()).unwrap();

@@ -2,14 +2,20 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
+use std::process::Command;
 
+use repower_agent::Options;
+use repower_proto::v1::report::Body as Report;
 use repower_proto::v1::to_agent::Body as Down;
-use repower_proto::v1::{Ended, Forbidden, JobSpec, OutcomeKind};
+use repower_proto::v1::{Ended, Forbidden, Isolation, JobSpec, OutcomeKind, StopReason};
 use sha2::{Digest as _, Sha256};
 
+use crate::boxes::can;
 use crate::fake::Fake;
-use crate::house::House;
-use crate::orders::command;
+use crate::house::{Agent, House, PROGRAM, gone};
+use crate::killed::{Process, pids};
+use crate::memory::Memory;
+use crate::orders::{command, shell, stop};
 
 fn forbidden(digest: &[u8]) -> Down {
     let reasons = vec!["finding 3 was confirmed: it hashes".to_owned()];
@@ -63,7 +69,7 @@ async fn an_agent_tells_of_each_sensor_that_it_has_it_or_why_not() {
     agent.stop().await.unwrap();
     let options =
         repower_agent::Options { detector: false, name: Some("n2".into()), ..two.options() };
-    let off = crate::house::Agent::start(options);
+    let off = Agent::start(options);
     let told_off = fake.until("a hello", |memory| memory.hellos.get(1)?.inventory.clone()).await;
     off.stop().await.unwrap();
 
@@ -74,4 +80,93 @@ async fn an_agent_tells_of_each_sensor_that_it_has_it_or_why_not() {
         assert!(told_off.lacks.iter().any(|one| one.name == sensor), "{told_off:?}");
     }
     assert!(!told_off.abilities.iter().any(|one| one.starts_with("sensor.")), "{told_off:?}");
+}
+
+/// What was noticed of processes.
+fn noticed(memory: &Memory) -> Vec<repower_proto::v1::Noticed> {
+    let all = memory.reports.iter();
+    let all = all.filter_map(|one| if let Report::Noticed(told) = one { Some(told) } else { None });
+    all.cloned().collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_deleted_program_is_told_with_evidence_and_a_box_beside_it_is_no_finding() {
+    let fake = Fake::start().await;
+    let house = House::new(&fake);
+    let agent = Agent::start(Options { detector_pace: 50, ..house.options() });
+    fake.linked().await;
+    if can(&fake, "isolation.boxed") {
+        // Its first process is the agent's own, and runs from memory.
+        let honest = JobSpec {
+            project: "red".into(),
+            isolation: Isolation::Boxed.into(),
+            ..shell("while :; do :; done")
+        };
+        let honest = fake.run(1, honest).await;
+        fake.started(honest).await;
+    }
+    let line = "cp /bin/sleep program; ./program 3600 & rm program; echo $!; wait";
+
+    let other = fake.run(2, shell(line)).await;
+
+    let process = pids(&fake, other, 1).await[0];
+    let told = fake.until("something noticed", |memory| noticed(memory).into_iter().next()).await;
+    assert_eq!(told.attempt, Some(other));
+    let rules: Vec<_> = told.verdicts.iter().map(|one| (one.rule.as_str(), one.tier)).collect();
+    assert_eq!(rules, [("executable.deleted", 2)]);
+    let text = String::from_utf8(told.evidence.clone()).unwrap();
+    assert!(text.len() <= 64 << 10 && text.contains(&format!("process {process} ")), "{text}");
+    assert!(told.images.iter().any(|one| one.path.ends_with("program (deleted)") && !one.shared));
+    fake.order(vec![stop(other, StopReason::Cancelled)]).await;
+    fake.ended(other).await;
+    gone(process).await;
+    assert!(noticed(&fake.memory()).iter().all(|one| one.attempt == Some(other)));
+    agent.stop().await.unwrap();
+}
+
+/// Which process traces another; 0: none.
+fn tracer(process: i32) -> u32 {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("TracerPid:"));
+    line.unwrap().trim().parse().unwrap()
+}
+
+/// The processor time that a process has used, in ticks.
+fn ticks(process: i32) -> u64 {
+    let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap();
+    let fields = stat.rsplit_once(") ").unwrap().1;
+    fields.split(' ').nth(11).unwrap().parse().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_an_agent_looks_at_while_it_is_killed_runs_on() {
+    let fake = Fake::start().await;
+    let house = House::new(&fake);
+    let start = || {
+        let options = house.options();
+        let mut program = Command::new(PROGRAM);
+        program.arg("agent").arg(options.data).arg(options.join.unwrap()).arg("50");
+        Process::start(&mut program)
+    };
+    let mut agent = start();
+    fake.linked().await;
+    if !can(&fake, "sensor.registers") {
+        return;
+    }
+    let attempt = fake.run(1, shell("echo $$; while :; do :; done")).await;
+    let process = pids(&fake, attempt, 1).await[0];
+
+    let caught = tokio::task::spawn_blocking(move || (0..10_000_000).any(|_| tracer(process) != 0));
+    assert!(caught.await.unwrap(), "nobody has looked at it");
+    agent.kill();
+
+    assert_eq!(tracer(process), 0);
+    let before = ticks(process);
+    let ran_on =
+        tokio::task::spawn_blocking(move || (0..10_000_000).any(|_| ticks(process) > before));
+    assert!(ran_on.await.unwrap(), "it stands still");
+    let _next = start();
+    fake.until("the next agent", |memory| (memory.hellos.len() == 2).then_some(())).await;
+    fake.order(vec![stop(attempt, StopReason::Cancelled)]).await;
+    assert_eq!(fake.ended(attempt).await.outcome.unwrap().kind(), OutcomeKind::Cancelled);
 }

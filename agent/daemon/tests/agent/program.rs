@@ -13,18 +13,22 @@ fn main() {
                 panic!("{error}: {:?}", std::error::Error::source(&error));
             }
         }
-        [role, data, join] if role == "agent" => agent(data, join),
+        [role, data, join] if role == "agent" => agent(data, join, 1),
+        [role, data, join, pace] if role == "agent" => {
+            agent(data, join, pace.to_str().unwrap().parse().unwrap());
+        }
         _ => panic!("not called like this: {words:?}"),
     }
 }
 
-fn agent(data: &OsString, join: &OsString) {
+fn agent(data: &OsString, join: &OsString, detector_pace: u32) {
     let program = std::env::current_exe().unwrap();
     let options = Options {
         data: data.into(),
         join: Some(join.into()),
         name: Some("n1".into()),
         cpus: Some(4),
+        detector_pace,
         executor: vec![program.into(), "executor".into()],
         ..Options::default()
     };
