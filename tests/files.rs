@@ -281,3 +281,69 @@ fn a_script_and_a_job_file_may_bring_files_too() {
         assert_eq!(fs::read_to_string(folder.join(job).join("out")).unwrap(), "data\n");
     }
 }
+
+#[test]
+fn an_input_comes_by_https_if_the_agent_trusts_who_vouches_for_its_server_and_else_not() {
+    let folder = scratch();
+    let mut cell = Cell::start(folder.path(), &[]);
+    let (web, authority) = Web::serve_tls(noise(50_000, 9));
+    let authority = PathBuf::from(file(folder.path(), "authority.pem", authority));
+    cell.add_agent("n1", &["--cpus", "1", "--label", "trusts=others"]);
+    let trusts = ("SSL_CERT_FILE", authority.as_path());
+    cell.add_agent_with("n2", trusts, &["--cpus", "1", "--label", "trusts=it"]);
+    let input = format!("{}:in", web.url);
+
+    let on_n2 = ["--input", &input, "--label", "trusts=it"];
+    let line = format!("sha256sum < in | grep -q {}", sha256(&noise(50_000, 9)));
+    ran(&cell.cli, &on_n2, &line, 0);
+    let asked = web.asked();
+    let on_n1 = ["--input", &input, "--label", "trusts=others", "--system-retries", "0"];
+    let refused = submitted(&cell.cli, &on_n1, "true");
+
+    assert_ne!(cell.cli.run(&["wait", &refused]).code, 0);
+    let detail = detail(&cell.cli, &refused);
+    assert!(detail.contains("the input \"in\" cannot be had"), "{detail}");
+    assert!(detail.contains("certificate"), "{detail}");
+    assert_eq!((asked, web.asked()), (1, 1), "nothing is asked of a server that is not trusted");
+}
+
+/// Why the last attempt of a job of one task was not started.
+fn detail(cli: &Cli, job: &str) -> String {
+    let shown = cli.json(&["show", &format!("{job}.0")]);
+    let last = shown["attempts"].as_array().unwrap().last().unwrap();
+    assert_eq!(last["outcome"]["kind"], "not-started", "{last}");
+    last["outcome"]["detail"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn a_boxed_task_reads_and_changes_its_inputs_though_it_is_another_user() {
+    let shared = CLUSTER.get();
+    let (cli, folder) = (&shared.cli, shared.folder("boxed"));
+    let node = cli.json(&["node", "n1"]).to_string();
+    if !node.contains("isolation.boxed") || !node.contains("\"users\"") {
+        eprintln!("SKIPPED: this machine lacks isolation.boxed or users");
+        return;
+    }
+    let plain = file(&folder, "plain.txt", "plain\n");
+    fs::set_permissions(&plain, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    fs::create_dir_all(folder.join("tree/deep")).unwrap();
+    file(&folder.join("tree"), "deep/leaf", "leaf\n");
+    let tool = file(&folder, "tool", "#!/bin/sh\nid -u\n");
+    fs::set_permissions(&tool, std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
+    let tree = folder.join("tree");
+
+    let boxed =
+        ["--isolation", "boxed", "--project", "blue", "--outputs", "all", "--input", &plain];
+    let more = ["--input", tree.to_str().unwrap(), "--input", &tool];
+    let line = "./tool > all && echo more >> plain.txt && echo twig > tree/deep/twig && \
+                stat -c %u plain.txt tree/deep/leaf . >> all && cat plain.txt tree/deep/* >> all";
+    let job = ran(cli, &[&boxed[..], &more].concat(), line, 0);
+    let to = folder.join("back");
+    cli.run(&["fetch", &job, "--to", to.to_str().unwrap()]).ok();
+
+    let all = fs::read_to_string(to.join("all")).unwrap();
+    let lines: Vec<&str> = all.lines().collect();
+    assert!(lines[0].parse::<u32>().unwrap() >= 200_000, "{all}");
+    assert!(lines[1..4].iter().all(|owner| *owner == lines[0]), "they are its own: {all}");
+    assert_eq!(lines[4..], ["plain", "more", "leaf", "twig"]);
+}

@@ -143,6 +143,24 @@ impl Cell {
         self.start_agent(name, &join, options);
     }
 
+    /// The same with a variable of its own.
+    #[track_caller]
+    pub(crate) fn add_agent_with(
+        &mut self,
+        name: &str,
+        (variable, value): (&str, &Path),
+        options: &[&str],
+    ) {
+        let join = self.join_file(name, &[]);
+        let words = agent_words(&self.cli, name, &join);
+        let words: Vec<&str> =
+            words.iter().map(String::as_str).chain(options.iter().copied()).collect();
+        let mut command = self.cli.command(&words);
+        command.env(variable, value);
+        self.agents.push(Daemon::spawn(&self.cli, name, command));
+        self.until_connected(name);
+    }
+
     /// The same in another network.
     #[track_caller]
     pub(crate) fn add_agent_in(&mut self, network: &Namespace, name: &str, options: &[&str]) {

@@ -204,11 +204,15 @@ fn a_job_starts_only_where_its_node_can_do_what_it_needs_and_why_names_what_lack
     let listed =
         world.submit(of("sci-simulation", Isolation::Bare, Some(only(&["a.example:443"]))));
 
+    let pinned = world.submit(JobSpec { pin_cpus: true, ..job() });
+
     let placed: Vec<_> =
         world.schedule().into_iter().map(|(attempt, node)| (attempt.task.job, node)).collect();
 
     assert_eq!(placed, [(boxed, NodeId(2)), (limited, NodeId(2))]);
-    for (job, ability) in [(sealed, "isolation.sealed"), (listed, "egress.allow-list")] {
+    for (job, ability) in
+        [(sealed, "isolation.sealed"), (listed, "egress.allow-list"), (pinned, "cpuset")]
+    {
         let found = why(world.engine.state(), job, None, world.now).unwrap();
         assert_eq!(found.reason.code(), "nodes.abilities");
         assert_eq!(

@@ -16,6 +16,7 @@ mod killed;
 mod linking;
 mod memory;
 mod orders;
+mod peers;
 mod progress;
 mod running;
 mod stopping;
