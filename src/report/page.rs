@@ -83,8 +83,9 @@ fn known(value: Option<&str>) -> Markup {
 
 /// A moment as a table shows it, to the second.
 fn moment(at: Option<&str>) -> Markup {
-    let at = at.map(|at| at.replace('T', " "));
-    known(at.as_deref().map(|at| at.split('.').next().unwrap_or(at)))
+    let Some((day, time)) = at.and_then(|at| at.split_once('T')) else { return known(at) };
+    let time = time.split('.').next().unwrap_or(time);
+    html! { span .t { (day) } " " span .t { (time) } }
 }
 
 fn short(hash: &str) -> &str {
@@ -121,14 +122,13 @@ fn none(what: &str) -> Markup {
 }
 
 fn site(report: &Compliance) -> Markup {
-    let rows = report
-        .site
-        .iter()
-        .map(|one| vec![html! { (one.name.replace('-', " ")) }, known(one.value.as_deref())]);
     html! {
         h2 { "Site" }
         p .soft { "As the policy in force says it." }
-        (table(&["what", "value"], &[], &rows.collect::<Vec<_>>()))
+        dl { @for one in &report.site {
+            dt { (one.name.replace('-', " ")) }
+            dd { (known(one.value.as_deref())) }
+        } }
     }
 }
 
@@ -155,7 +155,7 @@ fn tier(line: &ClassLine) -> Markup {
         "review" => "look",
         _ => "bad",
     };
-    html! { span class=(class) { (line.tier) } }
+    html! { span class={ "t " (class) } { (line.tier) } }
 }
 
 fn classes(report: &Compliance) -> Markup {
@@ -207,8 +207,8 @@ fn refusals(report: &Compliance) -> Markup {
             moment(one.at.as_deref()),
             html! { (one.submitter) },
             html! { @if one.class.is_empty() { span .unknown { "none declared" } } @else { (one.class) } },
-            html! { code { (one.code) } br; (one.text) },
-            html! { code { (short(&one.policy)) } },
+            html! { code { (one.code) } br; span .a { (one.text) } },
+            html! { code .h { (short(&one.policy)) } },
         ]
     });
     html! {
@@ -231,8 +231,8 @@ fn reviews(report: &Compliance) -> Markup {
             moment(one.at.as_deref()),
             html! { span class=(class) { (word) } },
             html! { (one.by) },
-            html! { (one.reason) },
-            html! { code { (short(&one.policy)) } },
+            html! { span .a { (one.reason) } },
+            html! { code .h { (short(&one.policy)) } },
         ]
     });
     html! {
@@ -249,11 +249,11 @@ fn approvals(report: &Compliance) -> Markup {
         vec![
             html! { (one.id) },
             html! { (one.class) @if let Some(project) = &one.project { ", project " (project) }
-                @if let Some(content) = &one.content { br; "only " code { (short(content)) } } },
+                @if let Some(content) = &one.content { br; "only " code .h { (short(content)) } } },
             moment(one.given.as_deref()),
             moment(one.until.as_deref()),
             html! { @match one.ended.as_deref() { Some(ended) => (moment(Some(ended))), None => "-" } },
-            html! { (one.by) ": " (one.reason) },
+            html! { (one.by) ": " span .a { (one.reason) } },
             html! { (one.jobs) },
         ]
     });

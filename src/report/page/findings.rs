@@ -15,11 +15,11 @@ pub(super) fn findings(report: &Compliance) -> Markup {
             html! { (one.id) },
             html! { @match one.job { Some(job) => { "job " (job) }, None => "-" } br; (one.class)
             @if let Some(node) = &one.node { br; "on " (node) } },
-            html! { @for rule in &one.rules { code { (rule) } br; } },
+            html! { @for rule in &one.rules { (code(rule)) br; } },
             html! { (moment(one.first_seen.as_deref())) br; (moment(one.last_seen.as_deref())) },
-            html! { (one.state) @if let Some(decided) = &one.decided { br; (decided) } },
+            html! { (one.state) @if let Some(decided) = &one.decided { br; span .a { (decided) } } },
             exposure(&one.exposure),
-            html! { @for digest in &one.evidence { code { (short(digest)) } br; } },
+            html! { @for digest in &one.evidence { code .h { (short(digest)) } br; } },
         ]
     });
     let columns = ["no.", "job", "rules", "first and last seen", "state", "exposure", "evidence"];
@@ -35,8 +35,16 @@ pub(super) fn findings(report: &Compliance) -> Markup {
     }
 }
 
+/// The code of a rule, broken at its dots and hyphens only.
+fn code(rule: &str) -> Markup {
+    html! { code .r { @for (at, part) in rule.split('.').enumerate() {
+        @if at > 0 { "." wbr; }
+        (part)
+    } } }
+}
+
 fn amount(micro: u64, currency: Option<&str>) -> Markup {
-    html! { (money(micro)) " " (currency.unwrap_or_default()) }
+    html! { span .t { (money(micro)) " " (currency.unwrap_or_default()) } }
 }
 
 fn exposure(one: &Exposure) -> Markup {
@@ -58,7 +66,7 @@ fn accounts(report: &Compliance) -> Markup {
         };
         vec![
             html! { (known(one.site.as_deref())) br; (known(one.meter.as_deref())) },
-            html! { (one.findings) ", " (one.undecided) " undecided, " (one.confirmed) " confirmed" },
+            html! { (one.findings) ": " (one.confirmed) " confirmed, " (one.undecided) " undecided" },
             html! { (moment(one.first_seen.as_deref())) br; (moment(one.last_seen.as_deref())) },
             html! { @match one.charged_ms { Some(ms) => (Span::from_millis(ms)), None => (unknown()) } },
             html! {
