@@ -19,7 +19,7 @@ fn a_cluster_that_was_ended_goes_on_in_its_folder_with_what_it_had() {
         cpus: Some(2),
         no_exec: false,
         lease: Duration::from_secs(15),
-        detector_pace: 1,
+        more: toml::Table::new(),
     };
     runtime().block_on(async {
         let first = Cluster::start(plan(1)).await.unwrap();

@@ -165,8 +165,34 @@ fn an_uploaded_program_with_a_proof_of_work_function_is_refused_in_any_packing()
 
     let refused = facts(cli, "submission_refused");
     let found = refused.iter().filter(|fact| fact["code"] == "content.proof-of-work");
-    assert_eq!(found.count(), 3);
-    assert!(refused.iter().all(|fact| fact["marks"][0]["sign"] == "proof-of-work"), "{refused:?}");
+    let signs: Vec<_> = found.map(|fact| fact["marks"][0]["sign"].clone()).collect();
+    assert_eq!(signs, ["proof-of-work"; 3]);
+}
+
+#[test]
+fn a_program_in_quarantine_is_found_inside_what_is_brought_and_its_finding_is_listed() {
+    let shared = CLUSTER.get();
+    let cli = &shared.cli;
+    let folder = shared.folder("packed");
+    fs::create_dir(folder.join("tools")).unwrap();
+    let text = "#!/bin/sh\necho packed in with others\n";
+    file(&folder.join("tools"), "run.sh", text);
+    file(&folder.join("tools"), "readme", "nothing");
+    let tools = folder.join("tools").to_str().unwrap().to_owned() + "/";
+    let submit = ["submit", "--class", "industrial-data", "-q", "--input", &tools, "--", "true"];
+    cli.run(&submit).ok();
+    let digest = hash_of(text.as_bytes()).to_string();
+
+    cli.run(&["quarantine", "--add", &digest, "--reason", "a known miner"]).ok();
+
+    // The same bytes were looked at before, for another list.
+    cli.run(&submit).fails(4, &["[content.known-digest]", "run.sh", &digest]);
+    let found = cli.json(&["findings"])["findings"].take();
+    let found = found.as_array().unwrap().iter().find(|one| one["class"] == "industrial-data");
+    let rules = &found.unwrap()["verdicts"][0]["rule"];
+    assert_eq!(rules, "content.known-digest");
+    cli.run(&["quarantine", "--release", &digest, "--reason", "it was not"]).ok();
+    cli.run(&submit).ok();
 }
 
 #[test]

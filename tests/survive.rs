@@ -48,7 +48,7 @@ fn twenty_tasks_outlive_a_killed_agent_another_build_of_it_and_a_killed_schedule
             cpus: Some(u64::from(TASKS)),
             no_exec: false,
             lease: Duration::from_mins(2),
-            detector_pace: 1,
+            more: toml::Table::new(),
         };
         let mut cluster = Cluster::start(plan).await.unwrap();
         let (notes, go) = (folder.path().join("notes"), folder.path().join("go"));

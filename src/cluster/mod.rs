@@ -38,8 +38,8 @@ pub struct Plan {
     pub no_exec: bool,
     /// How long a node may be silent.
     pub lease: Duration,
-    /// How many times as fast as in production the detector looks.
-    pub detector_pace: u32,
+    /// More options of each agent, as its file has them.
+    pub more: toml::Table,
 }
 
 /// A scheduler and its agents, running. Dropping it kills them.
@@ -104,7 +104,8 @@ struct AgentFile<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     cpus: Option<u64>,
     no_exec: bool,
-    detector_pace: u32,
+    #[serde(flatten)]
+    more: &'a toml::Table,
 }
 
 impl Cluster {
@@ -276,9 +277,9 @@ impl Cluster {
             self.allow_agent(client, &name, &scheduler, &join).await?;
         }
         create(&data)?;
-        let Plan { cpus, no_exec, detector_pace, .. } = self.plan;
+        let Plan { cpus, no_exec, ref more, .. } = self.plan;
         let (join, name, scheduler) = (join.as_path(), name.as_str(), scheduler.as_str());
-        let file = AgentFile { data: &data, join, name, scheduler, cpus, no_exec, detector_pace };
+        let file = AgentFile { data: &data, join, name, scheduler, cpus, no_exec, more };
         write(&self.plan.folder.join(format!("{name}.toml")), &as_toml(&file))?;
         Ok(())
     }

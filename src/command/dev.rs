@@ -64,7 +64,8 @@ impl Dev {
         let folder = std::path::absolute(folder).map_err(|source| DevError::NoFolder { source })?;
         let (agents, cpus) = (self.agents, self.cpus);
         let lease = Duration::from_secs(15);
-        let plan = Plan { program, folder, agents, cpus, no_exec: false, lease, detector_pace: 1 };
+        let more = toml::Table::new();
+        let plan = Plan { program, folder, agents, cpus, no_exec: false, lease, more };
         let mut told = std::pin::pin!(told_to_end());
         let started = tokio::select! {
             started = Cluster::start(plan) => started?,

@@ -44,7 +44,7 @@ pub async fn start(agents: usize, cpus: Option<u64>) -> (tempfile::TempDir, Clus
         cpus,
         no_exec: false,
         lease,
-        detector_pace: 1,
+        more: toml::Table::new(),
     };
     let cluster = Cluster::start(plan).await.unwrap_or_else(|failure| {
         panic!("the cluster does not start: {} {:?}", failure.message(), failure.because())

@@ -192,6 +192,6 @@ async fn cluster(
     let program = std::env::current_exe().map_err(|source| BenchError::NoProgram { source })?;
     let lease = Duration::from_secs(15);
     let folder = folder.path();
-    let detector_pace = 1;
-    Cluster::start(Plan { program, folder, agents, cpus, no_exec, lease, detector_pace }).await
+    let more = toml::Table::new();
+    Cluster::start(Plan { program, folder, agents, cpus, no_exec, lease, more }).await
 }

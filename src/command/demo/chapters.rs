@@ -1,18 +1,17 @@
 //! The chapters of the demo.
 
 use std::path::Path;
-use std::process::Stdio;
 
 use repower_proto::v1::{
     Array, AttemptsRequest, IndexRange, JobSpec, JobState, JobSummary, LogsRequest, OutcomeKind,
     Resources, Stream, SubmitRequest, TaskState, TaskSummary, WatchRequest,
 };
 use serde::Deserialize;
-use tokio::process::Command;
 use uuid::Uuid;
 
 use super::DemoError;
 use super::examples::Examples;
+use super::shell::Shell;
 use super::tell::Teller;
 use crate::client::{Client, Patience};
 use crate::cluster::{Cluster, agent_name};
@@ -55,13 +54,24 @@ pub(super) async fn all(
         "one scheduler at {} and {count} agents: TLS, tokens, SQLite",
         cluster.address()
     ))?;
+    let owner = Shell::first(cluster.profile_path(), cluster.folder())?;
+    let operator = owner.person("mia").await?;
+    let policy = owner.write("policy.toml", &super::policy::text())?;
+    operator.quietly(&["policy", "apply", &policy]).await?.good()?;
+    let (watts, account) = (super::policy::WATTS, super::policy::ACCOUNT);
+    teller.line(format_args!(
+        "each agent declares {watts} W on metering account {account}; mia, an operator, has put a"
+    ))?;
+    teller.line("policy with a surcharge in force: both are made up, nothing is measured here")?;
     train(&client, examples, teller).await?;
     let job = simulate(&client, examples, teller).await?;
     refuse(&client, teller).await?;
     lose(cluster, &client, job, teller).await?;
     compare(&client, job, teller).await?;
     super::restart::survive(cluster, &client, teller).await?;
-    verify(cluster, teller).await
+    super::compliance::catch(&client, (&owner, &operator), examples, teller).await?;
+    super::compliance::clear((&owner, &operator), teller).await?;
+    super::report::verify(&owner, teller).await
 }
 
 async fn train(
@@ -199,21 +209,6 @@ async fn compare(client: &Client, job: u64, teller: &mut Teller<'_>) -> Result<(
         return Err(DemoError::Output { job, found }.into());
     }
     Ok(())
-}
-
-async fn verify(cluster: &Cluster, teller: &mut Teller<'_>) -> Result<(), Failure> {
-    teller.chapter("The ledger")?;
-    let program = std::env::current_exe().map_err(|source| DemoError::NoProgram { source })?;
-    let mut command = Command::new(program);
-    command.args(["ledger", "verify"]).env("REPOWER_PROFILE", cluster.profile_path());
-    let output = command.stdin(Stdio::null()).kill_on_drop(true).output().await;
-    let output = output.map_err(|source| DemoError::NoProgram { source })?;
-    let said = String::from_utf8_lossy(&output.stdout).trim().to_owned();
-    if !output.status.success() {
-        let errors = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-        return Err(DemoError::Ledger { said: format!("{said} {errors}") }.into());
-    }
-    said.lines().try_for_each(|line| teller.line(line))
 }
 
 /// An array of tasks of an example program, one processor each.

@@ -15,6 +15,7 @@ use crate::render::Screen;
 pub(super) struct Examples {
     pub(super) digits: PathBuf,
     pub(super) argon: PathBuf,
+    pub(super) stand_in: PathBuf,
 }
 
 impl Examples {
@@ -36,7 +37,9 @@ impl Examples {
         bar.enable_steady_tick(Duration::from_millis(100));
         let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
         cargo.current_dir(checkout).args(["build", "--quiet"]).stdin(Stdio::null());
-        cargo.args(["-p", "repower-example-digits", "-p", "repower-example-argon"]);
+        for example in ["digits", "argon", "stand-in"] {
+            cargo.args(["-p", &format!("repower-example-{example}")]);
+        }
         if !cfg!(debug_assertions) {
             cargo.arg("--release");
         }
@@ -54,7 +57,9 @@ impl Examples {
     }
 
     fn beside(folder: &Path) -> Option<Self> {
-        let (digits, argon) = (folder.join("digits"), folder.join("argon"));
-        (digits.exists() && argon.exists()).then_some(Self { digits, argon })
+        let [digits, argon, stand_in] =
+            ["digits", "argon", "stand-in"].map(|name| folder.join(name));
+        let all = digits.exists() && argon.exists() && stand_in.exists();
+        all.then_some(Self { digits, argon, stand_in })
     }
 }

@@ -2,8 +2,12 @@
 //! ledger, over the path that every cell uses.
 
 mod chapters;
+mod compliance;
 mod examples;
+mod policy;
+mod report;
 mod restart;
+mod shell;
 mod tell;
 
 use std::path::PathBuf;
@@ -23,6 +27,9 @@ const AGENTS: usize = 3;
 
 /// How long a node may be silent: short, so that the demo does not take long.
 const LEASE: Duration = Duration::from_secs(3);
+
+/// How many times as fast as in production the detector looks, so that the demo does not take long.
+const PACE: u32 = 10;
 
 /// Options of `repower demo`.
 #[derive(Debug, clap::Args)]
@@ -85,6 +92,22 @@ pub enum DemoError {
         /// What came instead.
         found: String,
     },
+    /// A command did something else than it must.
+    #[error("a command {how}: {said}")]
+    Command {
+        /// What it did.
+        how: String,
+        /// What it said.
+        said: String,
+    },
+    /// A file of the demo cannot be written.
+    #[error("cannot write {path}", path = path.display())]
+    NotWritten {
+        /// Which.
+        path: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
     /// The ledger does not verify.
     #[error("the ledger does not verify: {said}")]
     Ledger {
@@ -105,6 +128,8 @@ impl Explain for DemoError {
             | Self::Job { .. }
             | Self::Output { .. }
             | Self::NotRefused { .. }
+            | Self::Command { .. }
+            | Self::NotWritten { .. }
             | Self::Ledger { .. } => None,
         }
     }
@@ -122,7 +147,7 @@ impl Demo {
         let folder = folder(self.data)?;
         let watch = Stopwatch::start();
         let mut teller = Teller::new(screen);
-        teller.title("Repower: the main job, in six chapters")?;
+        teller.title("Repower: the main job, in eight chapters")?;
         let program = std::env::current_exe().map_err(|source| DemoError::NoProgram { source })?;
         let plan = Plan {
             program,
@@ -131,7 +156,7 @@ impl Demo {
             cpus: Some(slots()),
             no_exec: false,
             lease: LEASE,
-            detector_pace: 1,
+            more: more(),
         };
         let interrupted = async { drop(tokio::signal::ctrl_c().await) };
         let mut interrupted = std::pin::pin!(interrupted);
@@ -159,6 +184,16 @@ impl Demo {
             }
         }
     }
+}
+
+/// More options of all agents: how fast the detector looks, where they are, and what they draw at most.
+fn more() -> toml::Table {
+    let watts = policy::WATTS.to_string();
+    let labels = [("site", "demo"), ("meter", policy::ACCOUNT), ("watts", &watts)];
+    let labels = labels.map(|(name, value)| (name.to_owned(), value.into()));
+    let labels = toml::Value::Table(labels.into_iter().collect());
+    let pace = ("detector-pace".to_owned(), toml::Value::from(PACE));
+    [pace, ("labels".to_owned(), labels)].into_iter().collect()
 }
 
 /// Processors that each agent says it has, so that together they have no more than there are, but

@@ -36,6 +36,41 @@ impl<'a> Teller<'a> {
         Ok(self.screen.flush()?)
     }
 
+    /// A command that somebody types; `who` is empty for whoever has started the scheduler.
+    pub(super) fn command(&mut self, who: &str, words: &str) -> Result<(), Failure> {
+        let prompt = if who.is_empty() { "$".to_owned() } else { format!("{who} $") };
+        self.screen.tinted(&format!("   {prompt} {words}"), Some(Tint::Good))?;
+        Ok(self.screen.flush()?)
+    }
+
+    /// What a command has printed; long lines are broken.
+    pub(super) fn quote(&mut self, text: &str) -> Result<(), Failure> {
+        self.broken(text, 4)
+    }
+
+    /// The same for lines that begin with the name of a field.
+    pub(super) fn fields(&mut self, text: &str) -> Result<(), Failure> {
+        /// Where the values stand.
+        const VALUES: usize = 12;
+        self.broken(text, 2 + VALUES)
+    }
+
+    fn broken(&mut self, text: &str, hang: usize) -> Result<(), Failure> {
+        const WIDTH: usize = 92;
+        for line in text.lines() {
+            let (mut rest, mut indent) = (line, 2);
+            while rest.chars().count() + indent > WIDTH {
+                let most = rest.char_indices().nth(WIDTH - indent).map_or(rest.len(), |at| at.0);
+                let cut = rest[..most].rfind(' ').filter(|at| *at > most / 2).unwrap_or(most);
+                self.line(format_args!("{:indent$}{}", "", &rest[..cut]))?;
+                rest = rest[cut..].trim_start();
+                indent = hang;
+            }
+            self.line(format_args!("{:indent$}{rest}", ""))?;
+        }
+        Ok(())
+    }
+
     pub(super) fn table(&mut self, table: &Table) -> Result<(), Failure> {
         for line in table.lines(Some(75), false) {
             self.line(line)?;
@@ -56,6 +91,7 @@ impl<'a> Teller<'a> {
         self.line("Look into it, and remove it when you are done:")?;
         self.line("  sqlite3 scheduler/ledger.db 'SELECT * FROM jobs'")?;
         self.line("  repower ledger verify --data scheduler")?;
+        self.line("  report.html, in a browser")?;
         self.line("Your own cluster on this machine: repower dev")
     }
 }
