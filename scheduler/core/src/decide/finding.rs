@@ -408,15 +408,12 @@ fn dismissed(draft: &mut Draft<'_>, asked: &Decide) {
         });
         let other = other.map(|other| other.id).next();
         // It stays forbidden for whichever other one says the same of it.
-        let fact = match other {
-            Some(other) => {
-                let reason = format!("finding {other} was confirmed, which is about it, too");
-                Fact::DigestQuarantined { digest, finding: Some(other), by, reason }
-            }
-            None => {
-                let reason = format!("finding {} was dismissed: {}", finding.id, asked.reason);
-                Fact::DigestReleased { digest, by, reason }
-            }
+        let fact = if let Some(other) = other {
+            let reason = format!("finding {other} was confirmed, which is about it, too");
+            Fact::DigestQuarantined { digest, finding: Some(other), by, reason }
+        } else {
+            let reason = format!("finding {} was dismissed: {}", finding.id, asked.reason);
+            Fact::DigestReleased { digest, by, reason }
         };
         draft.push(fact);
     }

@@ -229,7 +229,7 @@ impl Reader<'_> {
                 Ok(found) if found.bytes == Some(*bytes) => {}
                 // Whoever has sent it has heard that it is there.
                 Err(error) => {
-                    tracing::warn!(attempt = %rank.attempt, %error, "cannot look for what a task has saved")
+                    tracing::warn!(attempt = %rank.attempt, %error, "cannot look for what a task has saved");
                 }
                 Ok(_) => *kept = Err("the node says that it is in the store, but it is not".into()),
             }
