@@ -221,3 +221,83 @@ fn what_cannot_be_entered_is_told_and_who_enters_is_in_the_ledger() {
         cli.run(&["cancel", job]).ok();
     }
 }
+
+#[test]
+fn a_command_that_prints_before_it_reads_gets_all_of_its_input() {
+    const MUCH: usize = 24 << 20;
+    let shared = CLUSTER.get();
+    let job = running(&shared.cli, &[]);
+
+    let folder = shared.folder("much");
+    std::fs::write(folder.join("in"), vec![b'x'; MUCH]).unwrap();
+    let there = format!("head -c {MUCH} /dev/zero; wc -c");
+    let line = format!("{} exec {job} -- /bin/sh -c '{there}' < in > out", program().display());
+    let mut command = Command::new("/bin/sh");
+    command.args(["-c", &line]).current_dir(&folder).env("REPOWER_PROFILE", &shared.cli.profile);
+    Said::by(&mut command, b"").ok();
+
+    let out = std::fs::read(folder.join("out")).unwrap();
+    assert!(out.len() > MUCH && out.ends_with(format!("\0{MUCH}\n").as_bytes()), "{}", out.len());
+    shared.cli.run(&["cancel", &job]).ok();
+}
+
+#[test]
+fn a_command_ends_though_it_leaves_something_in_the_background_that_holds_its_output() {
+    let shared = CLUSTER.get();
+    let cli = &shared.cli;
+    let job = running(cli, &[]);
+    let go = shared.folder("background").join("go");
+
+    let wait = format!("until [ -e {} ]; do sleep 0.05; done", go.display());
+    let piped = exec(cli, &job, b"", &format!("({wait}) & echo started; exit 4"));
+    let line = format!("trap '' HUP; ({wait}) & echo started; exit 5");
+    let shown = on_terminal(cli, 80, &["exec", &job, "--", "/bin/sh", "-c", &line]);
+    std::fs::write(go, "").unwrap();
+
+    assert_eq!((piped.code, piped.out.as_str()), (4, "started\n"), "{piped:?}");
+    assert_eq!(shown.code, 5, "{shown:?}");
+    assert_eq!(lines(&shown), ["started"]);
+    cli.run(&["cancel", &job]).ok();
+}
+
+#[test]
+fn who_reads_no_more_ends_the_command_without_a_word() {
+    let shared = CLUSTER.get();
+    let cli = &shared.cli;
+    let job = running(cli, &[]);
+    let mut command = cli.command(&["exec", &job, "--", "yes"]);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut session = command.spawn().unwrap();
+    let mut first = String::new();
+
+    BufReader::new(session.stdout.take().unwrap()).read_line(&mut first).unwrap();
+    let said = session.wait_with_output().unwrap();
+
+    assert_eq!(first, "y\n");
+    assert_eq!((said.status.code(), said.stderr.as_slice()), (Some(0), &b""[..]), "{said:?}");
+    cli.run(&["cancel", &job]).ok();
+}
+
+#[test]
+fn a_session_that_the_scheduler_leaves_ends_and_says_that_it_is_over() {
+    let folder = scratch();
+    let mut cell = Cell::start(folder.path(), &[]);
+    cell.add_agent("n1", &["--cpus", "2"]);
+    let job = running(&cell.cli, &[]);
+    let mut command =
+        cell.cli.command(&["exec", &job, "--", "/bin/sh", "-c", "echo in; sleep 3600"]);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut session = command.spawn().unwrap();
+    let mut said = BufReader::new(session.stdout.take().unwrap()).lines();
+    assert_eq!(said.next().unwrap().unwrap(), "in");
+
+    cell.kill_scheduler();
+    let ended = session.wait_with_output().unwrap();
+    let told = String::from_utf8(ended.stderr).unwrap();
+    cell.start_scheduler(&[]);
+    cell.cli.run(&["cancel", &job]).ok();
+    cell.cli.run(&["wait", &job]);
+
+    assert_eq!(ended.status.code(), Some(3), "{told}");
+    assert!(told.starts_with("error: the scheduler went away: the command has ended"), "{told}");
+}

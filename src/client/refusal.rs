@@ -2,6 +2,7 @@
 
 use tonic::{Code, Status};
 
+use super::is_lost;
 use crate::failure::{Exit, Explain};
 
 /// A call that the scheduler refused, or that did not get through.
@@ -12,6 +13,8 @@ pub struct Refused {
     hint: Option<String>,
     code: Option<String>,
     status: Code,
+    /// The way failed, and not the scheduler.
+    cut: bool,
     address: String,
 }
 
@@ -28,14 +31,17 @@ impl Refused {
             let text = tame_lines(&String::from_utf8_lossy(&value));
             (!text.is_empty()).then_some(text)
         };
-        let because = told("repower-because-bin").or_else(|| transport_cause(status));
         let code = told("repower-code-bin");
+        let cut = code.is_none() && is_lost(status);
+        let because = told("repower-because-bin");
+        let because = because.or_else(|| cut.then(|| transport_cause(status)).flatten());
         Self {
-            message: message(address, status, code.is_some()),
+            message: message(address, status, cut),
             because: because.map(Because),
             hint: told("repower-hint-bin"),
             code,
             status: status.code(),
+            cut,
             address: address.to_owned(),
         }
     }
@@ -57,10 +63,12 @@ impl Refused {
     }
 }
 
-/// Returns what went wrong; `sent` says whether the scheduler itself has sent the status.
-fn message(address: &str, status: &Status, sent: bool) -> String {
-    if status.code() == Code::Unavailable && !sent {
+/// Returns what went wrong; `cut`: on the way, and not at the scheduler.
+fn message(address: &str, status: &Status, cut: bool) -> String {
+    if cut && status.code() == Code::Unavailable {
         format!("the scheduler at {address} does not answer")
+    } else if cut {
+        format!("the line to the scheduler at {address} broke")
     } else if !status.message().is_empty() {
         tame_lines(status.message())
     } else if status.code() == Code::Unauthenticated {
@@ -77,17 +85,13 @@ fn tame_lines(text: &str) -> String {
 
 /// Returns what the network said, where the call did not get through.
 fn transport_cause(status: &Status) -> Option<String> {
-    let sent = status.metadata().contains_key("repower-code-bin");
-    if status.code() == Code::Unavailable && !sent && !status.message().is_empty() {
-        let mut text = tame_lines(status.message());
-        let mut next = std::error::Error::source(status);
-        while let Some(cause) = next {
-            text = cause.to_string();
-            next = cause.source();
-        }
-        return Some(text);
+    let mut text = tame_lines(status.message());
+    let mut next = std::error::Error::source(status);
+    while let Some(cause) = next {
+        text = cause.to_string();
+        next = cause.source();
     }
-    None
+    (!text.is_empty()).then_some(text)
 }
 
 impl std::fmt::Display for Refused {
@@ -104,10 +108,10 @@ impl std::error::Error for Refused {
 
 impl Explain for Refused {
     fn hint(&self) -> Option<String> {
+        let runs = || Some(format!("check that `repower scheduler` runs at {}", self.address));
         let usual = || match self.status {
-            Code::Unavailable => {
-                Some(format!("check that `repower scheduler` runs at {}", self.address))
-            }
+            _ if self.cut => runs(),
+            Code::Unavailable => runs(),
             Code::Unauthenticated => Some(
                 "the token may be revoked or of another cell: ask an operator for a new profile"
                     .to_owned(),
@@ -137,6 +141,7 @@ impl Explain for Refused {
 
     fn exit(&self) -> Exit {
         match self.status {
+            _ if self.cut => Exit::UNREACHABLE,
             Code::Unavailable | Code::DeadlineExceeded => Exit::UNREACHABLE,
             Code::Unauthenticated | Code::PermissionDenied => Exit::DENIED,
             Code::Ok
@@ -202,6 +207,19 @@ mod tests {
         assert_eq!(exit(Code::Unauthenticated), Exit::DENIED);
         assert_eq!(exit(Code::Unavailable), Exit::UNREACHABLE);
         assert_eq!(exit(Code::NotFound), Exit::FAILED);
+    }
+
+    #[test]
+    fn a_line_that_broke_is_told_as_that_and_not_as_a_refusal() {
+        let broken = std::io::Error::other("frame with invalid size");
+        let mut status = Status::internal("h2 protocol error: http2 error");
+        status.set_source(std::sync::Arc::new(broken));
+        let failure = Failure::from(Refused::new("https://s:1", &status));
+
+        assert_eq!(failure.message(), "the line to the scheduler at https://s:1 broke");
+        assert_eq!(failure.because(), ["frame with invalid size"]);
+        assert_eq!(failure.exit(), Exit::UNREACHABLE);
+        assert!(failure.hint().is_some());
     }
 
     #[test]

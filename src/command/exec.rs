@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 
 use crate::arguments::Reach;
+use crate::client::{Refused, is_lost};
 use crate::failure::{Exit, Explain, Failure};
 use crate::jobfile::reference::Reference;
 use crate::render::Screen;
@@ -18,10 +19,11 @@ use crate::terminal::{self, Raw};
 /// Options of `repower exec`.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "On a terminal, the command has one, too; else its standard input, output and error\n\
-                        are those of this one. It exits with the code of the command. Without a task it is\n\
-                        the job's task 0. Who did it and what was run is in the ledger; only the submitter\n\
-                        of a job and operators may."
+    after_help = "On a terminal, the command has one, too; else its standard input, output and\n\
+                  error are those of this one. It exits with the code of the command, and waits\n\
+                  for nothing that the command leaves behind. Without a task it is the job's\n\
+                  task 0. Who did it and what was run is in the ledger; only the submitter of a\n\
+                  job and operators may."
 )]
 pub struct Exec {
     /// Job or task that runs: 12, 12.3
@@ -47,6 +49,23 @@ struct Ended {
 impl Explain for Ended {
     fn hint(&self) -> Option<String> {
         Some("`repower show JOB` says whether the task still runs".to_owned())
+    }
+}
+
+/// The scheduler went away in the middle.
+#[derive(Debug, thiserror::Error)]
+#[error("the scheduler went away: the command has ended with the session")]
+struct Lost {
+    source: Refused,
+}
+
+impl Explain for Lost {
+    fn hint(&self) -> Option<String> {
+        Some("run it again once the scheduler is back; `repower show JOB` says whether the task still runs".to_owned())
+    }
+
+    fn exit(&self) -> Exit {
+        Exit::UNREACHABLE
     }
 }
 
@@ -104,30 +123,42 @@ impl Exec {
         let raw = terminal.is_some().then(|| Raw::enter(false)).transpose().map_err(unusable)?;
         let mut resized = signal(SignalKind::window_change()).map_err(unusable)?;
         let (mut typed, mut typing) = (terminal::typed(), true);
-        let last = loop {
+        let last: Result<i32, Failure> = loop {
             tokio::select! {
-                piece = typed.recv(), if typing => {
-                    typing = piece.is_some();
-                    let body = piece.map_or(In::EndOfInput(true), In::Input);
-                    if say.send(ExecInput { body: Some(body) }).await.is_err() {
-                        typing = false;
+                // What is typed waits for its room as one of the branches, so that what the command
+                // says is heard all the while: it may not read before that is taken.
+                next = next(&say, &mut typed), if typing => match next {
+                    Some((room, piece)) => {
+                        typing = piece.is_some();
+                        let body = piece.map_or(In::EndOfInput(true), In::Input);
+                        room.send(ExecInput { body: Some(body) });
                     }
-                }
+                    None => typing = false,
+                },
                 _ = resized.recv(), if raw.is_some() => {
                     let body = Some(In::Resize(size()));
                     // One that is not told keeps the size that it has.
                     let _ = say.try_send(ExecInput { body });
                 }
                 message = heard.message() => {
-                    let message = message.map_err(|status| client.refused(&status))?;
+                    let message = match message {
+                        Ok(message) => message,
+                        Err(status) if is_lost(&status) => {
+                            break Err(Lost { source: client.refused(&status) }.into());
+                        }
+                        Err(status) => break Err(client.refused(&status).into()),
+                    };
                     match message.and_then(|message| message.body) {
-                        Some(Out::Stdout(bytes)) => put(&mut io::stdout().lock(), &bytes)?,
-                        Some(Out::Stderr(bytes)) => put(&mut io::stderr().lock(), &bytes)?,
+                        Some(Out::Stdout(bytes)) => {
+                            screen.bytes(&bytes)?;
+                            screen.flush()?;
+                        }
+                        Some(Out::Stderr(bytes)) => screen.err_bytes(&bytes),
                         Some(Out::ExitCode(code)) => break Ok(code),
-                        Some(Out::Failed(text)) => break Err(Ended { text }),
+                        Some(Out::Failed(text)) => break Err(Ended { text }.into()),
                         None => {
                             let text = "the session has ended before the command".into();
-                            break Err(Ended { text });
+                            break Err(Ended { text }.into());
                         }
                     }
                 }
@@ -139,6 +170,11 @@ impl Exec {
     }
 }
 
-fn put(to: &mut impl io::Write, bytes: &[u8]) -> Result<(), NoTerminal> {
-    to.write_all(bytes).and_then(|()| to.flush()).map_err(|source| NoTerminal { source })
+/// What is typed next, with room to send it in; a piece of `None` is its end, and `None` that nobody listens.
+async fn next<'a>(
+    say: &'a mpsc::Sender<ExecInput>,
+    typed: &mut mpsc::Receiver<Vec<u8>>,
+) -> Option<(mpsc::Permit<'a, ExecInput>, Option<Vec<u8>>)> {
+    let room = say.reserve().await.ok()?;
+    Some((room, typed.recv().await))
 }

@@ -2,9 +2,11 @@
 
 use std::ffi::OsString;
 use std::fs::File;
+use std::future::ready;
 use std::io::{self, Read as _, Write as _};
 use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd};
 use std::os::unix::ffi::OsStringExt as _;
+use std::pin::pin;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
@@ -14,8 +16,9 @@ use repower_proto::v1::exec_output::Body as Out;
 use repower_proto::v1::from_session::Body as Up;
 use repower_proto::v1::{ExecInput, ExecOutput, FromSession, OpenSession, Process, TerminalSize};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::process::Command;
-use tokio::sync::{mpsc, oneshot};
+use tokio::process::{Child, Command};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::unconstrained;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Streaming;
 use tonic::transport::Channel;
@@ -24,6 +27,12 @@ use tonic::transport::Channel;
 const PIECE: usize = 32 << 10;
 /// Pieces that may wait to be sent.
 const WAITING: usize = 8;
+
+/// How long after the end of a command what it has printed may take to be read: what it has left in the
+/// background may hold its output open for ever.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+/// How much may be read after that, in bytes: the most that a pipe holds.
+const LEFT: usize = 1 << 20;
 
 /// How long to wait for the other side to end the stream.
 const FAREWELL: Duration = Duration::from_secs(5);
@@ -133,8 +142,21 @@ async fn on_pipes(
         }
     };
     let speak = async {
-        tokio::join!(pass(stdout, say, Out::Stdout), pass(stderr, say, Out::Stderr));
-        child.wait().await
+        let (end, over) = watch::channel(false);
+        let mut passed = pin!(async {
+            tokio::join!(
+                pass(stdout, say, Out::Stdout, over.clone()),
+                pass(stderr, say, Out::Stderr, over.clone()),
+            )
+        });
+        let status = tokio::select! {
+            _ = &mut passed => None,
+            status = last_words(&mut child) => Some(status),
+        };
+        let Some(status) = status else { return child.wait().await };
+        end.send_replace(true);
+        passed.await;
+        status
     };
     tokio::select! {
         () = listen => Ok(Out::Failed("nobody listens".into())),
@@ -142,13 +164,34 @@ async fn on_pipes(
     }
 }
 
-/// Passes on what comes from a pipe.
-async fn pass(pipe: Option<impl AsyncRead + Unpin>, say: &Say, body: fn(Vec<u8>) -> Out) {
+/// Waits for the end of a command, and then as long as its last words may take.
+async fn last_words(child: &mut Child) -> io::Result<ExitStatus> {
+    let status = child.wait().await;
+    tokio::time::sleep(LAST_WORDS).await;
+    status
+}
+
+/// Passes on what comes from a pipe, to its end; once it is over, what is in it.
+async fn pass(
+    pipe: Option<impl AsyncRead + Unpin>,
+    say: &Say,
+    body: fn(Vec<u8>) -> Out,
+    mut over: watch::Receiver<bool>,
+) {
     let Some(mut pipe) = pipe else { return };
-    let mut buffer = vec![0; PIECE];
-    while let Ok(count) = pipe.read(&mut buffer).await {
+    let (mut buffer, mut left) = (vec![0; PIECE], LEFT);
+    while left > 0 {
+        let count = tokio::select! {
+            biased;
+            // What is there is read before anything else, however much this task has done in its turn.
+            count = unconstrained(pipe.read(&mut buffer)) => count.unwrap_or(0),
+            _ = over.wait_for(|over| *over) => 0,
+        };
         if count == 0 || !tell(say, body(buffer[..count].to_vec())).await {
             return;
+        }
+        if *over.borrow() {
+            left = left.saturating_sub(count);
         }
     }
 }
@@ -186,12 +229,30 @@ async fn on_terminal(
         }
     };
     let speak = async {
-        while let Some(bytes) = shown.recv().await {
-            if !tell(say, Out::Stdout(bytes)).await {
-                break;
+        let mut ended = None;
+        {
+            let (mut over, mut left) = (pin!(last_words(&mut child)), LEFT);
+            while left > 0 {
+                let bytes = tokio::select! {
+                    biased;
+                    bytes = unconstrained(shown.recv()) => bytes,
+                    status = &mut over, if ended.is_none() => {
+                        ended = Some(status);
+                        continue;
+                    }
+                    () = ready(()), if ended.is_some() => None,
+                };
+                let Some(bytes) = bytes else { break };
+                left = if ended.is_some() { left.saturating_sub(bytes.len()) } else { left };
+                if !tell(say, Out::Stdout(bytes)).await {
+                    break;
+                }
             }
         }
-        child.wait().await
+        match ended {
+            Some(status) => status,
+            None => child.wait().await,
+        }
     };
     tokio::select! {
         () = listen => Ok(Out::Failed("nobody listens".into())),
