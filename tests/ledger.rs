@@ -105,6 +105,17 @@ fn a_ledger_that_nobody_touched_holds_and_agrees_with_the_head_that_was_kept() {
 }
 
 #[test]
+fn a_ledger_that_was_wiped_does_not_hold() {
+    let shared = ENDED.get();
+    let copy = Copy::of(&shared);
+
+    copy.sql("DELETE FROM facts; DELETE FROM kept_heads; DELETE FROM newest_head");
+
+    copy.verify(&[]).fails(1, &["the ledger has no facts", "was wiped"]);
+    assert_eq!(copy.verify(&["-o", "json"]).code, 1);
+}
+
+#[test]
 fn a_flipped_byte_of_a_body_is_named() {
     let shared = ENDED.get();
     let copy = Copy::of(&shared);

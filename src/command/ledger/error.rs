@@ -21,7 +21,7 @@ pub(super) enum LedgerError {
     Read(#[from] ReadError),
     #[error("the ledger cannot be verified")]
     Verify(#[from] VerifyError),
-    #[error("the ledger has no facts yet")]
+    #[error("the ledger has no facts: there is nothing that could hold")]
     Empty,
     #[error("the ledger does not say which key signs its heads")]
     NoKey,
@@ -57,7 +57,7 @@ impl Explain for LedgerError {
             Self::Open(error) => error.hint().to_owned(),
             Self::Read(_) => "`repower ledger verify --data FOLDER` names what is damaged".to_owned(),
             Self::Verify(error) => error.hint().to_owned(),
-            Self::Empty => "start the scheduler: its first fact is that the cell was founded".to_owned(),
+            Self::Empty => "a cell has facts from its first start on: if this one ever ran, its ledger was wiped".to_owned(),
             Self::NoKey | Self::Key(_) => "give the key that was kept outside: --key FILE".to_owned(),
             Self::OtherKey => {
                 "the ledger was replaced, or --key belongs to another cell: ask the operator for the reason".to_owned()

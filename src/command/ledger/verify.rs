@@ -73,6 +73,10 @@ impl Verify {
             (None, None) => self.of_scheduler(screen, &counter).await?,
         };
         counter.end();
+        // Every cell has a first fact: a ledger without one was wiped, or never was.
+        if report.facts == 0 && report.first_bad.is_none() {
+            return Err(LedgerError::Empty.into());
+        }
         tell(screen, &key, report)
     }
 
