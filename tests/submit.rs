@@ -278,6 +278,11 @@ fn a_job_that_is_cancelled_stops_and_the_ledger_keeps_who_and_why() {
     let facts = facts(&shared.cli, "tasks_cancelled");
     let fact = facts.iter().find(|fact| fact["job"] == number).expect("a fact");
     assert_eq!(fact["reason"], "wrong data");
+    let some = shared.cli.run(&["cancel", "999998", "999999", &job, "-o", "json"]);
+    assert_eq!((some.code, some.err.as_str()), (1, ""), "one document: {some:?}");
+    let refused = &some.json()["refused"];
+    assert_eq!((&refused[0]["job"], &refused[1]["job"]), (&json!(999_998), &json!(999_999)));
+    assert_eq!(refused[1]["code"], "job.unknown", "{refused}");
     assert!(!fact["by"].as_str().unwrap_or_default().is_empty(), "{fact}");
     shared.cli.run(&["cancel", &job]).fails(1, &["[job.ended]"]);
 }

@@ -3,6 +3,7 @@
 //! Each command has its own file in `command/`, with its options beside what it does; here is what
 //! they share, and the tree that holds them.
 
+mod id;
 mod reach;
 mod read;
 mod style;
@@ -10,6 +11,7 @@ mod style;
 mod tests;
 mod tree;
 
+pub(crate) use id::id;
 pub use reach::{Look, Reach};
 pub(crate) use read::{Misread, read};
 pub use tree::{Arguments, Command};

@@ -10,7 +10,7 @@ use repower_proto::v1::{
 };
 
 use super::wait;
-use crate::arguments::Reach;
+use crate::arguments::{Reach, id};
 use crate::client::Client;
 use crate::clock;
 use crate::failure::{Exit, Explain, Failure};
@@ -20,10 +20,10 @@ use crate::render::{Column, Screen, Table, json, time, words};
 
 const EXAMPLES: &str = "\
 Examples:
-  repower approve --for class=hash-heavy,project=archive --until +720h --reason 'contract 7'
+  repower approve --for class=hash-heavy,project=archive --until +720h -r contract
   repower approve --like 12 --until 2026-12-31 --reason 'read the script'
-Jobs that are covered need no review of their own; those that wait for one go. A job
-that has not started when the approval ends waits for a review again.";
+Jobs that are covered need no review of their own; those that wait for one go.
+A job that has not started when the approval ends waits for a review again.";
 
 /// Options of `repower approve`.
 #[derive(Debug, clap::Args)]
@@ -56,7 +56,7 @@ pub struct Approvals {
 #[derive(Debug, clap::Args)]
 pub struct Unapprove {
     /// Number of the approval
-    #[arg(value_name = "APPROVAL", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(value_name = "APPROVAL", value_parser = id)]
     id: u64,
     /// Why; it is kept in the ledger under your name
     #[arg(long, short)]

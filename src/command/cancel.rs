@@ -28,6 +28,17 @@ pub struct Cancel {
 #[derive(Serialize)]
 struct Document {
     cancelled: Vec<json::Cancelled>,
+    refused: Vec<Refused>,
+}
+
+/// What was not cancelled, and why.
+#[derive(Serialize)]
+struct Refused {
+    job: u64,
+    tasks: Option<String>,
+    message: String,
+    code: Option<String>,
+    hint: Option<String>,
 }
 
 impl Cancel {
@@ -35,7 +46,7 @@ impl Cancel {
     /// same; it exits as the first refusal does.
     pub(super) async fn run(self, screen: &mut Screen) -> Result<Exit, Failure> {
         let client = self.reach.connect(screen).await?;
-        let (mut cancelled, mut exit) = (Vec::new(), Exit::OK);
+        let (mut cancelled, mut refused, mut exit) = (Vec::new(), Vec::new(), Exit::OK);
         for what in &self.what {
             let (job, reason, force) = (what.job, self.reason.clone(), self.force);
             let request = CancelRequest { job, tasks: what.ranges(), reason, force };
@@ -44,12 +55,25 @@ impl Cancel {
                 Err(status) => {
                     let failure = Failure::from(client.refused(&status));
                     let of_all = [Exit::UNREACHABLE, Exit::DENIED].contains(&failure.exit());
-                    if of_all || self.what.len() == 1 {
+                    let is_first = cancelled.is_empty() && refused.is_empty();
+                    if self.what.len() == 1 || of_all && (is_first || !screen.is_json()) {
                         return Err(failure);
                     }
-                    screen.flush()?;
-                    render::failure::tell(screen, &failure);
+                    refused.push(Refused {
+                        job: what.job,
+                        tasks: what.tasks.as_ref().map(ToString::to_string),
+                        message: failure.message(),
+                        code: failure.code().map(str::to_owned),
+                        hint: failure.hint(),
+                    });
+                    if !screen.is_json() {
+                        screen.flush()?;
+                        render::failure::tell(screen, &failure);
+                    }
                     exit = if exit == Exit::OK { failure.exit() } else { exit };
+                    if of_all {
+                        break;
+                    }
                     continue;
                 }
             };
@@ -66,7 +90,7 @@ impl Cancel {
             });
         }
         if screen.is_json() {
-            screen.json(&Document { cancelled })?;
+            screen.json(&Document { cancelled, refused })?;
         }
         Ok(exit)
     }

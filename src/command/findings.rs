@@ -1,16 +1,16 @@
 //! `repower findings` and `repower quarantine`.
 
 mod evidence;
+mod follow;
 mod page;
 mod quarantine;
 
 use jiff::tz::TimeZone;
 use repower_proto::v1::{
-    DecideFindingRequest, FindingReply, FindingState, FollowFindingsRequest, ListFindingsRequest,
-    ShowFindingRequest,
+    DecideFindingRequest, FindingReply, FindingState, ListFindingsRequest, ShowFindingRequest,
 };
 
-use crate::arguments::Reach;
+use crate::arguments::{Reach, id};
 use crate::client::Client;
 use crate::clock;
 use crate::failure::{Exit, Failure};
@@ -61,7 +61,7 @@ struct List {
     #[arg(long, short)]
     all: bool,
     /// Only about this job
-    #[arg(long, value_name = "JOB", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "JOB", value_parser = id)]
     job: Option<u64>,
     /// At most so many
     #[arg(long, short = 'n', value_name = "NUMBER", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1000))]
@@ -76,7 +76,7 @@ struct List {
 #[derive(Debug, clap::Args)]
 struct One {
     /// Number of the finding
-    #[arg(value_name = "FINDING", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(value_name = "FINDING", value_parser = id)]
     id: u64,
     #[command(flatten)]
     reach: Reach,
@@ -85,7 +85,7 @@ struct One {
 #[derive(Debug, clap::Args)]
 struct Decide {
     /// Number of the finding
-    #[arg(value_name = "FINDING", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(value_name = "FINDING", value_parser = id)]
     id: u64,
     /// Why, for the ledger
     #[arg(long, short)]
@@ -121,7 +121,9 @@ impl Findings {
     pub(super) async fn run(self, screen: &mut Screen) -> Result<Exit, Failure> {
         let client = self.reach().connect(screen).await?;
         match self.verb {
-            None if self.list.follow => follow(&client, screen, self.list.job.unwrap_or(0)).await?,
+            None if self.list.follow => {
+                follow::follow(&client, screen, self.list.job.unwrap_or(0)).await?;
+            }
             None => list(&client, screen, &self.list).await?,
             Some(Verb::Show(one)) => {
                 let reply = find(&client, one.id).await?;
@@ -162,20 +164,6 @@ async fn list(client: &Client, screen: &mut Screen, asked: &List) -> Result<(), 
     let reply = client.findings().list(request).await;
     let reply = reply.map_err(|status| client.refused(&status))?.into_inner();
     page::list(screen, &reply, clock::now_ms())
-}
-
-async fn follow(client: &Client, screen: &mut Screen, job: u64) -> Result<(), Failure> {
-    let stream = client.findings().follow(FollowFindingsRequest { job }).await;
-    let mut stream = stream.map_err(|status| client.refused(&status))?.into_inner();
-    while let Some(reply) = stream.message().await.map_err(|status| client.refused(&status))? {
-        if screen.is_json() {
-            screen.json_line(&json::Finding::from(&reply))?;
-        } else {
-            screen.line(page::line(&reply))?;
-        }
-        screen.flush()?;
-    }
-    Ok(())
 }
 
 async fn decide(

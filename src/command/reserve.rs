@@ -5,7 +5,7 @@ use repower_proto::v1::{
     ListReservationsReply, ListReservationsRequest, Reservation, ReserveRequest, UnreserveRequest,
 };
 
-use crate::arguments::Reach;
+use crate::arguments::{Reach, id};
 use crate::clock;
 use crate::failure::{Exit, Explain, Failure};
 use crate::jobfile::moment::{Moment, MomentError};
@@ -14,10 +14,10 @@ use crate::render::{Column, Screen, Table, json, time, words};
 
 const EXAMPLES: &str = "\
 Examples:
-  repower reserve --nodes rig-07,rig-08 --from 22:00 --until +12h --reason 'new fans'
-  repower reserve --nodes rig-07 --until 2026-05-01 --project vision --reason 'a deadline'
-Tasks that may still run when it begins do not start on these nodes before it, so
-give jobs a --time-limit. What runs into it all the same is not killed.";
+  repower reserve --nodes rig-07,rig-08 --from 22:00 --until +12h --reason fans
+  repower reserve --nodes rig-07 --until 2026-05-01 --project vision -r deadline
+Tasks that may still run when it begins do not start on these nodes before it,
+so give jobs a --time-limit. What runs into it all the same is not killed.";
 
 /// Options of `repower reserve`.
 #[derive(Debug, clap::Args)]
@@ -53,7 +53,7 @@ pub struct Reservations {
 #[derive(Debug, clap::Args)]
 pub struct Unreserve {
     /// Number of the reservation
-    #[arg(value_name = "RESERVATION", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(value_name = "RESERVATION", value_parser = id)]
     id: u64,
     /// Why, for the ledger
     #[arg(long, short, default_value = "", hide_default_value = true)]

@@ -115,6 +115,17 @@ pub fn finding_state(state: FindingState) -> &'static str {
     }
 }
 
+/// Whether nobody has decided about a finding for good.
+pub fn is_undecided(state: FindingState) -> bool {
+    match state {
+        FindingState::Open | FindingState::UnderReview | FindingState::Appealed => true,
+        FindingState::Unspecified
+        | FindingState::Confirmed
+        | FindingState::Dismissed
+        | FindingState::Lapsed => false,
+    }
+}
+
 /// Returns the colour of how far people are with a finding.
 pub fn finding_tint(state: FindingState) -> Option<Tint> {
     match state {

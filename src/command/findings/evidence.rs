@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use repower_proto::v1::GetArtefactRequest;
 
-use crate::arguments::Reach;
+use crate::arguments::{Reach, id};
 use crate::client::Client;
 use crate::failure::{Explain, Failure};
 use crate::render::Screen;
@@ -17,7 +17,7 @@ const MOST: usize = 1 << 20;
 #[derive(Debug, clap::Args)]
 pub(super) struct Evidence {
     /// Number of the finding
-    #[arg(value_name = "FINDING", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(value_name = "FINDING", value_parser = id)]
     id: u64,
     /// Write it here
     #[arg(long, value_name = "FILE")]

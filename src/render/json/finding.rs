@@ -172,7 +172,7 @@ impl From<&v1::FindingReply> for Finding {
             class: one.job_class.clone(),
             project: one.project.clone(),
             submitter: one.submitter.clone(),
-            response: words::finding_response(one.response()),
+            response: response(&one),
             holds_outputs: reply.holds_outputs,
             frozen: reply.is_frozen,
             live: reply.is_live,
@@ -184,6 +184,17 @@ impl From<&v1::FindingReply> for Finding {
             exposure: Exposure::from(reply.exposure.as_ref()),
             decisions: one.reviews.iter().map(decision).collect(),
             policy_hash: hex(&one.policy_hash),
+        }
+    }
+}
+
+/// What is done: with a task, or with what was noticed before it could be one.
+fn response(one: &v1::Finding) -> &'static str {
+    match (one.source(), one.job) {
+        (v1::FindingSource::Admission, 0) => "refused",
+        (v1::FindingSource::Admission, _) => "held",
+        (v1::FindingSource::Task | v1::FindingSource::Unspecified, _) => {
+            words::finding_response(one.response())
         }
     }
 }
@@ -246,5 +257,27 @@ impl From<&v1::ListQuarantinedReply> for Quarantine {
             finding: (one.finding != 0).then_some(one.finding),
         };
         Self { quarantined: reply.quarantined.iter().map(one).collect() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_noticed_at_admission_froze_nothing() {
+        let freeze = v1::FindingResponse::Freeze.into();
+        let of = |source: v1::FindingSource, job| {
+            response(&v1::Finding {
+                source: source.into(),
+                job,
+                response: freeze,
+                ..v1::Finding::default()
+            })
+        };
+
+        assert_eq!(of(v1::FindingSource::Admission, 0), "refused");
+        assert_eq!(of(v1::FindingSource::Admission, 7), "held");
+        assert_eq!(of(v1::FindingSource::Task, 7), "freeze");
     }
 }

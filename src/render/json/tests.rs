@@ -414,7 +414,7 @@ fn the_page_about_json_has_every_shape_as_it_is_printed() {
         created: true,
         tasks: 1,
         hold_code: "policy.review".into(),
-        hold: "class `hash-heavy` needs a review by an operator".into(),
+        hold: "class `hash-heavy` needs a review by a person".into(),
     };
     let shown = v1::ShowJobReply {
         summary: Some(job()),
@@ -520,7 +520,7 @@ fn the_page_about_json_has_every_shape_as_it_is_printed() {
                 &v1::RunningReply { tasks: vec![running()], total: 214 },
             )),
         ),
-        ("cancel", pretty(&serde_json::json!({ "cancelled": [cancelled] }))),
+        ("cancel", pretty(&serde_json::json!({ "cancelled": [cancelled], "refused": [] }))),
         ("why", pretty(&Why::from(&explanation()))),
         ("plan", pretty(&Plan::from(&plan()))),
         ("nodes", pretty(&Nodes::from(&v1::ListNodesReply { nodes: vec![node()] }))),
