@@ -144,7 +144,7 @@ fn read_policy(path: &std::path::Path) -> Result<String, Error> {
         path: path.to_owned(),
         source,
     })?;
-    match Policy::parse(&text) {
+    match Policy::proposed(&text) {
         Ok(_) => Ok(text),
         Err(error) => Err(Error::Policy { path: path.to_owned(), problem: error.to_string() }),
     }

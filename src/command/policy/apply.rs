@@ -8,16 +8,16 @@ use serde::Serialize;
 use super::file;
 use crate::arguments::Reach;
 use crate::failure::{Exit, Failure};
-use crate::render::Screen;
 use crate::render::quantity::count;
+use crate::render::{Screen, words};
 
 const EXAMPLES: &str = "\
 Examples:
   repower policy diff policy.toml
   repower policy apply policy.toml --dry-run
   repower policy apply policy.toml
-Decisions that were made stay as they are, with the policy that they were made by.
-Nothing starts any more that the new one prohibits; what runs goes on.";
+Decisions that were made stay as they are, with the policy that they were made
+by. Nothing starts any more that the new one prohibits; what runs goes on.";
 
 /// Options of `repower policy apply`.
 #[derive(Debug, clap::Args)]
@@ -67,6 +67,7 @@ fn page(screen: &mut Screen, reply: &ApplyPolicyReply, dry_run: bool) -> Result<
     if screen.is_quiet() {
         return Ok(screen.line(hash)?);
     }
+    let version = words::tame(&version);
     let short = hash.get(..16).unwrap_or(&hash);
     match (changed, dry_run) {
         (false, _) => screen.line(format_args!("policy {version} is in force already"))?,

@@ -12,6 +12,8 @@ use crate::failure::{Exit, Explain};
 pub(super) enum CheckError {
     #[error("cannot read the policy {path}", path = path.display())]
     Unreadable { path: PathBuf, source: std::io::Error },
+    #[error("the policy {path} is no regular file", path = path.display())]
+    NoFile { path: PathBuf },
     #[error("the policy {path} is larger than {LARGEST} bytes, the most that is read", path = path.display())]
     TooLarge { path: PathBuf },
     #[error("{path} is not a policy that can be adopted", path = path.display())]
@@ -24,6 +26,7 @@ impl Explain for CheckError {
     fn hint(&self) -> Option<String> {
         Some(match self {
             Self::Unreadable { .. } => "check its name and permissions".to_owned(),
+            Self::NoFile { .. } => "write the policy to a file, and name that".to_owned(),
             Self::TooLarge { .. } => "a policy has a few lines for each class".to_owned(),
             Self::Wrong { source: PolicyError::Newer { .. }, .. } => {
                 "use it with a later release, or write it in the format of this one".to_owned()

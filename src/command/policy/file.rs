@@ -14,10 +14,33 @@ pub(super) const LARGEST: u64 = 1 << 20;
 pub(super) fn read(path: &Path) -> Result<Rules, CheckError> {
     let unreadable = |source| CheckError::Unreadable { path: path.to_owned(), source };
     let mut text = String::new();
+    // Who opens a pipe waits for its other end.
+    if !std::fs::metadata(path).map_err(unreadable)?.is_file() {
+        return Err(CheckError::NoFile { path: path.to_owned() });
+    }
     let file = std::fs::File::open(path).map_err(unreadable)?;
     file.take(LARGEST + 1).read_to_string(&mut text).map_err(unreadable)?;
     if text.len() as u64 > LARGEST {
         return Err(CheckError::TooLarge { path: path.to_owned() });
     }
-    Rules::parse(&text).map_err(|source| CheckError::Wrong { path: path.to_owned(), source })
+    Rules::proposed(&text).map_err(|source| CheckError::Wrong { path: path.to_owned(), source })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_regular_file_is_read_and_nobody_waits_for_a_pipe() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let pipe = folder.path().join("pipe");
+        {
+            use rustix::fs::{CWD, FileType, Mode, mknodat};
+            mknodat(CWD, &pipe, FileType::Fifo, Mode::RUSR, 0).expect("a pipe");
+        }
+
+        let read = [pipe.as_path(), folder.path()].map(read);
+
+        assert!(read.iter().all(|read| matches!(read, Err(CheckError::NoFile { .. }))), "{read:?}");
+    }
 }

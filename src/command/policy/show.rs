@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::error::CheckError;
 use crate::arguments::Reach;
 use crate::failure::{Exit, Failure};
-use crate::render::words::Tint;
+use crate::render::words::{Tint, tame};
 use crate::render::{Cell, Column, Screen, Table, json, time};
 
 /// Options of `repower policy show`.
@@ -133,15 +133,15 @@ pub(super) fn page(
         return Ok(screen.json(&document(rules, hash, adopted_at))?);
     }
     let since = adopted_at.map_or_else(String::new, |at| format!(", adopted {at}"));
-    screen.line(format_args!("policy {}, sha256 {}…{since}", rules.version, &hash[..16]))?;
+    screen.line(format_args!("policy {}, sha256 {}…{since}", tame(&rules.version), &hash[..16]))?;
     for catalogue in std::iter::once(&rules.catalogue)
         .chain(rules.mappings.values().map(|mapping| &mapping.catalogue))
         .filter(|catalogue| !catalogue.edition.is_empty())
     {
-        screen.line(format_args!("catalogue: {}", catalogue.title()))?;
+        screen.line(format_args!("catalogue: {}", tame(&catalogue.title())))?;
     }
     if let Some((name, tariff)) = rules.surcharge() {
-        screen.line(format_args!("surcharge: {name}, {}", tariff.in_words()))?;
+        screen.line(format_args!("surcharge: {}, {}", tame(name), tame(&tariff.in_words())))?;
     }
     screen.line("")?;
     let mut table =

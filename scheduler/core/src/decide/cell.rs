@@ -22,7 +22,7 @@ pub(crate) fn found(draft: &mut Draft<'_>, cell: &str, version: &str) -> Answer 
 /// that the new one prohibits or does not know, and what is on a node and has not started is taken back.
 pub(crate) fn adopt(draft: &mut Draft<'_>, text: &str, by: &str) -> Result<Answer, Refusal> {
     let bad = |error: crate::policy::PolicyError| Refusal::BadPolicy { problem: error.to_string() };
-    let policy = Policy::parse(text).map_err(bad)?;
+    let policy = Policy::proposed(text).map_err(bad)?;
     let before = held(draft.state());
     if draft.state().policy.as_ref().is_some_and(|(known, _)| known.hash == policy.hash) {
         return Ok(Answer::Policy { changed: false, held: 0, running: 0 });

@@ -18,6 +18,9 @@ use super::{admission, catalogue, class, detector, site, tariff};
 /// The newest format that is read; a policy that does not say has the first.
 const FORMAT: u32 = 1;
 
+/// The longest `policy-version`, in bytes.
+const LONGEST: usize = 128;
+
 /// A text that is no policy. Nothing was adopted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PolicyError {
@@ -79,6 +82,9 @@ pub enum PolicyError {
     /// An empty version.
     #[error("`policy-version` is empty")]
     VersionMissing,
+    /// A version that cannot be shown in a line.
+    #[error("`policy-version` must have at most {LONGEST} bytes and no control characters")]
+    VersionWrong,
 }
 
 fn near(nearest: Option<&String>) -> String {
@@ -174,6 +180,15 @@ pub(super) fn parse(text: &str) -> Result<Policy, PolicyError> {
         scheduling,
         projects: projects.collect::<Result<_, _>>()?,
     })
+}
+
+/// What is asked of a policy that is to be adopted beyond that it can be read: policies that were
+/// adopted before it was asked are read all the same.
+pub(super) fn check_version(version: &str) -> Result<(), PolicyError> {
+    if version.len() > LONGEST || version.chars().any(char::is_control) {
+        return Err(PolicyError::VersionWrong);
+    }
+    Ok(())
 }
 
 /// A text of a later format is said to be that, whatever else this release makes of it.
@@ -284,6 +299,19 @@ mod tests {
             error.to_string(),
             "line 4, column 1: unknown key `entri`; did you mean `entry`?"
         );
+    }
+
+    #[test]
+    fn a_version_that_cannot_be_shown_in_a_line_is_not_adopted_but_read() {
+        let of = |version: &str| {
+            format!("policy-version = \"{version}\"\n[class.a]\ntier = \"permitted\"\n")
+        };
+        let (red, long) = (of("v\\u001b[31mred\\u0007"), of(&"v".repeat(LONGEST + 1)));
+
+        assert_eq!(Policy::proposed(&red), Err(PolicyError::VersionWrong));
+        assert_eq!(Policy::proposed(&long), Err(PolicyError::VersionWrong));
+        assert!(Policy::proposed(&of(&"v".repeat(LONGEST))).is_ok());
+        assert!(Policy::parse(&red).is_ok(), "an old ledger with it is replayed");
     }
 
     #[test]

@@ -83,6 +83,17 @@ impl Policy {
         file::parse(text)
     }
 
+    /// Reads a policy that somebody wants to put in force.
+    ///
+    /// # Errors
+    ///
+    /// As [`Policy::parse`], and [`PolicyError::VersionWrong`].
+    pub fn proposed(text: &str) -> Result<Self, PolicyError> {
+        let policy = Self::parse(text)?;
+        file::check_version(&policy.version)?;
+        Ok(policy)
+    }
+
     /// The names of the classes that may run, in order.
     pub fn runnable(&self) -> Vec<String> {
         let runs = self.classes.iter().filter(|(_, class)| class.tier != Tier::Prohibited);

@@ -129,7 +129,7 @@ impl Service {
 
 /// Version and hash of a policy's text.
 fn named(text: &str) -> Result<(String, String), Problem> {
-    let policy = repower_core::policy::Policy::parse(text);
+    let policy = repower_core::policy::Policy::proposed(text);
     let policy = policy.map_err(|error| Refusal::BadPolicy { problem: error.to_string() })?;
     Ok((policy.version, policy.hash.to_string()))
 }
