@@ -2,6 +2,7 @@
 
 use super::compliance::{Compliance, List};
 use crate::render::json::Exposure;
+use crate::render::words::tame;
 
 /// The columns.
 const HEAD: [&str; 6] = ["section", "item", "at", "field", "value", "unit"];
@@ -216,15 +217,13 @@ impl Table {
 }
 
 /// A cell in quotes where it needs them. What a spreadsheet would take for a formula gets a quote
-/// before it: names of jobs and reasons are whatever people have typed.
+/// before it, and what is not seen is shown by its number: names of jobs and reasons are whatever
+/// people have typed.
 fn cell(text: &str) -> String {
-    let is_formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
-    let text = if is_formula { format!("'{text}") } else { text.to_owned() };
-    if text.contains([',', '"', '\n', '\r']) {
-        format!("\"{}\"", text.replace('"', "\"\""))
-    } else {
-        text
-    }
+    let text = tame(text);
+    let is_formula = text.starts_with(['=', '+', '-', '@']);
+    let text = if is_formula { format!("'{text}") } else { text };
+    if text.contains([',', '"']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text }
 }
 
 #[cfg(test)]
@@ -236,6 +235,6 @@ mod tests {
         assert_eq!(cell("plain"), "plain");
         assert_eq!(cell("a, \"b\""), "\"a, \"\"b\"\"\"");
         assert_eq!(cell("=cmd|'/c calc'!A0"), "'=cmd|'/c calc'!A0");
-        assert_eq!(cell("two\nlines"), "\"two\nlines\"");
+        assert_eq!(cell("two\nlines\u{202e}"), "two\u{fffd}lines\\u{202e}");
     }
 }

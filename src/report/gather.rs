@@ -119,7 +119,8 @@ impl Gather {
                     });
                 }
             }
-            Fact::ApprovalGiven(one) => {
+            // One that was over when the period began let nothing in then.
+            Fact::ApprovalGiven(one) if self.from.is_none_or(|from| one.until > from) => {
                 self.approvals.insert(one.id, given(one, at));
             }
             Fact::ApprovalEnded { id, .. } => self.approval_ended(*id, at),
@@ -332,4 +333,38 @@ fn energy() -> Vec<EnergyLine> {
     ];
     let line = |(grade, source)| EnergyLine { grade, source, milliwatt_hours: None };
     grades.map(line).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use repower_model::Span;
+
+    use super::*;
+
+    #[test]
+    fn an_approval_that_was_over_before_the_period_is_not_in_it() {
+        let at =
+            |hours: u64| Timestamp::from_millis(1_777_633_200_000) + Span::from_secs(hours * 3600);
+        let given = |id, until| Approval {
+            id: ApprovalId(id),
+            class: "hash-heavy".into(),
+            project: None,
+            content: None,
+            until,
+            by: "op".into(),
+            reason: "contract".into(),
+            policy: Hash([0; 32]),
+        };
+        let mut gather = Gather::new(Some(at(10)), None);
+
+        for (seq, one) in
+            [given(1, at(9)), given(2, at(10)), given(3, at(11))].into_iter().enumerate()
+        {
+            let fact = Fact::ApprovalGiven(Box::new(one));
+            gather.take(&Entry { seq: seq as u64, at: at(1), fact });
+        }
+
+        let ids: Vec<ApprovalId> = gather.approvals.into_keys().collect();
+        assert_eq!(ids, [ApprovalId(3)]);
+    }
 }

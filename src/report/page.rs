@@ -6,6 +6,7 @@ mod findings;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::compliance::{ClassLine, Compliance, List};
+use crate::render::words;
 
 const STYLE: &str = include_str!("page.css");
 
@@ -46,7 +47,14 @@ pub fn page(report: &Compliance) -> String {
             }
         }
     };
-    page.into_string()
+    seen(&page.into_string())
+}
+
+/// A page on which all there is can be seen: names and reasons are whatever people have typed, and some
+/// characters turn the direction of writing or are not shown.
+fn seen(page: &str) -> String {
+    let lines: Vec<String> = page.split('\n').map(words::tame).collect();
+    lines.join("\n")
 }
 
 fn period(report: &Compliance) -> Markup {
@@ -331,5 +339,17 @@ fn verify(report: &Compliance) -> Markup {
             @if let Some(to) = &report.period.to { " --to " (to) }
             " -o html"
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_seen_or_turns_the_writing_is_shown_by_its_number() {
+        let reason = html! { td { "fine\u{202e}<b>\u{1b}[31m" } "\n" td { "名" } }.into_string();
+
+        assert_eq!(seen(&reason), "<td>fine\\u{202e}&lt;b&gt;\u{fffd}[31m</td>\n<td>名</td>");
     }
 }
