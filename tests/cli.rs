@@ -73,6 +73,47 @@ fn a_value_that_makes_no_sense_is_named_with_its_option() {
 }
 
 #[test]
+fn a_usage_line_asks_for_nothing_that_stands_in_the_environment() {
+    let (_folder, cli) = alone();
+
+    let said = cli.run(&["show"]);
+
+    assert_eq!(said.code, 2, "{said:?}");
+    assert!(
+        said.err.contains("Usage: repower show") && !said.err.contains("--profile"),
+        "{said:?}"
+    );
+}
+
+#[test]
+fn colours_that_are_not_wanted_are_not_in_what_is_said_of_a_slip_of_the_pen() {
+    let (_folder, cli) = alone();
+
+    let usual = on_terminal(&cli, 80, &["jobs", "--nope"]);
+    let plain = on_terminal(&cli, 80, &["jobs", "--color", "never", "--nope"]);
+
+    assert!(usual.code == 2 && usual.out.contains('\x1b'), "{usual:?}");
+    assert!(plain.code == 2 && !plain.out.contains('\x1b'), "{plain:?}");
+}
+
+#[test]
+fn a_token_goes_to_a_new_file_that_nobody_else_can_read() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let shared = CLUSTER.get();
+    let path = shared.folder("tokens").join("rig-07.join");
+    let to = path.to_str().expect("text");
+
+    let said = shared.cli.run(&["token", "join", "--to", to]).ok();
+    let again = shared.cli.run(&["token", "user", "mia", "--to", to]);
+
+    assert_eq!(said.out, "");
+    assert!(said.err.contains(&format!("is in {to}: keep it secret")), "{said:?}");
+    assert_eq!(path.metadata().expect("there").permissions().mode() & 0o777, 0o600);
+    assert!(std::fs::read_to_string(&path).expect("read").contains("secret = "));
+    again.fails(1, &["there is a", "already", "name a new file"]);
+}
+
+#[test]
 fn a_misspelt_key_of_a_job_file_is_told_with_line_column_and_nearest() {
     let said = job_file("class = \"ai-training\"\ncommand = [\"true\"]\n  memroy = \"4GiB\"\n");
 

@@ -2,11 +2,13 @@
 
 use std::ffi::OsString;
 
+use clap::builder::Resettable;
 use clap::error::ErrorKind;
-use clap::{Command, CommandFactory, FromArgMatches};
+use clap::{ColorChoice, Command, CommandFactory, FromArgMatches, ValueEnum as _};
 
 use super::Arguments;
 use crate::failure::{Exit, Explain};
+use crate::render::screen::Colour;
 
 /// Values that are numbers or begin with one: with a sign in front they are told as what they are,
 /// and not taken for options.
@@ -33,9 +35,41 @@ impl Explain for Misread {
 
 /// Reads the command line. The error is clap's, which also is what `--help` prints.
 pub(crate) fn read(words: &[OsString]) -> Result<Arguments, clap::Error> {
-    let mut tree = signed(Arguments::command());
+    let colour = match asks_for_colour(words) {
+        Colour::Auto => ColorChoice::Auto,
+        Colour::Always => ColorChoice::Always,
+        Colour::Never => ColorChoice::Never,
+    };
+    let tree = signed(Arguments::command().color(colour));
+    parse(words, tree.clone()).map_err(|error| {
+        if is_answer(&error) {
+            return error;
+        }
+        // The usage in an error shows what stands in the environment as if it had to be given. Only if
+        // what stands there is the error, there is none without it.
+        parse(words, apart(tree)).err().unwrap_or(error)
+    })
+}
+
+fn parse(words: &[OsString], mut tree: Command) -> Result<Arguments, clap::Error> {
     let mut matches = tree.try_get_matches_from_mut(words)?;
     Arguments::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut tree))
+}
+
+/// The same commands, without what stands in the environment.
+fn apart(command: Command) -> Command {
+    let command = command.mut_args(|argument| argument.env(Resettable::Reset));
+    command.mut_subcommands(apart)
+}
+
+/// Whether it is no error, but what was asked for.
+fn is_answer(error: &clap::Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::DisplayHelp
+            | ErrorKind::DisplayVersion
+            | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
+    )
 }
 
 /// Lets the numeric options of all commands take values that begin with `-`.
@@ -55,13 +89,7 @@ fn signed(command: Command) -> Command {
 impl Misread {
     /// The error for a program, if the words ask for JSON; `None`: it is for a person, or no error.
     pub(crate) fn for_program(words: &[OsString], error: &clap::Error) -> Option<Self> {
-        let is_answer = matches!(
-            error.kind(),
-            ErrorKind::DisplayHelp
-                | ErrorKind::DisplayVersion
-                | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
-        );
-        (!is_answer && asks_for_json(words)).then(|| Self::of(&error.render().to_string()))
+        (!is_answer(error) && asks_for_json(words)).then(|| Self::of(&error.render().to_string()))
     }
 
     /// What stands in the first paragraph, and the first tip.
@@ -73,6 +101,23 @@ impl Misread {
         let hint = tip.unwrap_or("`--help` behind the command lists what it takes").to_owned();
         Self { message, hint }
     }
+}
+
+/// What `--color` asks for, as far as words that make no sense together say it; the last one counts.
+fn asks_for_colour(words: &[OsString]) -> Colour {
+    let mut asked = Colour::default();
+    let mut words = words.iter().map(|word| word.to_string_lossy()).take_while(|word| word != "--");
+    while let Some(word) = words.next() {
+        let value = match word.strip_prefix("--color") {
+            Some("") => words.next(),
+            Some(rest) => rest.strip_prefix('=').map(|value| value.to_owned().into()),
+            None => None,
+        };
+        if let Some(colour) = value.and_then(|value| Colour::from_str(&value, false).ok()) {
+            asked = colour;
+        }
+    }
+    asked
 }
 
 /// Whether JSON is asked for, as far as words that make no sense together say it.
@@ -118,6 +163,19 @@ mod tests {
             assert!(!told.contains("tip:"), "{told}");
         }
         assert!(told("repower submit --class --wait -- true").contains("--class"));
+    }
+
+    #[test]
+    fn colours_are_as_asked_for_also_where_the_rest_makes_no_sense() {
+        let of = |line: &str| asks_for_colour(&words(line));
+
+        assert_eq!(of("repower jobs --color never --nope"), Colour::Never);
+        assert_eq!(of("repower jobs --nope --color=always"), Colour::Always);
+        assert_eq!(of("repower jobs --color never --color sometimes"), Colour::Never);
+        assert_eq!(of("repower submit --clas x -- tool --color never"), Colour::Auto);
+        let coloured = words("repower jobs --color always --nope");
+        let error = read(&coloured).expect_err("it makes no sense");
+        assert!(error.render().ansi().to_string().contains('\u{1b}'));
     }
 
     #[test]

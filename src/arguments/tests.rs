@@ -39,6 +39,28 @@ fn the_page_about_the_command_line_has_the_help_of_every_command() {
     hold_page("cli.md", "help", &all());
 }
 
+/// Calls `look` with the name of each command and the text behind its options.
+fn texts(command: &Command, path: &str, look: &mut impl FnMut(&str, &str)) {
+    let name = format!("{path}{}", command.get_name());
+    if let Some(text) = command.get_after_help() {
+        look(&name, &text.to_string());
+    }
+    for below in command.get_subcommands() {
+        texts(below, &format!("{name} "), look);
+    }
+}
+
+#[test]
+fn no_line_that_was_broken_by_hand_is_broken_again_on_eighty_columns() {
+    let mut wide = Vec::new();
+    texts(&Arguments::command(), "", &mut |name, text| {
+        let lines = text.lines().filter(|line| line.chars().count() > 80);
+        wide.extend(lines.map(|line| format!("{name}: {line}")));
+    });
+
+    assert!(wide.is_empty(), "{wide:#?}");
+}
+
 #[test]
 fn no_help_is_wider_than_eighty_columns() {
     for (name, help) in all() {

@@ -13,8 +13,9 @@ use crate::jobfile::size::Size;
 /// Options of `repower agent`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-The first start needs a join file, which `repower token join > join.toml` makes:
-  repower agent --join join.toml --name rig-07")]
+The first start needs a join file, which an operator makes:
+  repower token join --node rig-07 --to rig-07.join
+  repower agent --join rig-07.join --name rig-07")]
 pub struct Agent {
     /// TOML file with these options; what is given here wins
     #[arg(long, value_name = "FILE")]

@@ -20,7 +20,7 @@ use crate::render::{Column, Screen, Table, json, time, words};
 
 const EXAMPLES: &str = "\
 Examples:
-  repower approve --for class=hash-heavy,project=archive --until +720h -r contract
+  repower approve --for class=hash-heavy,project=lab --until +72h -r contract
   repower approve --like 12 --until 2026-12-31 --reason 'read the script'
 Jobs that are covered need no review of their own; those that wait for one go.
 A job that has not started when the approval ends waits for a review again.";

@@ -13,7 +13,9 @@ use crate::render::Screen;
 /// Options of `repower completions`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-For example: repower completions bash > ~/.local/share/bash-completion/completions/repower")]
+For example:
+  cd ~/.local/share/bash-completion/completions
+  repower completions bash > repower")]
 pub struct Completions {
     /// Shell to write them for
     shell: Shell,

@@ -34,8 +34,9 @@ const PAGE: u32 = 100;
 /// Options of `repower fetch`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Files of a job with several tasks go to a folder for each of them, likewise for the ranks of a gang.
-What is there already as it should be is not fetched again, and an interrupted fetch goes on.")]
+Files of a job with several tasks go to a folder for each of them, likewise for
+the ranks of a gang. What is there already as it should be is not fetched again,
+and an interrupted fetch goes on.")]
 pub struct Fetch {
     /// Job, or one of its tasks: 12, 12.3
     #[arg(value_name = "JOB")]

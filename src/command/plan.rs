@@ -15,7 +15,8 @@ const EXAMPLES: &str = "\
 Examples:
   repower plan --class ai-training --cpus 16 --time-limit 2h -- ./train
   repower plan run.sh
-It takes what `submit` takes, and changes nothing: a job that would be refused is refused here.";
+It takes what `submit` takes, and changes nothing: a job that would be refused
+is refused here.";
 
 /// Options of `repower plan`.
 #[derive(Debug, clap::Args)]

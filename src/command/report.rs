@@ -19,10 +19,11 @@ use crate::report::{self, Compliance, Gather, Ledger};
 
 const EXAMPLES: &str = "\
 Examples:
-  repower report compliance --from 2026-10-01 --to 2026-11-01 -o html > october.html
+  repower report compliance --from 2026-10-01 --to 2026-11-01 -o html > oct.html
   repower report compliance --data /var/lib/repower -o json
-The report is made from all facts of the ledger, which are verified on the way; it says
-by which signed head. What the ledger does not have is said to be unknown.";
+The report is made from all facts of the ledger, which are verified on the way;
+it says by which signed head. What the ledger does not have is said to be
+unknown.";
 
 /// Options of `repower report`.
 #[derive(Debug, clap::Args)]

@@ -1,7 +1,13 @@
 //! `repower token`.
 
+mod secret;
+
+use std::path::PathBuf;
+
 use repower_agent::JoinFile;
-use repower_proto::v1::{IssueReply, IssueRequest, ListTokensRequest, RevokeRequest, TokenKind};
+use repower_proto::v1::{
+    IssueReply, IssueRequest, ListTokensRequest, RevokeRequest, TokenKind, TokenSummary,
+};
 use serde::Serialize;
 
 use crate::arguments::Reach;
@@ -9,6 +15,7 @@ use crate::client::{Client, Profile};
 use crate::failure::{Exit, Failure};
 use crate::jobfile::duration::Duration;
 use crate::render::{Column, Screen, Table, json, time, words};
+use secret::Secret;
 
 /// Options of `repower token`.
 #[derive(Debug, clap::Args)]
@@ -19,9 +26,9 @@ pub struct Token {
 
 #[derive(Debug, clap::Subcommand)]
 enum Verb {
-    /// Make a join file for one agent: repower token join > join.toml
+    /// Make a join file for one agent: repower token join --to rig-07.join
     Join(Join),
-    /// Make a client profile for a person: repower token user mia > client.toml
+    /// Make a client profile for a person: repower token user mia --to mia.toml
     User(User),
     /// List tokens, without their secrets
     List(List),
@@ -40,6 +47,9 @@ struct Join {
     /// Address at which agents reach the scheduler [default: the one used here]
     #[arg(long, value_name = "URL")]
     address: Option<String>,
+    /// Write it to this new file, which only you can read, instead of printing it
+    #[arg(long, value_name = "FILE")]
+    to: Option<PathBuf>,
     #[command(flatten)]
     reach: Reach,
 }
@@ -54,6 +64,9 @@ struct User {
     /// Address at which the person reaches the scheduler [default: the one used here]
     #[arg(long, value_name = "URL")]
     address: Option<String>,
+    /// Write it to this new file, which only you can read, instead of printing it
+    #[arg(long, value_name = "FILE")]
+    to: Option<PathBuf>,
     #[command(flatten)]
     reach: Reach,
 }
@@ -93,13 +106,20 @@ impl Token {
     pub(super) async fn run(self, screen: &mut Screen) -> Result<Exit, Failure> {
         let client = self.reach().connect(screen).await?;
         match self.verb {
-            Verb::Join(join) => {
-                let issued = issue(&client, TokenKind::Join, join.node, join.valid_for).await?;
-                join_file(screen, &issued, join.address.as_deref().unwrap_or(client.address()))
+            Verb::Join(Join { node, valid_for, address, to, .. }) => {
+                // A token that cannot be written anywhere is better not made.
+                let to = to.map(Secret::create).transpose()?;
+                let issued = issue(&client, TokenKind::Join, node, valid_for).await?;
+                let address = address.as_deref().unwrap_or(client.address());
+                let text = join_file(&issued, address);
+                written(screen, &issued, address, (&text, "good for one agent"), to)
             }
-            Verb::User(user) => {
-                let issued = issue(&client, TokenKind::Person, user.name, user.valid_for).await?;
-                profile(screen, &issued, user.address.as_deref().unwrap_or(client.address()))
+            Verb::User(User { name, valid_for, address, to, .. }) => {
+                let to = to.map(Secret::create).transpose()?;
+                let issued = issue(&client, TokenKind::Person, name, valid_for).await?;
+                let address = address.as_deref().unwrap_or(client.address());
+                let text = profile(&issued, address);
+                written(screen, &issued, address, (&text, "good for one person"), to)
             }
             Verb::List(_) => list(&client, screen).await,
             Verb::Revoke(revoke) => {
@@ -130,43 +150,51 @@ async fn issue(
     Ok(client.access().issue(request).await.map_err(|status| client.refused(&status))?.into_inner())
 }
 
-fn join_file(screen: &mut Screen, issued: &IssueReply, address: &str) -> Result<Exit, Failure> {
+fn join_file(issued: &IssueReply, address: &str) -> String {
     let file = JoinFile {
         scheduler: address.to_owned(),
         authority: issued.authority_pem.clone(),
         secret: issued.secret.clone(),
     };
-    let text = toml::to_string(&file).expect("three texts are always TOML");
-    written(screen, issued, address, &text, "good for one agent")
+    toml::to_string(&file).expect("three texts are always TOML")
 }
 
-fn profile(screen: &mut Screen, issued: &IssueReply, address: &str) -> Result<Exit, Failure> {
+fn profile(issued: &IssueReply, address: &str) -> String {
     let profile = Profile {
         scheduler: address.to_owned(),
         authority: issued.authority_pem.clone(),
         token: issued.secret.clone(),
     };
-    written(screen, issued, address, &profile.to_toml(), "good for one person")
+    profile.to_toml()
 }
 
 fn written(
     screen: &mut Screen,
     issued: &IssueReply,
     address: &str,
-    text: &str,
-    whom: &str,
+    (text, whom): (&str, &str),
+    to: Option<Secret>,
 ) -> Result<Exit, Failure> {
+    let place = to.as_ref().map(|file| format!(" is in {}", file.path.display()));
+    if let Some(file) = to {
+        file.write(text)?;
+    }
     if screen.is_json() {
         screen.json(&json::Issued::new(issued, address))?;
-    } else {
-        screen.bytes(text.as_bytes())?;
-        let until = time::rfc3339(issued.expires_ms)
-            .map_or_else(String::new, |end| format!(", until {end}"));
-        screen.note(format_args!(
-            "token {}, {whom}{until}; it is shown only now: keep the file secret",
-            issued.id
-        ));
+        return Ok(Exit::OK);
     }
+    if place.is_none() {
+        screen.bytes(text.as_bytes())?;
+    }
+    let until = time::rfc3339(issued.expires_ms);
+    let until = until.map_or_else(String::new, |end| format!(", until {end}"));
+    let id = issued.id;
+    screen.note(match place {
+        Some(place) => format!("token {id}, {whom}{until},{place}: keep it secret"),
+        None => format!(
+            "token {id}, {whom}{until}; it is shown only now: keep the file secret (--to FILE does)"
+        ),
+    });
     Ok(Exit::OK)
 }
 
@@ -195,7 +223,7 @@ async fn list(client: &Client, screen: &mut Screen) -> Result<Exit, Failure> {
             if anybody { "anybody" } else { token.name.as_str() }.into(),
             second(token.issued_ms).into(),
             second(token.expires_ms).into(),
-            if token.used { "yes" } else { "no" }.into(),
+            used(token).into(),
         ]);
     }
     if table.is_empty() {
@@ -204,4 +232,29 @@ async fn list(client: &Client, screen: &mut Screen) -> Result<Exit, Failure> {
         screen.table(&table)?;
     }
     Ok(Exit::OK)
+}
+
+/// Whether it was used up, as far as it can be: a person's is used as often as they like.
+fn used(token: &TokenSummary) -> &'static str {
+    match (token.kind(), token.used) {
+        (TokenKind::Join, true) => "yes",
+        (TokenKind::Join, false) => "no",
+        (TokenKind::Person | TokenKind::Unspecified, _) => "-",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_good_once_is_used_up() {
+        let of = |kind: TokenKind, is_used| {
+            used(&TokenSummary { kind: kind.into(), used: is_used, ..TokenSummary::default() })
+        };
+
+        assert_eq!(of(TokenKind::Join, true), "yes");
+        assert_eq!(of(TokenKind::Join, false), "no");
+        assert_eq!(of(TokenKind::Person, false), "-");
+    }
 }

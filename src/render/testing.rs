@@ -77,6 +77,7 @@ pub(crate) fn hold_page(page: &str, mark: &str, blocks: &[(String, String)]) {
         after.replace_range(first..end, content);
         last = first + content.len() + "```\n".len();
     }
+    fences(page, &after);
     let marks = |line: &&str| line.starts_with(&format!("<!-- {mark}: "));
     let marked = after.lines().filter(marks).count();
     assert_eq!(marked, blocks.len(), "{page} has blocks of things that are no more");
@@ -88,4 +89,28 @@ pub(crate) fn hold_page(page: &str, mark: &str, blocks: &[(String, String)]) {
             "{page} is stale: REPOWER_BLESS=1 cargo test -p repower --lib writes it anew"
         );
     }
+}
+
+/// Every block of a page that opens also closes, by a line of its own.
+fn fences(page: &str, text: &str) {
+    let mut open = None;
+    for (number, line) in text.lines().enumerate().filter(|(_, line)| line.starts_with("```")) {
+        open = match open {
+            None => {
+                assert!(line.len() > 3, "{page}:{}: a block without a language", number + 1);
+                Some(number)
+            }
+            Some(since) => {
+                assert_eq!(line, "```", "{page}:{}: in the block since {since}", number + 1);
+                None
+            }
+        };
+    }
+    assert_eq!(open, None, "{page}: a block that never closes");
+}
+
+#[test]
+#[should_panic(expected = "page:5: in the block since 0")]
+fn a_block_in_a_block_is_noticed() {
+    fences("page", "```text\none\n\ntwo\n```t\n<!-- help: x -->\n```text\nthree\n```\n");
 }

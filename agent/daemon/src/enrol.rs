@@ -22,7 +22,13 @@ pub(crate) async fn identity(options: &Options, data: &DataFolder) -> Result<Ide
             Err(Error::EnrolledElsewhere { data: data.path().into(), name: known.name })
         }
         // A join file that is gone after enrolment is no fault.
-        (Some(known), _) => {
+        (Some(known), join) => {
+            if let Ok(Some(_)) = join {
+                tracing::warn!(
+                    name = %known.name,
+                    "the join file was not needed: this folder has enrolled; if its token was not used, revoke it"
+                );
+            }
             if let Some(name) = options.name.as_ref().filter(|name| **name != known.name) {
                 tracing::warn!(
                     asked = %name,

@@ -1,5 +1,6 @@
 //! The join file: what an agent needs to enrol.
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -32,8 +33,15 @@ impl JoinFile {
     ///
     /// [`Error::JoinFileUnreadable`] or [`Error::JoinFileMalformed`], which say where.
     pub fn read(path: &Path) -> Result<Self, Error> {
-        let text = std::fs::read_to_string(path)
-            .map_err(|source| Error::JoinFileUnreadable { path: path.into(), source })?;
+        let unreadable = |source| Error::JoinFileUnreadable { path: path.into(), source };
+        let text = std::fs::read_to_string(path).map_err(unreadable)?;
+        let mode = std::fs::metadata(path).map_err(unreadable)?.permissions().mode();
+        if mode & 0o077 != 0 {
+            tracing::warn!(
+                path = %path.display(),
+                "others can read the token in the join file; `chmod 600` keeps it secret"
+            );
+        }
         toml::from_str(&text).map_err(|error| Error::JoinFileMalformed {
             path: path.into(),
             source: Malformed::new(&text, &error),

@@ -339,10 +339,10 @@ impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Review { class, .. } => {
-                write!(f, "class `{class}` needs a review by an operator")
+                write!(f, "class `{class}` needs a review by a person")
             }
             Self::Suspect { place, detail, .. } => {
-                write!(f, "an operator has to look: the job's {place} {detail}")
+                write!(f, "a person has to look: the job's {place} {detail}")
             }
             Self::Barred { class } => {
                 write!(f, "the policy now in force does not let class `{class}` start")

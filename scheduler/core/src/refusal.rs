@@ -362,7 +362,7 @@ pub enum Refusal {
         finding: FindingId,
     },
     /// It cannot be decided like that.
-    #[error("finding {finding} is {was}, and cannot be {wanted} from there")]
+    #[error("finding {finding} is {}, and cannot {}", plain(*was), verb(*wanted))]
     FindingElsewhere {
         /// Which.
         finding: FindingId,
@@ -393,6 +393,23 @@ pub enum Refusal {
         /// With line and column where known.
         problem: String,
     },
+}
+
+/// A state of a finding, in words.
+fn plain(state: FindingState) -> String {
+    state.as_str().replace('-', " ")
+}
+
+/// What would have to be done with a finding to be in a state.
+fn verb(wanted: FindingState) -> &'static str {
+    match wanted {
+        FindingState::Open => "be opened again",
+        FindingState::UnderReview => "be reviewed any more",
+        FindingState::Confirmed => "be confirmed any more",
+        FindingState::Dismissed => "be dismissed any more",
+        FindingState::Appealed => "be appealed",
+        FindingState::Lapsed => "lapse",
+    }
 }
 
 impl Refusal {
@@ -481,7 +498,7 @@ impl Refusal {
             ),
             Self::PolicyChanged { .. } => Some("submit it again".into()),
             Self::ApprovalNotNeeded { .. } => Some(
-                "approve what was found in one job with --digest, as `repower show` has it".into(),
+                "approve what was found in one job with `--like JOB`, or `--for class=CLASS,digest=HASH`".into(),
             ),
             Self::ApprovalOver { .. } => Some("choose an --until that is to come".into()),
             Self::ApprovalTooLong { most, .. } => {

@@ -90,7 +90,7 @@ async fn a_held_job_says_what_it_waits_for() {
     let stage = Stage::serve(Play::default()).await;
     let client = Client::connect(&stage.profile).await.expect("connected");
     let held = SubmitReply {
-        hold: "class `hash-heavy` needs a review by an operator".into(),
+        hold: "class `hash-heavy` needs a review by a person".into(),
         hold_code: "policy.review".into(),
         ..reply()
     };
@@ -100,7 +100,7 @@ async fn a_held_job_says_what_it_waits_for() {
     })
     .await;
 
-    assert_eq!(err, "it waits: class `hash-heavy` needs a review by an operator [policy.review]\n");
+    assert_eq!(err, "it waits: class `hash-heavy` needs a review by a person [policy.review]\n");
 }
 
 #[test]
