@@ -162,6 +162,18 @@ pub async fn download<F: Interceptor + Clone>(
     progress: impl Fn(u64),
     pace: &Pace,
 ) -> (Option<Part>, Result<(), Failure>) {
+    download_holding(service, digest, (part, ()), progress, pace).await
+}
+
+/// The same, and holds something for as long as anything may be written to the part: also when nobody waits for that any
+/// more.
+pub(crate) async fn download_holding<F: Interceptor + Clone>(
+    service: &mut Service<F>,
+    digest: Hash,
+    (part, held): (Part, impl Send + 'static),
+    progress: impl Fn(u64),
+    pace: &Pace,
+) -> (Option<Part>, Result<(), Failure>) {
     let offset = part.written();
     progress(offset);
     let request = GetArtefactRequest { digest: digest.0.to_vec(), offset };
@@ -169,7 +181,7 @@ pub async fn download<F: Interceptor + Clone>(
         Ok(stream) => stream.into_inner(),
         Err(status) => return (Some(part), Err(status.into())),
     };
-    let writer = Writer::new(part);
+    let writer = Writer::new(part, held);
     let mut at = offset;
     let fetched = loop {
         match stream.message().await {
@@ -197,9 +209,11 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    pub(crate) fn new(mut part: Part) -> Self {
+    /// Something is held until nothing is written any more.
+    pub(crate) fn new(mut part: Part, held: impl Send + 'static) -> Self {
         let (pieces, mut received) = mpsc::channel::<Bytes>(WAITING);
         let done = tokio::task::spawn_blocking(move || {
+            let _held = held;
             while let Some(piece) = received.blocking_recv() {
                 if let Err(fault) = part.write(&piece) {
                     return (part, Err(fault));

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use repower_artefacts::{Entry, Fault, Folder, Sealed};
+use repower_artefacts::{Entry, Fault, Folder};
 use repower_model::{Hash, JobId, Span};
 
 use crate::clock;
@@ -18,6 +18,29 @@ pub(crate) struct Cache {
     folder: Folder,
     limit: u64,
     state: Mutex<State>,
+}
+
+/// Only one has it at a time.
+#[derive(Debug, Clone)]
+pub(crate) struct Turn(
+    #[expect(dead_code, reason = "it is held, and nothing else is done with it")]
+    Arc<tokio::sync::OwnedMutexGuard<()>>,
+);
+
+impl Turn {
+    /// Does what takes its time, as hashing, syncing and removing do, while the link and all other transfers go on. Who gives
+    /// up waiting for it does not end it, so it keeps the turn until it is over.
+    pub(crate) async fn aside<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Fault> {
+        let turn = self.clone();
+        let done = tokio::task::spawn_blocking(move || {
+            let _turn = turn;
+            work()
+        });
+        done.await.map_err(|_| Fault::Ending)
+    }
 }
 
 #[derive(Debug, Default)]
@@ -63,21 +86,15 @@ impl Cache {
         self.state().pins.clear();
     }
 
-    /// The turn of bringing something by this name.
-    pub(crate) async fn turn(&self, name: &str) -> tokio::sync::OwnedMutexGuard<()> {
+    /// The turn of bringing something by this name, or of whatever else only one may do at a time.
+    pub(crate) async fn turn(&self, name: &str) -> Turn {
         let turn = {
             let mut state = self.state();
             // Whoever waits for a turn holds it, too.
             state.coming.retain(|_, turn| Arc::strong_count(turn) > 1);
             Arc::clone(state.coming.entry(name.to_owned()).or_default())
         };
-        turn.lock_owned().await
-    }
-
-    /// Takes in what has come as a whole.
-    pub(crate) fn admit(&self, job: JobId, sealed: &Sealed) -> Result<(), Fault> {
-        self.state().pins.entry(job).or_default().insert(sealed.digest);
-        self.folder.admit(sealed)
+        Turn(Arc::new(turn.lock_owned().await))
     }
 
     /// Makes room for more, by removing what no job here needs.
@@ -128,7 +145,8 @@ mod tests {
         let digest = hasher.finish();
         let mut part = cache.folder.part(digest, 0).unwrap();
         part.write(bytes).unwrap();
-        cache.admit(JobId(job), &part.seal(Some(digest)).unwrap()).unwrap();
+        cache.folder.admit(&part.seal(Some(digest)).unwrap()).unwrap();
+        assert!(cache.pin(JobId(job), digest));
         cache.folder.touch(digest, Timestamp::from_millis(used)).unwrap();
         digest
     }
@@ -152,6 +170,35 @@ mod tests {
             "{full}"
         );
         assert_eq!(cache.folder.find(oldest), Some(6));
+    }
+
+    #[tokio::test]
+    async fn work_that_nobody_waits_for_any_more_keeps_its_turn_until_it_is_over() {
+        let root = tempfile::TempDir::new().unwrap();
+        let cache = Arc::new(Cache::open(root.path(), 10).unwrap());
+        let (begun, has_begun) = tokio::sync::oneshot::channel();
+        let (end, ended) = std::sync::mpsc::sync_channel::<()>(1);
+        let mut given_up = tokio::task::JoinSet::new();
+        let same = Arc::clone(&cache);
+        given_up.spawn(async move {
+            let turn = same.turn("one").await;
+            let work = move || {
+                begun.send(()).unwrap();
+                ended.recv().unwrap();
+            };
+            turn.aside(work).await.unwrap();
+        });
+        has_begun.await.unwrap();
+        given_up.shutdown().await;
+
+        let mut next = std::pin::pin!(cache.turn("one"));
+        let other = cache.turn("another").await;
+        let is_early = futures_util::poll!(next.as_mut()).is_ready();
+        end.send(()).unwrap();
+        next.await;
+
+        assert!(!is_early);
+        drop(other);
     }
 
     #[test]

@@ -1,8 +1,10 @@
 //! What tasks have saved: to the scheduler's store after an attempt, and back before the next one.
 
+use std::convert::identity;
 use std::fs::File;
 use std::io::{self, BufReader, Write};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use repower_artefacts::{Beneath, Fault, Part, archive};
@@ -10,6 +12,7 @@ use repower_model::{Checkpoint, Stored};
 use tonic::Code;
 
 use super::Shared;
+use super::cache::Turn;
 use super::fetch::told;
 use crate::saved::Place;
 use crate::transfer::{self, Failure};
@@ -29,15 +32,22 @@ const NOT_YET: u32 = 5;
 ///
 /// Why that cannot be, in words. What is in the folder stays there.
 pub(super) async fn save(shared: &Shared, place: &Place) -> Result<Stored, String> {
-    let permit = shared.outward.acquire().await.map_err(|_| "the agent ends".to_owned())?;
+    let turn = turn(shared, place).await;
+    let permit = shared.outward.acquire().await.map_err(|_| told(&Fault::Ending))?;
     let (from, most) = (place.clone(), shared.checkpoint_limit);
-    let packed = tokio::task::spawn_blocking(move || pack(&from, most)).await;
-    let stored = packed.unwrap_or_else(|_| Err("the agent ends".to_owned()))?;
+    let packed = turn.aside(move || pack(&from, most)).await;
+    let stored = packed.map_err(|fault| told(&fault))??;
     let sent = send(shared, &place.archive(), stored).await;
     drop(permit);
     // What cannot be removed is overwritten by the next one.
-    std::fs::remove_file(place.archive()).unwrap_or_default();
+    let archive = place.archive();
+    turn.aside(move || std::fs::remove_file(archive).unwrap_or_default()).await.unwrap_or_default();
     sent.map(|()| stored)
+}
+
+/// The turn of working on the folder of a task.
+async fn turn(shared: &Shared, place: &Place) -> Turn {
+    shared.cache.turn(&place.path().to_string_lossy()).await
 }
 
 /// A part that takes only so many bytes.
@@ -140,32 +150,51 @@ pub(super) async fn fetch(
     place: &Place,
     checkpoint: Checkpoint,
 ) -> Result<(), String> {
-    let permit = shared.inward.acquire().await.map_err(|_| "the agent ends".to_owned())?;
+    let turn = turn(shared, place).await;
+    let permit = shared.inward.acquire().await.map_err(|_| told(&Fault::Ending))?;
     place.make().map_err(|error| error.to_string())?;
-    let fetched = receive(shared, &place.archive(), checkpoint.stored).await;
+    let fetched = receive(shared, &turn, &place.archive(), checkpoint.stored).await;
     drop(permit);
     fetched?;
     let place = place.clone();
-    let unpacked = tokio::task::spawn_blocking(move || unpack(&place, checkpoint.number)).await;
-    unpacked.unwrap_or_else(|_| Err("the agent ends".to_owned()))
+    // Gone with who waits for this.
+    let wanted = Arc::new(());
+    let is_wanted = Arc::downgrade(&wanted);
+    let unpacked = turn
+        .aside(move || unpack(&place, checkpoint.number, || is_wanted.strong_count() > 0))
+        .await
+        .map_err(|fault| told(&fault))?;
+    drop(wanted);
+    unpacked
 }
 
-async fn receive(shared: &Shared, archive: &Path, stored: Stored) -> Result<(), String> {
+async fn receive(
+    shared: &Shared,
+    turn: &Turn,
+    archive: &Path,
+    stored: Stored,
+) -> Result<(), String> {
     let words = |fault: Fault| told(&fault);
     let (mut wait, mut denied) = (FIRST, 0);
     let mut service = shared.service.clone();
     // What an agent before has left may be of another checkpoint.
     let mut offset = 0;
     loop {
-        let part = Part::open(archive, offset).map_err(words)?;
-        part.check_room(stored.bytes.saturating_sub(offset)).map_err(words)?;
+        let archive = archive.to_owned();
+        let opened = turn.aside(move || {
+            let part = Part::open(&archive, offset)?;
+            part.check_room(stored.bytes.saturating_sub(offset))?;
+            Ok(part)
+        });
+        let part = (opened.await.and_then(identity).map_err(words)?, turn.clone());
         let (part, fetched) =
-            transfer::download(&mut service, stored.digest, part, |_| {}, &shared.pace).await;
+            transfer::download_holding(&mut service, stored.digest, part, |_| {}, &shared.pace)
+                .await;
         let come = part.as_ref().map_or(0, Part::written);
         match (part, fetched) {
             (Some(part), Ok(())) => {
-                part.seal(Some(stored.digest)).map_err(words)?;
-                return Ok(());
+                let sealed = turn.aside(move || part.seal(Some(stored.digest))).await;
+                return sealed.and_then(identity).map(drop).map_err(words);
             }
             (None, Ok(())) => {}
             (_, Err(Failure::Call(status))) => {
@@ -192,14 +221,17 @@ async fn receive(shared: &Shared, archive: &Path, stored: Stored) -> Result<(), 
     }
 }
 
-/// Puts what has come in the place of what is there.
-fn unpack(place: &Place, number: u32) -> Result<(), String> {
+/// Puts what has come in the place of what is there, if it is still wanted then: else another attempt may have that.
+fn unpack(place: &Place, number: u32, is_wanted: impl Fn() -> bool) -> Result<(), String> {
     let failed = |error: io::Error| error.to_string();
     let fresh = place.fresh().map_err(failed)?;
     let file = File::open(place.archive()).map_err(failed)?;
     let beneath = Beneath::open(place.path()).map_err(failed)?;
     archive::unpack(BufReader::with_capacity(1 << 18, file), &beneath, "new")
         .map_err(|problem| chain(&problem))?;
+    if !is_wanted() {
+        return Err("nobody waits for it any more".to_owned());
+    }
     place.replace(&fresh, number).map_err(failed)?;
     std::fs::remove_file(place.archive()).map_err(failed)
 }
@@ -228,7 +260,9 @@ mod tests {
 
         let stored = pack(&from, 1 << 20).unwrap();
         fs::rename(from.archive(), to.archive()).unwrap();
-        unpack(&to, 7).unwrap();
+        unpack(&to, 6, || false).unwrap_err();
+        assert!(to.data().join("older").exists(), "who does not want it any more gets nothing");
+        unpack(&to, 7, || true).unwrap();
 
         assert_eq!(fs::read_to_string(to.data().join("deep/state")).unwrap(), "seven");
         assert_eq!((to.number(), to.data().join("older").exists()), (Some(7), false));

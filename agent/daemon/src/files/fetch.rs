@@ -1,6 +1,8 @@
 //! Inputs to this node.
 
+use std::convert::identity;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use repower_artefacts::{Body, Bucket, Fault, Hasher, PIECE, Part};
@@ -8,6 +10,7 @@ use repower_model::{Hash, InputFile, JobId, Source};
 use tonic::Code;
 
 use super::Shared;
+use super::cache::{Cache, Turn};
 use crate::transfer::{self, Failure, Writer};
 
 /// The first wait before the next try; each is twice the one before.
@@ -25,7 +28,7 @@ const NOT_YET: u32 = 5;
 ///
 /// Why one of them cannot come, in words.
 pub(super) async fn stage(
-    shared: &Shared,
+    shared: &Arc<Shared>,
     job: JobId,
     inputs: &[InputFile],
 ) -> Result<Vec<Hash>, String> {
@@ -51,32 +54,32 @@ async fn pause(wait: &mut Duration) {
 }
 
 /// From the scheduler's store; while that is away, it is tried again for as long as anybody waits.
-async fn stored(shared: &Shared, job: JobId, digest: Hash, bytes: u64) -> Result<Hash, String> {
-    let name = digest.to_string();
-    let _turn = shared.cache.turn(&name).await;
+async fn stored(
+    shared: &Arc<Shared>,
+    job: JobId,
+    digest: Hash,
+    bytes: u64,
+) -> Result<Hash, String> {
+    let turn = shared.cache.turn(&digest.to_string()).await;
     if shared.cache.pin(job, digest) {
         return Ok(digest);
     }
     let words = |fault: Fault| told(&fault);
-    let folder = shared.cache.folder();
     let (mut wait, mut denied) = (FIRST, 0);
     let mut service = shared.service.clone();
     loop {
-        let received = folder.received(digest);
-        let part =
-            folder.part(digest, if received > bytes { 0 } else { received }).map_err(words)?;
-        let left = bytes - part.written();
-        shared.cache.make_room(left)?;
-        part.check_room(left).map_err(words)?;
+        let same = Arc::clone(shared);
+        let part = turn.aside(move || begin(&same.cache, digest, bytes)).await.map_err(words)??;
         let before = part.written();
+        let part = (part, turn.clone());
         let (part, fetched) =
-            transfer::download(&mut service, digest, part, |_| {}, &shared.pace).await;
+            transfer::download_holding(&mut service, digest, part, |_| {}, &shared.pace).await;
         let progress = part.as_ref().is_some_and(|part| part.written() > before);
         match (part, fetched) {
             (Some(part), Ok(())) => {
-                let sealed = part.seal(Some(digest)).map_err(words)?;
-                shared.cache.admit(job, &sealed).map_err(words)?;
-                return Ok(digest);
+                let same = Arc::clone(shared);
+                let admitted = turn.aside(move || finish(&same.cache, part, Some(digest))).await;
+                return admitted.and_then(identity).map_err(words);
             }
             (None, Ok(())) => {}
             (_, Err(Failure::Call(status))) => {
@@ -99,6 +102,25 @@ async fn stored(shared: &Shared, job: JobId, digest: Hash, bytes: u64) -> Result
     }
 }
 
+/// Makes room for an artefact of which some may be here; returns that.
+fn begin(cache: &Cache, digest: Hash, bytes: u64) -> Result<Part, String> {
+    let words = |fault: Fault| told(&fault);
+    let folder = cache.folder();
+    let received = folder.received(digest);
+    let part = folder.part(digest, if received > bytes { 0 } else { received }).map_err(words)?;
+    let left = bytes - part.written();
+    cache.make_room(left)?;
+    part.check_room(left).map_err(words)?;
+    Ok(part)
+}
+
+/// Takes in what has come as a whole; returns what it is.
+fn finish(cache: &Cache, part: Part, digest: Option<Hash>) -> Result<Hash, Fault> {
+    let sealed = part.seal(digest)?;
+    cache.folder().admit(&sealed)?;
+    Ok(sealed.digest)
+}
+
 /// A fault with its causes, on one line.
 pub(super) fn told(fault: &Fault) -> String {
     let mut text = fault.to_string();
@@ -112,13 +134,13 @@ pub(super) fn told(fault: &Fault) -> String {
 
 /// From somewhere else.
 async fn elsewhere(
-    shared: &Shared,
+    shared: &Arc<Shared>,
     job: JobId,
     url: &str,
     digest: Option<Hash>,
 ) -> Result<Hash, String> {
     let name = digest.map_or_else(|| format!("url{}", of(url)), |digest| digest.to_string());
-    let _turn = shared.cache.turn(&name).await;
+    let turn = shared.cache.turn(&name).await;
     if let Some(digest) = digest.filter(|digest| shared.cache.pin(job, *digest)) {
         return Ok(digest);
     }
@@ -127,11 +149,19 @@ async fn elsewhere(
     // What an agent before has left is of a version that nobody knows.
     let mut offset = 0;
     loop {
-        match attempt(shared, url, &part, (offset, &mut version)).await {
+        match attempt(shared, &turn, url, &part, (offset, &mut version)).await {
             Ok(part) => {
-                let sealed = part.seal(digest).map_err(|fault| told(&fault))?;
-                shared.cache.admit(job, &sealed).map_err(|fault| told(&fault))?;
-                return Ok(sealed.digest);
+                let same = Arc::clone(shared);
+                let admitted = turn.aside(move || finish(&same.cache, part, digest)).await;
+                let found = admitted.and_then(identity).map_err(|fault| told(&fault))?;
+                if shared.cache.pin(job, found) {
+                    return Ok(found);
+                }
+                tries += 1;
+                if tries >= TRIES {
+                    return Err("others have needed its room in the cache of this node".to_owned());
+                }
+                offset = 0;
             }
             Err(Broken { fault, .. }) if !fault.may_pass() || fault.is_full() => {
                 return Err(told(&fault));
@@ -165,7 +195,8 @@ struct Broken {
 
 /// One try.
 async fn attempt(
-    shared: &Shared,
+    shared: &Arc<Shared>,
+    turn: &Turn,
     url: &str,
     path: &Path,
     (offset, version): (u64, &mut Option<String>),
@@ -176,12 +207,22 @@ async fn attempt(
     if let From::Web(body) = &from {
         version.clone_from(&body.version);
     }
-    let part = Part::open(path, offset).map_err(broken)?;
     let left = bytes.unwrap_or(0).saturating_sub(offset);
     let refused = |problem: String| Fault::BadAddress { address: url.to_owned(), problem };
-    shared.cache.make_room(left).map_err(|words| broken(refused(words)))?;
-    part.check_room(left).map_err(broken)?;
-    let writer = Writer::new(part);
+    let make_room = |more: u64| {
+        let same = Arc::clone(shared);
+        turn.aside(move || same.cache.make_room(more))
+    };
+    let room = make_room(left).await;
+    room.and_then(|made| made.map_err(refused)).map_err(broken)?;
+    let path = path.to_owned();
+    let opened = turn.aside(move || {
+        let part = Part::open(&path, offset)?;
+        part.check_room(left)?;
+        Ok(part)
+    });
+    let part = opened.await.and_then(identity).map_err(broken)?;
+    let writer = Writer::new(part, turn.clone());
     let mut come = offset;
     let mut roomy = left;
     let fetched = loop {
@@ -191,8 +232,9 @@ async fn attempt(
                 if bytes.is_none() && come - offset > roomy {
                     // Nobody knows how long it is: room is made as it comes.
                     roomy += 64 << 20;
-                    if let Err(words) = shared.cache.make_room(roomy) {
-                        break Err(refused(words));
+                    let room = make_room(roomy).await;
+                    if let Err(fault) = room.and_then(|made| made.map_err(refused)) {
+                        break Err(fault);
                     }
                 }
                 shared.pace.spend(piece.len()).await;
