@@ -3,8 +3,10 @@
 //! A few equal threads share one epoll set, in which each running task has a pidfd and the reading
 //! ends of its two pipes, each armed for one event at a time. Whichever thread takes an event
 //! decides with the session and acts at once: the thread that reaps a task launches the next one, so
-//! that no slot waits for another thread to wake up. All state is behind one lock, which is never
-//! held while a process is launched or a folder is cleared.
+//! that no slot waits for another thread to wake up. What takes its time is done by threads of their
+//! own. All state is behind one lock, which is never held while a process is launched, inputs are
+//! copied or a folder is cleared; it is held while a task is frozen, and while an ended one is killed
+//! to the last process and its output is read.
 
 mod alarm;
 mod boxes;

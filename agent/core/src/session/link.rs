@@ -29,7 +29,7 @@ impl Session {
         self.limits = limits;
         self.leaving = false;
         self.slots.resize(capacity);
-        let waits = |attempt: &Attempt| attempt.phase == Phase::Waiting;
+        let waits = |attempt: &Attempt| matches!(attempt.phase, Phase::Waiting | Phase::Staging);
         let fits =
             |attempt: &Attempt| self.slots.capacity().holds(&attempt.definition.spec.resources);
         let unfit = self.attempts.iter().filter(|(_, one)| waits(one) && !fits(one));

@@ -174,9 +174,9 @@ impl Engine {
         }
         variables.hand_to(&mut command);
         command.args(plan.arguments(variables.file(), LABEL));
-        self.prove(plan.image, command)?;
-        // From here on it is removed when it is dropped.
+        // Removed when this is dropped, also if the engine has not come to its end with it, or has and did not say so.
         let container = Container { engine: self.clone(), name: plan.name.clone() };
+        self.prove(plan.image, command)?;
         if self.kind == Kind::Podman {
             // All but the program itself: what is wrong with the image or the mounts shows here.
             let mut command = self.command();
@@ -218,7 +218,7 @@ impl Engine {
     /// How a container is removed at once, whatever it does.
     const fn removal(&self) -> &'static [&'static str] {
         match self.kind {
-            Kind::Podman => &["rm", "--force", "--time", "0", "--volumes"],
+            Kind::Podman => &["rm", "--force", "--ignore", "--time", "0", "--volumes"],
             Kind::Docker => &["rm", "--force", "--volumes"],
         }
     }

@@ -10,10 +10,12 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{OFlags, fcntl_setfl};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
+use crate::clock;
+
 /// The most bytes of an engine's complaint that are passed on.
 const COMPLAINT_BYTES: usize = 400;
 /// The most bytes of what it says that are read.
-const SAID_BYTES: u64 = 64 << 10;
+const SAID_BYTES: usize = 64 << 10;
 
 /// What a program has said before it ended.
 #[derive(Debug)]
@@ -45,31 +47,38 @@ pub(super) fn complaint(text: &str) -> String {
 pub(super) fn run(mut command: Command, limit: Duration) -> io::Result<Said> {
     let mut child =
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
-    // Never blocks: who outlives the program may hold the other end.
     let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
-    let (stdout, stderr) = (stdout.map(OwnedFd::from), stderr.map(OwnedFd::from));
-    for pipe in [&stdout, &stderr].into_iter().flatten() {
-        fcntl_setfl(pipe.as_fd(), OFlags::NONBLOCK)?;
-    }
-    let status = end(&mut child, limit)?;
-    Ok(Said { status, stdout: text(stdout), stderr: text(stderr) })
+    let mut pipes = [Pipe::new(stdout.map(OwnedFd::from))?, Pipe::new(stderr.map(OwnedFd::from))?];
+    let status = end(&mut child, &mut pipes, limit)?;
+    let [stdout, stderr] = pipes.map(Pipe::text);
+    Ok(Said { status, stdout, stderr })
 }
 
-fn end(child: &mut Child, limit: Duration) -> io::Result<ExitStatus> {
+/// Waits for the end of a program, and reads meanwhile what it says: nobody could say more than a pipe holds otherwise.
+fn end(child: &mut Child, pipes: &mut [Pipe; 2], limit: Duration) -> io::Result<ExitStatus> {
     let process = pidfd_open(Pid::from_child(child), PidfdFlags::empty())?;
-    let limit_spec = Timespec {
-        tv_sec: i64::try_from(limit.as_secs()).unwrap_or(i64::MAX),
-        tv_nsec: limit.subsec_nanos().into(),
-    };
-    let ended = loop {
-        match poll(&mut [PollFd::new(&process, PollFlags::IN)], Some(&limit_spec)) {
-            Ok(count) => break count > 0,
-            Err(rustix::io::Errno::INTR) => {}
+    let until = clock::uptime() + limit;
+    loop {
+        let left = until.saturating_sub(clock::uptime());
+        let left_spec = Timespec {
+            tv_sec: i64::try_from(left.as_secs()).unwrap_or(i64::MAX),
+            tv_nsec: left.subsec_nanos().into(),
+        };
+        let open = pipes.iter().filter_map(|pipe| pipe.file.as_ref());
+        let mut set: Vec<PollFd<'_>> = std::iter::once(PollFd::new(&process, PollFlags::IN))
+            .chain(open.map(|file| PollFd::new(file, PollFlags::IN)))
+            .collect();
+        match poll(&mut set, Some(&left_spec)) {
+            Ok(0) => break,
+            Ok(_) => {}
+            Err(rustix::io::Errno::INTR) => continue,
             Err(errno) => return Err(errno.into()),
         }
-    };
-    if ended {
-        return child.wait();
+        let has_ended = !set[0].revents().is_empty();
+        pipes.iter_mut().for_each(Pipe::read);
+        if has_ended {
+            return child.wait();
+        }
     }
     child.kill()?;
     child.wait()?;
@@ -77,12 +86,80 @@ fn end(child: &mut Child, limit: Duration) -> io::Result<ExitStatus> {
     Err(io::Error::new(io::ErrorKind::TimedOut, text))
 }
 
-/// What is in a pipe.
-fn text(pipe: Option<OwnedFd>) -> String {
-    let mut bytes = Vec::new();
-    if let Some(pipe) = pipe {
-        // Up to its end, or to where it would block: what was read is kept.
-        let _ = File::from(pipe).take(SAID_BYTES).read_to_end(&mut bytes);
+/// What a program says.
+#[derive(Debug)]
+struct Pipe {
+    /// `None`: it is at its end.
+    file: Option<File>,
+    said: Vec<u8>,
+}
+
+impl Pipe {
+    /// Never blocks: who outlives the program may hold the other end.
+    fn new(end: Option<OwnedFd>) -> io::Result<Self> {
+        if let Some(end) = &end {
+            fcntl_setfl(end.as_fd(), OFlags::NONBLOCK)?;
+        }
+        Ok(Self { file: end.map(File::from), said: Vec::new() })
     }
-    String::from_utf8_lossy(&bytes).into_owned()
+
+    /// Reads what there is, up to what a pipe holds; what cannot be kept is dropped.
+    fn read(&mut self) {
+        let mut buffer = vec![0; SAID_BYTES];
+        let Some(file) = &mut self.file else { return };
+        match file.read(&mut buffer) {
+            Ok(0) => self.file = None,
+            Ok(count) => {
+                let room = SAID_BYTES - self.said.len();
+                self.said.extend_from_slice(&buffer[..count.min(room)]);
+            }
+            Err(error) => {
+                let later = [io::ErrorKind::WouldBlock, io::ErrorKind::Interrupted];
+                if !later.contains(&error.kind()) {
+                    self.file = None;
+                }
+            }
+        }
+    }
+
+    fn text(self) -> String {
+        String::from_utf8_lossy(&self.said).into_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shell(line: &str) -> Command {
+        let mut command = Command::new("sh");
+        command.args(["-c", line]);
+        command
+    }
+
+    #[test]
+    fn who_says_more_than_a_pipe_holds_comes_to_its_end_and_what_is_too_much_is_dropped() {
+        let line = "head -c 300000 /dev/zero; head -c 300000 /dev/zero >&2; exit 3";
+        let said = run(shell(line), Duration::from_mins(2)).unwrap();
+
+        assert_eq!(said.status.code(), Some(3));
+        assert_eq!((said.stdout.len(), said.stderr.len()), (SAID_BYTES, SAID_BYTES));
+    }
+
+    #[test]
+    fn who_outlives_the_program_with_its_output_in_hand_is_not_waited_for() {
+        let said = run(shell("echo one; sleep 300 & echo $!"), Duration::from_mins(2)).unwrap();
+
+        let (one, pid) = said.stdout.trim().split_once('\n').unwrap();
+        assert_eq!(one, "one");
+        let pid = Pid::from_raw(pid.parse().unwrap()).unwrap();
+        rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+    }
+
+    #[test]
+    fn who_takes_too_long_is_killed() {
+        let error = run(shell("exec sleep 300"), Duration::from_millis(50)).unwrap_err();
+
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+    }
 }

@@ -73,6 +73,25 @@ pub(super) async fn serve(
     }
 }
 
+/// Calls the scheduler back to say why there is no command.
+pub(super) async fn refuse(channel: Channel, open: OpenSession, why: String) {
+    let (say, said) = mpsc::channel(WAITING);
+    let first = FromSession { body: Some(Up::Session(open.session)) };
+    say.try_send(first).expect("a new queue has room");
+    tell(&say, Out::Failed(why)).await;
+    drop(say);
+    let told = async {
+        let Ok(reply) = AgentsClient::new(channel).session(ReceiverStream::new(said)).await else {
+            return;
+        };
+        let mut heard = reply.into_inner();
+        while let Ok(Some(_)) = heard.message().await {}
+    };
+    if tokio::time::timeout(FAREWELL, told).await.is_err() {
+        tracing::debug!("the scheduler has not ended a session");
+    }
+}
+
 async fn tell(say: &Say, body: Out) -> bool {
     let output = ExecOutput { body: Some(body) };
     say.send(FromSession { body: Some(Up::Output(output)) }).await.is_ok()
@@ -160,6 +179,8 @@ async fn on_pipes(
     };
     tokio::select! {
         () = listen => Ok(Out::Failed("nobody listens".into())),
+        // Also of a command that says nothing, and of somebody who never ends what is typed.
+        () = say.closed() => Ok(Out::Failed("nobody listens".into())),
         status = speak => Ok(Out::ExitCode(code(status?))),
     }
 }
@@ -256,6 +277,8 @@ async fn on_terminal(
     };
     tokio::select! {
         () = listen => Ok(Out::Failed("nobody listens".into())),
+        // Also of a command that says nothing, and of somebody who never ends what is typed.
+        () = say.closed() => Ok(Out::Failed("nobody listens".into())),
         status = speak => Ok(Out::ExitCode(code(status?))),
     }
 }

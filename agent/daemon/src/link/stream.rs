@@ -250,10 +250,17 @@ impl Link {
     /// Somebody wants to run a command in the box of a task.
     async fn open_session(&self, open: OpenSession, course: &mut Course) -> Result<(), Gone> {
         while course.sessions.try_join_next().is_some() {}
-        let Some(attempt) = open.attempt.filter(|_| course.sessions.len() < SESSIONS) else {
-            tracing::warn!("a session is not opened: there are too many");
+        let Some(attempt) = open.attempt else { return Ok(()) };
+        let count = course.sessions.len();
+        if count >= SESSIONS {
+            tracing::warn!(count, "a session is not opened: there are too many");
+            // Those that only say so end soon.
+            if count < 2 * SESSIONS {
+                let why = format!("{SESSIONS} commands run on this node already: try again later");
+                course.sessions.spawn(session::refuse(course.channel.clone(), open, why));
+            }
             return Ok(());
-        };
+        }
         let process = self.executor.process(attempt).await?;
         let own = self.attacher.program();
         course.sessions.spawn(session::serve(course.channel.clone(), open, process, own));

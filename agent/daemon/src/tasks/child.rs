@@ -134,7 +134,9 @@ impl Child {
         if let Some(stderr) = &self.stderr {
             epoll::add(epoll, stderr, Token::Output(serial, Stream::Stderr).pack(), once)?;
         }
-        epoll::add(epoll, &self.pidfd, Token::Exit(serial).pack(), once)
+        // Each time that its end is told: who traces it is told first.
+        let each = EventFlags::IN | EventFlags::ET;
+        epoll::add(epoll, &self.pidfd, Token::Exit(serial).pack(), each)
     }
 
     /// Waits for more of one stream.

@@ -106,7 +106,11 @@ impl Tasks {
         let path = kit.folder.join(format!("{}.status", given.serial));
         let status = status_file(&path, user).map_err(|source| Failure::Folder { source })?;
         let failed = |source| Failure::Group { source };
-        let mut group = kit.tree().take(Limits { pids: None, ..limits }).map_err(failed)?;
+        let group = kit.tree().take(Limits { pids: None, ..limits });
+        let mut group = group.map_err(|source| {
+            std::fs::remove_file(&path).unwrap_or_default();
+            failed(source)
+        })?;
         group.nest();
         let place = group.place().unwrap_or_default();
         // From here on, what was made is removed again should anything fail.

@@ -2,7 +2,7 @@
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 /// A file that this agent has written for tasks; removed when it is dropped.
@@ -18,6 +18,8 @@ impl OwnFile {
         let mut file =
             OpenOptions::new().write(true).create(true).truncate(true).mode(0o755).open(&path)?;
         let own = Self { path };
+        // Whatever the agent was started with would take bits away otherwise.
+        file.set_permissions(fs::Permissions::from_mode(0o755))?;
         file.write_all(text)?;
         Ok(own)
     }

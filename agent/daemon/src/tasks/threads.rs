@@ -139,7 +139,12 @@ impl Tasks {
         state::send(pid, repower_agent_core::Signal::Kill);
         let mut reaped = match exit::reap(pid) {
             Ok(Some(reaped)) => reaped,
-            Ok(None) | Err(_) => exit::Reaped::UNKNOWN,
+            // Somebody traces it, and has not let go of it: then its end is told again.
+            Ok(None) => {
+                child.pid = Some(pid);
+                return;
+            }
+            Err(_) => exit::Reaped::UNKNOWN,
         };
         child.writers = None;
         if let Some(status) = &child.status {

@@ -14,6 +14,7 @@ use tokio::io::{AsyncBufReadExt as _, BufReader};
 
 use crate::boxes::{can, with_memory};
 use crate::fake::Fake;
+use crate::freezing::{freeze, thaw, until_still};
 use crate::house::{Agent, House, entries, gone, runs};
 use crate::image::{Image, run};
 use crate::killed::{executor, kill, pids, spawn};
@@ -487,6 +488,39 @@ async fn a_container_outlives_a_killed_agent_and_not_a_killed_executor() {
             .arg(group)
             .args(["-depth", "-type", "d", "-exec", "rmdir", "{}", "+"]));
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_container_stands_still_with_all_its_processes_and_goes_on() {
+    let Some(world) = World::new().await else { return };
+    let fake = &world.fake;
+
+    let line = "trap 'echo bye; exit 3' TERM; sleep 4324 & echo up; wait";
+    let attempt = fake.run(1, world.inside(with_memory(64, shell(line)))).await;
+    world.is_up(attempt).await;
+    // The shell may not have become another program yet when it says so.
+    let sleeper = loop {
+        let found = Command::new("pgrep").args(["-f", "^sleep 4324$"]).output().unwrap();
+        if let Ok(pid) = String::from_utf8(found.stdout).unwrap().trim().parse() {
+            break [pid];
+        }
+        tokio::task::yield_now().await;
+    };
+    for _ in 0..2 {
+        until_still(&sleeper, false).await;
+        fake.order(vec![freeze(attempt)]).await;
+        until_still(&sleeper, true).await;
+        fake.order(vec![thaw(attempt)]).await;
+    }
+    until_still(&sleeper, false).await;
+    fake.order(vec![freeze(attempt)]).await;
+    until_still(&sleeper, true).await;
+    fake.order(vec![stop(attempt, StopReason::Cancelled)]).await;
+
+    assert_eq!(world.outcome(attempt).await.kind(), OutcomeKind::Cancelled);
+    assert!(world.said(attempt).ends_with("bye\n"), "it was asked");
+    gone(sleeper[0]).await;
+    world.end().await;
 }
 
 /// A program that is called like an engine, says that it works, and does this with `pull`.

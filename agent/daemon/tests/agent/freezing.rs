@@ -13,11 +13,11 @@ use crate::orders::{command, shell, stop};
 const PAIR: &str =
     "trap 'echo bye; kill $!; exit 3' TERM; echo $$; setsid sleep 300 & echo $!; wait";
 
-fn freeze(attempt: AttemptRef) -> Order {
+pub(crate) fn freeze(attempt: AttemptRef) -> Order {
     Order::Freeze(Freeze { attempt: Some(attempt) })
 }
 
-fn thaw(attempt: AttemptRef) -> Order {
+pub(crate) fn thaw(attempt: AttemptRef) -> Order {
     Order::Thaw(Thaw { attempt: Some(attempt), rules: vec!["registers.rounding-modes".into()] })
 }
 
@@ -37,7 +37,7 @@ fn is_still(pid: i32) -> bool {
 }
 
 /// Waits until all of these processes stand still, or none does.
-async fn until_still(pids: &[i32], wanted: bool) {
+pub(crate) async fn until_still(pids: &[i32], wanted: bool) {
     // Nothing tells when a process that is not a child begins to stand still: it is asked.
     for _ in 0..3_000_000 {
         if pids.iter().all(|pid| is_still(*pid) == wanted) {

@@ -20,3 +20,4 @@ mod peers;
 mod progress;
 mod running;
 mod stopping;
+mod traced;

@@ -1,9 +1,11 @@
 //! A session outlives the agents that hold it.
 
-use repower_model::{Cpus, JobSpec, Outcome, Resources, Span};
+use repower_model::{
+    AttemptId, Cpus, Hash, InputFile, JobId, JobSpec, Outcome, Resources, Source, Span, TaskId,
+};
 
 use super::{World, attempt, spec, terminate};
-use crate::{Input, Limits, Session, Status};
+use crate::{Action, Input, Limits, Session, Status};
 
 fn attach(world: &mut World, cpus: u64) {
     let capacity = Resources { cpus: Cpus::from_whole(cpus), ..Resources::default() };
@@ -59,6 +61,27 @@ fn what_waits_and_can_no_longer_fit_is_given_back_and_holds_nobody_up() {
     world.exit(attempt(0), Status::Code(0), true);
 
     assert_eq!(world.launched(), [attempt(1)]);
+}
+
+#[test]
+fn what_waits_for_its_inputs_and_can_no_longer_fit_is_given_back_and_holds_nobody_up() {
+    let resources = Resources { cpus: Cpus::from_whole(2), ..Resources::default() };
+    let source = Source::Stored { digest: Hash([7; 32]), bytes: 7 };
+    let input = InputFile { source, path: "data".into(), unpack: false, executable: false };
+    let mut world = World::with(JobSpec { resources, inputs: vec![input], ..spec() });
+    world.define(2, spec());
+    world.start(0);
+    assert!(matches!(&world.actions()[..], [Action::Stage(_)]));
+
+    attach(&mut world, 1);
+    assert_eq!(world.outcomes(), [(attempt(0), Outcome::Recalled)]);
+    // The inputs come all the same.
+    world.tell(Input::Staged(JobId(1)));
+    let task = TaskId { job: JobId(2), index: 0 };
+    let other = AttemptId { task, number: 1 }.rank(0);
+    world.tell(super::start(other));
+
+    assert_eq!(world.launched(), [other]);
 }
 
 #[test]

@@ -140,7 +140,8 @@ pub(super) fn failed<'a>(verb: &'static str, path: &'a Path) -> impl Fn(io::Erro
 pub(super) fn kill(pid: i32) {
     use rustix::process::{Pid, Signal, kill_process};
     if let Some(pid) = Pid::from_raw(pid).filter(|pid| pid.as_raw_nonzero().get() > 1) {
-        // It may be gone by now, and nobody else can have its number before it has been reaped.
+        // It may be gone by now. Its number was read just before, and numbers are given again only when all others
+        // have been: that it is somebody else's by now is most unlikely, and not impossible.
         let _ = kill_process(pid, Signal::KILL);
     }
 }
