@@ -70,8 +70,7 @@ impl Budget {
     }
 
     fn trim(&mut self) {
-        self.marks.sort_by_key(|mark| mark.sign);
-        self.marks.truncate(Mark::MOST);
+        self.marks = Mark::heaviest(std::mem::take(&mut self.marks));
     }
 
     /// What was found, the heaviest first.

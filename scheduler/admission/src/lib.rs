@@ -8,19 +8,21 @@
 //!
 //! Not here: where files are, who may submit, and what is remembered of a digest.
 
+mod between;
 mod bounded;
 mod files;
 mod name;
 mod packed;
 mod plain;
+mod tail;
 mod tar;
 mod texts;
 mod zip;
 mod zstd;
 
 pub use files::{Limits, Looked, Sought, files};
-pub use name::of_input;
+pub use name::{is_program, of_input};
 pub use texts::texts;
 
 /// Looks of different versions are not the same: what an older one found has to be looked at again.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;

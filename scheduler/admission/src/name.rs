@@ -1,6 +1,8 @@
 //! Names out of archives, which may be anything.
 
-use repower_model::Mark;
+use repower_model::{InputFile, Mark};
+
+use crate::plain;
 
 /// A place in words: at most [`Mark::LONGEST`] bytes, without control characters.
 pub(crate) fn place(before: &str, name: &[u8]) -> String {
@@ -14,6 +16,11 @@ pub fn of_input(path: &str, mark: &Mark) -> Mark {
     let place = place(&format!("input {path}"), mark.place.as_bytes());
     let place = place.trim_end_matches(": ").to_owned();
     Mark { place, ..mark.clone() }
+}
+
+/// Whether an input of a job is looked at as a program: it is marked as one, or named as scripts are.
+pub fn is_program(input: &InputFile) -> bool {
+    input.executable || plain::is_script(&input.path)
 }
 
 /// A text of at most [`Mark::LONGEST`] bytes, without control characters; the end counts most.

@@ -7,6 +7,7 @@ use flate2::bufread::MultiGzDecoder;
 use lzma_rust2::XzReader;
 
 use crate::files::{Looker, Spot};
+use crate::plain;
 use crate::zstd::Frames;
 
 /// How a file is packed.
@@ -61,7 +62,7 @@ const XZ_REST: u32 = 1 << 20;
 
 pub(crate) fn look(
     looker: &mut Looker<'_>,
-    source: impl BufRead,
+    mut source: impl BufRead,
     packing: Packing,
     spot: Spot<'_>,
 ) -> io::Result<()> {
@@ -70,23 +71,26 @@ pub(crate) fn look(
     if looker.heavy + heavy > HEAVY {
         let why = format!("is packed with {name} in others that take as much memory");
         looker.budget.unread(spot.place, &why);
-        return looker.drain(&mut { source }, spot);
+        return looker.drain(&mut source, spot);
     }
     looker.heavy += heavy;
     let end = match packing {
-        Packing::Gzip => inside(looker, MultiGzDecoder::new(source), spot),
-        Packing::Xz => {
-            inside(looker, XzReader::new_mem_limit(source, true, (BACK + XZ_REST) / 1024), spot)
-        }
-        Packing::Zstd => inside(looker, Frames::new(source), spot),
-        Packing::Bzip2 => inside(looker, MultiBzDecoder::new(source), spot),
+        Packing::Gzip => inside(looker, MultiGzDecoder::new(&mut source), spot),
+        Packing::Xz => inside(
+            looker,
+            XzReader::new_mem_limit(&mut source, true, (BACK + XZ_REST) / 1024),
+            spot,
+        ),
+        Packing::Zstd => inside(looker, Frames::new(&mut source), spot),
+        Packing::Bzip2 => inside(looker, MultiBzDecoder::new(&mut source), spot),
     };
     looker.heavy -= heavy;
     match end {
         Err(error) if error.kind() != io::ErrorKind::ConnectionAborted => {
             let why = format!("is a {name} that is damaged, ends early or wants too much memory");
             looker.budget.unread(spot.place, &why);
-            Ok(())
+            // What lies behind it may be anything.
+            plain::look(looker, &mut source, spot, &[])
         }
         other => other,
     }

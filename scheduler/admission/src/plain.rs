@@ -8,6 +8,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::bounded::fill;
 use crate::files::{Looker, Spot};
+use crate::tail::Tail;
 
 /// A file below this size that is no program may tell a program what to do.
 const SMALL: u64 = 64 << 10;
@@ -38,7 +39,7 @@ pub(crate) fn look(
     let is_inside = spot.depth > 0 && !looker.sought.digests.is_empty();
     let mut digest = is_inside.then(Sha256::new);
     let mut buffer = std::mem::take(&mut looker.buffer);
-    let mut length = 0_u64;
+    let (mut end_of, mut length) = (Tail::default(), 0_u64);
     let end = loop {
         let read = match fill(source, &mut buffer) {
             Ok(read) => read,
@@ -53,9 +54,15 @@ pub(crate) fn look(
         if let Some(digest) = &mut digest {
             digest.update(&buffer[..read]);
         }
+        end_of.feed(&buffer[..read]);
         length += read as u64;
     };
     looker.buffer = buffer;
+    if end_of.is_zip() {
+        looker
+            .budget
+            .unread(spot.place, "has a zip behind its beginning, which is not unpacked here");
+    }
     if let (Some(digest), Ok(()), false) = (digest, &end, looker.budget.is_spent) {
         known(looker, spot, Hash(digest.finalize().into()));
     }
@@ -73,16 +80,30 @@ fn known(looker: &mut Looker<'_>, spot: Spot<'_>, digest: Hash) {
 
 /// Whether a file is a program, as far as its beginning, its name and its mode say.
 fn is_program(head: &[u8], spot: Spot<'_>) -> bool {
-    let name = spot.place.to_ascii_lowercase();
-    spot.executable
-        || PROGRAMS.iter().any(|magic| head.starts_with(magic))
-        || SCRIPTS.iter().any(|ending| name.ends_with(ending))
+    spot.executable || begins_program(head) || is_script(spot.place)
+}
+
+/// Whether a file begins as a program does.
+pub(crate) fn begins_program(head: &[u8]) -> bool {
+    PROGRAMS.iter().any(|magic| head.starts_with(magic))
+}
+
+/// Whether a name ends as those of scripts do.
+pub(crate) fn is_script(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    SCRIPTS.iter().any(|ending| name.ends_with(ending))
 }
 
 /// Constants count wherever they are: nothing but such a function has several of them. Words count
 /// in programs; a text has words about everything, so one that is small is a reason to ask, and a
 /// large one is data.
-fn judge(looker: &mut Looker<'_>, spot: Spot<'_>, hits: Hits, program: bool, length: u64) {
+pub(crate) fn judge(
+    looker: &mut Looker<'_>,
+    spot: Spot<'_>,
+    hits: Hits,
+    program: bool,
+    length: u64,
+) {
     if hits.is_proof_of_work() {
         let detail = format!("has {} constants of a proof-of-work function", hits.constants());
         looker.budget.mark(Sign::ProofOfWork, spot.place, detail);

@@ -7,7 +7,7 @@ use std::io::{self, Read};
 
 use crate::bounded::fill;
 use crate::files::{Looker, Spot};
-use crate::name;
+use crate::{name, plain};
 
 const BLOCK: usize = 512;
 
@@ -40,11 +40,11 @@ pub(crate) fn look(
         }
         if read < BLOCK || !is_header(&block) {
             looker.budget.unread(spot.place, "is a tar that is damaged or ends early");
-            return looker.drain(source, spot);
+            return rest(looker, source, spot, &block[..read]);
         }
         let Some(size) = size(&block[124..136]) else {
             looker.budget.unread(spot.place, "is a tar that announces a length that cannot be");
-            return looker.drain(source, spot);
+            return rest(looker, source, spot, &block);
         };
         let place = name::place(spot.place, named(&block));
         if !looker.budget.take_member(&place) {
@@ -61,6 +61,16 @@ pub(crate) fn look(
             return Ok(());
         }
     }
+}
+
+/// Looks at what cannot be taken apart as it is.
+fn rest(
+    looker: &mut Looker<'_>,
+    source: &mut dyn Read,
+    spot: Spot<'_>,
+    block: &[u8],
+) -> io::Result<()> {
+    plain::look(looker, &mut io::Cursor::new(block).chain(source), spot, block)
 }
 
 fn named(block: &[u8; BLOCK]) -> &[u8] {

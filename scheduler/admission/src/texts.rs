@@ -5,6 +5,9 @@ use repower_patterns::Patterns;
 
 use crate::name;
 
+/// Marks, before the heaviest are kept.
+const MANY: usize = 4 * Mark::MOST;
+
 /// What the texts of a job show; `words` are those for which the policy wants a person to look, in
 /// small letters.
 ///
@@ -19,6 +22,9 @@ pub fn texts(patterns: &Patterns, spec: &JobSpec, words: &[String]) -> Vec<Mark>
     let wordiest = all.iter().max_by_key(|(_, bytes)| patterns.find(bytes).words());
     let place = wordiest.map_or("command", |(place, _)| place.as_str());
     let mut mark = |sign, place: &str, detail: String| {
+        if marks.len() >= MANY {
+            marks = Mark::heaviest(std::mem::take(&mut marks));
+        }
         marks.push(Mark { sign, place: name::tame(place), detail });
     };
     if hits.is_proof_of_work() {
@@ -37,9 +43,7 @@ pub fn texts(patterns: &Patterns, spec: &JobSpec, words: &[String]) -> Vec<Mark>
         }
     }
     unseen(spec, &mut mark);
-    marks.sort_by_key(|mark| mark.sign);
-    marks.truncate(Mark::MOST);
-    marks
+    Mark::heaviest(marks)
 }
 
 /// What runs and is not brought along cannot be looked at.

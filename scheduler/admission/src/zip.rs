@@ -1,13 +1,14 @@
 //! Zip, from its beginning to its end: each part that announces itself is looked at, whatever the
-//! directory at the end says of it.
+//! directory at the end says of it. What lies between the parts is looked at as it is.
 
 use std::io::{self, BufRead, Read};
 
 use flate2::bufread::DeflateDecoder;
 
+use crate::between::Between;
 use crate::bounded::fill;
 use crate::files::{Looker, Spot};
-use crate::name;
+use crate::{name, plain};
 
 const SIGNATURE: [u8; 4] = *b"PK\x03\x04";
 /// The rest of a header after its signature.
@@ -30,14 +31,27 @@ pub(crate) fn look<R: Read>(
     source: &mut io::BufReader<R>,
     spot: Spot<'_>,
 ) -> io::Result<()> {
-    while find(looker, source, spot)? {
-        let Some(part) = read(source, spot)? else {
+    let mut between = Between::new(looker.sought.patterns, spot);
+    let end = parts(looker, source, spot, &mut between);
+    between.judge(looker, spot);
+    end
+}
+
+fn parts<R: Read>(
+    looker: &mut Looker<'_>,
+    source: &mut io::BufReader<R>,
+    spot: Spot<'_>,
+    between: &mut Between<'_>,
+) -> io::Result<()> {
+    while find(looker, source, spot, between)? {
+        let Some(part) = read(source, spot, between)? else {
             looker.budget.unread(spot.place, "is a zip that is damaged or ends early");
             return Ok(());
         };
         if !looker.budget.take_member(&part.place) {
             return Ok(());
         }
+        between.part(&part.place, part.length.is_some_and(|length| length > 0));
         inside(looker, source, spot, &part)?;
         if looker.budget.is_spent {
             return Ok(());
@@ -56,8 +70,9 @@ fn inside<R: Read>(
     let there = Spot { place: &part.place, depth: spot.depth, executable: false };
     let skip = |looker: &mut Looker<'_>, source: &mut io::BufReader<R>, why: &str| {
         looker.budget.unread(there.place, why);
-        // Without a length, the next signature ends it.
-        looker.drain(&mut Read::take(&mut *source, part.length.unwrap_or(0)), there)
+        // It may be no more than said to be so. Without a length, the next signature ends it.
+        let mut bytes = Read::take(&mut *source, part.length.unwrap_or(0));
+        plain::look(looker, &mut bytes, there, &[])
     };
     if part.flags & ENCRYPTED != 0 {
         return skip(looker, source, "is encrypted");
@@ -89,11 +104,13 @@ fn find<R: Read>(
     looker: &mut Looker<'_>,
     source: &mut io::BufReader<R>,
     spot: Spot<'_>,
+    between: &mut Between<'_>,
 ) -> io::Result<bool> {
     let mut matched = 0;
     loop {
         let buffer = source.fill_buf()?;
         if buffer.is_empty() {
+            between.ends();
             return Ok(false);
         }
         let mut used = 0;
@@ -108,18 +125,24 @@ fn find<R: Read>(
                 break;
             }
         }
+        between.feed(&buffer[..used]);
         source.consume(used);
         if !looker.goes_on(used, spot.place)? {
             return Ok(false);
         }
         if matched == SIGNATURE.len() {
+            between.ends();
             return Ok(true);
         }
     }
 }
 
 /// Reads what a part says of itself; `None` if it ends early.
-fn read(source: &mut dyn Read, spot: Spot<'_>) -> io::Result<Option<Part>> {
+fn read(
+    source: &mut dyn Read,
+    spot: Spot<'_>,
+    between: &mut Between<'_>,
+) -> io::Result<Option<Part>> {
     const LENGTH_BEHIND: u16 = 8;
     const LONG: u64 = 0xffff_ffff;
     let mut header = [0; HEADER];
@@ -131,7 +154,11 @@ fn read(source: &mut dyn Read, spot: Spot<'_>) -> io::Result<Option<Part>> {
     let (flags, method) = (short(2), short(4));
     let mut name = vec![0; usize::from(short(22))];
     let mut extra = vec![0; usize::from(short(24))];
-    if fill(source, &mut name)? < name.len() || fill(source, &mut extra)? < extra.len() {
+    let filled = fill(source, &mut name)? + fill(source, &mut extra)?;
+    // They are long enough for something else than a name.
+    between.beside(&name);
+    between.beside(&extra);
+    if filled < name.len() + extra.len() {
         return Ok(None);
     }
     let length = match length {

@@ -9,8 +9,8 @@ use flate2::Compression;
 use flate2::write::{DeflateEncoder, GzEncoder};
 use lzma_rust2::{XzOptions, XzWriter};
 use proptest::prelude::*;
-use repower_admission::{Limits, Looked, Sought, files};
-use repower_model::{Hash, Mark, Sign};
+use repower_admission::{Limits, Looked, Sought, files, is_program};
+use repower_model::{Hash, InputFile, Mark, Sign, Source};
 use repower_patterns::Patterns;
 use sha2::{Digest as _, Sha256};
 
@@ -246,9 +246,72 @@ fn a_part_of_a_zip_that_its_directory_does_not_name_is_looked_at() {
 }
 
 #[test]
+fn what_lies_between_the_parts_of_a_zip_is_looked_at() {
+    let miner = program(&constants(3));
+    let bare = [b"PK\x03\x04".as_slice(), &[0; 26], &miner].concat();
+    // Its length stands in the directory at the end alone.
+    let mut silent = part("bin/x", &miner, 0, 0, false);
+    silent[18..26].fill(0);
+    let mut script = part("run.py", &[words(), vec![b' '; 100_000]].concat(), 0, 0, false);
+    script[18..26].fill(0);
+    let (mut beside, field) = (part("a", b"", 0, 0, false), constants(3));
+    beside[28..30].copy_from_slice(&u16::try_from(field.len()).unwrap().to_le_bytes());
+    let beside = [beside, field, part("b", b"hello", 0, 0, false)].concat();
+    let lie = part("a", &constants(3), 0, 1, false);
+
+    let strange = [(Sign::ProofOfWork, ""), (Sign::Unread, "")];
+    assert_eq!(found(&look(&bare)), strange);
+    assert_eq!(found(&look(&[silent, part("b", b"hello", 8, 0, false)].concat())), strange);
+    assert_eq!(found(&look(&script)), [(Sign::PoolClient, ""), (Sign::Unread, "")]);
+    assert_eq!(found(&look(&beside)), [(Sign::ProofOfWork, "")]);
+    assert_eq!(found(&look(&lie)), [(Sign::ProofOfWork, "a"), (Sign::Unread, "a")]);
+}
+
+#[test]
+fn a_usual_zip_has_nothing_strange_between_its_parts() {
+    let directory = [b"PK\x01\x02".as_slice(), &[0; 60], b"PK\x05\x06", &[0; 18]].concat();
+    let streamed = [part("a", b"hello", 8, 0, true), part("b", b"hello", 8, 0, true)].concat();
+    let known = [part("a", b"hello", 8, 0, false), part("b", b"", 0, 0, false)].concat();
+
+    assert_eq!(found(&look(&[streamed, directory.clone()].concat())), []);
+    assert_eq!(found(&look(&[known, directory].concat())), []);
+}
+
+#[test]
+fn a_file_that_ends_as_a_zip_and_begins_as_something_else_is_told() {
+    let zip = part("__main__.py", &words(), 8, 0, false);
+    let end = [b"PK\x01\x02".as_slice(), &[0; 42], b"PK\x05\x06", &[0; 8], &[46, 0, 0, 0], &[0; 6]];
+    let zipapp = [b"#!/usr/bin/env python3\n".as_slice(), &zip, &end.concat()].concat();
+
+    assert_eq!(found(&look(&zipapp)), [(Sign::Unread, "")]);
+}
+
+#[test]
+fn what_lies_behind_a_gzip_or_in_a_damaged_tar_is_looked_at() {
+    let miner = program(&constants(3));
+    let mut tar = tar_of(&[("a", b"hello", 0o644), ("b", &miner, 0o644)]);
+    tar[1024 + 148] ^= 1;
+
+    for bytes in [[gzip(b"hello"), miner].concat(), tar] {
+        assert_eq!(found(&look(&bytes)), [(Sign::ProofOfWork, ""), (Sign::Unread, "")]);
+    }
+}
+
+#[test]
+fn an_input_that_is_named_as_scripts_are_is_looked_at_as_a_program() {
+    let input = |path: &str, executable| {
+        let source = Source::Url { url: String::new(), digest: None };
+        is_program(&InputFile { source, path: path.into(), unpack: false, executable })
+    };
+
+    assert!(input("bin/Client.PY", false) && input("x", true));
+    assert!(!input("client.py.txt", false) && !input("data", false));
+}
+
+#[test]
 fn what_cannot_be_looked_into_is_told() {
     let secret = part("secret", &words(), 8, 1, false);
-    let strange = part("strange", &words(), 14, 0, false);
+    let strange = part("strange", b"hello", 14, 0, false);
     let told = |bytes: &[u8]| {
         let looked = look(bytes);
         looked.marks.first().map(|mark| (mark.sign, mark.detail.clone())).unwrap()

@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use repower_admission::{Limits, files, of_input, texts};
+use repower_admission::{Limits, files, is_program, of_input, texts};
 use repower_core::effect::Answer;
 use repower_core::engine::Engine;
 use repower_core::fact::Fact;
@@ -133,11 +133,10 @@ fn look(spec: &JobSpec, brought: Option<&[u8]>) -> Vec<Mark> {
     if let (Some(bytes), Some(input)) = (brought, spec.inputs.first()) {
         let limits = Limits { bytes: 1 << 20, ..Limits::default() };
         let mut source = Cursor::new(bytes);
-        let looked = files(&*PATTERNS, &mut source, input.executable, &limits, &|| false).unwrap();
+        let looked = files(&*PATTERNS, &mut source, is_program(input), &limits, &|| false).unwrap();
         marks.extend(looked.marks.iter().map(|mark| of_input(&input.path, mark)));
     }
-    marks.sort_by_key(|mark| mark.sign);
-    marks
+    Mark::heaviest(marks)
 }
 
 /// What becomes of a submission, in words.
@@ -146,7 +145,7 @@ fn outcome(spec: JobSpec, marks: Vec<Mark>) -> String {
     let now = Timestamp::from_millis(1);
     let mut turn = |input: &Input| engine.turn(input, now).unwrap();
     turn(&Input::Found { cell: "test".into(), version: "0".into() });
-    turn(&Input::Adopt { text: DEFAULT.into(), by: "op".into() });
+    turn(&Input::Adopt { text: DEFAULT.into(), by: "op".into(), replaces: None });
     let noted = marks.first().filter(|mark| mark.sign == Sign::Unread).cloned();
     let turned = turn(&Input::Submit(Box::new(Submit {
         key: Key([1; 16]),

@@ -1,5 +1,7 @@
 //! Approvals of work that a person has to look at, and the marks by which it is known.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{ApprovalId, Hash, Timestamp};
@@ -78,4 +80,43 @@ impl Mark {
     pub const MOST: usize = 16;
     /// The longest place and detail, in bytes.
     pub const LONGEST: usize = 300;
+
+    /// The heaviest marks, the heaviest first, at most [`Mark::MOST`]. The first of each sign is among
+    /// them, however many there are of another: a policy may weigh a light one more than a heavy one.
+    pub fn heaviest(mut marks: Vec<Self>) -> Vec<Self> {
+        marks.sort_by_key(|mark| mark.sign);
+        if marks.len() <= Self::MOST {
+            return marks;
+        }
+        let signs: BTreeSet<Sign> = marks.iter().map(|mark| mark.sign).collect();
+        let (mut room, mut last) = (Self::MOST - signs.len(), None);
+        marks.retain(|mark| {
+            let is_first = last.replace(mark.sign) != Some(mark.sign);
+            let fits = is_first || room > 0;
+            room -= usize::from(fits && !is_first);
+            fits
+        });
+        marks
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_many_marks_the_first_of_each_sign_is_kept_and_then_the_heaviest() {
+        let mark = |sign, place: u32| Mark { sign, place: place.to_string(), detail: String::new() };
+        let mut many = vec![mark(Sign::Unread, 0), mark(Sign::Unread, 1)];
+        many.extend((2..40).map(|place| mark(Sign::Word, place)));
+        many.push(mark(Sign::PoolClient, 40));
+
+        let kept = Mark::heaviest(many);
+
+        assert_eq!(kept.len(), Mark::MOST);
+        assert_eq!(kept[0], mark(Sign::PoolClient, 40));
+        assert_eq!(kept[1..15], (2..16).map(|place| mark(Sign::Word, place)).collect::<Vec<_>>());
+        assert_eq!(kept[15], mark(Sign::Unread, 0));
+        assert_eq!(Mark::heaviest(kept.clone()), kept);
+    }
 }
