@@ -235,7 +235,7 @@ impl Client {
 
     /// Returns the service for the policy.
     pub fn policies(&self) -> PoliciesClient<Line> {
-        PoliciesClient::new(self.line.clone())
+        PoliciesClient::new(self.line.clone()).max_decoding_message_size(LARGEST_ANSWER)
     }
 
     /// Returns the service for findings.

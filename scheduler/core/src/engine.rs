@@ -1,6 +1,6 @@
 //! The engine: the only way in.
 
-use repower_model::{Span, Timestamp};
+use repower_model::{JobSpec, Span, Timestamp};
 
 use crate::decide;
 use crate::draft::Draft;
@@ -55,6 +55,16 @@ impl Engine {
         Ok(draft.finish(answer))
     }
 
+    /// Whether a job is within the bounds that no state and no time changes: what [`Engine::turn`] checks
+    /// first, for drivers that look at a job before they hand it in.
+    ///
+    /// # Errors
+    ///
+    /// The [`Refusal`] that the turn would give.
+    pub fn bounds(spec: &JobSpec) -> Result<(), Refusal> {
+        decide::submit::bounds::of(spec)
+    }
+
     /// Makes an entry of the journal true: replay.
     pub fn apply(&mut self, entry: &Entry) {
         self.state.apply(entry);
@@ -82,7 +92,7 @@ impl Engine {
 fn decide(draft: &mut Draft<'_>, input: &Input, memory: &mut Memory) -> Result<Answer, Refusal> {
     match input {
         Input::Found { cell, version } => Ok(decide::cell::found(draft, cell, version)),
-        Input::Adopt { text, by } => decide::cell::adopt(draft, text, by),
+        Input::Adopt { text, by, replaces } => decide::cell::adopt(draft, text, by, *replaces),
         Input::Submit(submit) => decide::submit::submit(draft, submit),
         Input::Cancel { job, tasks, by, reason } => {
             decide::cancel::cancel(draft, *job, tasks.as_deref(), by, reason)

@@ -25,6 +25,8 @@ pub enum Input {
         text: String,
         /// Who; empty: the scheduler, at its start.
         by: String,
+        /// Only if this is in force; `None`: whichever is.
+        replaces: Option<Hash>,
     },
     /// Somebody submits a job.
     Submit(Box<Submit>),

@@ -56,6 +56,12 @@ pub enum Refusal {
         /// Version of the policy.
         version: String,
     },
+    /// Another policy is in force than the one that was to be replaced.
+    #[error("policy {version} is in force, and not the one that this was compared with")]
+    PolicyReplaced {
+        /// Version of the policy in force.
+        version: String,
+    },
     /// There is neither a command nor a script.
     #[error("the job has neither a command nor a script")]
     NothingToRun,
@@ -421,6 +427,7 @@ impl Refusal {
             Self::ClassProhibited { .. } => "class.prohibited",
             Self::Content { mark, .. } => code_of(mark.sign),
             Self::PolicyChanged { .. } => "policy.changed",
+            Self::PolicyReplaced { .. } => "policy.replaced",
             Self::ApprovalNotNeeded { .. } => "approval.not-needed",
             Self::ApprovalOver { .. } => "approval.over",
             Self::ApprovalTooLong { .. } => "approval.too-long",
@@ -497,6 +504,9 @@ impl Refusal {
                     .into(),
             ),
             Self::PolicyChanged { .. } => Some("submit it again".into()),
+            Self::PolicyReplaced { .. } => {
+                Some("compare with it: `repower policy diff FILE`, then apply again".into())
+            }
             Self::ApprovalNotNeeded { .. } => Some(
                 "approve what was found in one job with `--like JOB`, or `--for class=CLASS,digest=HASH`".into(),
             ),

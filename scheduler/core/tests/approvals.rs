@@ -42,7 +42,7 @@ fn code(world: &World, job: JobId) -> &'static str {
 }
 
 fn adopt(world: &mut World, text: String) -> Answer {
-    world.turn(&Input::Adopt { text, by: "op".into() }).unwrap().answer
+    world.turn(&Input::Adopt { text, by: "op".into(), replaces: None }).unwrap().answer
 }
 
 fn marked(world: &mut World, spec: JobSpec, marks: Vec<Mark>) -> Answer {
@@ -336,7 +336,76 @@ fn a_digest_of_the_policys_list_is_refused_wherever_it_is() {
     let refused = world.try_submit(JobSpec { script, ..job() }).unwrap().answer;
 
     assert!(matches!(&refused, Answer::Refused(one) if one.code() == "content.known-digest"));
-    let image = format!("localhost/tools@sha256:{digest}");
-    let refused = world.try_submit(JobSpec { image, ..job() }).unwrap().answer;
-    assert!(matches!(&refused, Answer::Refused(one) if one.code() == "content.known-digest"));
+    for image in [format!("localhost/tools@sha256:{digest}"), format!("sha256:{digest}")] {
+        let refused = world.try_submit(JobSpec { image, ..job() }).unwrap().answer;
+        assert!(matches!(&refused, Answer::Refused(one) if one.code() == "content.known-digest"));
+        let refusals = world.journal.iter().rev().filter_map(|entry| match &entry.fact {
+            Fact::SubmissionRefused(fact) => Some(fact),
+            _ => None,
+        });
+        let fact = refusals.into_iter().next().unwrap();
+        assert_eq!(
+            (fact.marks[0].sign, fact.marks[0].place.as_str()),
+            (Sign::KnownDigest, "image")
+        );
+    }
+}
+
+#[test]
+fn what_cannot_be_looked_into_is_refused_however_many_words_stand_before_it() {
+    let mut world = World::with_nodes(&[1]);
+    let strict = "[admission]\non-unread = \"refuse\"\n";
+    let text = DEFAULT.lines().filter(|line| !line.starts_with("on-unread"));
+    let text = text.collect::<Vec<_>>().join("\n").replace("[admission]\n", strict);
+    adopt(&mut world, text);
+    let mut marks = vec![mark(Sign::Word); Mark::MOST];
+    marks.push(mark(Sign::Unread));
+
+    let refused = marked(&mut world, job(), marks);
+
+    assert!(
+        matches!(&refused, Answer::Refused(one) if one.code() == "content.unread"),
+        "{refused:?}"
+    );
+}
+
+#[test]
+fn a_policy_replaces_only_the_one_that_it_was_compared_with() {
+    let mut world = World::with_nodes(&[1]);
+    let hash = |world: &World| world.engine.state().policy.as_ref().unwrap().0.hash;
+    let compared = hash(&world);
+    adopt(&mut world, format!("{DEFAULT}\n# somebody else was faster\n"));
+    let text = format!("{DEFAULT}\n# mine\n");
+    let with = |replaces| Input::Adopt { text: text.clone(), by: "op".into(), replaces };
+
+    let refused = world.turn(&with(Some(compared))).unwrap_err();
+
+    assert_eq!(refused.code(), "policy.replaced");
+    let in_force = Some(hash(&world));
+    assert!(matches!(
+        world.turn(&with(in_force)).unwrap().answer,
+        Answer::Policy { changed: true, .. }
+    ));
+}
+
+#[test]
+fn what_a_policy_holds_is_told_though_it_lets_others_go() {
+    let mut world = World::with_nodes(&[]);
+    let class = |tier: &str, other: &str| {
+        format!(
+            "policy-version = \"{tier}-{other}\"\n[class.a]\ntier = \"{tier}\"\nentry = \"x\"\n\
+             [class.b]\ntier = \"{other}\"\nentry = \"x\"\n"
+        )
+    };
+    adopt(&mut world, class("permitted", "permitted"));
+    for name in ["a", "b"] {
+        world.submit(JobSpec { class: name.into(), ..job() });
+    }
+
+    let first = adopt(&mut world, class("prohibited", "permitted"));
+    let second = adopt(&mut world, class("permitted", "prohibited"));
+
+    for answer in [first, second] {
+        assert!(matches!(answer, Answer::Policy { held: 1, .. }), "{answer:?}");
+    }
 }

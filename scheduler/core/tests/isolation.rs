@@ -37,7 +37,7 @@ fn only(places: &[&str]) -> Egress {
 fn world() -> World {
     let mut world = World::with_nodes(&[4, 4]);
     world.turn(&able(NodeId(2), &["isolation.boxed", "limit.pids", "namespace.network"])).unwrap();
-    world.turn(&Input::Adopt { text: POLICY.into(), by: "op".into() }).unwrap();
+    world.turn(&Input::Adopt { text: POLICY.into(), by: "op".into(), replaces: None }).unwrap();
     world
 }
 

@@ -79,7 +79,7 @@ impl Case {
             0..5 => self.submit(),
             5 => {
                 let text = policy(&mut self.dice);
-                self.world.turn(&Input::Adopt { text, by: "op".into() }).unwrap();
+                self.world.turn(&Input::Adopt { text, by: "op".into(), replaces: None }).unwrap();
             }
             6 | 7 => self.approve(),
             8 => {
@@ -236,14 +236,32 @@ struct Auditor {
     decided: u64,
 }
 
+#[expect(clippy::struct_excessive_bools, reason = "each is something that the journal says of a job")]
 #[derive(Debug, Clone)]
 struct Held {
     class: String,
+    project: String,
+    /// What it runs.
+    content: Option<Hash>,
+    /// Whether something was found in it at which a person has to look.
+    is_suspect: bool,
     /// Whether somebody has to say that it may run.
     asks: bool,
     cleared: bool,
     approval: Option<ApprovalId>,
     started: bool,
+}
+
+impl Held {
+    /// Whether an approval is for such a job, as the documents say it.
+    fn is_of(&self, one: &Approval) -> bool {
+        let of_project = one.project.as_ref().is_none_or(|project| *project == self.project);
+        let of_content = match one.content {
+            Some(content) => self.content == Some(content),
+            None => !self.is_suspect,
+        };
+        one.class == self.class && of_project && of_content
+    }
 }
 
 impl Auditor {
@@ -258,8 +276,12 @@ impl Auditor {
                 self.decided_by(fact.policy);
                 let tier = self.tier(&fact.spec.class);
                 assert!(!matches!(tier, None | Some(Tier::Prohibited)), "it was let in: {fact:?}");
+                let admission = &self.policy.as_ref().unwrap().admission;
                 let held = Held {
                     class: fact.spec.class.clone(),
+                    project: fact.spec.project.clone(),
+                    content: content_of(&fact.spec),
+                    is_suspect: admission.asks(&fact.marks),
                     asks: fact.review || fact.approval.is_some(),
                     cleared: false,
                     approval: fact.approval,
@@ -313,7 +335,7 @@ impl Auditor {
         assert!(!matches!(tier, None | Some(Tier::Prohibited)), "{task} starts as {tier:?}");
         if !held.started && (held.asks || tier == Some(Tier::Review)) {
             let approval = held.approval.and_then(|id| self.approvals.get(&id));
-            let covered = approval.is_some_and(|one| one.until > at && one.class == held.class);
+            let covered = approval.is_some_and(|one| one.until > at && held.is_of(one));
             assert!(held.cleared || covered, "{task} starts unasked: {held:?}");
         }
         self.jobs.get_mut(&task.job).unwrap().started = true;

@@ -18,7 +18,7 @@ use world::{World, array, attempt, cpus, exited, job};
 fn world(sizes: &[u64]) -> World {
     let mut world = World::with_nodes(sizes);
     let text = format!("{DEFAULT}\n[scheduling]\npreempt-from = 100\npreempt-below = 0\n");
-    world.turn(&Input::Adopt { text, by: "op".into() }).unwrap();
+    world.turn(&Input::Adopt { text, by: "op".into(), replaces: None }).unwrap();
     world
 }
 
@@ -132,7 +132,7 @@ fn nothing_stops_for_a_task_that_its_projects_quota_holds() {
     let text = format!(
         "{DEFAULT}\n[scheduling]\npreempt-from = 100\npreempt-below = 0\n[project.c]\nquota-cpus = 3\n"
     );
-    world.turn(&Input::Adopt { text, by: "op".into() }).unwrap();
+    world.turn(&Input::Adopt { text, by: "op".into(), replaces: None }).unwrap();
     world.submit(JobSpec { priority: -5, ..array(4) });
     world.schedule();
 
@@ -284,7 +284,7 @@ fn nothing_stops_whose_quota_would_go_to_a_job_that_goes_first() {
     let text = format!(
         "{DEFAULT}\n[scheduling]\npreempt-from = 100\npreempt-below = 0\n[project.c]\nquota-cpus = 2\n"
     );
-    world.turn(&Input::Adopt { text, by: "op".into() }).unwrap();
+    world.turn(&Input::Adopt { text, by: "op".into(), replaces: None }).unwrap();
     let limit = Some(Span::from_secs(1000));
     let of_c = |priority| JobSpec { project: "c".into(), time_limit: limit, ..of(priority, 2) };
     let low = world.submit(of_c(-5));
@@ -392,7 +392,7 @@ fn nothing_behind_takes_the_quota_of_what_others_stop_for() {
     let text = format!(
         "{DEFAULT}\n[scheduling]\npolicy = \"easy\"\npreempt-from = 100\npreempt-below = 0\n[project.c]\nquota-cpus = 4\n"
     );
-    world.turn(&Input::Adopt { text, by: "op".into() }).unwrap();
+    world.turn(&Input::Adopt { text, by: "op".into(), replaces: None }).unwrap();
     let of_c = |priority, size| JobSpec { project: "c".into(), ..of(priority, size) };
     let low = world.submit(of(-5, 4));
     world.schedule();

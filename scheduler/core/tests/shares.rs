@@ -13,7 +13,9 @@ use world::{World, array, job};
 
 fn world(sizes: &[u64], more: &str) -> World {
     let mut world = World::with_nodes(sizes);
-    world.turn(&Input::Adopt { text: format!("{DEFAULT}\n{more}"), by: "op".into() }).unwrap();
+    world
+        .turn(&Input::Adopt { text: format!("{DEFAULT}\n{more}"), by: "op".into(), replaces: None })
+        .unwrap();
     world
 }
 

@@ -168,6 +168,7 @@ impl From<Refusal> for Problem {
             | Refusal::StandsStill { .. }
             | Refusal::ReservationOverlaps { .. }
             | Refusal::NodeIsUp { .. }
+            | Refusal::PolicyReplaced { .. }
             | Refusal::FindingSettled { .. }
             | Refusal::FindingElsewhere { .. }
             | Refusal::NotUnderReview { .. } => Code::FailedPrecondition,

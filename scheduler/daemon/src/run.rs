@@ -195,7 +195,7 @@ async fn found(shared: &Shared, policy: Option<String>) -> Result<(), Error> {
     }
     let text = policy.or_else(|| (!has_policy).then(|| policy::DEFAULT.to_owned()));
     if let Some(text) = text {
-        ask(Input::Adopt { text, by: String::new() }).await?;
+        ask(Input::Adopt { text, by: String::new(), replaces: None }).await?;
     }
     Ok(())
 }

@@ -44,7 +44,11 @@ impl Crowd {
     pub fn new(size: Size, discipline: repower_core::plan::Discipline) -> Self {
         let mut crowd = Self { engine: Engine::new(), now: EPOCH, jobs: 0 };
         crowd.turn(&Input::Found { cell: "crowd".into(), version: "0".into() });
-        crowd.turn(&Input::Adopt { text: policy_text(discipline), by: "op".into() });
+        crowd.turn(&Input::Adopt {
+            text: policy_text(discipline),
+            by: "op".into(),
+            replaces: None,
+        });
         for at in 0..size.nodes {
             crowd.enrol(at);
         }

@@ -162,7 +162,7 @@ impl Cell {
 fn lived() -> tempfile::TempDir {
     let mut cell = Cell { engine: Engine::new(), facts: Vec::new(), secs: 0 };
     cell.turn(&Input::Found { cell: "test.example".into(), version: "1".into() });
-    cell.turn(&Input::Adopt { text: DEFAULT.into(), by: "op".into() });
+    cell.turn(&Input::Adopt { text: DEFAULT.into(), by: "op".into(), replaces: None });
     let secret = hash_of(b"secret");
     let (kind, name, by) = (TokenKind::Join, String::new(), "op".to_owned());
     cell.turn(&Input::Issue { kind, name, hash: secret, expires: None, by });

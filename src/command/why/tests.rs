@@ -84,7 +84,7 @@ fn asked(spec: JobSpec) -> String {
     let mut engine = Engine::new();
     let mut turn = |input: &Input| engine.turn(input, now).map(drop).expect("it is done");
     turn(&Input::Found { cell: "test.example".into(), version: "1".into() });
-    turn(&Input::Adopt { text: DEFAULT.into(), by: "op".into() });
+    turn(&Input::Adopt { text: DEFAULT.into(), by: "op".into(), replaces: None });
     let secret = hash_of(b"secret");
     let (kind, name, by) = (TokenKind::Join, String::new(), "op".to_owned());
     turn(&Input::Issue { kind, name, hash: secret, expires: None, by });

@@ -1,17 +1,15 @@
 //! Approvals: a named person lets jobs of a kind run for a time, with a reason.
 
-use repower_model::{Approval, ApprovalId, JobId, JobSpec};
+use repower_model::{Approval, ApprovalId, JobId};
 
 use super::finding::cleared;
+use super::project;
 use crate::draft::Draft;
 use crate::effect::Answer;
 use crate::fact::Fact;
 use crate::input::Approve;
 use crate::policy::{Policy, Tier};
 use crate::refusal::Refusal;
-
-/// The longest name of a project, in bytes.
-const MOST_NAME: usize = 128;
 
 /// Lets jobs of a kind run for a time. Those that wait for a review and are covered go.
 pub(crate) fn approve(draft: &mut Draft<'_>, asked: &Approve) -> Result<Answer, Refusal> {
@@ -37,8 +35,8 @@ pub(crate) fn approve(draft: &mut Draft<'_>, asked: &Approve) -> Result<Answer, 
         }
         Some(_) => {}
     }
-    if let Some(project) = project {
-        name(project)?;
+    if let Some(name) = project {
+        project::check(name)?;
     }
     if *until <= now {
         return Err(Refusal::ApprovalOver { ago: now.since(*until) });
@@ -132,15 +130,4 @@ pub(crate) fn release(draft: &mut Draft<'_>) -> u64 {
 fn policy<'a>(draft: &'a Draft<'_>) -> Result<&'a Policy, Refusal> {
     let policy = draft.state().policy.as_ref().map(|(policy, _)| policy);
     policy.ok_or_else(|| Refusal::BadPolicy { problem: "none has been adopted".into() })
-}
-
-fn name(project: &str) -> Result<(), Refusal> {
-    let bad = |problem: String| Err(Refusal::BadText { what: "the project", problem });
-    if project.trim().is_empty() {
-        return bad(format!("is empty; jobs that name none have `{}`", JobSpec::PROJECT));
-    }
-    if project.len() > MOST_NAME || project.chars().any(char::is_control) {
-        return bad(format!("has a control character in it, or more than {MOST_NAME} bytes"));
-    }
-    Ok(())
 }

@@ -1,6 +1,8 @@
 //! Founding the cell, and the policy in force.
 
-use repower_model::{AttemptId, StopReason};
+use std::collections::BTreeSet;
+
+use repower_model::{AttemptId, Hash, JobId, StopReason};
 
 use super::approve::release;
 use crate::draft::Draft;
@@ -20,9 +22,23 @@ pub(crate) fn found(draft: &mut Draft<'_>, cell: &str, version: &str) -> Answer 
 
 /// Puts a policy in force. What was decided under another stays decided; but nothing starts any more
 /// that the new one prohibits or does not know, and what is on a node and has not started is taken back.
-pub(crate) fn adopt(draft: &mut Draft<'_>, text: &str, by: &str) -> Result<Answer, Refusal> {
+///
+/// # Errors
+///
+/// [`Refusal::PolicyReplaced`] if another is in force than the one to be replaced.
+pub(crate) fn adopt(
+    draft: &mut Draft<'_>,
+    text: &str,
+    by: &str,
+    replaces: Option<Hash>,
+) -> Result<Answer, Refusal> {
     let bad = |error: crate::policy::PolicyError| Refusal::BadPolicy { problem: error.to_string() };
     let policy = Policy::proposed(text).map_err(bad)?;
+    let in_force = draft.state().policy.as_ref().map(|(known, _)| known);
+    if replaces.is_some() && replaces != in_force.map(|known| known.hash) {
+        let version = in_force.map(|known| known.version.clone()).unwrap_or_default();
+        return Err(Refusal::PolicyReplaced { version });
+    }
     let before = held(draft.state());
     if draft.state().policy.as_ref().is_some_and(|(known, _)| known.hash == policy.hash) {
         return Ok(Answer::Policy { changed: false, held: 0, running: 0 });
@@ -38,13 +54,14 @@ pub(crate) fn adopt(draft: &mut Draft<'_>, text: &str, by: &str) -> Result<Answe
     }
     release(draft);
     let running = take_back(draft, by);
-    let held = held(draft.state()).saturating_sub(before);
+    let after = held(draft.state());
+    let held = after.difference(&before).count() as u64;
     Ok(Answer::Policy { changed: true, held, running })
 }
 
-/// How many jobs wait for a person, or because the policy bars them.
-fn held(state: &State) -> u64 {
-    state.jobs.values().filter(|job| job.review || job.barred).count() as u64
+/// The jobs that wait for a person, or because the policy bars them.
+fn held(state: &State) -> BTreeSet<JobId> {
+    state.jobs.values().filter(|job| job.review || job.barred).map(|job| job.id).collect()
 }
 
 /// Takes back what has not started of jobs that must not; returns how many attempts of them run, and

@@ -1,7 +1,8 @@
 //! Reservations: nodes are kept for maintenance or for a project.
 
-use repower_model::{JobSpec, NodeId, Reservation, ReservationId, Span, Timestamp};
+use repower_model::{NodeId, Reservation, ReservationId, Span, Timestamp};
 
+use super::project;
 use crate::draft::Draft;
 use crate::effect::Answer;
 use crate::fact::Fact;
@@ -10,8 +11,6 @@ use crate::refusal::Refusal;
 
 /// Further ahead than anybody plans: a slip of the pen.
 const AHEAD: Span = Span::from_secs(10 * 366 * 86_400);
-/// The longest name of a project, in bytes.
-const MOST_NAME: usize = 128;
 
 /// Keeps nodes for a time.
 pub(crate) fn reserve(draft: &mut Draft<'_>, asked: &Reserve) -> Result<Answer, Refusal> {
@@ -32,8 +31,8 @@ pub(crate) fn reserve(draft: &mut Draft<'_>, asked: &Reserve) -> Result<Answer, 
             allowed: format!("at most {AHEAD} ahead"),
         });
     }
-    if let Some(project) = project {
-        name(project)?;
+    if let Some(name) = project {
+        project::check(name)?;
     }
     let nodes = nodes(draft, asked)?;
     free(draft, &nodes, from, *until)?;
@@ -77,17 +76,6 @@ pub(crate) fn end_what_is_over(draft: &mut Draft<'_>) {
         let (by, reason) = ("scheduler".to_owned(), "its time is over".to_owned());
         draft.push(Fact::ReservationEnded { id, by, reason });
     }
-}
-
-fn name(project: &str) -> Result<(), Refusal> {
-    let bad = |problem: String| Err(Refusal::BadText { what: "the project", problem });
-    if project.trim().is_empty() {
-        return bad(format!("is empty; jobs that name none have `{}`", JobSpec::PROJECT));
-    }
-    if project.len() > MOST_NAME || project.chars().any(char::is_control) {
-        return bad(format!("has a control character in it, or more than {MOST_NAME} bytes"));
-    }
-    Ok(())
 }
 
 /// The nodes that are asked for, ascending.

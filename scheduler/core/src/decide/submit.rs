@@ -1,13 +1,13 @@
 //! Submissions: what is accepted, what is held, what is refused.
 
-mod bounds;
+pub(crate) mod bounds;
 mod box_of;
 mod contradiction;
 mod marks;
 
 use std::sync::Arc;
 
-use repower_model::{Array, Dependency, Image, Indices, JobId, JobSpec, JobState, Verdict};
+use repower_model::{Array, Dependency, Image, Indices, JobId, JobSpec, JobState, Mark, Verdict};
 
 use super::each::cancel_tasks;
 use super::finding::{Subject, admission};
@@ -37,11 +37,11 @@ pub(crate) fn submit(draft: &mut Draft<'_>, submit: &Submit) -> Result<Answer, R
         .ok_or_else(|| Refusal::BadPolicy { problem: "none has been adopted".into() })?;
     let class = match class_of(policy, &submit.spec.class) {
         Ok(class) => class,
-        Err(refusal) => return Ok(refuse(draft, submit, refusal)),
+        Err(refusal) => return Ok(refuse(draft, submit, &submit.marks, refusal)),
     };
     if let Some(refusal) = forbidden(draft.state(), &submit.spec) {
         brought(draft, submit, &refusal);
-        return Ok(refuse(draft, submit, refusal));
+        return Ok(refuse(draft, submit, &submit.marks, refusal));
     }
     let (tier, spec) = (class.tier, box_of::settled(&submit.spec, class)?);
     box_of::check_folder(&spec)?;
@@ -49,7 +49,7 @@ pub(crate) fn submit(draft: &mut Draft<'_>, submit: &Submit) -> Result<Answer, R
     let is_suspect = match marks::judge(&marks, policy) {
         Ok(is_suspect) => is_suspect,
         Err(refusal) => {
-            let answer = refuse(draft, submit, refusal);
+            let answer = refuse(draft, submit, &marks, refusal);
             contradiction::told(draft, submit, &marks, None);
             return Ok(answer);
         }
@@ -158,7 +158,7 @@ fn class_of<'a>(policy: &'a Policy, class: &str) -> Result<&'a Class, Refusal> {
 }
 
 /// What the policy forbids is refused, and the refusal is a fact.
-fn refuse(draft: &mut Draft<'_>, submit: &Submit, refusal: Refusal) -> Answer {
+fn refuse(draft: &mut Draft<'_>, submit: &Submit, marks: &[Mark], refusal: Refusal) -> Answer {
     let policy = draft.state().policy.as_ref().map(|(policy, _)| policy.hash);
     draft.push(Fact::SubmissionRefused(Box::new(SubmissionRefused {
         submitter: submit.submitter.clone(),
@@ -168,7 +168,7 @@ fn refuse(draft: &mut Draft<'_>, submit: &Submit, refusal: Refusal) -> Answer {
         text: refusal.to_string(),
         policy: policy.expect("a policy has just refused it"),
         spec_hash: submit.spec_hash,
-        marks: submit.marks.clone(),
+        marks: Mark::heaviest(marks.to_vec()),
     })));
     Answer::Refused(refusal)
 }

@@ -1,16 +1,16 @@
 //! What a job would run, as one digest: an approval can be for that alone.
 
-use repower_model::{Hash, InputFile, JobSpec, Source};
+use repower_model::{Egress, Hash, InputFile, JobSpec, Source};
 use sha2::{Digest, Sha256};
 
-/// SHA-256 over all that says what a job runs: command, script, environment, working folder, image, and
-/// where which inputs lie. Name, project, amounts, array and times are not in it. `None` if an input
+/// SHA-256 over all that says what a job runs: command, script, environment, working folder, image,
+/// where which inputs lie, isolation, and what of the network it reaches. Name, project, amounts, array and times are not in it. `None` if an input
 /// comes from elsewhere without a digest: then nobody knows what will run.
 ///
 /// Each part is preceded by its length, so no two jobs give the same bytes.
 pub fn content_of(spec: &JobSpec) -> Option<Hash> {
     let mut hasher = Parts(Sha256::new());
-    hasher.part(b"repower content 1");
+    hasher.part(b"repower content 2");
     hasher.list(&spec.command, |word| word.as_bytes().to_vec());
     hasher.part(&spec.script);
     hasher.list(&spec.environment, |one| format!("{}={}", one.name, one.value).into_bytes());
@@ -21,6 +21,16 @@ pub fn content_of(spec: &JobSpec) -> Option<Hash> {
         hasher.part(&digest_of(input)?.0);
         hasher.part(input.path.as_bytes());
         hasher.part(&[u8::from(input.unpack), u8::from(input.executable)]);
+    }
+    hasher.part(spec.isolation.as_str().as_bytes());
+    match &spec.egress {
+        // A job that was let in has said it: what its class takes at the least.
+        None | Some(Egress::Open) => hasher.part(b"open"),
+        Some(Egress::None) => hasher.part(b"none"),
+        Some(Egress::Only(places)) => {
+            hasher.part(b"only");
+            hasher.list(places, |place| place.as_bytes().to_vec());
+        }
     }
     Some(Hash(hasher.0.finalize().into()))
 }
@@ -54,6 +64,10 @@ impl Parts {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
+    use repower_model::Isolation;
+
     use super::*;
 
     fn job(command: &[&str]) -> JobSpec {
@@ -71,6 +85,23 @@ mod tests {
         assert_ne!(content_of(&plain), content_of(&job(&["sha256sum", "-clist"])));
         let scripted = JobSpec { script: b"true".into(), ..plain.clone() };
         assert_ne!(content_of(&plain), content_of(&scripted));
+    }
+
+    #[test]
+    fn what_it_reaches_and_what_it_is_kept_from_is_in_the_digest() {
+        let with = |isolation, egress| JobSpec { isolation, egress, ..job(&["./sync"]) };
+        let place = |name: &str| Egress::Only(vec![name.to_owned()]);
+        let all = [
+            with(Isolation::Bare, None),
+            with(Isolation::Boxed, None),
+            with(Isolation::Sealed, Some(Egress::None)),
+            with(Isolation::Sealed, Some(place("a:443"))),
+            with(Isolation::Sealed, Some(place("b:443"))),
+        ];
+
+        let digests: BTreeSet<_> = all.iter().filter_map(content_of).map(|one| one.0).collect();
+
+        assert_eq!(digests.len(), all.len());
     }
 
     #[test]

@@ -31,6 +31,7 @@ pub use diff::{Difference, diff};
 pub use exposure::{Declared, Exposure, Labels, Stated, money};
 pub use file::PolicyError;
 pub use scheduling::{Preemption, Project, Quota, Scheduling};
+pub use site::SITE;
 pub use tariff::{Scope, Since, Tariff};
 
 /// The policy that is in force where the operator brings none.

@@ -19,8 +19,8 @@ pub(super) struct SiteTable {
     racks: String,
 }
 
-pub(super) const KEYS: [&str; 10] = [
-    "site",
+/// What a policy can say of the site, in the order of reports.
+pub const SITE: [&str; 9] = [
     "operator",
     "address",
     "account",
@@ -63,7 +63,7 @@ impl SiteTable {
         if texts.iter().any(|text| text.len() > LONGEST || text.chars().any(char::is_control)) {
             return Err("a text of `[site]` has at most 300 bytes and no control characters");
         }
-        let said = KEYS.iter().skip(1).map(|key| (*key).to_owned()).zip(texts);
+        let said = SITE.iter().map(|key| (*key).to_owned()).zip(texts);
         Ok(said.filter(|(_, text)| !text.is_empty()).collect())
     }
 }

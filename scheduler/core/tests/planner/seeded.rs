@@ -79,7 +79,7 @@ impl Seeded {
         };
         let order = format!("[scheduling]\npolicy = \"{discipline}\"\n");
         let text = format!("{DEFAULT}\n{order}{preempt}{projects}");
-        seeded.world.turn(&Input::Adopt { text, by: "op".into() }).unwrap();
+        seeded.world.turn(&Input::Adopt { text, by: "op".into(), replaces: None }).unwrap();
         for at in 0..2 + seeded.below(7) {
             let size = seeded.one_of(&[1, 2, 4, 8, 16]);
             seeded.world.join(&format!("n{at}"), size);

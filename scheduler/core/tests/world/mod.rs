@@ -78,7 +78,7 @@ impl World {
             key: 0,
         };
         world.turn(&Input::Found { cell: "test".into(), version: "0".into() }).unwrap();
-        world.turn(&Input::Adopt { text: policy.into(), by: "op".into() }).unwrap();
+        world.turn(&Input::Adopt { text: policy.into(), by: "op".into(), replaces: None }).unwrap();
         for (at, size) in sizes.iter().enumerate() {
             world.join(&format!("n{}", at + 1), *size);
         }

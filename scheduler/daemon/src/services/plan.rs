@@ -33,6 +33,7 @@ pub(super) async fn plan(
     let spec = convert::present("spec", request.spec).map_err(Problem::from)?;
     let spec_hash = hash_of(&spec.encode_to_vec());
     let spec = read(spec)?;
+    Engine::bounds(&spec).map_err(Problem::from)?;
     let others: Vec<JobId> = spec.dependencies.iter().map(|one| one.job).collect();
     let past = shared
         .past(move |history| {

@@ -1,5 +1,6 @@
 //! The service for policies and approvals.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use repower_core::effect::Answer;
@@ -7,10 +8,10 @@ use repower_core::engine::Engine;
 use repower_core::input::{Approve, Input};
 use repower_core::refusal::Refusal;
 use repower_core::state::State;
-use repower_model::{Approval, ApprovalId, Timestamp};
+use repower_model::{Approval, ApprovalId, Hash, Timestamp};
 use repower_proto::v1::policies_server::Policies;
 use repower_proto::{convert, v1};
-use tonic::{Code, Request, Response, Status};
+use tonic::{Request, Response, Status};
 
 use super::check_reason;
 use super::submit::unexpected;
@@ -53,17 +54,9 @@ impl Policies for Service {
             let told = format!("the policy has {} bytes, at most {LARGEST} may be", text.len());
             return Err(Problem::bad_request(told).into());
         }
-        let (version, hash) = {
-            let state = self.0.published.read();
-            let in_force = state.policy.as_ref().map(|(policy, _)| policy);
-            let known = in_force.map(|policy| policy.hash.to_string()).unwrap_or_default();
-            if !replaces.is_empty() && replaces != known {
-                let version = in_force.map(|policy| policy.version.as_str()).unwrap_or_default();
-                return Err(replaced(version).into());
-            }
-            named(&text)?
-        };
-        let input = Input::Adopt { text, by };
+        let replaces = (!replaces.is_empty()).then(|| digest(&replaces)).transpose()?;
+        let (version, hash) = named(&text)?;
+        let input = Input::Adopt { text, by, replaces };
         let answer = if dry_run {
             let mut engine = Engine::from_state(self.0.published.state());
             engine.turn(&input, clock::now()).map_err(Problem::from)?.answer
@@ -114,7 +107,9 @@ impl Policies for Service {
         _: Request<v1::ListApprovalsRequest>,
     ) -> Result<Response<v1::ListApprovalsReply>, Status> {
         let state = self.0.published.read();
-        let approvals = state.approvals.iter().map(|one| wire(&state, one)).collect();
+        let jobs = resting(&state);
+        let of = |id| jobs.get(&id).copied().unwrap_or_default();
+        let approvals = state.approvals.iter().map(|one| wire(one, of(one.id))).collect();
         Ok(Response::new(v1::ListApprovalsReply { approvals }))
     }
 }
@@ -123,7 +118,8 @@ impl Service {
     fn known(&self, id: ApprovalId) -> Result<v1::Approval, Problem> {
         let state = self.0.published.read();
         let one = state.approvals.get(id).ok_or(Refusal::ApprovalUnknown { id })?;
-        Ok(wire(&state, one))
+        let jobs = state.jobs.values().filter(|job| job.approval == Some(id)).count();
+        Ok(wire(one, jobs as u64))
     }
 }
 
@@ -134,15 +130,22 @@ fn named(text: &str) -> Result<(String, String), Problem> {
     Ok((policy.version, policy.hash.to_string()))
 }
 
-/// Another policy is in force than the one that was to be replaced.
-fn replaced(version: &str) -> Problem {
-    let text = format!("policy {version} is in force, and not the one that this was compared with");
-    Problem::new(Code::FailedPrecondition, "policy.replaced", text)
-        .hint("compare with it: `repower policy diff FILE`, then apply again")
+/// The hash of a policy, as `show` has it.
+fn digest(text: &str) -> Result<Hash, Problem> {
+    let told = || format!("`{text}` is no SHA-256: 64 hexadecimal digits in small letters");
+    Hash::from_hex(text).ok_or_else(|| Problem::bad_request(told()))
 }
 
-fn wire(state: &State, one: &Approval) -> v1::Approval {
-    let resting = state.jobs.values().filter(|job| job.approval == Some(one.id));
+/// How many jobs rest on each approval.
+fn resting(state: &State) -> BTreeMap<ApprovalId, u64> {
+    let mut jobs = BTreeMap::new();
+    for id in state.jobs.values().filter_map(|job| job.approval) {
+        *jobs.entry(id).or_default() += 1;
+    }
+    jobs
+}
+
+fn wire(one: &Approval, jobs: u64) -> v1::Approval {
     v1::Approval {
         id: one.id.0,
         job_class: one.class.clone(),
@@ -151,6 +154,6 @@ fn wire(state: &State, one: &Approval) -> v1::Approval {
         until_ms: one.until.as_millis(),
         by: one.by.clone(),
         reason: one.reason.clone(),
-        jobs: resting.count() as u64,
+        jobs,
     }
 }

@@ -2,6 +2,7 @@
 
 use prost::Message as _;
 use repower_core::effect::Answer;
+use repower_core::engine::Engine;
 use repower_core::input::{Input, Submit};
 use repower_core::policy::hash_of;
 use repower_core::refusal::Refusal;
@@ -35,6 +36,8 @@ pub(super) async fn spec_of(
 ) -> Result<v1::SubmitReply, Status> {
     let spec_hash = hash_of(&spec.encode_to_vec());
     let spec = read(spec)?;
+    // Before anything is looked up or looked at for it.
+    Engine::bounds(&spec).map_err(Problem::from)?;
     shared.artefacts.check(&spec).await?;
     let Look { marks, looked_by } = shared.admission.look(shared, &spec, Files::All).await?;
     let past = Vec::new();

@@ -54,7 +54,10 @@ impl<'a> Room<'a> {
         };
         let (cell, version) = ("replay".to_owned(), "replay".to_owned());
         room.turn("to found the cell", &Input::Found { cell, version })?;
-        room.turn("the policy", &Input::Adopt { text: setup.policy.clone(), by: "op".into() })?;
+        room.turn(
+            "the policy",
+            &Input::Adopt { text: setup.policy.clone(), by: "op".into(), replaces: None },
+        )?;
         for node in 0..setup.machine.nodes.len() {
             room.enrol(node)?;
         }

@@ -114,7 +114,7 @@ impl<'a> World<'a> {
         let (cell, version) = ("sim".to_owned(), "sim".to_owned());
         self.scheduler.found(&Input::Found { cell, version }, now)?;
         let text = DEFAULT.to_owned();
-        self.scheduler.found(&Input::Adopt { text, by: "op".into() }, now)?;
+        self.scheduler.found(&Input::Adopt { text, by: "op".into(), replaces: None }, now)?;
         for node in self.machines.keys().copied().collect::<Vec<_>>() {
             self.enrol(node)?;
         }

@@ -173,8 +173,11 @@ impl World<'_> {
             }
             Trouble::Policy => {
                 let forbids = self.dice(trouble.concern()).chance(500);
-                let call =
-                    self.people.command(Input::Adopt { text: policy(forbids), by: "op".into() });
+                let call = self.people.command(Input::Adopt {
+                    text: policy(forbids),
+                    by: "op".into(),
+                    replaces: None,
+                });
                 self.push(self.now, Class::Arrival, call.0, Event::Ask(call));
             }
         }
@@ -301,7 +304,7 @@ impl World<'_> {
         let is_barred = |job: &Job| job.barred;
         if self.scheduler.engine().state().jobs.values().any(is_barred) {
             // What a stricter policy holds back goes under the usual one.
-            let usual = Input::Adopt { text: policy(false), by: "op".into() };
+            let usual = Input::Adopt { text: policy(false), by: "op".into(), replaces: None };
             let call = self.people.command(usual);
             self.push(self.now, Class::Arrival, call.0, Event::Ask(call));
         }

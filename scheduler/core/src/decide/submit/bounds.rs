@@ -25,6 +25,12 @@ const MOST_CPUS: Cpus = Cpus::from_whole(1_000_000);
 
 /// Checks what can be checked without knowing the nodes.
 pub(super) fn check(spec: &JobSpec, now: Timestamp) -> Result<(), Refusal> {
+    of(spec)?;
+    timing::check(spec, now)
+}
+
+/// Checks what does not change with time.
+pub(crate) fn of(spec: &JobSpec) -> Result<(), Refusal> {
     if spec.command.first().is_none_or(String::is_empty) && spec.script.is_empty() {
         return Err(Refusal::NothingToRun);
     }
@@ -60,8 +66,7 @@ pub(super) fn check(spec: &JobSpec, now: Timestamp) -> Result<(), Refusal> {
     numbers(spec)?;
     demand::check(spec)?;
     gang::check(spec)?;
-    files::check(spec)?;
-    timing::check(spec, now)
+    files::check(spec)
 }
 
 fn numbers(spec: &JobSpec) -> Result<(), Refusal> {

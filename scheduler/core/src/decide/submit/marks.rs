@@ -16,10 +16,7 @@ pub(super) fn all(submit: &Submit, policy: &Policy) -> Result<Vec<Mark>, Refusal
         return Err(Refusal::PolicyChanged { version: policy.version.clone() });
     }
     let known = known(&submit.spec, policy);
-    let mut marks: Vec<Mark> = known.into_iter().chain(submit.marks.iter().cloned()).collect();
-    marks.sort_by_key(|mark| mark.sign);
-    marks.truncate(Mark::MOST);
-    Ok(marks)
+    Ok(Mark::heaviest(known.into_iter().chain(submit.marks.iter().cloned()).collect()))
 }
 
 /// Whether a person has to look at a job with these marks.
@@ -56,7 +53,8 @@ fn known(spec: &JobSpec, policy: &Policy) -> Vec<Mark> {
 /// What of a job has a digest, with its place: its script, its image, its inputs.
 pub(super) fn digests(spec: &JobSpec) -> impl Iterator<Item = (String, Hash)> {
     let script = (!spec.script.is_empty()).then(|| ("script".to_owned(), hash_of(&spec.script)));
-    let image = spec.image.rsplit_once("@sha256:").and_then(|(_, hex)| Hash::from_hex(hex));
+    // By its digest, or by its id.
+    let image = spec.image.rsplit_once("sha256:").and_then(|(_, hex)| Hash::from_hex(hex));
     let image = image.map(|digest| ("image".to_owned(), digest));
     let inputs = spec.inputs.iter().filter_map(|input| {
         let digest = match &input.source {
