@@ -1,29 +1,27 @@
 //! Looks at what jobs bring along, and remembers by digest what was found.
 
 mod known;
+mod looking;
 
 use std::collections::BTreeSet;
-use std::io::{self, Read};
 use std::path::Path;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
-use bytes::{Buf as _, Bytes};
-use repower_admission::{Limits, Sought, files, of_input, texts};
+use repower_admission::{is_program, of_input, texts};
 use repower_core::policy::hash_of;
 use repower_core::state::State;
 use repower_model::{Hash, JobSpec, Mark, Source};
 use repower_patterns::Patterns;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::Semaphore;
 
 use crate::Error;
 use crate::problem::Problem;
 use crate::shared::Shared;
 use known::Known;
+use looking::Looking;
 
 /// How many files are looked at together; the others wait.
 const TURNS: usize = 2;
-/// Pieces that wait between the disk and the one who looks.
-const WAITING: usize = 4;
 /// Larger texts are looked at on a thread apart.
 const SHORT: usize = 32 << 10;
 
@@ -79,12 +77,12 @@ impl Admission {
         let mut marks = of_texts(spec, words).await?;
         for input in &spec.inputs {
             let Source::Stored { digest, .. } = input.source else { continue };
-            let file = (digest, input.executable);
+            let file = (digest, is_program(input));
             let found = self.of_file(shared, file, &list, which).await?;
             marks.extend(found.iter().map(|mark| of_input(&input.path, mark)));
+            // Few at any time, however many inputs there are.
+            marks = Mark::heaviest(marks);
         }
-        marks.sort_by_key(|mark| mark.sign);
-        marks.truncate(Mark::MOST);
         Ok(Look { marks, looked_by })
     }
 
@@ -112,33 +110,24 @@ impl Admission {
             return Ok(known);
         }
         let mut reading = shared.artefacts.store().get(digest, 0).await?;
-        let (pieces, received) = mpsc::channel(WAITING);
-        let digests = Arc::clone(&list.digests);
-        let looking = tokio::task::spawn_blocking(move || {
-            let mut stream = Pieces { received, piece: Bytes::new() };
-            let leave = || false;
-            let sought = Sought { patterns: &PATTERNS, digests: &digests };
-            files(sought, &mut stream, executable, &Limits::default(), &leave)
-        });
+        let looking = Looking::begin(turn, executable, Arc::clone(&list.digests));
         let read = loop {
             match reading.next().await {
                 // Whoever looks has seen enough.
                 Ok(Some(piece)) => {
-                    if pieces.send(Ok(piece)).await.is_err() {
+                    if looking.pieces.send(Ok(piece)).await.is_err() {
                         break Ok(());
                     }
                 }
                 Ok(None) => break Ok(()),
                 Err(fault) => {
                     // Nobody listens if it has ended: then it is not about the end of the stream.
-                    pieces.send(Err(())).await.unwrap_or_default();
+                    looking.pieces.send(Err(())).await.unwrap_or_default();
                     break Err(fault);
                 }
             }
         };
-        drop(pieces);
-        let looked = looking.await.map_err(|error| Problem::unreadable(&error))?;
-        drop(turn);
+        let looked = looking.end().await;
         read?;
         let looked = looked.map_err(|error| Problem::unreadable(&error))?;
         tracing::debug!(%digest, bytes = looked.bytes, marks = looked.marks.len(), "looked at a file");
@@ -173,8 +162,7 @@ impl List {
 }
 
 async fn of_texts(spec: &JobSpec, words: Vec<String>) -> Result<Vec<Mark>, Problem> {
-    let said: usize = spec.script.len() + spec.command.iter().map(String::len).sum::<usize>();
-    if said <= SHORT {
+    if said(spec) <= SHORT {
         return Ok(texts(&PATTERNS, spec, &words));
     }
     let spec = spec.clone();
@@ -182,23 +170,36 @@ async fn of_texts(spec: &JobSpec, words: Vec<String>) -> Result<Vec<Mark>, Probl
     looking.await.map_err(|error| Problem::unreadable(&error))
 }
 
-/// A stream of pieces as something to read from, on a thread that may wait.
-struct Pieces {
-    received: mpsc::Receiver<Result<Bytes, ()>>,
-    piece: Bytes,
+/// How much a job says.
+fn said(spec: &JobSpec) -> usize {
+    let command = spec.command.iter().map(String::len).sum::<usize>();
+    let variables = spec.environment.iter().map(|one| one.name.len() + one.value.len());
+    let inputs = spec.inputs.iter().map(|input| match &input.source {
+        Source::Url { url, .. } => input.path.len() + url.len(),
+        Source::Stored { .. } => 0,
+    });
+    spec.name.len() + spec.script.len() + command + variables.chain(inputs).sum::<usize>()
 }
 
-impl Read for Pieces {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        while self.piece.is_empty() {
-            match self.received.blocking_recv() {
-                None => return Ok(0),
-                Some(Ok(piece)) => self.piece = piece,
-                Some(Err(())) => return Err(io::Error::other("the store of artefacts failed")),
-            }
-        }
-        let count = buffer.len().min(self.piece.len());
-        self.piece.copy_to_slice(&mut buffer[..count]);
-        Ok(count)
+#[cfg(test)]
+mod tests {
+    use repower_model::{InputFile, Variable};
+
+    use super::*;
+
+    #[test]
+    fn all_that_is_looked_at_counts_towards_what_a_job_says() {
+        let long = "x".repeat(40 << 10);
+        let source = Source::Url { url: long.clone(), digest: None };
+        let input = InputFile { source, path: "x".into(), unpack: false, executable: false };
+        let variable = Variable { name: "X".into(), value: long.clone() };
+        let all = [
+            JobSpec { environment: vec![variable], ..JobSpec::default() },
+            JobSpec { inputs: vec![input], ..JobSpec::default() },
+            JobSpec { command: vec![long.clone()], ..JobSpec::default() },
+            JobSpec { script: long.into_bytes(), ..JobSpec::default() },
+        ];
+
+        assert!(all.iter().all(|spec| said(spec) > SHORT));
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use repower_artefacts::{Entry, Fault, PIECE, Place, Standing, Store};
 use repower_model::{Hash, JobSpec, Source, Span, Timestamp};
-use tokio::sync::mpsc;
+use tokio::sync::{RwLock, mpsc};
 use tonic::Code;
 
 use crate::options::Options;
@@ -30,6 +30,9 @@ pub(crate) struct Artefacts {
     store: Store,
     /// What somebody asked about: they were told that they need not send it.
     asked: Mutex<BTreeMap<Hash, Asked>>,
+    /// Held for writing from the last look whether something is needed until it is gone, and for
+    /// reading while somebody is told that it is there.
+    removing: RwLock<()>,
 }
 
 /// When and by whom an artefact was asked about.
@@ -92,7 +95,7 @@ impl Artefacts {
             Some(at) => Place::Folder(at.into()),
         };
         let store = Store::open(&place).map_err(|source| Error::Artefacts { source })?;
-        Ok(Self { store, asked: Mutex::default() })
+        Ok(Self { store, asked: Mutex::default(), removing: RwLock::default() })
     }
 
     /// The store itself.
@@ -102,6 +105,7 @@ impl Artefacts {
 
     /// How much there is of an artefact. What is there stays for a while, even if no job refers to it.
     pub(crate) async fn stat(&self, digest: Hash, asker: Asker) -> Result<Standing, Problem> {
+        let _there = self.removing.read().await;
         self.remember(digest, asker);
         Ok(self.store.stat(digest).await?)
     }
@@ -112,10 +116,13 @@ impl Artefacts {
 
     /// Takes in a few bytes that the scheduler has itself.
     pub(crate) async fn keep(&self, digest: Hash, bytes: Vec<u8>) -> Result<(), Fault> {
+        let there = self.removing.read().await;
         self.remember(digest, Asker::Agent);
         if self.store.stat(digest).await?.bytes.is_some() {
             return Ok(());
         }
+        // What is asked for now is not removed while it comes.
+        drop(there);
         let put = self.store.put(digest, bytes.len() as u64, 0).await?;
         for piece in bytes.chunks(PIECE) {
             if !put.write(Bytes::copy_from_slice(piece)).await {
@@ -173,6 +180,17 @@ impl Artefacts {
         Ok(())
     }
 
+    /// Removes an artefact, unless somebody was told since then that it need not be sent. Nobody is told
+    /// anything meanwhile. Returns whether it is gone.
+    async fn remove(&self, digest: Hash, since: Timestamp) -> Result<bool, Fault> {
+        let _alone = self.removing.write().await;
+        if self.is_awaited(digest, since) {
+            return Ok(false);
+        }
+        self.store.remove(digest).await?;
+        Ok(true)
+    }
+
     /// Whether somebody was told since then that this need not be sent, and may rely on that.
     fn is_awaited(&self, digest: Hash, since: Timestamp) -> bool {
         self.asked().get(&digest).is_some_and(|one| one.at >= since)
@@ -212,8 +230,7 @@ async fn sweep_once(shared: &Shared, now: Timestamp) -> Result<(u64, u64), Probl
             let inputs_since = now.before(shared.options.keep_inputs());
             let needed =
                 shared.past(move |history| history.refers_to(digest, inputs_since)).await?;
-            if !needed {
-                store.remove(digest).await?;
+            if !needed && shared.artefacts.remove(digest, old).await? {
                 count += 1;
                 bytes += size;
             }
@@ -243,9 +260,41 @@ pub(crate) async fn tidy(shared: &Shared, mut litter: mpsc::Receiver<Litter>) {
 async fn discard(shared: &Shared, digest: Hash) -> Result<(), Problem> {
     let inputs_since = clock::now().before(shared.options.keep_inputs());
     let needed = shared.past(move |history| history.refers_to(digest, inputs_since)).await?;
-    if !needed && !shared.artefacts.is_awaited(digest, clock::now().before(GRACE)) {
-        shared.artefacts.store().remove(digest).await?;
+    if !needed && shared.artefacts.remove(digest, clock::now().before(GRACE)).await? {
         tracing::debug!(%digest, "removed what a task has saved");
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::{Future as _, poll_fn};
+    use std::task::Poll;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_somebody_is_just_told_of_is_not_removed_behind_their_back() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let store = Store::open(&Place::Folder(folder.path().to_owned())).unwrap();
+        let artefacts = Artefacts { store, asked: Mutex::default(), removing: RwLock::default() };
+        let bytes = b"hello".to_vec();
+        let digest = repower_core::policy::hash_of(&bytes);
+        artefacts.keep(digest, bytes).await.unwrap();
+        artefacts.asked().clear();
+        let since = clock::now().before(GRACE);
+
+        let telling = artefacts.removing.read().await;
+        let mut removal = Box::pin(artefacts.remove(digest, since));
+        let waits = poll_fn(|cx| Poll::Ready(removal.as_mut().poll(cx).is_pending())).await;
+        artefacts.remember(digest, Asker::Person);
+        drop(telling);
+
+        assert!(waits, "it waits for whoever is being told");
+        assert!(!removal.await.unwrap(), "and sees that they were");
+        let standing = artefacts.stat(digest, Asker::Person).await.unwrap();
+        assert_eq!(standing.bytes, Some(5));
+        artefacts.asked().clear();
+        assert!(artefacts.remove(digest, since).await.unwrap());
+    }
 }

@@ -118,9 +118,16 @@ fn parse(line: &str) -> Option<(Key, Hash, Vec<Mark>)> {
         return None;
     }
     let digest = Hash::from_hex(words.next()?)?;
-    let executable = words.next()? == "1";
+    let executable = match words.next()? {
+        "0" => false,
+        "1" => true,
+        _ => return None,
+    };
     let list = Hash::from_hex(words.next()?)?;
     let hex = words.next()?;
+    if words.next().is_some() {
+        return None;
+    }
     let byte = |at| u8::from_str_radix(hex.get(at..at + 2)?, 16).ok();
     let bytes: Option<Vec<u8>> = (0..hex.len()).step_by(2).map(byte).collect();
     let marks = postcard::from_bytes(&bytes?).ok()?;
@@ -149,7 +156,9 @@ mod tests {
         drop(known);
         let text = std::fs::read_to_string(&path).unwrap();
         let cut = format!("{text}{}", &text[..text.len() / 3]);
-        std::fs::write(&path, cut.replace(&format!("{VERSION} 02"), "0 02")).unwrap();
+        let cut = cut.replace(&format!("{VERSION} 02"), "0 02");
+        let more = format!("{VERSION} {} 1 {list} 00 and more.\n", Hash([3; 32]));
+        std::fs::write(&path, more + &cut).unwrap();
 
         let known = Known::open(&path).unwrap();
 
@@ -157,5 +166,6 @@ mod tests {
         assert_eq!(known.get(Hash([1; 32]), true, Hash([8; 32])), None, "for another list");
         assert_eq!(known.get(Hash([1; 32]), false, list), None, "as data it was not looked at");
         assert_eq!(known.get(Hash([2; 32]), false, list), None, "another version looked at it");
+        assert_eq!(known.get(Hash([3; 32]), true, list), None, "that line is not one of ours");
     }
 }

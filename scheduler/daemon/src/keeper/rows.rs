@@ -18,7 +18,7 @@ use repower_store::rows::{
 #[derive(Debug)]
 pub(super) struct Projector {
     placed: BTreeMap<TaskId, (u32, NodeId, Timestamp)>,
-    shown: BTreeMap<JobId, JobState>,
+    shown: BTreeMap<JobId, (JobState, Option<&'static str>)>,
     /// Jobs of which tasks save their work.
     saving: BTreeSet<JobId>,
 }
@@ -37,7 +37,7 @@ impl Projector {
             .attempts
             .iter()
             .map(|(task, attempt)| (*task, (attempt.number, attempt.node, attempt.placed)));
-        let shown = state.jobs.values().map(|job| (job.id, job.state()));
+        let shown = state.jobs.values().map(|job| (job.id, (job.state(), hold_of(job))));
         let saving = state.jobs.values().filter(|job| job.spec.checkpoint).map(|job| job.id);
         Self { placed: placed.collect(), shown: shown.collect(), saving: saving.collect() }
     }
@@ -72,7 +72,8 @@ impl Projector {
         match &entry.fact {
             Fact::JobSubmitted(fact) => {
                 let row = submitted(fact, entry.at);
-                self.shown.insert(fact.job, row.state);
+                let hold = row.hold_reason.is_some().then(|| first_hold(fact.review));
+                self.shown.insert(fact.job, (row.state, hold));
                 touched.jobs.insert(fact.job);
                 Some(Row::JobSubmitted(Box::new(row)))
             }
@@ -109,6 +110,11 @@ impl Projector {
                 touched.jobs.insert(fact.attempt.task.job);
                 self.ended(fact, state)
             }
+            // They may hold any job, or let it go.
+            Fact::PolicyAdopted { .. } | Fact::ApprovalEnded { .. } => {
+                touched.jobs.extend(state.jobs.keys());
+                None
+            }
             Fact::TaskReturned { task, .. } => {
                 touched.jobs.insert(task.job);
                 None
@@ -142,12 +148,10 @@ impl Projector {
             Fact::CellFounded { .. }
             | Fact::DigestQuarantined { .. }
             | Fact::DigestReleased { .. }
-            | Fact::PolicyAdopted { .. }
             | Fact::SubmissionRefused(_)
             | Fact::AttemptStopping { .. }
             | Fact::PlacePromised { .. }
             | Fact::ApprovalGiven(_)
-            | Fact::ApprovalEnded { .. }
             | Fact::ReservationMade(_)
             | Fact::ReservationEnded { .. }
             | Fact::RankStarted { .. }
@@ -200,10 +204,10 @@ impl Projector {
         })))
     }
 
-    /// The row of a live job whose state is not the one that was shown last.
+    /// The row of a live job of which not its state, or not what holds it, was shown last.
     fn changed(&mut self, job: &Job) -> Option<Row> {
-        let state = job.state();
-        if self.shown.insert(job.id, state) == Some(state) {
+        let now = (job.state(), hold_of(job));
+        if self.shown.insert(job.id, now) == Some(now) {
             return None;
         }
         Some(state_row(job))
@@ -211,18 +215,18 @@ impl Projector {
 }
 
 fn state_row(job: &Job) -> Row {
-    let state = job.state();
-    let hold = if job.review || job.findings.is_empty() {
-        hold_of(job.review)
-    } else {
-        "finding.job-held"
-    };
-    let hold_reason = (state == JobState::Held).then(|| hold.to_owned());
-    Row::JobState { id: job.id, state, hold_reason, started: job.started }
+    let hold_reason = hold_of(job).map(str::to_owned);
+    Row::JobState { id: job.id, state: job.state(), hold_reason, started: job.started }
 }
 
-fn hold_of(review: bool) -> &'static str {
-    if review { "policy.review" } else { "dependency.waiting" }
+/// What holds a job, if it is held: the policy before a finding, and that before other jobs.
+fn hold_of(job: &Job) -> Option<&'static str> {
+    if job.state() != JobState::Held {
+        return None;
+    }
+    let by_policy = job.held_by_policy().map(|reason| reason.code());
+    let by_finding = (!job.findings.is_empty()).then_some("finding.job-held");
+    by_policy.or(by_finding).or(Some("dependency.waiting"))
 }
 
 fn placed(id: AttemptId, node: NodeId, at: Timestamp, state: &State) -> AttemptPlaced {
@@ -318,7 +322,8 @@ fn submitted(fact: &JobSubmitted, at: Timestamp) -> JobRow {
         project: fact.spec.project.clone(),
         submitter: fact.submitter.clone(),
         state: if held { JobState::Held } else { JobState::Pending },
-        hold_reason: held.then(|| hold_of(fact.review).to_owned()),
+        // What holds it exactly is known once it is in the state.
+        hold_reason: held.then(|| first_hold(fact.review).to_owned()),
         exit_code: None,
         signal: None,
         tasks: fact.spec.array.count(),
@@ -332,6 +337,10 @@ fn submitted(fact: &JobSubmitted, at: Timestamp) -> JobRow {
         policy_hash: fact.policy.to_string(),
         spec: v1::JobSpec::from(&*fact.spec).encode_to_vec(),
     }
+}
+
+fn first_hold(review: bool) -> &'static str {
+    if review { "policy.review" } else { "dependency.waiting" }
 }
 
 fn node_row(id: NodeId, reason: Option<String>, state: &State) -> Option<Row> {
@@ -349,4 +358,101 @@ fn node_row(id: NodeId, reason: Option<String>, state: &State) -> Option<Row> {
         since: node.since,
         reason: reason.or_else(|| node.held_back.clone()).or_else(drained),
     })))
+}
+
+#[cfg(test)]
+mod tests {
+    use repower_core::engine::Engine;
+    use repower_core::input::{Approve, Input, Submit};
+    use repower_model::{ApprovalId, Hash, JobSpec, Key, Mark, Resources, Sign};
+
+    use super::*;
+
+    struct Case {
+        engine: Engine,
+        projector: Projector,
+    }
+
+    impl Case {
+        /// What the rows of a turn say of the one job.
+        #[expect(clippy::wildcard_enum_match_arm, reason = "two kinds of rows are about jobs")]
+        fn turn(&mut self, input: &Input) -> Option<(JobState, Option<String>)> {
+            let seq = self.engine.state().seq;
+            let turn = self.engine.turn(input, Timestamp::from_millis(1_000)).unwrap();
+            let at = self.engine.state().now;
+            let entries = (seq..).zip(turn.facts).map(|(seq, fact)| Entry { seq, at, fact });
+            let entries: Vec<Entry> = entries.collect();
+            let rows = self.projector.rows(&entries, self.engine.state());
+            rows.into_iter().rev().find_map(|row| match row {
+                Row::JobState { state, hold_reason, .. } => Some((state, hold_reason)),
+                Row::JobSubmitted(row) => Some((row.state, row.hold_reason)),
+                _ => None,
+            })
+        }
+
+        fn adopt(&mut self, tier: &str) -> Option<(JobState, Option<String>)> {
+            let text = format!(
+                "policy-version = \"{tier}\"\n[class.a]\ntier = \"{tier}\"\nentry = \"x\"\n\
+                 [class.b]\ntier = \"permitted\"\n"
+            );
+            self.turn(&Input::Adopt { text, by: "op".into(), replaces: None })
+        }
+    }
+
+    fn submit(marks: Vec<Mark>) -> Input {
+        let resources =
+            Resources { cpus: repower_model::Cpus::from_whole(1), ..Resources::default() };
+        let (class, command) = ("a".into(), vec!["true".into()]);
+        let spec = JobSpec { class, command, resources, ..JobSpec::default() };
+        Input::Submit(Box::new(Submit {
+            key: Key([1; 16]),
+            submitter: "ada".into(),
+            spec,
+            spec_hash: Hash([0; 32]),
+            past: Vec::new(),
+            marks,
+            looked_by: None,
+        }))
+    }
+
+    fn case() -> Case {
+        let engine = Engine::new();
+        let projector = Projector::of(engine.state());
+        Case { engine, projector }
+    }
+
+    fn held(code: &str) -> (JobState, Option<String>) {
+        (JobState::Held, Some(code.to_owned()))
+    }
+
+    #[test]
+    fn what_a_policy_or_the_end_of_an_approval_holds_or_lets_go_is_in_the_table() {
+        let mut case = case();
+        case.adopt("review");
+        let approve = Input::Approve(Box::new(Approve {
+            class: "a".into(),
+            project: None,
+            content: None,
+            until: Timestamp::from_millis(50_000),
+            by: "op".into(),
+            reason: "read it".into(),
+        }));
+        case.turn(&approve);
+        assert_eq!(case.turn(&submit(Vec::new())), Some((JobState::Pending, None)));
+        let (by, reason) = ("op".to_owned(), "over".to_owned());
+        let end = Input::Unapprove { id: ApprovalId(1), by, reason };
+
+        assert_eq!(case.turn(&end), Some(held("policy.review")));
+        assert_eq!(case.adopt("prohibited"), Some(held("policy.barred")));
+        assert_eq!(case.adopt("permitted"), Some(held("policy.review")), "nobody has looked");
+    }
+
+    #[test]
+    fn a_job_that_is_held_for_what_was_found_in_it_is_said_to_be() {
+        let mut case = case();
+        case.adopt("permitted");
+        let mark = Mark { sign: Sign::Word, place: "command".into(), detail: "x".into() };
+
+        assert_eq!(case.turn(&submit(vec![mark])), Some(held("content.review")));
+    }
 }

@@ -8,9 +8,10 @@ use repower_artefacts::outputs::MOST as MOST_FILES;
 use repower_core::fact::OutputsKept;
 use repower_core::input::{Input, Noticed, Report};
 use repower_core::policy::hash_of;
+use repower_core::state::Findings;
 use repower_model::{
-    Artefact, Evidence, Finding, Image, NodeId, Outcome, Progress, RankId, Stored, Timestamp,
-    Verdict,
+    Artefact, AttemptId, Evidence, Finding, Image, NodeId, Outcome, Progress, RankId, Stored,
+    Timestamp, Verdict,
 };
 use repower_proto::convert::{self, ConvertError, Problem as Wrong};
 use repower_proto::v1;
@@ -210,8 +211,17 @@ impl Reader<'_> {
     async fn keep(&self, bundle: Bundle, told: &mut [Report]) {
         let Some(Report::Noticed(noticed)) = told.get_mut(bundle.at) else { return };
         let (rank, node) = (noticed.rank, self.outbox.node);
-        let is_here = self.shared.published.read().may_tell_of(rank, node);
-        let Some(evidence) = noticed.evidence.as_mut().filter(|_| is_here) else { return };
+        let is_wanted = {
+            let state = self.shared.published.read();
+            let is_here = state.may_tell_of(rank, node);
+            is_here && wants(&state.findings, rank.attempt, &noticed.verdicts)
+        };
+        if !is_wanted {
+            // Nothing would ever refer to it.
+            noticed.evidence = None;
+            return;
+        }
+        let Some(evidence) = noticed.evidence.as_mut() else { return };
         match self.shared.artefacts.keep(evidence.digest, bundle.bytes).await {
             Ok(()) => evidence.kept = true,
             Err(error) => {
@@ -298,6 +308,18 @@ impl Reader<'_> {
         self.shared.forget(node);
         self.outbox.dismiss("goodbye", false);
         Ok(())
+    }
+}
+
+/// Whether evidence of verdicts about an attempt belongs to a finding, and that has room for it.
+fn wants(findings: &Findings, attempt: AttemptId, verdicts: &[Verdict]) -> bool {
+    let dismissed = findings.dismissed_rules(attempt);
+    if verdicts.iter().all(|one| dismissed.contains(one.rule.as_str())) {
+        return false;
+    }
+    match findings.undecided(attempt) {
+        Some(known) => known.evidence.len() < Finding::BUNDLES,
+        None => findings.condemn(attempt).is_none(),
     }
 }
 
@@ -461,6 +483,10 @@ fn chunk(output: v1::Output) -> Result<Chunk, ConvertError> {
 
 #[cfg(test)]
 mod tests {
+    use repower_core::engine::Engine;
+    use repower_core::fact::{Entry, Fact};
+    use repower_model::{FindingId, FindingSource, FindingState, Hash, JobId, Response, TaskId};
+
     use super::*;
 
     #[test]
@@ -474,5 +500,71 @@ mod tests {
     fn a_text_of_an_agent_is_cut_between_characters() {
         assert_eq!(short("fine".to_owned()), "fine");
         assert_eq!(short("\u{20ac}".repeat(1000)), "\u{20ac}".repeat(333));
+    }
+
+    fn verdict(rule: &str) -> Verdict {
+        Verdict {
+            rule: rule.to_owned(),
+            version: 1,
+            tier: 2,
+            mechanism: "content".into(),
+            first_seen: Timestamp::default(),
+            last_seen: Timestamp::default(),
+            times: 1,
+            detail: String::new(),
+        }
+    }
+
+    fn engine(attempt: AttemptId, bundles: usize) -> Engine {
+        let bundle = |at: u8| Evidence { digest: Hash([at; 32]), bytes: 1, cut: false, kept: true };
+        let finding = Finding {
+            id: FindingId(1),
+            source: FindingSource::Task,
+            state: FindingState::Open,
+            opened: Timestamp::default(),
+            job: None,
+            rank: Some(attempt.rank(0)),
+            node: None,
+            node_name: String::new(),
+            site: String::new(),
+            meter: String::new(),
+            class: String::new(),
+            project: String::new(),
+            submitter: String::new(),
+            verdicts: vec![verdict("content.pool-words")],
+            response: Response::Hold,
+            evidence: (0..9).take(bundles).map(bundle).collect(),
+            images: Vec::new(),
+            policy: Hash([6; 32]),
+            reviews: Vec::new(),
+            hardest: Response::Kill,
+        };
+        let mut engine = Engine::new();
+        apply(&mut engine, Fact::FindingOpened(Box::new(finding)));
+        engine
+    }
+
+    fn apply(engine: &mut Engine, fact: Fact) {
+        let seq = engine.state().seq;
+        engine.apply(&Entry { seq, at: Timestamp::default(), fact });
+    }
+
+    #[test]
+    fn evidence_to_which_no_finding_would_refer_is_not_kept() {
+        let attempt = AttemptId { task: TaskId { job: JobId(1), index: 0 }, number: 1 };
+        let (same, other) = ([verdict("content.pool-words")], [verdict("flow.pool-shape")]);
+        let wanted =
+            |engine: &Engine, told: &[Verdict]| wants(&engine.state().findings, attempt, told);
+
+        assert!(wanted(&Engine::new(), &same));
+        assert!(wanted(&engine(attempt, Finding::BUNDLES - 1), &same));
+        assert!(!wanted(&engine(attempt, Finding::BUNDLES), &same), "it has no room for more");
+        let mut dismissed = engine(attempt, 1);
+        let (state, policy) = (FindingState::Dismissed, Hash([6; 32]));
+        let (by, reason) = ("mia".to_owned(), "honest".to_owned());
+        let fact = Fact::FindingReviewed { finding: FindingId(1), state, by, reason, policy };
+        apply(&mut dismissed, fact);
+        assert!(!wanted(&dismissed, &same), "a person has said that it is nothing");
+        assert!(wanted(&dismissed, &other));
     }
 }

@@ -128,6 +128,20 @@ async fn a_job_with_an_input_that_is_not_there_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_job_beyond_its_bounds_is_refused_before_anything_is_looked_up_for_it() {
+    let world = World::new().await;
+    let mut spec = with_input(&[7; 32], 5);
+    spec.environment.push(v1::Variable { name: "X".into(), value: "x".repeat(2 << 20) });
+
+    let submitted = world.jobs().await.submit(submission(rand_key(), spec.clone())).await;
+    let plan = v1::PlanRequest { spec: Some(spec) };
+    let planned = world.jobs().await.plan(plan).await;
+
+    assert_eq!(code(&submitted.unwrap_err()), "job.too-large");
+    assert_eq!(code(&planned.unwrap_err()), "job.too-large");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_agent_reads_inputs_of_what_it_runs_and_writes_only_while_outputs_are_wanted() {
     let world = World::new().await;
     let mut agent = world.agent("n1", 1).await;
