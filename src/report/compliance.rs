@@ -30,6 +30,8 @@ pub struct Compliance {
     pub approvals: List<ApprovalLine>,
     /// What was found at jobs that were let in.
     pub findings: List<FindingLine>,
+    /// How many of them nobody has decided.
+    pub undecided: u64,
     /// The same by site and metering account.
     pub accounts: Vec<AccountLine>,
     /// Energy by grade of the reading; null is unknown.

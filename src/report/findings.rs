@@ -67,9 +67,9 @@ impl Findings {
         }
     }
 
-    /// Those of the period, the oldest first, and the same by site and account.
-    pub(super) fn finish(self, basis: &Basis<'_>) -> (List<FindingLine>, Vec<AccountLine>) {
-        let mut list = List::default();
+    /// Those of the period, the oldest first, how many of them are undecided, and all by site and account.
+    pub(super) fn finish(self, basis: &Basis<'_>) -> (List<FindingLine>, u64, Vec<AccountLine>) {
+        let (mut list, mut undecided) = (List::default(), 0);
         let mut accounts: BTreeMap<(String, String), Account> = BTreeMap::new();
         for known in self.known.into_values().filter(|known| known.counts) {
             let finding = &known.finding;
@@ -80,10 +80,11 @@ impl Findings {
                 let place = (finding.site.clone(), finding.meter.clone());
                 accounts.entry(place).or_default().add(finding, &exposure);
             }
+            undecided += u64::from(finding.state.is_undecided());
             list.push(line(finding, exposure));
         }
         let accounts = accounts.into_iter().map(|((site, meter), one)| one.line(&site, &meter));
-        (list, accounts.collect())
+        (list, undecided, accounts.collect())
     }
 }
 
@@ -117,6 +118,7 @@ mod tests {
     };
 
     use super::*;
+    use crate::report::compliance::MOST;
 
     const AT: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 
@@ -171,7 +173,7 @@ mod tests {
         findings.take(&opened(3), AT, true);
 
         let basis = Basis { policy: None, declared: Declared::default(), now: AT };
-        let (list, accounts) = findings.finish(&basis);
+        let (list, undecided, accounts) = findings.finish(&basis);
 
         assert!(accounts.is_empty(), "nothing of them has run anywhere");
         let told: Vec<_> = list
@@ -181,7 +183,7 @@ mod tests {
             .collect();
         let decided = Some("mia: a known miner");
         assert_eq!(told, [(2, "confirmed", decided), (3, "open", None)]);
-        assert_eq!((list.total, list.lines[0].job), (2, None));
+        assert_eq!((list.total, undecided, list.lines[0].job), (2, 1, None));
         assert_eq!(list.lines[0].rules, ["content.known-digest"]);
         assert_eq!(list.lines[0].node, None);
     }
@@ -204,6 +206,18 @@ mod tests {
         finding.verdicts[0].first_seen = AT + Span::from_secs(seconds.0);
         finding.verdicts[0].last_seen = AT + Span::from_secs(seconds.1);
         finding
+    }
+
+    #[test]
+    fn findings_are_counted_beyond_the_lines_that_are_shown() {
+        let mut findings = Findings::default();
+        let many = 1 + MOST as u64;
+        (1..=many).for_each(|id| findings.take(&opened(id), AT, true));
+        let basis = Basis { policy: None, declared: Declared::default(), now: AT };
+
+        let (list, undecided, _) = findings.finish(&basis);
+
+        assert_eq!((list.lines.len(), list.total, undecided), (MOST, many, many));
     }
 
     #[test]
@@ -231,7 +245,7 @@ mod tests {
             findings.ended(attempt);
         }
 
-        let (list, accounts) = findings.finish(&basis);
+        let (list, _, accounts) = findings.finish(&basis);
 
         let [account] = accounts.as_slice() else { panic!("{accounts:?}") };
         assert_eq!((account.findings, account.undecided, account.confirmed), (4, 2, 1));

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use repower_core::fact::{AttemptEnded, Entry, Fact, JobSubmitted};
-use repower_core::policy::{Declared, Policy};
+use repower_core::policy::{Declared, Policy, SITE};
 use repower_model::{Approval, ApprovalId, Hash, JobId, JobState, NodeId, Outcome, Timestamp};
 
 use super::compliance::{
@@ -27,18 +27,8 @@ const NOT_KNOWN: [&str; 10] = [
     "water, floor area, refrigerants, and more of Annex I of Regulation (EU) 2024/1364",
 ];
 
-/// Names of what is asked of a site.
-const SITE: [&str; 9] = [
-    "operator",
-    "address",
-    "account",
-    "meter-point",
-    "transformer",
-    "tariff-class",
-    "it-kilowatts",
-    "in-operation-since",
-    "racks",
-];
+/// A second, in microseconds.
+const SECOND_US: u64 = 1_000_000;
 
 /// Takes the facts of a ledger in order.
 #[derive(Debug, Default)]
@@ -51,6 +41,10 @@ pub struct Gather {
     /// Where the line of a class is, as it was treated.
     lines: BTreeMap<(String, String), usize>,
     classes: Vec<ClassLine>,
+    /// Processor and wall time of the attempts of each line, in microseconds.
+    times: Vec<(u64, u64)>,
+    /// Processor time of those that succeeded.
+    claimed_us: u64,
     jobs: BTreeMap<JobId, usize>,
     refusals: Refusals,
     by_code: BTreeMap<String, u64>,
@@ -194,6 +188,7 @@ impl Gather {
         let index = *self.lines.entry((class.clone(), tier.clone())).or_insert(next);
         if index == next {
             self.classes.push(ClassLine { class, tier, ..ClassLine::default() });
+            self.times.push((0, 0));
         }
         self.jobs.insert(fact.job, index);
         if !self.is_in(at) {
@@ -236,14 +231,15 @@ impl Gather {
         if !self.is_in(at) {
             return;
         }
-        let (cpu, wall) = (fact.usage.cpu_us / 1_000_000, fact.usage.wall_us / 1_000_000);
+        let (cpu, wall) = (fact.usage.cpu_us, fact.usage.wall_us);
         if matches!(fact.outcome, Outcome::Exited { code: 0 }) {
-            self.output.claimed_cpu_seconds += cpu;
+            self.claimed_us = self.claimed_us.saturating_add(cpu);
         }
-        if let Some(line) = self.line_of(fact.attempt.task.job) {
-            line.attempts += 1;
-            line.cpu_seconds += cpu;
-            line.wall_seconds += wall;
+        if let Some(index) = self.jobs.get(&fact.attempt.task.job) {
+            self.classes[*index].attempts += 1;
+            let (all_cpu, all_wall) = &mut self.times[*index];
+            *all_cpu = all_cpu.saturating_add(cpu);
+            *all_wall = all_wall.saturating_add(wall);
         }
     }
 
@@ -267,9 +263,14 @@ impl Gather {
             declared: Declared::of(labels),
             now: self.last.unwrap_or_default(),
         };
-        let (findings, accounts) = self.findings.finish(&basis);
+        let (findings, undecided, accounts) = self.findings.finish(&basis);
         let by_code = self.by_code.into_iter().map(|(name, count)| Count { name, count });
         let mut classes = self.classes;
+        // Divided here: of many short attempts, none has a whole second.
+        for (line, (cpu, wall)) in classes.iter_mut().zip(&self.times) {
+            (line.cpu_seconds, line.wall_seconds) = (cpu / SECOND_US, wall / SECOND_US);
+        }
+        let claimed_cpu_seconds = self.claimed_us / SECOND_US;
         classes.retain(|line| line.submitted + line.attempts + ended_of(line) > 0);
         classes.sort_by(|one, other| (&one.class, &one.tier).cmp(&(&other.class, &other.tier)));
         let site: BTreeMap<&str, &str> = self
@@ -294,9 +295,10 @@ impl Gather {
             reviews: self.reviews,
             approvals,
             findings,
+            undecided,
             accounts,
             energy: energy(),
-            output: self.output,
+            output: Output { claimed_cpu_seconds, ..self.output },
             coverage: self.nodes.into_values().collect(),
             not_known: NOT_KNOWN.into(),
         }
@@ -337,9 +339,46 @@ fn energy() -> Vec<EnergyLine> {
 
 #[cfg(test)]
 mod tests {
-    use repower_model::Span;
+    use std::sync::Arc;
+
+    use repower_core::policy::Tier;
+    use repower_model::{AttemptId, Fault, JobSpec, Key, Sequel, Span, TaskId, Usage};
 
     use super::*;
+    use crate::report::page;
+
+    fn entry(seq: u64, fact: Fact) -> Entry {
+        Entry { seq, at: Timestamp::from_millis(1_700_000_000_000), fact }
+    }
+
+    fn submitted(policy: Hash) -> Fact {
+        Fact::JobSubmitted(Box::new(JobSubmitted {
+            job: JobId(1),
+            key: Key([1; 16]),
+            submitter: "ada".into(),
+            spec: Arc::new(JobSpec { class: "sci-simulation".into(), ..JobSpec::default() }),
+            tier: Tier::Permitted,
+            policy,
+            review: false,
+            waits_for: Vec::new(),
+            approval: None,
+            marks: Vec::new(),
+        }))
+    }
+
+    fn ended(index: u32, code: i32) -> Fact {
+        let (task, at) = (TaskId { job: JobId(1), index }, Timestamp::from_millis(1));
+        Fact::AttemptEnded(Box::new(AttemptEnded {
+            attempt: AttemptId { task, number: 1 },
+            outcome: Outcome::Exited { code },
+            fault: if code == 0 { Fault::None } else { Fault::User },
+            again_after: None,
+            sequel: if code == 0 { Sequel::Succeeded } else { Sequel::Failed },
+            started: Some(at),
+            ended: at,
+            usage: Usage { cpu_us: 600_000, wall_us: 900_000, ..Usage::default() },
+        }))
+    }
 
     #[test]
     fn an_approval_that_was_over_before_the_period_is_not_in_it() {
@@ -366,5 +405,29 @@ mod tests {
 
         let ids: Vec<ApprovalId> = gather.approvals.into_keys().collect();
         assert_eq!(ids, [ApprovalId(3)]);
+    }
+
+    #[test]
+    fn parts_of_seconds_are_not_lost_however_short_the_attempts_are() {
+        let mut gather = Gather::new(None, None);
+        gather.take(&entry(1, submitted(Hash([1; 32]))));
+        for index in 0..1000 {
+            gather.take(&entry(2 + u64::from(index), ended(index, i32::from(index < 500))));
+        }
+
+        let report = gather.finish(Ledger {
+            origin: "x/y".into(),
+            size: 1001,
+            root: String::new(),
+            verified: true,
+            head: String::new(),
+            key: String::new(),
+            made_by: "repower".into(),
+        });
+
+        let line = &report.classes[0];
+        assert_eq!((line.attempts, line.cpu_seconds, line.wall_seconds), (1000, 600, 900));
+        assert_eq!(report.output.claimed_cpu_seconds, 300);
+        assert!(page(&report).contains("All times are UTC."));
     }
 }

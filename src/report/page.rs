@@ -63,20 +63,19 @@ fn period(report: &Compliance) -> Markup {
         "From " b { (period.from.as_deref().unwrap_or("the first fact")) }
         " up to " b { (period.to.as_deref().unwrap_or("the last fact")) }
         @if let (None, Some(last)) = (&period.to, &period.last_fact) { ", which is of " (last) }
-        "."
+        ". All times are UTC."
     }
 }
 
 fn sum(report: &Compliance) -> Markup {
     let submitted: u64 = report.classes.iter().map(|line| line.submitted).sum();
-    let open = report.findings.lines.iter().filter(|one| one.decided.is_none()).count();
     html! {
         ul .sum {
             li { b { (submitted) } "jobs let in" }
             li { b { (report.refusals.list.total) } "submissions refused" }
             li { b { (report.reviews.total) } "decisions on single jobs" }
             li { b { (report.approvals.total) } "approvals of a kind of work" }
-            li { b { (report.findings.total) } "findings, " (open) " undecided" }
+            li { b { (report.findings.total) } "findings, " (report.undecided) " undecided" }
         }
     }
 }

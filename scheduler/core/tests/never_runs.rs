@@ -236,7 +236,10 @@ struct Auditor {
     decided: u64,
 }
 
-#[expect(clippy::struct_excessive_bools, reason = "each is something that the journal says of a job")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is something that the journal says of a job"
+)]
 #[derive(Debug, Clone)]
 struct Held {
     class: String,

@@ -106,7 +106,8 @@ mod tests {
 
     #[test]
     fn of_many_marks_the_first_of_each_sign_is_kept_and_then_the_heaviest() {
-        let mark = |sign, place: u32| Mark { sign, place: place.to_string(), detail: String::new() };
+        let mark =
+            |sign, place: u32| Mark { sign, place: place.to_string(), detail: String::new() };
         let mut many = vec![mark(Sign::Unread, 0), mark(Sign::Unread, 1)];
         many.extend((2..40).map(|place| mark(Sign::Word, place)));
         many.push(mark(Sign::PoolClient, 40));

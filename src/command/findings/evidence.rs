@@ -7,8 +7,8 @@ use repower_proto::v1::GetArtefactRequest;
 use crate::arguments::{Reach, id};
 use crate::client::Client;
 use crate::failure::{Explain, Failure};
-use crate::render::Screen;
 use crate::render::quantity::bytes;
+use crate::render::{Screen, words};
 
 /// The most bytes of a bundle.
 const MOST: usize = 1 << 20;
@@ -69,12 +69,24 @@ impl Evidence {
         if text.is_empty() {
             return Err(EvidenceError::Nothing { finding }.into());
         }
-        let Some(path) = &self.to else { return Ok(screen.bytes(&text)?) };
+        let Some(path) = &self.to else { return shown(&text, screen) };
         std::fs::write(path, &text)
             .map_err(|source| EvidenceError::Unwritable { path: path.clone(), source })?;
         screen.note(format_args!("{} of evidence in {}", bytes(text.len() as u64), path.display()));
         Ok(())
     }
+}
+
+/// Prints evidence without what would move the cursor: programs choose their names and those of their files.
+fn shown(text: &[u8], screen: &mut Screen) -> Result<(), Failure> {
+    for line in tame(text) {
+        screen.line(line)?;
+    }
+    Ok(())
+}
+
+fn tame(text: &[u8]) -> Vec<String> {
+    String::from_utf8_lossy(text).lines().map(words::tame).collect()
 }
 
 async fn fetch(client: &Client, digest: &[u8]) -> Result<Vec<u8>, Failure> {
@@ -89,4 +101,16 @@ async fn fetch(client: &Client, digest: &[u8]) -> Result<Vec<u8>, Failure> {
         }
     }
     Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_program_calls_itself_cannot_move_the_cursor() {
+        let lines = tame(b"process 7 name \x1b[2J\nmap /tmp/\xe2\x80\xaex\xff\r\n");
+
+        assert_eq!(lines, ["process 7 name \u{fffd}[2J", "map /tmp/\\u{202e}x\u{fffd}"]);
+    }
 }

@@ -1,5 +1,6 @@
 //! `repower quarantine`.
 
+use repower_model::Hash;
 use repower_proto::v1::{ListQuarantinedReply, ListQuarantinedRequest, QuarantineRequest};
 
 use crate::arguments::Reach;
@@ -21,10 +22,10 @@ that run already, and jobs that were let in before, go on: cancel those.";
 pub struct Quarantine {
     /// Let no job in that brings the program with this SHA-256
     #[arg(long, value_name = "DIGEST", value_parser = digest, requires = "reason")]
-    add: Option<Digest>,
+    add: Option<Hash>,
     /// Let jobs in again that bring the program with this SHA-256
     #[arg(long, value_name = "DIGEST", value_parser = digest, requires = "reason")]
-    release: Option<Digest>,
+    release: Option<Hash>,
     /// Why, for the ledger
     #[arg(long, short, requires = "change")]
     reason: Option<String>,
@@ -32,17 +33,8 @@ pub struct Quarantine {
     pub(in crate::command) reach: Reach,
 }
 
-/// A SHA-256 as it was typed.
-#[derive(Debug, Clone)]
-struct Digest(Vec<u8>);
-
-fn digest(text: &str) -> Result<Digest, String> {
-    let pair = |at: usize| u8::from_str_radix(text.get(at..at + 2)?, 16).ok();
-    let bytes: Option<Vec<u8>> = (0..text.len()).step_by(2).map(pair).collect();
-    bytes
-        .filter(|bytes| bytes.len() == 32 && text.bytes().all(|one| one.is_ascii_hexdigit()))
-        .map(Digest)
-        .ok_or_else(|| "a SHA-256 has 64 hexadecimal digits".to_owned())
+fn digest(text: &str) -> Result<Hash, String> {
+    Hash::from_hex(text).ok_or_else(|| "a SHA-256 has 64 hexadecimal digits".to_owned())
 }
 
 impl Quarantine {
@@ -54,9 +46,9 @@ impl Quarantine {
             (None, Some(digest)) => Some((digest, true)),
             (None, None) => None,
         };
-        if let Some((Digest(digest), release)) = change {
+        if let Some((digest, release)) = change {
             let reason = self.reason.unwrap_or_default();
-            let request = QuarantineRequest { digest, reason, release };
+            let request = QuarantineRequest { digest: digest.0.to_vec(), reason, release };
             let reply = client.findings().quarantine(request).await;
             reply.map_err(|status| client.refused(&status))?;
         }

@@ -156,11 +156,16 @@ fn describe(process: u32, digests: &mut Digests, text: &mut String) {
     let maps = String::from_utf8_lossy(&maps);
     let lines = maps.lines().count();
     for line in maps.lines().take(LINES) {
-        let _ = writeln!(text, "map {line}");
+        let _ = writeln!(text, "map {}", calm(line));
     }
     if lines > LINES {
         let _ = writeln!(text, "maps-left-out {}", lines - LINES);
     }
+}
+
+/// A line without control characters: names of files may have any.
+fn calm(line: &str) -> String {
+    line.chars().map(|letter| if letter.is_control() { '\u{fffd}' } else { letter }).collect()
 }
 
 fn cut(mut text: String) -> Bundle {
@@ -175,4 +180,17 @@ fn cut(mut text: String) -> Bundle {
     text.truncate(length);
     text.push_str(END);
     Bundle { text, cut: true }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_files_cannot_break_lines_or_move_a_cursor() {
+        assert_eq!(
+            calm("7f00-7f01 r-xp /tmp/\u{1b}[2J\u{9b}x"),
+            "7f00-7f01 r-xp /tmp/\u{fffd}[2J\u{fffd}x"
+        );
+    }
 }
