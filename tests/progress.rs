@@ -1,5 +1,4 @@
 //! Tasks say how far they are, and people are told: with real processes, from the program to the ledger.
-#![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 #[path = "support/mod.rs"]
 mod support;

@@ -1,5 +1,6 @@
 //! Findings and what has not started, what was given up, and what many people or programs bring.
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
+#![expect(clippy::wildcard_enum_match_arm, reason = "tests pick one fact out of many")]
 
 mod world;
 
@@ -70,7 +71,9 @@ fn nothing_of_a_confirmed_job_runs_again() {
     let mut world = World::with_nodes(&[1, 1]);
     let id = world.submit(array(2));
     let placed = world.schedule();
-    placed.iter().for_each(|(attempt, _)| world.started(*attempt));
+    for (attempt, _) in &placed {
+        world.started(*attempt);
+    }
     freeze(&mut world, placed[0]);
     decide(&mut world, 1, FindingState::Confirmed).unwrap();
 
