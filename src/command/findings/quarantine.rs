@@ -13,8 +13,8 @@ Examples:
   repower quarantine
   repower quarantine --add 9f86d081884c7d65... --reason 'a known miner'
   repower quarantine --release 9f86d081884c7d65... --reason 'was an error'
-Jobs that bring one as their script, an input or their image are refused. Tasks
-that run already, and jobs that were let in before, go on: cancel those.";
+Jobs that bring one as their script, an input or their image are refused, and
+nodes start no task that brings one. Tasks that run already go on: cancel those.";
 
 /// Options of `repower quarantine`.
 #[derive(Debug, clap::Args)]
