@@ -33,7 +33,7 @@ pub(crate) fn report(draft: &mut Draft<'_>, node: NodeId, report: &Report) -> An
         Report::Kept(kept) => {
             // It may come again, on another link.
             let is_new = |live: &Attempt| {
-                !live.kept.as_ref().is_some_and(|had| had.contains(&kept.rank.rank))
+                !live.marks.as_ref().is_some_and(|marks| marks.kept.contains(&kept.rank.rank))
             };
             if here(draft.state(), kept.rank, node).is_some_and(is_new) {
                 draft.push(Fact::OutputsKept(kept.clone()));
@@ -41,8 +41,9 @@ pub(crate) fn report(draft: &mut Draft<'_>, node: NodeId, report: &Report) -> An
         }
         Report::Claimed { rank, progress } => {
             // It may come again, on another link.
-            let is_new =
-                |live: &Attempt| !live.claimed.as_ref().is_some_and(|had| had.contains(&rank.rank));
+            let is_new = |live: &Attempt| {
+                !live.marks.as_ref().is_some_and(|marks| marks.claimed.contains(&rank.rank))
+            };
             if here(draft.state(), *rank, node).is_some_and(is_new) {
                 draft.push(Fact::ProgressClaimed { rank: *rank, progress: progress.clone() });
             }

@@ -29,13 +29,20 @@ pub struct Attempt {
     pub started: Option<Timestamp>,
     /// How far its nodes are with ending it; `None`: they have not begun.
     pub stop: Option<Box<Stopped>>,
-    /// Its processes of which outputs are in the store. In a box, because few attempts have any.
-    pub kept: Option<Box<BTreeSet<u32>>>,
-    /// Its processes of which it is known what they said last of their progress. In a box, because few attempts say
-    /// anything, and those only at their end.
-    pub claimed: Option<Box<BTreeSet<u32>>>,
+    /// What its processes have left behind. In a box, because few attempts leave anything, and those only at
+    /// their end.
+    pub marks: Option<Box<Marks>>,
     /// Of a gang: its ranks. In a box, because there are many plain attempts and few gangs.
     pub ranks: Option<Box<Ranks>>,
+}
+
+/// What the processes of an attempt have left behind, by their ranks.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Marks {
+    /// Those of which outputs are in the store.
+    pub kept: BTreeSet<u32>,
+    /// Those of which it is known what they said last of their progress.
+    pub claimed: BTreeSet<u32>,
 }
 
 /// The latest signal that ends an attempt, or a rank of it.

@@ -64,7 +64,7 @@ impl State {
     pub(in crate::state) fn outputs_kept(&mut self, id: RankId) {
         let live = self.attempts.get_mut(&id.attempt.task);
         if let Some(live) = live.filter(|live| live.number == id.attempt.number) {
-            live.kept.get_or_insert_default().insert(id.rank);
+            live.marks.get_or_insert_default().kept.insert(id.rank);
         }
     }
 
@@ -72,7 +72,7 @@ impl State {
     pub(in crate::state) fn progress_claimed(&mut self, id: RankId) {
         let live = self.attempts.get_mut(&id.attempt.task);
         if let Some(live) = live.filter(|live| live.number == id.attempt.number) {
-            live.claimed.get_or_insert_default().insert(id.rank);
+            live.marks.get_or_insert_default().claimed.insert(id.rank);
         }
     }
 

@@ -30,7 +30,7 @@ use serde::{Deserialize, Serialize};
 use crate::policy::{Policy, Scheduling};
 
 pub use approvals::Approvals;
-pub use attempt::{Attempt, Stopped};
+pub use attempt::{Attempt, Marks, Stopped};
 pub use backlog::Backlog;
 pub use checkpoint::Saved;
 pub use findings::{Findings, Quarantined};

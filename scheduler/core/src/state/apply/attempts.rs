@@ -47,8 +47,7 @@ impl State {
             placed: at,
             started: None,
             stop: None,
-            kept: None,
-            claimed: None,
+            marks: None,
             ranks,
         };
         self.attempts.insert(task, attempt);
