@@ -134,26 +134,11 @@ mod tests {
             detail: "the script".into(),
         };
         Fact::FindingOpened(Box::new(Finding {
-            id: FindingId(id),
-            source: FindingSource::Admission,
-            state: FindingState::Open,
-            opened: AT,
-            job: None,
-            rank: None,
-            node: None,
-            node_name: String::new(),
-            site: String::new(),
-            meter: String::new(),
             class: "sci-simulation".into(),
-            project: String::new(),
             submitter: "ada".into(),
             verdicts: vec![verdict],
             response: Response::Freeze,
-            evidence: Vec::new(),
-            images: Vec::new(),
-            policy: Hash([6; 32]),
-            hardest: Response::Kill,
-            reviews: Vec::new(),
+            ..Finding::new(FindingId(id), FindingSource::Admission, AT, Hash([6; 32]))
         }))
     }
 

@@ -147,10 +147,6 @@ fn finding(policy: Hash) -> Finding {
         detail: "process 4711".into(),
     };
     Finding {
-        id: FindingId(3),
-        source: FindingSource::Task,
-        state: FindingState::Open,
-        opened: AT + Span::from_secs(60),
         job: Some(task.job),
         rank: Some(AttemptId { task, number: 1 }.rank(0)),
         node: Some(NodeId(7)),
@@ -168,9 +164,6 @@ fn finding(policy: Hash) -> Finding {
             cut: false,
             kept: true,
         }],
-        images: Vec::new(),
-        policy,
-        reviews: Vec::new(),
-        hardest: Response::Kill,
+        ..Finding::new(FindingId(3), FindingSource::Task, AT + Span::from_secs(60), policy)
     }
 }

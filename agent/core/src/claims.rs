@@ -37,6 +37,7 @@ impl Claims {
     pub fn read(&mut self, bytes: &[u8], now: Timestamp) {
         let before = self.progress.as_ref().and_then(|progress| progress.claim.clone());
         let mut pieces = bytes.split(|byte| *byte == b'\n');
+        // To split gives one piece at least.
         let rest = pieces.next_back().unwrap_or_default();
         for piece in pieces {
             self.add(piece);

@@ -121,7 +121,7 @@ impl Artefacts {
         if self.store.stat(digest).await?.bytes.is_some() {
             return Ok(());
         }
-        // What is asked for now is not removed while it comes.
+        // Nobody removes what somebody asks for while it comes.
         drop(there);
         let put = self.store.put(digest, bytes.len() as u64, 0).await?;
         for piece in bytes.chunks(PIECE) {

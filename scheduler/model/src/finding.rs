@@ -260,6 +260,32 @@ impl Finding {
     /// The most decisions about one.
     pub const REVIEWS: usize = 64;
 
+    /// One that says nothing yet, opened under a policy; the policy lets anything be done about it.
+    pub fn new(id: FindingId, source: FindingSource, opened: Timestamp, policy: Hash) -> Self {
+        Self {
+            id,
+            source,
+            state: FindingState::Open,
+            opened,
+            job: None,
+            rank: None,
+            node: None,
+            node_name: String::new(),
+            site: String::new(),
+            meter: String::new(),
+            class: String::new(),
+            project: String::new(),
+            submitter: String::new(),
+            verdicts: Vec::new(),
+            response: Response::None,
+            evidence: Vec::new(),
+            images: Vec::new(),
+            policy,
+            reviews: Vec::new(),
+            hardest: Response::Kill,
+        }
+    }
+
     /// When the first sign of it was seen.
     pub fn first_seen(&self) -> Timestamp {
         self.verdicts.iter().map(|one| one.first_seen).min().unwrap_or(self.opened)

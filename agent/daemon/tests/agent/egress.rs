@@ -66,7 +66,8 @@ fn left(executor: i32) -> usize {
     threads.count() + networks.count()
 }
 
-/// Waits until an executor carries nothing any more.
+/// Waits until an executor carries nothing any more. It looks again and again: nothing tells of the end of a
+/// thread of another process.
 async fn until_nothing_is_left(executor: i32) {
     for _ in 0..3000 {
         if left(executor) == 0 {

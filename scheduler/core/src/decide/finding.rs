@@ -157,28 +157,7 @@ fn label(state: &State, node: NodeId, name: &str) -> String {
 /// One that says nothing yet.
 fn blank(draft: &Draft<'_>, source: FindingSource) -> Finding {
     let state = draft.state();
-    Finding {
-        id: state.findings.next_id(),
-        source,
-        state: FindingState::Open,
-        opened: draft.now(),
-        job: None,
-        rank: None,
-        node: None,
-        node_name: String::new(),
-        site: String::new(),
-        meter: String::new(),
-        class: String::new(),
-        project: String::new(),
-        submitter: String::new(),
-        verdicts: Vec::new(),
-        response: Response::None,
-        evidence: Vec::new(),
-        images: Vec::new(),
-        policy: policy(state),
-        reviews: Vec::new(),
-        hardest: Response::Kill,
-    }
+    Finding::new(state.findings.next_id(), source, draft.now(), policy(state))
 }
 
 /// The same again, or more of it.

@@ -179,26 +179,15 @@ mod tests {
             detail: String::new(),
         };
         Finding {
-            id: FindingId(1),
-            source: FindingSource::Task,
-            state: FindingState::Open,
-            opened: SEEN,
             job: Some(task.job),
             rank: Some(AttemptId { task, number: 1 }.rank(0)),
             node: Some(NodeId(2)),
             node_name: "n2".into(),
-            site: String::new(),
             meter: meter.into(),
             class: "a".into(),
-            project: String::new(),
-            submitter: String::new(),
             verdicts: vec![verdict],
             response: Response::Freeze,
-            hardest: Response::Kill,
-            evidence: Vec::new(),
-            images: Vec::new(),
-            policy: Hash([0; 32]),
-            reviews: Vec::new(),
+            ..Finding::new(FindingId(1), FindingSource::Task, SEEN, Hash([0; 32]))
         }
     }
 

@@ -3,6 +3,7 @@
 mod outbox;
 mod registry;
 mod serve;
+mod told;
 mod watch;
 
 pub(crate) use outbox::{Item, Outbox};

@@ -91,19 +91,29 @@ async fn add_ranks(
     Ok(())
 }
 
+/// The first and the last task of which there are attempts.
+fn tasks(reply: &v1::AttemptsReply) -> Option<(u32, u32)> {
+    let indices = || reply.attempts.iter().map(|attempt| attempt.index);
+    indices().min().zip(indices().max())
+}
+
+/// The attempt of this number.
+fn summary_of(reply: &mut v1::AttemptsReply, id: AttemptId) -> Option<&mut v1::TaskSummary> {
+    let is_it = |one: &&mut v1::TaskSummary| (one.index, one.attempt) == (id.task.index, id.number);
+    reply.attempts.iter_mut().find(is_it)
+}
+
 /// Adds what attempts say of their progress, or have said last.
 async fn add_progress(
     shared: &Shared,
     job: JobId,
     reply: &mut v1::AttemptsReply,
 ) -> Result<(), Status> {
-    let indices = || reply.attempts.iter().map(|attempt| attempt.index);
-    let (Some(first), Some(last)) = (indices().min(), indices().max()) else { return Ok(()) };
-    let rows = shared.past(move |history| history.claims(job, (first, last), MOST)).await?;
+    let Some(tasks) = tasks(reply) else { return Ok(()) };
+    let rows = shared.past(move |history| history.claims(job, tasks, MOST)).await?;
     for row in rows {
-        let RankId { attempt: AttemptId { task, number }, rank } = row.id;
-        let is_its = |one: &&mut v1::TaskSummary| (one.index, one.attempt) == (task.index, number);
-        if let Some(attempt) = reply.attempts.iter_mut().find(is_its) {
+        let RankId { attempt, rank } = row.id;
+        if let Some(attempt) = summary_of(reply, attempt) {
             attempt.progress.get_or_insert_with(|| claims::told(rank, &row.progress, false));
         }
     }
@@ -124,13 +134,10 @@ async fn add_checkpoints(
     job: JobId,
     reply: &mut v1::AttemptsReply,
 ) -> Result<(), Status> {
-    let indices = || reply.attempts.iter().map(|attempt| attempt.index);
-    let (Some(first), Some(last)) = (indices().min(), indices().max()) else { return Ok(()) };
-    let rows = shared.past(move |history| history.checkpoints(job, (first, last), MOST)).await?;
+    let Some(tasks) = tasks(reply) else { return Ok(()) };
+    let rows = shared.past(move |history| history.checkpoints(job, tasks, MOST)).await?;
     for row in rows {
-        let AttemptId { task, number } = row.id;
-        let is_its = |one: &&mut v1::TaskSummary| (one.index, one.attempt) == (task.index, number);
-        if let Some(attempt) = reply.attempts.iter_mut().find(is_its) {
+        if let Some(attempt) = summary_of(reply, row.id) {
             let (stored, problem) = match row.kept {
                 Ok(stored) => (Some(stored.into()), String::new()),
                 Err(problem) => (None, problem),
