@@ -154,15 +154,17 @@ fn header(kind: tar::EntryType, mode: u32, size: u64) -> tar::Header {
     header
 }
 
-/// Refuses a symbolic link that leads out of the folder which `path` is relative to.
+/// Refuses a symbolic link that leads out of the folder which `path` is relative to, or goes up after it has gone
+/// down: what it went down through may be another link, and then up is somewhere else.
 fn check_link(path: &str, target: &Path) -> Result<(), Problem> {
     use std::path::Component;
     let out = || Problem::Link { path: path.into(), target: target.to_string_lossy().into() };
-    let mut depth = Path::new(path).components().count() - 1;
+    let (mut depth, mut is_down) = (Path::new(path).components().count() - 1, false);
     for component in target.components() {
         match component {
-            Component::Normal(_) => depth += 1,
+            Component::Normal(_) => is_down = true,
             Component::CurDir => {}
+            Component::ParentDir if is_down => return Err(out()),
             Component::ParentDir => depth = depth.checked_sub(1).ok_or_else(out)?,
             Component::RootDir | Component::Prefix(_) => return Err(out()),
         }
@@ -298,6 +300,18 @@ mod tests {
         }
         assert_eq!(fs::read_dir(root.path()).unwrap().count(), 1);
         assert_eq!(fs::read_dir(inside.join("in")).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_link_cannot_leave_by_way_of_another() {
+        for (path, target) in [("e", "d/d/../../x"), ("a/e", "../d/.."), ("e", "../x"), ("e", "/x")]
+        {
+            assert!(check_link(path, Path::new(target)).is_err(), "{path} -> {target}");
+        }
+        for (path, target) in [("e", "d/x"), ("a/b/e", "../../x/y"), ("a/e", "./../x"), ("e", ".")]
+        {
+            assert!(check_link(path, Path::new(target)).is_ok(), "{path} -> {target}");
+        }
     }
 
     #[test]
