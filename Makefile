@@ -31,6 +31,7 @@ bench:
 	target/release/repower bench dispatch
 	target/release/repower bench dispatch --no-exec
 	target/release/repower bench dispatch --limits
+	target/release/repower bench dispatch --no-groups
 	target/release/repower bench spawn
 	target/release/repower bench submit
 	target/release/repower bench start

@@ -37,6 +37,20 @@ fn a_calm_task_is_looked_at_less_often_until_something_may_be_there() {
 }
 
 #[test]
+fn a_task_that_sleeps_is_looked_at_less_and_less_often_until_it_wakes() {
+    let mut pace = Pace::new(PaceSettings::default(), ms(0));
+    let mut waits = Vec::new();
+
+    for outcome in [Outcome::Slept; 6].into_iter().chain([Outcome::NothingRan, Outcome::Slept]) {
+        let now = pace.due();
+        pace.looked(outcome, now);
+        waits.push(pace.due().since(now).as_millis());
+    }
+
+    assert_eq!(waits, [250, 500, 1000, 2000, 4000, 4000, 250, 250]);
+}
+
+#[test]
 fn when_nothing_runs_it_looks_again_soon_without_stopping_anything() {
     let mut pace = Pace::new(PaceSettings::default(), ms(0));
 

@@ -1,7 +1,7 @@
 //! The detector at work: what the tasks of this node do is looked at, and what is noticed is told.
 //!
 //! One thread owns the sensors and looks at one task after another, so that one thread of the node stands still at a
-//! time, at most once a second, and so that looking takes a hundredth of one processor. It belongs to the agent
+//! time, at most once a second, and so that looking takes half a hundredth of one processor. It belongs to the agent
 //! and not to the executor: that is the parent of all tasks, which sensors must not be. What runs it hears from the
 //! executor, whichever agent has started that, and what it notices goes there: the executor lets a task stand
 //! still, and tells the scheduler until that has heard it.

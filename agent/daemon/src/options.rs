@@ -55,7 +55,7 @@ pub struct Options {
     /// Whether what tasks do is looked at.
     pub detector: bool,
     /// How many times as fast as in production the detector looks, 1 to 50: for tests and to show it. So much more
-    /// than a hundredth of the time it may cost.
+    /// than half a hundredth of the time it may cost.
     pub detector_pace: u32,
     /// What SIGTERM means for the tasks.
     pub on_terminate: OnTerminate,

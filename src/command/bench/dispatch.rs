@@ -27,9 +27,12 @@ pub(super) struct Dispatch {
     /// Let the agent start no process: what is left is Repower itself
     #[arg(long, conflicts_with = "limits")]
     no_exec: bool,
-    /// Give each task a limit of memory and of processes, so that it gets a control group
+    /// Give each task limits of memory and of processes of its own
     #[arg(long)]
     limits: bool,
+    /// Give tasks no control group at all, not even the one for their number of processes
+    #[arg(long, conflicts_with = "limits")]
+    no_groups: bool,
     #[command(flatten)]
     pub(super) common: Common,
 }
@@ -41,6 +44,8 @@ impl Dispatch {
             (SLOTS, format!("no process is started, {SLOTS} slots"))
         } else if self.limits {
             (self.parallel, format!("{} at a time, memory and processes limited", self.parallel))
+        } else if self.no_groups {
+            (self.parallel, format!("{} at a time, without control groups", self.parallel))
         } else {
             (self.parallel, format!("{} at a time", self.parallel))
         };
@@ -54,7 +59,7 @@ impl Dispatch {
             spec
         };
         let folder = self.common.folder()?;
-        let cluster = cluster(&folder, 1, Some(slots), self.no_exec).await?;
+        let cluster = cluster(&folder, 1, Some(slots), self.no_exec, self.more()).await?;
         let client = cluster.client().await?;
         // A first round that is not counted: caches, files and the pace of such tasks.
         all_succeed(&client, submit(&client, work(tasks.min(1000))).await?).await?;
@@ -92,5 +97,11 @@ impl Dispatch {
         report.add("processor time of the scheduler", "us/task", &scheduler_us);
         report.add("processor time of agent and executor", "us/task", &agent_us);
         Ok(report)
+    }
+
+    /// More options of the agent.
+    fn more(&self) -> toml::Table {
+        let pids = self.no_groups.then(|| ("task-pids".to_owned(), toml::Value::from(0)));
+        pids.into_iter().collect()
     }
 }

@@ -34,7 +34,7 @@ pub(super) struct Files {
 impl Files {
     pub(super) async fn run(self, screen: &mut Screen) -> Result<Report, Failure> {
         let folder = self.common.folder()?;
-        let cluster = cluster(&folder, 0, None, false).await?;
+        let cluster = cluster(&folder, 0, None, false, toml::Table::new()).await?;
         let client = cluster.client().await?;
         let rate = |seconds: f64| f64::from(self.mib) / seconds;
         let (mut into, mut out, mut fetched) = (vec![], vec![], vec![]);

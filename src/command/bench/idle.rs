@@ -33,7 +33,7 @@ impl Idle {
         let folder = self.common.folder()?;
         // As many slots as there are to be tasks that sleep: the machine does not notice.
         let slots = u64::from(self.sleeps.max(1));
-        let cluster = cluster(&folder, 1, Some(slots), false).await?;
+        let cluster = cluster(&folder, 1, Some(slots), false, toml::Table::new()).await?;
         let client = cluster.client().await?;
         // As after real work: what it left behind counts.
         all_succeed(&client, submit(&client, array(100)).await?).await?;

@@ -188,10 +188,10 @@ async fn cluster(
     agents: usize,
     cpus: Option<u64>,
     no_exec: bool,
+    more: toml::Table,
 ) -> Result<Cluster, Failure> {
     let program = std::env::current_exe().map_err(|source| BenchError::NoProgram { source })?;
     let lease = Duration::from_secs(15);
     let folder = folder.path();
-    let more = toml::Table::new();
     Cluster::start(Plan { program, folder, agents, cpus, no_exec, lease, more }).await
 }

@@ -32,7 +32,7 @@ pub(super) struct Output {
 impl Output {
     pub(super) async fn run(self, screen: &mut Screen) -> Result<Report, Failure> {
         let folder = self.common.folder()?;
-        let cluster = cluster(&folder, 1, Some(4), false).await?;
+        let cluster = cluster(&folder, 1, Some(4), false, toml::Table::new()).await?;
         let client = cluster.client().await?;
         one(&client, command(&[TRUE])).await?;
         let bytes = self.size << 20;

@@ -30,7 +30,7 @@ pub(super) struct Recover {
 impl Recover {
     pub(super) async fn run(self, screen: &mut Screen) -> Result<Report, Failure> {
         let folder = self.common.folder()?;
-        let mut cluster = cluster(&folder, 0, None, false).await?;
+        let mut cluster = cluster(&folder, 0, None, false, toml::Table::new()).await?;
         screen.note(format_args!("submitting {} jobs", self.jobs));
         let watch = Stopwatch::start();
         fill(&cluster.client().await?, self.jobs).await?;

@@ -30,7 +30,7 @@ pub(super) struct Start {
 impl Start {
     pub(super) async fn run(self, screen: &mut Screen) -> Result<Report, Failure> {
         let folder = self.common.folder()?;
-        let cluster = cluster(&folder, 1, None, false).await?;
+        let cluster = cluster(&folder, 1, None, false, toml::Table::new()).await?;
         let client = cluster.client().await?;
         let program = folder.path().join("true");
         std::fs::copy(TRUE, &program).map_err(unwritten(&program))?;

@@ -35,7 +35,7 @@ impl Submit {
     pub(super) async fn run(self, screen: &mut Screen) -> Result<Report, Failure> {
         let folder = self.common.folder()?;
         // No agents: what is submitted waits, and nothing else happens.
-        let cluster = cluster(&folder, 0, None, false).await?;
+        let cluster = cluster(&folder, 0, None, false, toml::Table::new()).await?;
         let client = cluster.client().await?;
         let scheduler = cluster.scheduler().expect("it has been started").id();
         submit(&client, array(1)).await?;

@@ -15,6 +15,8 @@ pub enum Outcome {
     },
     /// No thread was running.
     NothingRan,
+    /// No thread was running, nor had any since the look before.
+    Slept,
     /// A thread was not there any more, or may not be stopped.
     NotStopped,
 }
@@ -26,12 +28,15 @@ pub struct Pace {
     due: Moment,
     every: Span,
     calm: u32,
+    /// The time until the next look if the task still sleeps then.
+    asleep: Span,
 }
 
 impl Pace {
     /// The first look is due at once.
     pub fn new(settings: PaceSettings, now: Moment) -> Self {
-        Self { settings, due: now, every: settings.stop_every, calm: 0 }
+        let asleep = settings.look_every;
+        Self { settings, due: now, every: settings.stop_every, calm: 0, asleep }
     }
 
     /// When to look next.
@@ -69,7 +74,15 @@ impl Pace {
                 self.every.max(Span::from_millis(paid))
             }
             Outcome::NothingRan => self.settings.look_every,
+            Outcome::Slept => self.asleep,
             Outcome::NotStopped => self.every,
+        };
+        let longer = Span::from_millis(wait.as_millis().saturating_mul(2));
+        self.asleep = match outcome {
+            Outcome::Slept => longer.min(self.settings.calm_every),
+            Outcome::Stopped { .. } | Outcome::NothingRan | Outcome::NotStopped => {
+                self.settings.look_every
+            }
         };
         self.due = now + wait;
     }

@@ -41,8 +41,6 @@ pub(crate) struct Figures {
     pub(crate) counts_kills: bool,
     /// Processes that the kernel has killed because the group was at its limit.
     pub(crate) memory_kills: u64,
-    /// How often the group could have no more processes.
-    pub(crate) pids_refused: u64,
 }
 
 /// What groups can limit and count on this host.

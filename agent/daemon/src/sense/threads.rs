@@ -29,17 +29,30 @@ pub(super) struct Thread {
     pub(super) thread: u32,
 }
 
+/// What the threads of a task do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Found {
+    /// This one runs or could run, and does so for more than moments.
+    Busy(Thread),
+    /// None does at this moment.
+    Idle,
+    /// None does, and none has since the look before, by the clock ticks that the kernel counts.
+    Asleep,
+}
+
 /// Goes around the threads of a task, so that each that runs gets its turn.
 #[derive(Debug, Default)]
 pub(super) struct Round {
     last: Thread,
     /// The shares of the threads that were looked at.
     shares: BTreeMap<Thread, Share>,
+    /// Which threads there were at the look before and the ticks that they had run, if all were looked at.
+    before: Option<(Vec<Thread>, u64)>,
 }
 
 impl Round {
     /// The next thread that runs or could run, and does so for more than moments.
-    pub(super) fn running(&mut self, processes: &[u32], now: Moment) -> Option<Thread> {
+    pub(super) fn look(&mut self, processes: &[u32], now: Moment) -> Found {
         let mut all = Vec::new();
         for process in processes {
             let threads = proc::numbers(&format!("/proc/{process}/task"), THREADS - all.len());
@@ -49,18 +62,24 @@ impl Round {
             }
         }
         all.sort_unstable();
+        let there = (all.len() <= LOOKS).then(|| all.clone());
         let next = all.partition_point(|thread| *thread <= self.last);
         all.rotate_left(next);
         if self.shares.len() > THREADS {
             self.shares.clear();
         }
+        let (before, mut ran) = (self.before.take(), 0_u64);
         for thread in all.into_iter().take(LOOKS) {
             self.last = thread;
-            if is_running(thread) && self.is_busy(thread, now) {
-                return Some(thread);
+            let Some(stat) = Stat::of(thread) else { continue };
+            ran = ran.saturating_add(stat.ticks);
+            if stat.is_running && self.is_busy(thread, now) {
+                return Found::Busy(thread);
             }
         }
-        None
+        self.before = there.map(|threads| (threads, ran));
+        let is_asleep = before.is_some() && before == self.before;
+        if is_asleep { Found::Asleep } else { Found::Idle }
     }
 
     /// Whether the thread is busy, not just awake. Where the scheduler does not count, all are.
@@ -100,11 +119,24 @@ impl Share {
     }
 }
 
-fn is_running(thread: Thread) -> bool {
-    let path = format!("/proc/{}/task/{}/stat", thread.process, thread.thread);
-    let bytes = fs::read(path).unwrap_or_default();
-    let fields = proc::stat_fields(&bytes);
-    fields.is_some_and(|fields| fields.first() == Some(&"R"))
+/// What the kernel says of a thread.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Stat {
+    is_running: bool,
+    /// Clock ticks in user and system mode.
+    ticks: u64,
+}
+
+impl Stat {
+    /// `None`: it is gone.
+    fn of(thread: Thread) -> Option<Self> {
+        let path = format!("/proc/{}/task/{}/stat", thread.process, thread.thread);
+        let bytes = fs::read(path).ok()?;
+        let fields = proc::stat_fields(&bytes)?;
+        // Fields 14 and 15 of the file, of which the third is the first here.
+        let ticks = fields.iter().skip(11).take(2).filter_map(|field| field.parse::<u64>().ok());
+        Some(Self { is_running: fields.first() == Some(&"R"), ticks: ticks.sum() })
+    }
 }
 
 #[cfg(test)]
@@ -123,6 +155,22 @@ mod tests {
         let busy = (0..=100_u64).filter(|look| share.is_busy(look * 200_000, at(look * 2))).count();
 
         assert_eq!(busy, 51);
+    }
+
+    #[test]
+    fn a_process_that_waits_is_asleep_at_the_second_look() {
+        let mut child = std::process::Command::new("/bin/sleep").arg("600").spawn().unwrap();
+        let (mut round, process) = (Round::default(), [child.id()]);
+
+        // It runs for a moment before it waits.
+        let mut found = (0..1000).map(|look| round.look(&process, at(look)));
+        let first = found.next().unwrap();
+        let is_asleep = found.any(|one| one == Found::Asleep);
+        child.kill().unwrap();
+        child.wait().unwrap();
+
+        assert!(first != Found::Asleep && is_asleep);
+        assert_eq!(round.look(&process, at(1000)), Found::Idle, "its threads are others now: none");
     }
 
     #[test]

@@ -12,7 +12,7 @@ use repower_agent_core::{Moment, Now};
 use repower_model::Span;
 
 use super::sensors::Sensors;
-use super::threads::{Round, Thread};
+use super::threads::{Found, Round, Thread};
 use super::{Members, Reading, descriptors, maps, sockets, usage};
 
 /// The most processes of which files, mappings and images are looked at in one look.
@@ -176,8 +176,10 @@ impl Watch {
         let (process, thread, reading) = if let Some(late) = late {
             late
         } else {
-            let Some(Thread { process, thread }) = self.round.running(processes, now.steady) else {
-                return self.pace.looked(Outcome::NothingRan, now.steady);
+            let Thread { process, thread } = match self.round.look(processes, now.steady) {
+                Found::Busy(thread) => thread,
+                Found::Idle => return self.pace.looked(Outcome::NothingRan, now.steady),
+                Found::Asleep => return self.pace.looked(Outcome::Slept, now.steady),
             };
             looked.has_stopped = true;
             (process, thread, sensors.read(process, thread))

@@ -25,7 +25,10 @@ impl Kept {
 
     /// The number that it consists of.
     pub(super) fn number(&self) -> Option<u64> {
-        self.text().ok()?.trim().parse().ok()
+        // The kernel gives it whole at the first read.
+        let mut digits = [0; 24];
+        let read = self.file.read_at(&mut digits, 0).ok()?;
+        std::str::from_utf8(digits.get(..read)?).ok()?.trim().parse().ok()
     }
 
     /// The numbers after words at the beginnings of lines.

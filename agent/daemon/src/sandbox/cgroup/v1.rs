@@ -34,8 +34,8 @@ pub(crate) struct Group {
     /// Where that would be made.
     pins: Option<PathBuf>,
     pub(super) limits: Limits,
-    /// What the counters that cannot be reset said when the group was given out.
-    before: Counters,
+    /// What [`Group::kills`] said when the group was given out.
+    before: u64,
     /// Whether it was forbidden to start processes, to be killed.
     was_killed: Cell<bool>,
     /// If others may make groups below this one.
@@ -56,17 +56,6 @@ struct Pids {
     folder: PathBuf,
     /// Counts those that have not been reaped, too.
     current: Kept,
-    /// `None`: the kernel is older than 4.8 and does not count.
-    events: Option<Kept>,
-}
-
-/// What only ever grows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-struct Counters {
-    /// Processes that were killed because there was no memory.
-    kills: u64,
-    /// Processes that were not started because there were too many.
-    refused: u64,
 }
 
 /// The folders of which each holds one controller's part of the tree.
@@ -134,11 +123,11 @@ impl Group {
             pins: below(&roots.cpuset),
             narrow: narrow.map(|door| Entrance::Write(vec![door])),
             limits: Limits::default(),
-            before: Counters::default(),
+            before: 0,
             was_killed: Cell::new(false),
             nest: None,
         };
-        group.before = group.counters();
+        group.before = group.kills();
         Ok(group)
     }
 
@@ -230,37 +219,42 @@ impl Group {
     }
 
     pub(super) fn figures(&self) -> Figures {
-        let counters = self.counters();
-        let memory = self.memory.as_ref().filter(|_| !self.is_narrow());
+        let memory = self.used_memory();
         Figures {
             peak_memory: memory.and_then(|memory| memory.peak.number()).map(Bytes::new),
             counts_kills: memory.is_some(),
-            memory_kills: counters.kills.saturating_sub(self.before.kills),
-            pids_refused: counters.refused.saturating_sub(self.before.refused),
+            memory_kills: self.kills().saturating_sub(self.before),
             ..Figures::default()
         }
     }
 
     /// The memory of its processes now. Their processor time is counted over all tasks that the group has had.
     pub(super) fn usage(&self) -> Option<u64> {
-        let memory = self.memory.as_ref().filter(|_| !self.is_narrow())?;
-        file::number(&memory.folder.join("memory.usage_in_bytes"))
+        file::number(&self.used_memory()?.folder.join("memory.usage_in_bytes"))
     }
 
-    fn counters(&self) -> Counters {
-        let events_of_pids = self.pids.as_ref().and_then(|pids| pids.events.as_ref());
-        let count = |events: &Kept, word| events.entries([word])[0].unwrap_or(0);
-        let own = self.memory.as_ref().map_or(0, |memory| count(&memory.events, "oom_kill"));
-        Counters {
-            kills: own.max(self.nest.as_ref().map_or(0, Nest::shortages)),
-            refused: events_of_pids.map_or(0, |events| count(events, "max")),
+    /// Its part of the memory's hierarchy, if its processes are in there.
+    fn used_memory(&self) -> Option<&Memory> {
+        self.memory.as_ref().filter(|_| !self.is_narrow())
+    }
+
+    /// Processes that were killed because there was no memory, in all of the group's life.
+    fn kills(&self) -> u64 {
+        if self.is_narrow() {
+            return self.before;
         }
+        let count = |memory: &Memory| memory.events.entries(["oom_kill"])[0].unwrap_or(0);
+        let own = self.memory.as_ref().map_or(0, count);
+        own.max(self.nest.as_ref().map_or(0, Nest::shortages))
     }
 
     /// Kills what is in it. Nothing in it can start a process meanwhile, so one look is enough where
     /// pids are limited; the answer says whether there was nothing.
     pub(super) fn kill(&self) -> Result<bool, Error> {
         let of_memory = || self.memory.as_ref().map(|memory| &memory.folder);
+        if self.pids.as_ref().is_some_and(Pids::is_empty) {
+            return Ok(true);
+        }
         let Some(folder) = self.pids.as_ref().map(|pids| &pids.folder).or_else(of_memory) else {
             return Ok(true);
         };
@@ -286,19 +280,18 @@ impl Group {
 
     /// Forgets what the last task used; `false` if the group had better be removed.
     pub(super) fn refresh(&mut self) -> bool {
-        let (counters, limit) = (self.counters(), self.limits.pids);
+        let (kills, limit) = (self.kills(), self.limits.pids);
         let was_killed = self.was_killed.replace(false);
         if let Err(error) = self.unpin() {
             tracing::warn!(%error, "a control group is not used again");
             return false;
         }
-        let memory = self.memory.as_ref().filter(|_| !self.is_narrow());
-        let refreshed = memory.is_none_or(Memory::refresh)
+        let refreshed = self.used_memory().is_none_or(Memory::refresh)
             && self.pids.as_ref().is_none_or(|pids| {
                 // Killing has set the limit to nothing.
-                pids.current.number() == Some(0) && (!was_killed || pids.limit(limit).is_ok())
+                pids.is_empty() && (!was_killed || pids.limit(limit).is_ok())
             });
-        self.before = counters;
+        self.before = kills;
         refreshed
     }
 
@@ -324,7 +317,11 @@ fn door(folder: &Path) -> Result<OwnedFd, Error> {
 impl Pids {
     fn open(folder: PathBuf) -> Result<Self, Error> {
         let current = Kept::open(folder.join("pids.current"))?;
-        Ok(Self { current, events: Kept::open(folder.join("pids.events")).ok(), folder })
+        Ok(Self { folder, current })
+    }
+
+    fn is_empty(&self) -> bool {
+        self.current.number() == Some(0)
     }
 
     fn limit(&self, limit: Option<u32>) -> Result<(), Error> {

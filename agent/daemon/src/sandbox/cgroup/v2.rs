@@ -88,7 +88,6 @@ impl Group {
             written,
             counts_kills: self.has.memory,
             memory_kills: file::entry(&file("memory.events"), "oom_kill").unwrap_or(0),
-            pids_refused: file::entry(&file("pids.events"), "max").unwrap_or(0),
         }
     }
 
