@@ -1,9 +1,10 @@
 //! A node whose disk is full: who is told what, and that it goes on when there is room again.
-#![expect(clippy::unwrap_used, clippy::print_stderr, reason = "helpers of tests")]
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 #[path = "support/mod.rs"]
 mod support;
 
+use std::io::Write as _;
 use std::os::unix::fs::symlink;
 
 use support::by_hand::Cell;
@@ -22,7 +23,7 @@ impl World {
     /// `None`, and a line that says so, where no disk can be mounted.
     fn new(mib: u32) -> Option<Self> {
         if !rustix::process::geteuid().is_root() {
-            eprintln!("SKIPPED: only root mounts a small disk");
+            drop(writeln!(std::io::stderr(), "SKIPPED: only root mounts a small disk"));
             return None;
         }
         let (folder, disk) = (scratch(), Disk::mount(mib << 10));

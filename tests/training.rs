@@ -1,9 +1,10 @@
 //! A training job in Python, as a plain task and in a container, with real processes.
-#![expect(clippy::unwrap_used, clippy::print_stderr, reason = "helpers of tests")]
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 #[path = "support/mod.rs"]
 mod support;
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
@@ -50,9 +51,10 @@ fn can_contain(cli: &Cli) -> bool {
     let abilities = node["inventory"]["abilities"].as_array().cloned().unwrap_or_default();
     let can = abilities.iter().any(|name| name == "container");
     if !can {
-        eprintln!(
+        drop(writeln!(
+            std::io::stderr(),
             "SKIPPED: agents of this machine cannot have containers (`repower node` lists {abilities:?})"
-        );
+        ));
     }
     can
 }

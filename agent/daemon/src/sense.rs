@@ -13,6 +13,7 @@
 //! | `descriptors`, `sockets` | devices that it has opened, its connections |
 //! | `usage` | what it has used |
 //! | `evidence` | all of it as text, for people |
+//! | `rest` | how long nothing is looked at after a look |
 //! | `freeze` | makes a task stand still, and lets it go on |
 //!
 //! Tasks must not be children of the process that uses this: a wait for a child would see the stops
@@ -29,6 +30,7 @@ mod maps;
 mod members;
 mod memory;
 mod proc;
+mod rest;
 mod sensors;
 mod sockets;
 mod stop;
@@ -42,6 +44,7 @@ pub(crate) use evidence::{images, told};
 pub(crate) use executable::Digests;
 pub use freeze::{Frozen, freeze};
 pub use members::Members;
+pub use rest::Look;
 pub use sensors::{SENSORS, Sensors};
 pub use stop::{Reading, Stopper};
 pub use unavailable::Unavailable;

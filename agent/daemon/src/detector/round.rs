@@ -6,7 +6,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
 use repower_agent_core::{Moment, Now};
-use repower_model::{RankId, Span};
+use repower_model::RankId;
 use repower_proto::v1::{Noticed, WatchedTask};
 use tokio::sync::mpsc::Sender;
 
@@ -14,16 +14,13 @@ use super::Told;
 use super::settings::wanted;
 use super::task::Task;
 use crate::clock;
-use crate::sense::Sensors;
+use crate::sense::{Look, Sensors};
 
-/// How long the thread sleeps at the most, also for what a look has cost.
+/// How long the thread sleeps at the most.
 const SLEEP: Duration = Duration::from_secs(5);
 
 /// The most tasks that are looked at.
 const TASKS: usize = 1000;
-
-/// Looks may take one part in this many of the time of one processor.
-const SHARE: u64 = 200;
 
 /// Looks at one task after another.
 #[derive(Debug)]
@@ -122,7 +119,7 @@ impl Rounds {
 
     /// Looks at one task, and tells what is new of it.
     fn look(&mut self) {
-        let (now, begun) = (clock::now(), clock::used());
+        let (now, begun) = (clock::now(), Look::begin());
         if self.rests > now.steady {
             return;
         }
@@ -132,13 +129,13 @@ impl Rounds {
         task.looked = now.steady;
         let has_stopped = task.look(&mut self.sensors, now);
         let every = task.watch.detector().settings().pace.stop_every;
-        let cost = clock::used().saturating_sub(begun);
+        let rest = begun.rest(self.pace);
         self.tell(id, now);
         if has_stopped {
             let next = now.steady + every;
             self.tasks.values_mut().for_each(|task| task.watch.stop_not_before(next));
         }
-        self.rests = clock::now().steady + rest(cost, self.pace);
+        self.rests = clock::now().steady + rest;
     }
 
     /// Tells what is new of a task. What cannot be told now is told at a later look.
@@ -149,24 +146,5 @@ impl Rounds {
         {
             task.tell_again();
         }
-    }
-}
-
-/// How long nothing is looked at after a look that has used so much of a processor.
-fn rest(cost: Duration, pace: u64) -> Span {
-    let share = u32::try_from((SHARE / pace.max(1)).max(1)).unwrap_or(u32::MAX);
-    let rest = cost.saturating_mul(share.saturating_sub(1)).min(SLEEP);
-    Span::from_millis(u64::try_from(rest.as_millis()).unwrap_or(u64::MAX))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn looking_takes_half_a_hundredth_of_a_processor_and_a_long_look_delays_the_next_by_seconds() {
-        assert_eq!(rest(Duration::from_millis(1), 1), Span::from_millis(199));
-        assert_eq!(rest(Duration::from_millis(1), 20), Span::from_millis(9));
-        assert_eq!(rest(Duration::from_secs(1), 1), Span::from_secs(5));
     }
 }

@@ -5,6 +5,7 @@ use repower_proto::v1::{
     InputFile, Isolation, JobSpec, OutcomeKind, Resources, StopReason, Stream,
 };
 use rustix::fs::{FileType, Mode};
+use std::io::Write as _;
 
 use crate::fake::Fake;
 use crate::house::{Agent, House, entries, gone};
@@ -17,7 +18,7 @@ pub(crate) fn can(fake: &Fake, ability: &str) -> bool {
     drop(memory);
     let can = inventory.abilities.iter().any(|name| name == ability);
     if !can {
-        eprintln!("SKIPPED: this host lacks {ability}");
+        drop(writeln!(std::io::stderr(), "SKIPPED: this host lacks {ability}"));
     }
     can
 }
@@ -138,7 +139,10 @@ async fn pinned_tasks_share_no_processor_and_who_comes_next_gets_what_has_become
     let agent = house.start();
     fake.linked().await;
     if !can(&fake, "cpuset") || std::thread::available_parallelism().unwrap().get() < 2 {
-        eprintln!("SKIPPED: processors cannot be chosen here, or there is one only");
+        drop(writeln!(
+            std::io::stderr(),
+            "SKIPPED: processors cannot be chosen here, or there is one only"
+        ));
         return agent.stop().await.unwrap();
     }
     let pinned = |line: &str| JobSpec { pin_cpus: true, ..with_memory(64, shell(line)) };

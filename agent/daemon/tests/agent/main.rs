@@ -1,5 +1,4 @@
 //! The agent against a small scheduler of its own, over real TLS, with real processes.
-#![expect(clippy::print_stderr, reason = "a test that is skipped says so")]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking, also in its helpers")]
 
 mod boxes;

@@ -1,5 +1,6 @@
 //! Who may talk to an executor, and to whom an agent talks.
 
+use std::io::Write as _;
 use std::io::{BufRead as _, BufReader};
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::CommandExt as _;
@@ -18,7 +19,7 @@ const OTHER: u32 = 65_534;
 fn is_root() -> bool {
     let is_root = rustix::process::geteuid().is_root();
     if !is_root {
-        eprintln!("SKIPPED: only root becomes another user");
+        drop(writeln!(std::io::stderr(), "SKIPPED: only root becomes another user"));
     }
     is_root
 }

@@ -1,6 +1,7 @@
 //! Tasks that somebody traces: the end of such a one is told to who traces it first.
 
 use std::io;
+use std::io::Write as _;
 use std::sync::mpsc;
 
 use crate::fake::Fake;
@@ -42,7 +43,7 @@ async fn the_exit_code_of_a_task_that_is_traced_is_not_lost() {
     let (let_go, told) = mpsc::sync_channel(1);
     let tracer = std::thread::spawn(move || trace(pid, &say, &told));
     if let Err(error) = said.recv().unwrap() {
-        eprintln!("SKIPPED: this host lets nobody trace a task: {error}");
+        drop(writeln!(std::io::stderr(), "SKIPPED: this host lets nobody trace a task: {error}"));
         return agent.stop().await.unwrap();
     }
     tokio::task::spawn_blocking(move || std::fs::write(gate, "go\n").unwrap()).await.unwrap();

@@ -36,9 +36,10 @@ pub struct Row {
 }
 
 impl Row {
-    /// How many verdicts of a tier it has given.
+    /// In how many windows and looks a rule of a tier was broken, once for each rule.
     pub fn of_tier(&self, tier: Tier) -> u64 {
-        self.verdicts.iter().filter(|one| one.rule.tier() == tier).count() as u64
+        let of = self.verdicts.iter().filter(|one| one.rule.tier() == tier);
+        of.map(|one| one.times).sum()
     }
 }
 

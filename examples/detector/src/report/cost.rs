@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Context as _;
-use repower_agent::sense::{Admitted, Members, Sensors, Watch};
+use repower_agent::sense::{Admitted, Look, Members, Sensors, Watch};
 use repower_agent_core::detect::Settings;
 
 use super::machine;
@@ -92,10 +92,18 @@ fn watch(sensors: &mut Sensors, members: Members, is_over: &AtomicBool) {
     let zero = clock::instant();
     let start = clock::now(zero).steady;
     let mut watch = Watch::new(members, Admitted::default(), Settings::default(), start);
+    let mut next = start;
     while !is_over.load(Ordering::Acquire) {
-        watch.look(sensors, 0, None, clock::now(zero));
-        let wait = watch.due().since(clock::now(zero).steady).as_millis();
-        clock::pass(std::time::Duration::from_millis(wait.min(100)));
+        let now = clock::now(zero);
+        if next > now.steady {
+            let wait = next.since(now.steady).as_millis();
+            clock::pass(std::time::Duration::from_millis(wait.min(100)));
+            continue;
+        }
+        let look = Look::begin();
+        watch.look(sensors, 0, None, now);
+        // As the agent does it.
+        next = watch.due().max(clock::now(zero).steady + look.rest(1));
     }
 }
 

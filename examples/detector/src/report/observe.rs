@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use repower_agent::sense::{Admitted, Members, Sensors, Watch};
+use repower_agent::sense::{Admitted, Look, Members, Sensors, Watch};
 use repower_agent_core::detect::{
     FlowSettings, PaceSettings, RoundingSettings, Settings, recording,
 };
@@ -49,10 +49,14 @@ pub struct Progress<'a> {
     pub watch: &'a Watch,
     /// Since the beginning.
     pub elapsed: Duration,
+    /// Samples of registers and connections until now.
+    pub samples: usize,
 }
 
 /// Looks at `members` until `enough` says so or `limit` has passed; the watch, the lines of a recording
 /// of all samples of registers and connections, and the looks at files and images.
+///
+/// What looks at the pace of production also rests after each look as the agent does.
 pub fn observe(
     sensors: &mut Sensors,
     members: Members,
@@ -62,12 +66,15 @@ pub fn observe(
 ) -> Observed {
     let zero = clock::instant();
     let start = clock::now(zero).steady;
+    let rests = settings.pace == PaceSettings::default();
     let mut watch = Watch::new(members, Admitted::default(), settings, start);
     let mut lines = Vec::new();
     let mut slow_looks = 0;
     loop {
         let now = clock::now(zero);
+        let look = Look::begin();
         let looked = watch.look(sensors, 0, None, now);
+        let rested = clock::now(zero).steady + look.rest(1);
         for (when, sample) in &looked.samples {
             use repower_agent_core::detect::Sample;
             slow_looks += u64::from(matches!(sample, Sample::Counters(_)));
@@ -77,11 +84,13 @@ pub fn observe(
             }
         }
         let elapsed = zero.elapsed();
-        if enough(Progress { watch: &watch, elapsed }) || elapsed >= limit {
+        let samples = lines.len();
+        if enough(Progress { watch: &watch, elapsed, samples }) || elapsed >= limit {
             return Observed { watch, lines, slow_looks, elapsed };
         }
-        let wait = watch.due().since(clock::now(zero).steady).as_millis();
-        clock::pass(Duration::from_millis(wait.min(1000)));
+        let due = if rests { watch.due().max(rested) } else { watch.due() };
+        let wait = due.since(clock::now(zero).steady).as_millis();
+        clock::pass(Duration::from_millis(if rests { wait } else { wait.min(1000) }));
     }
 }
 
