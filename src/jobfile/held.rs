@@ -97,9 +97,9 @@ impl Held {
 
     /// Whether the current folder of the submitter cannot be what a task runs in.
     pub fn is_boxed(&self) -> bool {
-        let is_listed = matches!(self.egress, Some(Egress::Only(_)));
+        let is_limited = matches!(self.egress, Some(Egress::Only(_) | Egress::None));
         let is_kept = matches!(self.isolation, Some(Level::Boxed | Level::Sealed));
-        self.image.is_some() || is_listed || is_kept
+        self.image.is_some() || is_limited || is_kept
     }
 
     /// Writes it into a specification.
@@ -137,6 +137,16 @@ mod tests {
         for wrong in ["", "opne", "a.org", "a.org:0", "a.org:x", ":443", "a.org:443,"] {
             assert!(wrong.parse::<Egress>().is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn who_does_not_reach_all_of_the_network_does_not_run_in_the_current_folder() {
+        let with = |egress: &str| {
+            Held { egress: Some(egress.parse().unwrap()), ..Held::default() }.is_boxed()
+        };
+
+        assert!(!Held::default().is_boxed() && !with("open"));
+        assert!(with("none") && with("a.org:443"));
     }
 
     #[test]

@@ -18,6 +18,9 @@ tier = "permitted"
 tier = "permitted"
 isolation = "boxed"
 egress = "none"
+[class.quiet]
+tier = "permitted"
+egress = "none"
 [class.secret]
 tier = "permitted"
 isolation = "sealed"
@@ -79,7 +82,9 @@ fn what_is_accepted_has_the_most_of_what_the_job_and_its_class_ask_for() {
         ("sci-simulation", Isolation::Sealed, Some(one.clone()), Isolation::Sealed, one.clone()),
         ("fetching", Isolation::Bare, None, Isolation::Boxed, both.clone()),
         ("fetching", Isolation::Bare, Some(one.clone()), Isolation::Boxed, one.clone()),
-        ("fetching", Isolation::Bare, Some(Egress::None), Isolation::Bare, Egress::None),
+        ("fetching", Isolation::Bare, Some(Egress::None), Isolation::Boxed, Egress::None),
+        ("sci-simulation", Isolation::Bare, Some(Egress::None), Isolation::Boxed, Egress::None),
+        ("quiet", Isolation::Bare, None, Isolation::Boxed, Egress::None),
         ("fetching", Isolation::Sealed, None, Isolation::Sealed, both),
         ("sealed-fetching", Isolation::Bare, None, Isolation::Sealed, one),
     ];
@@ -221,6 +226,22 @@ fn a_job_starts_only_where_its_node_can_do_what_it_needs_and_why_names_what_lack
         );
         assert!(found.reason.hint().unwrap().contains("repower node NAME"));
     }
+}
+
+#[test]
+fn a_job_without_a_network_goes_where_there_are_boxes_and_one_in_an_image_to_its_engine() {
+    let mut world = world();
+    world.turn(&able(NodeId(1), &["container", "namespace.network"])).unwrap();
+    let image = format!("localhost/x@sha256:{}", "0".repeat(64));
+    let alone = world.submit(of("quiet", Isolation::Bare, None));
+    let inside = world.submit(JobSpec { image, ..of("quiet", Isolation::Bare, None) });
+
+    let placed: Vec<_> =
+        world.schedule().into_iter().map(|(attempt, node)| (attempt.task.job, node)).collect();
+
+    assert_eq!(placed, [(alone, NodeId(2)), (inside, NodeId(1))]);
+    let spec = &world.engine.state().job(inside).unwrap().spec;
+    assert_eq!((spec.isolation, &spec.egress), (Isolation::Bare, &Some(Egress::None)));
 }
 
 #[test]

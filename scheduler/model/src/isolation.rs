@@ -133,18 +133,35 @@ impl fmt::Display for Ability {
 }
 
 impl JobSpec {
+    /// How far its tasks are kept apart at the least, by what it reaches of the network, too.
+    ///
+    /// A network of its own holds nobody who is outside of a box: who may be root leaves it for that of the node,
+    /// and sockets of the node's files are reached from everywhere. A container is such a box, but one that reaches
+    /// named places has no capabilities in there.
+    pub fn level(&self) -> Isolation {
+        let least = match &self.egress {
+            Some(Egress::Only(_)) => Isolation::Boxed,
+            Some(Egress::None) if self.image.is_empty() => Isolation::Boxed,
+            Some(Egress::None | Egress::Open) | None => Isolation::Bare,
+        };
+        self.isolation.max(least)
+    }
+
     /// What a node must be able to do for its tasks, ascending, none twice; most jobs need nothing.
     ///
     /// On [`Isolation::Bare`] memory is limited where a node can do it, so it is not asked for.
     pub fn abilities(&self) -> Vec<Ability> {
-        let is_boxed = self.isolation >= Isolation::Boxed;
+        let level = self.level();
         let is_listed = matches!(self.egress, Some(Egress::Only(_)));
         let needs = [
-            (self.isolation == Isolation::Boxed, Ability::Boxed),
-            (self.isolation == Isolation::Sealed, Ability::Sealed),
+            (level == Isolation::Boxed, Ability::Boxed),
+            (level == Isolation::Sealed, Ability::Sealed),
             (self.egress == Some(Egress::None), Ability::OwnNetwork),
             (is_listed, Ability::AllowList),
-            (is_boxed && self.resources.memory > Bytes::default(), Ability::LimitMemory),
+            (
+                level >= Isolation::Boxed && self.resources.memory > Bytes::default(),
+                Ability::LimitMemory,
+            ),
             (self.pids.is_some(), Ability::LimitPids),
             (self.pin_cpus, Ability::Cpuset),
             (!self.image.is_empty(), Ability::Container),
@@ -186,6 +203,24 @@ mod tests {
     }
 
     #[test]
+    fn who_does_not_reach_all_of_the_network_is_in_a_box() {
+        let level = |isolation, egress, image: &str| {
+            JobSpec { isolation, egress, image: image.into(), ..JobSpec::default() }.level()
+        };
+        let only = Some(Egress::Only(vec!["a:1".into()]));
+
+        for egress in [None, Some(Egress::Open)] {
+            assert_eq!(level(Isolation::Bare, egress, ""), Isolation::Bare);
+        }
+        assert_eq!(level(Isolation::Bare, Some(Egress::None), ""), Isolation::Boxed);
+        assert_eq!(level(Isolation::Bare, Some(Egress::None), "x"), Isolation::Bare);
+        assert_eq!(level(Isolation::Bare, only.clone(), ""), Isolation::Boxed);
+        assert_eq!(level(Isolation::Bare, only.clone(), "x"), Isolation::Boxed);
+        assert_eq!(level(Isolation::Sealed, only, ""), Isolation::Sealed);
+        assert_eq!(level(Isolation::Sealed, Some(Egress::None), ""), Isolation::Sealed);
+    }
+
+    #[test]
     fn a_job_needs_what_its_level_its_egress_and_its_limits_take() {
         let names =
             |spec: JobSpec| spec.abilities().into_iter().map(Ability::as_str).collect::<Vec<_>>();
@@ -200,9 +235,12 @@ mod tests {
         assert_eq!(names(JobSpec { resources: memory, ..JobSpec::default() }), Vec::<&str>::new());
         assert_eq!(names(sealed), ["isolation.sealed", "namespace.network", "limit.memory"]);
         let only = JobSpec { egress: Some(Egress::Only(vec![])), ..JobSpec::default() };
-        assert_eq!(names(only.clone()), ["egress.allow-list"]);
+        assert_eq!(names(only.clone()), ["isolation.boxed", "egress.allow-list"]);
         let inside = JobSpec { image: "x".into(), ..only };
-        assert_eq!(names(inside), ["egress.allow-list", "container", "container.allow-list"]);
+        assert_eq!(
+            names(inside),
+            ["isolation.boxed", "egress.allow-list", "container", "container.allow-list"]
+        );
         let limited =
             JobSpec { pids: Some(9), pin_cpus: true, image: "x".into(), ..JobSpec::default() };
         assert_eq!(names(limited), ["limit.pids", "cpuset", "container"]);

@@ -112,10 +112,9 @@ impl Tasks {
     }
 }
 
-/// Whether a task has a box. One that reaches named places only has: their list is seen by nobody else, and no
-/// socket file of the node leads around it.
+/// Whether a task has a box: by its egress, too, whatever the scheduler has let in before it knew that.
 pub(super) fn is_boxed(spec: &JobSpec) -> bool {
-    spec.isolation >= Isolation::Boxed || places(spec).is_some()
+    spec.level() >= Isolation::Boxed
 }
 
 /// The only places that a task reaches; `None`: it reaches all or nothing.

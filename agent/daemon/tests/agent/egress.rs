@@ -190,6 +190,30 @@ async fn a_connection_outlives_the_agent_and_ends_with_its_task() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_task_without_a_network_is_in_a_box_and_does_not_leave_for_that_of_the_node() {
+    let fake = Fake::start().await;
+    let house = House::new(&fake);
+    let agent = house.start();
+    fake.linked().await;
+    if !can(&fake, "isolation.sealed") || !can(&fake, "users") {
+        return agent.stop().await.unwrap();
+    }
+    let outside = std::fs::read_link("/proc/self/ns/net").unwrap();
+
+    // As a ledger has it of a scheduler that asked for no box.
+    let line = "id -u; for f in /proc/[0-9]*; do nsenter --net=$f/ns/net readlink /proc/self/ns/net; done; readlink /proc/self/ns/net";
+    let alone = Egress { kind: EgressKind::None.into(), only: Vec::new() };
+    let spec = JobSpec { project: "red".into(), egress: Some(alone), ..bash(line) };
+    let attempt = fake.run(1, spec).await;
+
+    assert_eq!(outcome(&fake, attempt).await.exit_code, 0);
+    let said = said(&fake, attempt);
+    assert!(said.lines().next().unwrap().parse::<u32>().unwrap() >= 200_000, "{said}");
+    assert!(said.contains("net:[") && !said.contains(outside.to_str().unwrap()), "{said}");
+    agent.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_container_reaches_what_is_named_and_nothing_else() {
     let fake = Fake::start().await;
     let house = House::new(&fake);

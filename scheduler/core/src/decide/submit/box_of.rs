@@ -14,13 +14,8 @@ pub(super) fn settled(spec: &JobSpec, class: &Class) -> Result<JobSpec, Refusal>
     let isolation = spec.isolation.max(class.isolation);
     let egress = egress(spec, class, isolation == Isolation::Sealed)
         .map_err(|problem| Refusal::BadText { what: "egress", problem })?;
-    // Who reaches named places only is in a box: their list is seen by no other task, and no socket file of the node
-    // leads around it.
-    let least = match egress {
-        Egress::Only(_) => Isolation::Boxed,
-        Egress::Open | Egress::None => Isolation::Bare,
-    };
-    Ok(JobSpec { isolation: isolation.max(least), egress: Some(egress), ..spec.clone() })
+    let spec = JobSpec { isolation, egress: Some(egress), ..spec.clone() };
+    Ok(JobSpec { isolation: spec.level(), ..spec })
 }
 
 /// What of the network is left: what the job asks for, if its class lets it have that.
@@ -62,7 +57,7 @@ pub(super) fn check_folder(spec: &JobSpec) -> Result<(), Refusal> {
     let has_files = !spec.inputs.is_empty() || !spec.outputs.is_empty();
     let problem = if !spec.working_folder.is_empty() && has_files {
         "cannot be chosen for a job with inputs or outputs on the isolation level `boxed` or `sealed`, \
-         which its class may ask for: leave it out"
+         which its class or its egress may ask for: leave it out"
     } else if spec.working_folder.split('/').any(|name| name == "..") {
         "has `..` in it, which it may have on the isolation level `bare` only"
     } else {
