@@ -8,7 +8,7 @@ use std::fs::File;
 use std::io::{self, Read as _, Seek as _, SeekFrom};
 
 use bytes::Bytes;
-use repower_artefacts::{Fault, PIECE, Part};
+use repower_artefacts::{Fault, Part};
 use repower_model::Hash;
 use repower_proto::v1::artefacts_client::ArtefactsClient;
 use repower_proto::v1::put_artefact_request::Body;
@@ -109,13 +109,14 @@ pub async fn upload<F: Interceptor + Clone>(
     let (pieces, received) = mpsc::channel(WAITING);
     let (told, mut at) = watch::channel(offset);
     let start = PutArtefactStart { digest: digest.0.to_vec(), bytes, offset };
+    let at_once = pace.piece();
     let reader = tokio::task::spawn_blocking(move || {
         let send = |body| pieces.blocking_send(PutArtefactRequest { body: Some(body) }).is_ok();
         let mut left = bytes - offset;
         let mut go_on = send(Body::Start(start));
         while go_on && left > 0 {
-            let mut piece = Vec::with_capacity(PIECE);
-            let read = (&mut file).take(left.min(PIECE as u64)).read_to_end(&mut piece);
+            let mut piece = Vec::with_capacity(at_once);
+            let read = (&mut file).take(left.min(at_once as u64)).read_to_end(&mut piece);
             match read.map_err(Failure::Read)? {
                 0 => return Err(Failure::Changed),
                 read => left -= read as u64,

@@ -5,6 +5,7 @@
 //!
 //! - [`Folder`]: artefacts in a folder, with what has arrived of those that are on their way;
 //! - [`Store`]: the scheduler's, in a folder or in a bucket ([`Place`]), for many callers at a time;
+//! - [`Pool`]: how much of something goes on at one time, of which no client can have all;
 //! - [`Web`], [`Bucket`]: other machines, over HTTP;
 //! - [`Beneath`], [`archive`], [`outputs`]: files below a folder, which nothing can lead out of.
 //!
@@ -18,6 +19,7 @@ mod fault;
 mod folder;
 pub mod outputs;
 mod part;
+mod pool;
 mod store;
 mod web;
 
@@ -27,7 +29,8 @@ pub use digest::{Hasher, hash_file, parse_digest};
 pub use fault::Fault;
 pub use folder::{Entry, Folder};
 pub use part::{Part, Sealed};
-pub use store::{Put, Reading, Standing, Store};
+pub use pool::{Permit, Pool};
+pub use store::{Mover, Put, Reading, Standing, Store};
 pub use web::{Body, Web};
 
 /// The bytes of one piece of an artefact on its way, at most.

@@ -1,5 +1,7 @@
 //! The artefacts of a scheduler, for many callers at a time.
 
+mod lanes;
+
 use std::collections::BTreeMap;
 use std::io::Read as _;
 use std::path::Path;
@@ -8,15 +10,17 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 use futures_util::TryStreamExt as _;
 use repower_model::{Hash, Timestamp};
-use tokio::sync::{Notify, OwnedMutexGuard, OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio::sync::{Notify, OwnedMutexGuard, mpsc, oneshot};
 
 use crate::bucket::{Bits, Place};
-use crate::{Bucket, Entry, Fault, Folder, PIECE, Sealed, Web};
+use crate::{Bucket, Entry, Fault, Folder, PIECE, Permit, Sealed, Web};
+use lanes::Lanes;
+pub use lanes::Mover;
 
-/// How many artefacts come in or go out at one time; the others wait.
-const TRANSFERS: usize = 32;
-/// Pieces that wait between the network and the disk.
+/// Pieces that wait between the network and the disk on their way in.
 const WAITING: usize = 4;
+/// The same on their way out: a reader that stands still keeps that many in memory.
+const AHEAD: usize = 2;
 
 /// The artefacts of a scheduler; cheap to clone.
 ///
@@ -30,8 +34,8 @@ struct Inner {
     folder: Folder,
     bucket: Option<Bucket>,
     incoming: Mutex<BTreeMap<Hash, Turn>>,
-    puts: Arc<Semaphore>,
-    gets: Arc<Semaphore>,
+    puts: Lanes,
+    gets: Lanes,
 }
 
 /// Who sends an artefact just now.
@@ -64,8 +68,8 @@ impl Store {
             folder: Folder::open(folder)?,
             bucket,
             incoming: Mutex::default(),
-            puts: Arc::new(Semaphore::new(TRANSFERS)),
-            gets: Arc::new(Semaphore::new(TRANSFERS)),
+            puts: Lanes::new(),
+            gets: Lanes::new(),
         })))
     }
 
@@ -82,8 +86,14 @@ impl Store {
 
     /// Takes in an artefact of so many bytes after its first `offset`. Whoever sends the same one already is told to
     /// leave off: most often that is the same sender, whose connection broke.
-    pub async fn put(&self, digest: Hash, bytes: u64, offset: u64) -> Result<Put, Fault> {
-        let permit = Arc::clone(&self.0.puts).acquire_owned().await.map_err(|_| Fault::Ending)?;
+    pub async fn put(
+        &self,
+        mover: &Mover,
+        digest: Hash,
+        bytes: u64,
+        offset: u64,
+    ) -> Result<Put, Fault> {
+        let permit = self.0.puts.enter(mover).await;
         let turn = self.turn(digest);
         let guard = Arc::clone(&turn.lock).lock_owned().await;
         let claim = Claim {
@@ -123,8 +133,8 @@ impl Store {
     }
 
     /// An artefact from `offset` on.
-    pub async fn get(&self, digest: Hash, offset: u64) -> Result<Reading, Fault> {
-        let permit = Arc::clone(&self.0.gets).acquire_owned().await.map_err(|_| Fault::Ending)?;
+    pub async fn get(&self, mover: &Mover, digest: Hash, offset: u64) -> Result<Reading, Fault> {
+        let permit = self.0.gets.enter(mover).await;
         if let Some(bucket) = &self.0.bucket {
             let (bytes, bits) = bucket.get(digest, offset).await?;
             return Ok(Reading { bytes, from: From::Bucket(bits), _permit: permit });
@@ -132,7 +142,7 @@ impl Store {
         let mut file = self.0.folder.read(digest, offset)?;
         let path = self.0.folder.path(digest);
         let bytes = file.metadata().map_err(Fault::io("read", &path))?.len();
-        let (pieces, from) = mpsc::channel(WAITING);
+        let (pieces, from) = mpsc::channel(AHEAD);
         drop(tokio::task::spawn_blocking(move || {
             loop {
                 let mut piece = Vec::with_capacity(PIECE);
@@ -175,7 +185,7 @@ impl Store {
     pub async fn put_file(&self, path: &Path, digest: Hash) -> Result<(), Fault> {
         let mut file = std::fs::File::open(path).map_err(Fault::io("open", path))?;
         let bytes = file.metadata().map_err(Fault::io("read", path))?.len();
-        let put = self.put(digest, bytes, 0).await?;
+        let put = self.put(&Mover::Own, digest, bytes, 0).await?;
         loop {
             let mut piece = Vec::with_capacity(PIECE);
             let read = (&mut file).take(PIECE as u64).read_to_end(&mut piece);
@@ -193,7 +203,7 @@ struct Claim {
     store: Store,
     digest: Hash,
     turn: Turn,
-    _permit: OwnedSemaphorePermit,
+    _permit: Permit<Mover>,
     _guard: OwnedMutexGuard<()>,
 }
 
@@ -280,7 +290,7 @@ pub struct Reading {
     /// How long all of it is.
     pub bytes: u64,
     from: From,
-    _permit: OwnedSemaphorePermit,
+    _permit: Permit<Mover>,
 }
 
 enum From {

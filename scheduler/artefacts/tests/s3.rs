@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use bytes::Bytes;
-use repower_artefacts::{Fault, Hasher, PIECE, Place, Standing, Store};
+use repower_artefacts::{Fault, Hasher, Mover, PIECE, Place, Standing, Store};
 use repower_model::Hash;
 
 /// A server in memory; ended when it is dropped.
@@ -94,7 +94,7 @@ fn bytes(length: usize) -> (Vec<u8>, Hash) {
 }
 
 async fn put(store: &Store, bytes: &[u8], digest: Hash, offset: usize) -> Result<(), Fault> {
-    let put = store.put(digest, bytes.len() as u64, offset as u64).await?;
+    let put = store.put(&Mover::Own, digest, bytes.len() as u64, offset as u64).await?;
     for piece in bytes[offset..].chunks(PIECE) {
         put.write(Bytes::copy_from_slice(piece)).await;
     }
@@ -102,7 +102,7 @@ async fn put(store: &Store, bytes: &[u8], digest: Hash, offset: usize) -> Result
 }
 
 async fn get(store: &Store, digest: Hash, offset: u64) -> Result<Vec<u8>, Fault> {
-    let mut reading = store.get(digest, offset).await?;
+    let mut reading = store.get(&Mover::Own, digest, offset).await?;
     let mut bytes = Vec::new();
     while let Some(piece) = reading.next().await? {
         bytes.extend_from_slice(&piece);
@@ -129,7 +129,7 @@ async fn artefacts_go_into_a_bucket_in_one_piece_or_in_many_and_come_out_from_an
             assert!(get(&store, digest, 7).await.unwrap() == bytes[7..]);
         }
         store.remove(digest).await.unwrap();
-        assert!(matches!(store.get(digest, 0).await, Err(Fault::Missing { .. })));
+        assert!(matches!(store.get(&Mover::Own, digest, 0).await, Err(Fault::Missing { .. })));
     }
     assert_eq!(fs::read_dir(folder.path().join("incoming/incoming")).unwrap().count(), 0);
 }
@@ -152,7 +152,7 @@ async fn a_server_that_goes_away_halfway_is_a_fault_that_passes_and_nothing_is_s
     let store = server.store(folder.path());
     let (bytes, digest) = bytes(9 << 20);
 
-    let half = store.put(digest, bytes.len() as u64, 0).await.unwrap();
+    let half = store.put(&Mover::Own, digest, bytes.len() as u64, 0).await.unwrap();
     for piece in bytes.chunks(PIECE) {
         half.write(Bytes::copy_from_slice(piece)).await;
     }

@@ -8,6 +8,7 @@ use std::path::Path;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use repower_admission::{is_program, of_input, texts};
+use repower_artefacts::Mover;
 use repower_core::policy::hash_of;
 use repower_core::state::State;
 use repower_model::{Hash, JobSpec, Mark, Source};
@@ -109,7 +110,7 @@ impl Admission {
         if let Some(known) = self.known(file, list) {
             return Ok(known);
         }
-        let mut reading = shared.artefacts.store().get(digest, 0).await?;
+        let mut reading = shared.artefacts.store().get(&Mover::Own, digest, 0).await?;
         let looking = Looking::begin(turn, executable, Arc::clone(&list.digests));
         let read = loop {
             match reading.next().await {

@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use repower_artefacts::{Entry, Fault, PIECE, Place, Standing, Store};
+use repower_artefacts::{Entry, Fault, Mover, PIECE, Permit, Place, Pool, Standing, Store};
 use repower_model::{Hash, JobSpec, Source, Span, Timestamp};
 use tokio::sync::{RwLock, mpsc};
 use tonic::Code;
@@ -24,10 +24,17 @@ const LITTER: usize = 10_000;
 /// How many digests are remembered that somebody asked about.
 const REMEMBERED: usize = 100_000;
 
+/// How many answers of readers may be open, those included that nobody takes any more: what is on its way of such
+/// a one takes 3 MiB until its reader has gone.
+const SEATS: usize = 1024;
+/// How many of these one reader may have: twice what moves at one time.
+const SHARE: usize = 16;
+
 /// The store of artefacts.
 #[derive(Debug)]
 pub(crate) struct Artefacts {
     store: Store,
+    seats: Pool<Mover>,
     /// What somebody asked about: they were told that they need not send it.
     asked: Mutex<BTreeMap<Hash, Asked>>,
     /// Held for writing from the last look whether something is needed until it is gone, and for
@@ -95,12 +102,26 @@ impl Artefacts {
             Some(at) => Place::Folder(at.into()),
         };
         let store = Store::open(&place).map_err(|source| Error::Artefacts { source })?;
-        Ok(Self { store, asked: Mutex::default(), removing: RwLock::default() })
+        Ok(Self::of(store))
+    }
+
+    fn of(store: Store) -> Self {
+        let seats = Pool::new(SEATS, SHARE);
+        Self { store, seats, asked: Mutex::default(), removing: RwLock::default() }
     }
 
     /// The store itself.
     pub(crate) fn store(&self) -> &Store {
         &self.store
+    }
+
+    /// A seat for a reader whose artefact is about to be sent.
+    ///
+    /// # Errors
+    ///
+    /// If it has left so many of its answers standing that there is none.
+    pub(crate) fn seat(&self, reader: &Mover) -> Result<Permit<Mover>, Problem> {
+        self.seats.try_enter(reader).ok_or_else(Problem::too_many_answers)
     }
 
     /// How much there is of an artefact. What is there stays for a while, even if no job refers to it.
@@ -123,7 +144,7 @@ impl Artefacts {
         }
         // Nobody removes what somebody asks for while it comes.
         drop(there);
-        let put = self.store.put(digest, bytes.len() as u64, 0).await?;
+        let put = self.store.put(&Mover::Own, digest, bytes.len() as u64, 0).await?;
         for piece in bytes.chunks(PIECE) {
             if !put.write(Bytes::copy_from_slice(piece)).await {
                 break;
@@ -277,7 +298,7 @@ mod tests {
     async fn what_somebody_is_just_told_of_is_not_removed_behind_their_back() {
         let folder = tempfile::TempDir::new().unwrap();
         let store = Store::open(&Place::Folder(folder.path().to_owned())).unwrap();
-        let artefacts = Artefacts { store, asked: Mutex::default(), removing: RwLock::default() };
+        let artefacts = Artefacts::of(store);
         let bytes = b"hello".to_vec();
         let digest = repower_core::policy::hash_of(&bytes);
         artefacts.keep(digest, bytes).await.unwrap();

@@ -12,6 +12,7 @@ use http_body_util::Limited;
 use repower_model::{Hash, NodeId};
 use tonic::{Code, Status};
 
+use crate::arrivals::Arrivals;
 use crate::problem::Problem;
 use crate::published::Published;
 use crate::{clock, secret};
@@ -158,6 +159,11 @@ pub(crate) async fn keep(
         Ok(caller) => {
             if *who == Who::Anyone {
                 request = request.map(|body| Body::new(Limited::new(body, OPEN_BODY)));
+            }
+            if *who == Who::PersonOrNode {
+                let arrivals = Arrivals::default();
+                request = request.map(|body| arrivals.of(body));
+                request.extensions_mut().insert(arrivals);
             }
             request.extensions_mut().insert(caller);
             next.run(request).await

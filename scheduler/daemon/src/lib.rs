@@ -5,6 +5,7 @@
 //! make them), `link` (agents), `output` (what tasks print), `tls` and `server` (the port).
 
 mod admission;
+mod arrivals;
 mod artefacts;
 mod claims;
 mod clock;

@@ -34,6 +34,10 @@ pub struct Options {
     pub artefacts: Option<String>,
     /// A file of such variables, one `NAME=VALUE` a line, which only its owner may read; what it says wins.
     pub artefacts_credentials: Option<PathBuf>,
+    /// A transfer of an artefact of which nothing has moved for this long is ended, so that others have its place; it goes on
+    /// where it was when it is begun again. Lines that are dead are noticed sooner, so what stands still for a minute
+    /// does so because nobody reads or sends at the other end.
+    pub transfer_stall_ms: u64,
     /// How long the inputs of an ended job are kept, so that it can be submitted again.
     pub keep_inputs_hours: u32,
     /// The output of a task is compressed when it has ended and printed nothing for this long.
@@ -61,6 +65,7 @@ impl Default for Options {
             output_bytes: 64 << 20,
             artefacts: None,
             artefacts_credentials: None,
+            transfer_stall_ms: 60_000,
             keep_inputs_hours: 7 * 24,
             output_rest_ms: 60_000,
             output_keep_ms: 90 * 24 * 3_600_000,
@@ -97,8 +102,12 @@ impl Options {
         if self.cell.is_empty() || self.cell.len() > 200 || !self.cell.chars().all(cell_char) {
             return bad("cell", "must be 1 to 200 characters without spaces and `+`".to_owned());
         }
-        if self.snapshot_facts == 0 || self.connections == 0 {
-            let option = if self.snapshot_facts == 0 { "snapshot-facts" } else { "connections" };
+        let counts = [
+            ("snapshot-facts", self.snapshot_facts == 0),
+            ("connections", self.connections == 0),
+            ("transfer-stall-ms", self.transfer_stall_ms == 0),
+        ];
+        if let Some((option, _)) = counts.into_iter().find(|(_, is_zero)| *is_zero) {
             return bad(option, "is 0, but must be at least 1".to_owned());
         }
         Ok(())

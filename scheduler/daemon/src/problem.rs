@@ -67,6 +67,13 @@ impl Problem {
             .hint("try again when it is back; nothing that was acknowledged is lost")
     }
 
+    /// A reader of artefacts has too many answers open.
+    pub(crate) fn too_many_answers() -> Self {
+        let text = "too many artefacts are open that you do not read any more";
+        Self::new(Code::ResourceExhausted, "artefact.too-many", text)
+            .hint("read or close those that are open, then ask again")
+    }
+
     /// History cannot be read.
     pub(crate) fn unreadable(error: &(dyn std::error::Error + 'static)) -> Self {
         Self::new(Code::Internal, "store.unreadable", "the data folder cannot be read")

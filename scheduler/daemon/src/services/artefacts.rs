@@ -1,21 +1,24 @@
 //! The service for artefacts: people and agents bring and fetch files.
 
-use std::sync::Arc;
+mod moving;
 
-use repower_artefacts::{Fault, PIECE};
+use std::sync::Arc;
+use std::time::Duration;
+
+use repower_artefacts::{Fault, Mover, PIECE};
 use repower_model::{Hash, JobSpec, NodeId, Source};
 use repower_proto::v1;
 use repower_proto::v1::artefacts_server::Artefacts;
 use repower_proto::v1::put_artefact_request::Body;
 use tokio::sync::mpsc;
-use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Code, Request, Response, Status, Streaming};
 
-use super::STREAM;
+use crate::arrivals::Arrivals;
 use crate::artefacts::Asker;
 use crate::gate::{self, Caller};
 use crate::problem::Problem;
 use crate::shared::Shared;
+use moving::{Incoming, Outgoing};
 
 /// The most digests of one question.
 const MOST: usize = 1000;
@@ -64,20 +67,22 @@ impl Artefacts for Service {
     ) -> Result<Response<v1::PutArtefactReply>, Status> {
         let caller = gate::caller(&request)?;
         self.allow(&caller, Wish::Write)?;
-        let mut pieces = request.into_inner();
-        let Some(Body::Start(start)) = pieces.message().await?.and_then(|message| message.body)
+        let arrivals = request.extensions().get::<Arrivals>().cloned().unwrap_or_default();
+        let messages = request.into_inner();
+        let mut incoming = Incoming { messages, arrivals, patience: self.patience() };
+        let Some(Body::Start(start)) = incoming.next().await?.and_then(|message| message.body)
         else {
             return Err(Problem::bad_request("the first message is not a start").into());
         };
         let digest = digest_of(&start.digest)?;
         let found = self.0.artefacts.store().stat(digest).await.map_err(Problem::from)?;
         if found.bytes.is_none() {
-            self.take(digest, &start, &mut pieces).await?;
+            self.take(&mover(&caller), digest, &start, &mut incoming).await?;
         }
         Ok(Response::new(v1::PutArtefactReply {}))
     }
 
-    type GetStream = ReceiverStream<Result<v1::ArtefactPiece, Status>>;
+    type GetStream = Outgoing;
 
     async fn get(
         &self,
@@ -87,38 +92,35 @@ impl Artefacts for Service {
         let v1::GetArtefactRequest { digest, offset } = request.into_inner();
         let digest = digest_of(&digest)?;
         self.allow(&caller, Wish::Read(digest))?;
-        let mut reading =
-            self.0.artefacts.store().get(digest, offset).await.map_err(Problem::from)?;
-        let (sender, stream) = mpsc::channel(STREAM);
-        let to = sender.clone();
-        self.0.spawn_stream(sender, async move {
-            while let Some(bytes) = reading.next().await.map_err(Problem::from)? {
-                let mut bytes = bytes;
-                while !bytes.is_empty() {
-                    let piece = bytes.split_to(bytes.len().min(PIECE));
-                    if to.send(Ok(v1::ArtefactPiece { piece })).await.is_err() {
-                        return Ok(());
-                    }
-                }
-            }
-            Ok(())
-        });
-        Ok(Response::new(ReceiverStream::new(stream)))
+        let (store, mover) = (self.0.artefacts.store(), mover(&caller));
+        let reading = store.get(&mover, digest, offset).await.map_err(Problem::from)?;
+        let seat = self.0.artefacts.seat(&mover)?;
+        let (sender, stream) = mpsc::channel(moving::WAITING);
+        let sending = moving::send(reading, sender.clone(), self.patience());
+        self.0.spawn_stream(sender, sending);
+        Ok(Response::new(Outgoing::new(stream, seat)))
     }
 }
 
 impl Service {
+    /// How long a transfer may stand still.
+    fn patience(&self) -> Duration {
+        Duration::from_millis(self.0.options.transfer_stall_ms)
+    }
+
     async fn take(
         &self,
+        mover: &Mover,
         digest: Hash,
         start: &v1::PutArtefactStart,
-        pieces: &mut Streaming<v1::PutArtefactRequest>,
+        incoming: &mut Incoming,
     ) -> Result<(), Status> {
         let store = self.0.artefacts.store();
-        let put = store.put(digest, start.bytes, start.offset).await.map_err(Problem::from)?;
+        let put = store.put(mover, digest, start.bytes, start.offset).await;
+        let put = put.map_err(Problem::from)?;
         loop {
             let message = tokio::select! {
-                message = pieces.message() => message?,
+                message = incoming.next() => message?,
                 fault = put.superseded() => return Err(Problem::from(fault).into()),
             };
             let Some(message) = message else { break };
@@ -169,6 +171,16 @@ impl Service {
             }
         }
         false
+    }
+}
+
+/// Whose transfers they are.
+fn mover(caller: &Caller) -> Mover {
+    match caller {
+        Caller::Person(name) => Mover::Person(name.clone()),
+        Caller::Node(node) => Mover::Node(*node),
+        // They are let in nowhere.
+        Caller::Anyone => Mover::Person(String::new()),
     }
 }
 

@@ -10,36 +10,41 @@ use tonic::{Code, Status};
 use crate::agent::{Agent, passed};
 use crate::world::{Line, World, code, job, rand_key, submission};
 
-fn digest(bytes: &[u8]) -> Vec<u8> {
+pub(crate) fn digest(bytes: &[u8]) -> Vec<u8> {
     Sha256::digest(bytes).to_vec()
 }
 
 impl World {
-    async fn artefacts(&self) -> ArtefactsClient<Line> {
+    pub(crate) async fn artefacts(&self) -> ArtefactsClient<Line> {
         ArtefactsClient::new(self.line().await)
     }
 }
 
-async fn by_agent(world: &World, agent: &Agent) -> ArtefactsClient<Channel> {
+pub(crate) async fn by_agent(world: &World, agent: &Agent) -> ArtefactsClient<Channel> {
     let (certificate, key) = &agent.identity;
     ArtefactsClient::new(world.connect(Some(Identity::from_pem(certificate, key))).await)
 }
 
-fn messages(of: &[u8], bytes: u64, offset: u64, pieces: &[&[u8]]) -> Vec<v1::PutArtefactRequest> {
+pub(crate) fn messages(
+    of: &[u8],
+    bytes: u64,
+    offset: u64,
+    pieces: &[&[u8]],
+) -> Vec<v1::PutArtefactRequest> {
     let start = v1::PutArtefactStart { digest: of.to_vec(), bytes, offset };
     let pieces = pieces.iter().map(|piece| Body::Piece(piece.to_vec().into()));
     let bodies = std::iter::once(Body::Start(start)).chain(pieces);
     bodies.map(|body| v1::PutArtefactRequest { body: Some(body) }).collect()
 }
 
-async fn put(world: &World, bytes: &[u8]) -> Vec<u8> {
+pub(crate) async fn put(world: &World, bytes: &[u8]) -> Vec<u8> {
     let digest = digest(bytes);
     let messages = messages(&digest, bytes.len() as u64, 0, &[bytes]);
     world.artefacts().await.put(tokio_stream::iter(messages)).await.expect("it is kept");
     digest
 }
 
-async fn get(world: &World, digest: &[u8], offset: u64) -> Result<Vec<u8>, Status> {
+pub(crate) async fn get(world: &World, digest: &[u8], offset: u64) -> Result<Vec<u8>, Status> {
     let request = v1::GetArtefactRequest { digest: digest.to_vec(), offset };
     let mut stream = world.artefacts().await.get(request).await?.into_inner();
     let mut bytes = Vec::new();
@@ -49,12 +54,12 @@ async fn get(world: &World, digest: &[u8], offset: u64) -> Result<Vec<u8>, Statu
     Ok(bytes)
 }
 
-async fn stat(world: &World, digest: &[u8]) -> v1::ArtefactStanding {
+pub(crate) async fn stat(world: &World, digest: &[u8]) -> v1::ArtefactStanding {
     let request = v1::StatArtefactsRequest { digests: vec![digest.to_vec()] };
     world.artefacts().await.stat(request).await.expect("an answer").into_inner().standings[0]
 }
 
-fn with_input(digest: &[u8], bytes: u64) -> v1::JobSpec {
+pub(crate) fn with_input(digest: &[u8], bytes: u64) -> v1::JobSpec {
     let input = v1::InputFile {
         digest: digest.to_vec(),
         bytes,

@@ -10,4 +10,5 @@ mod jobs;
 mod links;
 mod logs;
 mod pages;
+mod pools;
 mod world;
