@@ -41,8 +41,10 @@ use cache::Cache;
 /// Where the cache is in the data folder.
 pub(crate) const CACHE: &str = "cache";
 
-/// Transfers that go on at one time in each direction; the others wait.
+/// Transfers of one kind that go on at one time; the others wait. None waits for one of another kind.
 const TRANSFERS: usize = 4;
+/// Images that are looked for on this node at one time.
+const LOOKS: usize = 2;
 /// Bytes of a stream that may be on their way here.
 const WINDOW: u32 = 4 << 20;
 /// Bytes of one frame: files are sent in few large ones.
@@ -68,8 +70,16 @@ pub(crate) struct Shared {
     saved: PathBuf,
     /// The most bytes that are kept of what one of them saves.
     checkpoint_limit: u64,
+    /// From the scheduler's store.
     inward: Semaphore,
+    /// From other machines, which nobody here answers for, and from folders of this one.
+    elsewhere: Semaphore,
+    /// To the scheduler's store.
     outward: Semaphore,
+    /// From registries, which may take an hour.
+    images: Semaphore,
+    /// Not from anywhere: whether an image is here.
+    looks: Semaphore,
 }
 
 impl Shared {
@@ -99,7 +109,10 @@ impl Shared {
             saved: Place::root(data),
             checkpoint_limit: options.checkpoint_mib << 20,
             inward: Semaphore::new(TRANSFERS),
+            elsewhere: Semaphore::new(TRANSFERS),
             outward: Semaphore::new(TRANSFERS),
+            images: Semaphore::new(TRANSFERS),
+            looks: Semaphore::new(LOOKS),
         })
     }
 
@@ -108,12 +121,28 @@ impl Shared {
         self.engine.as_ref()
     }
 
-    /// Brings an image to this node.
+    /// Brings an image to this node. One that is here waits for none that is not.
     async fn fetch(&self, image: &str) -> Result<(), String> {
         let engine = self.engine().ok_or_else(|| EngineError::None.to_string())?;
-        let _permit = self.inward.acquire().await.map_err(|_| "the agent ends".to_owned())?;
-        engine.fetch(image).await.map_err(|error| error.to_string())
+        if self.has(engine, image).await? {
+            return Ok(());
+        }
+        let _permit = self.images.acquire().await.map_err(|_| ending())?;
+        // Another job may have had it fetched meanwhile.
+        if self.has(engine, image).await? {
+            return Ok(());
+        }
+        engine.pull(image).await.map_err(|error| error.to_string())
     }
+
+    async fn has(&self, engine: &Engine, image: &str) -> Result<bool, String> {
+        let _permit = self.looks.acquire().await.map_err(|_| ending())?;
+        engine.has(image).await.map_err(|error| error.to_string())
+    }
+}
+
+fn ending() -> String {
+    "the agent ends".to_owned()
 }
 
 /// Does what one executor wants until there is no more, and hands the answers to `tell`.

@@ -9,19 +9,18 @@ use tokio::time::timeout;
 use super::engine::{Engine, EngineError};
 use super::run::complaint;
 
+/// How long an engine may take to say whether it has an image: others wait to ask.
+const PATIENCE: Duration = Duration::from_mins(2);
 /// The longest that an image may be on its way.
 const LONGEST: Duration = Duration::from_hours(1);
 
 impl Engine {
-    /// Fetches an image that is not here yet. Nothing of the engine goes on when this is dropped.
+    /// Fetches an image. Nothing of the engine goes on when this is dropped.
     ///
     /// # Errors
     ///
     /// Why it cannot be had, in words.
-    pub(crate) async fn fetch(&self, image: &str) -> Result<(), EngineError> {
-        if self.has(image).await? {
-            return Ok(());
-        }
+    pub(crate) async fn pull(&self, image: &str) -> Result<(), EngineError> {
         let arguments = ["pull", "--quiet", image];
         let complaint = match timeout(LONGEST, self.ask(&arguments)).await {
             Ok(Ok((true, _))) => return Ok(()),
@@ -33,9 +32,18 @@ impl Engine {
     }
 
     /// Whether an image is on this node.
-    async fn has(&self, image: &str) -> Result<bool, EngineError> {
-        let asked = self.ask(&["image", "inspect", "--format", "{{.Id}}", image]).await;
-        asked.map(|(has, _)| has)
+    ///
+    /// # Errors
+    ///
+    /// If the engine cannot be asked, or does not answer.
+    pub(crate) async fn has(&self, image: &str) -> Result<bool, EngineError> {
+        let arguments = ["image", "inspect", "--format", "{{.Id}}", image];
+        let late = |_| {
+            let program = self.program().to_owned();
+            EngineError::Program { program, source: std::io::ErrorKind::TimedOut.into() }
+        };
+        let (has, _) = timeout(PATIENCE, self.ask(&arguments)).await.map_err(late)??;
+        Ok(has)
     }
 
     /// Runs the engine's program; returns whether it succeeded, and what it complained about.

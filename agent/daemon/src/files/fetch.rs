@@ -34,7 +34,11 @@ pub(super) async fn stage(
 ) -> Result<Vec<Hash>, String> {
     let mut digests = Vec::with_capacity(inputs.len());
     for input in inputs {
-        let permit = shared.inward.acquire().await.map_err(|_| "the agent ends".to_owned())?;
+        let room = match &input.source {
+            Source::Stored { .. } => &shared.inward,
+            Source::Url { .. } => &shared.elsewhere,
+        };
+        let permit = room.acquire().await.map_err(|_| super::ending())?;
         let digest = match &input.source {
             &Source::Stored { digest, bytes } => stored(shared, job, digest, bytes).await,
             Source::Url { url, digest } => elsewhere(shared, job, url, *digest).await,

@@ -17,7 +17,8 @@ use crate::sandbox::{self, Tree};
 use crate::{Error, environment};
 
 /// The names of the threads, and how many there are for each [`Kind`] of work.
-const THREADS: [(&str, usize); 3] = [("containers", 2), ("inputs", 2), ("folders", 1)];
+const THREADS: [(&str, usize); 4] =
+    [("containers", 2), ("inputs", 2), ("folders", 1), ("names", 2)];
 
 /// Work of one kind never waits for that of another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,6 +26,7 @@ enum Kind {
     Containers,
     Inputs,
     Folders,
+    Names,
 }
 
 /// What there is to do.
@@ -43,8 +45,8 @@ pub(super) enum Work {
 impl Work {
     fn kind(&self) -> Kind {
         match self {
-            Self::Launch(launch) if !waits_for_others(&launch.definition.spec) => Kind::Inputs,
-            Self::Prepare | Self::Launch(_) | Self::Remove(..) => Kind::Containers,
+            Self::Launch(launch) => start_of(&launch.definition.spec).unwrap_or(Kind::Inputs),
+            Self::Prepare | Self::Remove(..) => Kind::Containers,
             Self::Clear(_) => Kind::Folders,
         }
     }
@@ -52,12 +54,18 @@ impl Work {
 
 /// Whether the start of a task takes its time.
 pub(super) fn is_slow(spec: &JobSpec) -> bool {
-    waits_for_others(spec) || !spec.inputs.is_empty()
+    start_of(spec).is_some()
 }
 
-/// Whether somebody else has to do something for the start of a task: an engine, or who knows names.
-fn waits_for_others(spec: &JobSpec) -> bool {
-    !spec.image.is_empty() || boxes::places(spec).is_some()
+/// What the start of a task has to wait for longest: an engine, those who know names, or its inputs; `None`: nothing.
+fn start_of(spec: &JobSpec) -> Option<Kind> {
+    if !spec.image.is_empty() {
+        Some(Kind::Containers)
+    } else if boxes::places(spec).is_some() {
+        Some(Kind::Names)
+    } else {
+        (!spec.inputs.is_empty()).then_some(Kind::Inputs)
+    }
 }
 
 /// The threads, and what waits for them: no more than there are slots, or folders.
@@ -236,5 +244,30 @@ impl Tasks {
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use repower_model::{Egress, InputFile, Source};
+
+    use super::*;
+
+    #[test]
+    fn a_start_waits_for_threads_that_nothing_of_another_kind_holds_up() {
+        let source = Source::Url { url: "https://h/x".into(), digest: None };
+        let input = InputFile { source, path: "x".into(), unpack: false, executable: false };
+        let inputs = JobSpec { inputs: vec![input], ..JobSpec::default() };
+        let only = Some(Egress::Only(vec!["h:80".into()]));
+        let names = JobSpec { egress: only, ..inputs.clone() };
+        let image = JobSpec { image: "i".into(), ..names.clone() };
+
+        let kinds = [JobSpec::default(), inputs, names, image].map(|spec| start_of(&spec));
+
+        let expected = [None, Some(Kind::Inputs), Some(Kind::Names), Some(Kind::Containers)];
+        assert_eq!(kinds, expected);
+        let lanes = [Kind::Containers, Kind::Inputs, Kind::Folders, Kind::Names];
+        let names = lanes.map(|kind| THREADS[kind as usize].0);
+        assert_eq!(names, ["containers", "inputs", "folders", "names"]);
     }
 }

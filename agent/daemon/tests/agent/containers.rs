@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use repower_agent::Options;
 use repower_proto::v1::{
-    AttemptRef, Egress, EgressKind, Isolation, JobSpec, Outcome, OutcomeKind, Resources,
+    AttemptRef, Egress, EgressKind, InputFile, Isolation, JobSpec, Outcome, OutcomeKind, Resources,
     StopReason, Stream, Variable,
 };
 
@@ -523,14 +523,16 @@ async fn a_container_stands_still_with_all_its_processes_and_goes_on() {
     world.end().await;
 }
 
-/// A program that is called like an engine, says that it works, and does this with `pull`.
+/// A program that is called like an engine, says that it works and has no image but `here`, and does this with `pull`.
 fn engine(house: &House, pull: &str) -> Options {
     let folder = house.folder.path().join("engine");
     std::fs::create_dir(&folder).unwrap();
     let program = folder.join("podman");
     let text = format!(
         "#!/bin/sh\nfor word; do case \"$word\" in\n\
-         info) exit 0;;\nimage) exit 1;;\nps) exit 0;;\npull) {pull};;\nesac; done\nexit 0\n"
+         info) exit 0;;\n\
+         image) case \"$*\" in *localhost/here@*) exit 0;; esac; exit 1;;\n\
+         ps) exit 0;;\npull) {pull};;\nesac; done\nexit 0\n"
     );
     std::fs::write(&program, text).unwrap();
     let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
@@ -576,6 +578,51 @@ async fn a_job_that_is_cancelled_while_its_image_comes_ends_at_once_and_so_does_
 
     gone(pid).await;
     agent.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn images_that_are_slow_to_come_hold_up_neither_files_nor_images_that_are_there() {
+    let fake = Fake::start().await;
+    let house = House::new(&fake);
+    let said = house.folder.path().join("pulls");
+    let shared = house.folder.path().join("shared");
+    std::fs::write(&shared, "hello").unwrap();
+    let pull = format!("echo $$ >> {}; exec sleep 4323", said.display());
+    let options = engine(&house, &pull);
+    let agent = Agent::start(Options { shares: vec![house.folder.path().into()], ..options });
+    fake.linked().await;
+    if !can(&fake, "container.podman") {
+        return agent.stop().await.unwrap();
+    }
+
+    let image = |name: &str| format!("localhost/{name}@sha256:{}", "0".repeat(64));
+    for job in 1..=4 {
+        fake.run(job, JobSpec { image: image("slow"), ..command(&["true"]) }).await;
+    }
+    let pulls = loop {
+        let text = std::fs::read_to_string(&said).unwrap_or_default();
+        let pids: Vec<i32> = text.lines().filter_map(|line| line.parse().ok()).collect();
+        if text.ends_with('\n') && pids.len() == 4 {
+            break pids;
+        }
+        tokio::task::yield_now().await;
+    };
+    let url = format!("file://{}", shared.display());
+    let input = InputFile { url, path: "x".into(), ..InputFile::default() };
+    let spec = JobSpec { inputs: vec![input], ..shell("test \"$(cat x)\" = hello") };
+    let files = fake.run(5, spec).await;
+    let here = fake.run(6, JobSpec { image: image("here"), ..command(&["true"]) }).await;
+
+    let outcome = fake.ended(files).await.outcome.unwrap();
+    // However that ends: its image did not have to come.
+    fake.ended(here).await;
+
+    assert_eq!((outcome.kind(), outcome.exit_code), (OutcomeKind::Exited, 0), "{outcome:?}");
+    assert!(pulls.iter().all(|pid| runs(*pid)), "they still come");
+    agent.stop().await.unwrap();
+    for pid in pulls {
+        gone(pid).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
