@@ -10,9 +10,15 @@ use crate::failure::{Exit, Explain, Failure};
 /// Options of `repower enter`.
 #[derive(Debug, clap::Args)]
 pub struct Enter {
+    /// An open descriptor that is at its end when nobody listens any more
+    #[arg(long, value_name = "NUMBER")]
+    leash: i32,
     /// The process whose box it is
     #[arg(long, value_name = "PID")]
     pid: Option<i32>,
+    /// When that was started, in ticks since the machine was
+    #[arg(long, value_name = "TICKS", requires = "pid")]
+    started: Option<u64>,
     /// As whom, by numbers
     #[arg(long, value_name = "UID:GID", value_parser = user)]
     user: Option<(u32, u32)>,
@@ -33,8 +39,16 @@ pub struct Enter {
 impl Enter {
     /// Runs the command, on this only thread of the process.
     pub(super) fn run(self) -> Result<Exit, Failure> {
-        let Self { pid, user, boxed, folder, terminal, command } = self;
-        let code = repower_agent::enter(&Entry { pid, user, boxed, folder, terminal, command })?;
+        let code = repower_agent::enter(&Entry {
+            leash: self.leash,
+            pid: self.pid,
+            start_ticks: self.started,
+            user: self.user,
+            boxed: self.boxed,
+            folder: self.folder,
+            terminal: self.terminal,
+            command: self.command,
+        })?;
         Ok(Exit::of_job(code == 0, code))
     }
 }

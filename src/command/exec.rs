@@ -20,10 +20,10 @@ use crate::terminal::{self, Raw};
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "On a terminal, the command has one, too; else its standard input, output and\n\
-                  error are those of this one. It exits with the code of the command, and waits\n\
-                  for nothing that the command leaves behind. Without a task it is the job's\n\
-                  task 0. Who did it and what was run is in the ledger; only the submitter of a\n\
-                  job and operators may."
+                  error are those of this one. It exits with the code of the command, once what\n\
+                  that leaves behind has been ended: SIGTERM, and SIGKILL 2 s later. Without a\n\
+                  task it is the job's task 0. Who did it and what was run is in the ledger;\n\
+                  only the submitter of a job and operators may."
 )]
 pub struct Exec {
     /// Job or task that runs: 12, 12.3

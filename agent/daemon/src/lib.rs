@@ -47,6 +47,7 @@ mod saved;
 pub mod sense;
 mod service;
 mod signals;
+mod stat;
 mod tasks;
 pub mod transfer;
 mod version;

@@ -1,11 +1,12 @@
 //! A command in the box of a task: started here, and joined with the person who asked for it.
 
+mod command;
+
 use std::ffi::OsString;
 use std::fs::File;
 use std::future::ready;
 use std::io::{self, Read as _, Write as _};
 use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd};
-use std::os::unix::ffi::OsStringExt as _;
 use std::pin::pin;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
@@ -97,30 +98,6 @@ async fn tell(say: &Say, body: Out) -> bool {
     say.send(FromSession { body: Some(Up::Output(output)) }).await.is_ok()
 }
 
-/// What the agent starts: itself, which goes into the box, or the engine of the container.
-fn command(open: &OpenSession, process: &Process, own: Vec<OsString>) -> Command {
-    let terminal = open.terminal.is_some();
-    let engine = if terminal { &process.engine_on_terminal } else { &process.engine };
-    let mut words = own.into_iter();
-    let mut command = Command::new(words.next().unwrap_or_else(|| "/proc/self/exe".into()));
-    command.args(words).arg("enter");
-    if engine.is_empty() {
-        command.arg("--pid").arg(process.pid.to_string());
-        command.arg("--user").arg(format!("{}:{}", process.uid, process.gid));
-        command.arg("--folder").arg(OsString::from_vec(process.folder.clone()));
-        if process.filtered {
-            command.arg("--boxed");
-        }
-    }
-    if terminal {
-        command.arg("--terminal");
-    }
-    command.arg("--");
-    command.args(engine.iter().cloned().map(OsString::from_vec)).args(&open.command);
-    command.current_dir("/").kill_on_drop(true);
-    command
-}
-
 async fn run(
     open: &OpenSession,
     process: &Process,
@@ -128,7 +105,8 @@ async fn run(
     heard: &mut Streaming<ExecInput>,
     say: &Say,
 ) -> io::Result<Out> {
-    let mut command = command(open, process, own);
+    // As long as the leash is held, the command is: also if this ends in the middle.
+    let (mut command, _leash) = command::command(open, process, own)?;
     match open.terminal {
         None => on_pipes(&mut command, heard, say).await,
         Some(size) => on_terminal(&mut command, size, heard, say).await,

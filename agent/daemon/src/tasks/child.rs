@@ -22,6 +22,7 @@ use super::progress::Said;
 use super::token::Token;
 use crate::sandbox::{Group, Prepared, Reach};
 use crate::sense::{Frozen, Members};
+use crate::stat::Stat;
 
 /// One running process and its pipes.
 #[derive(Debug)]
@@ -74,6 +75,8 @@ impl Child {
         Some(v1::Process {
             attempt: Some(self.attempt.into()),
             pid: pid.unsigned_abs(),
+            // It has not been reaped, so the number is its own.
+            start_ticks: Stat::of(pid)?.start_ticks,
             uid,
             gid,
             filtered: self.held.as_ref().is_some_and(Prepared::is_boxed),

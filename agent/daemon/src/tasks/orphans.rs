@@ -21,6 +21,7 @@ use rustix::process::{
 use super::Tasks;
 use crate::clock;
 use crate::environment::MARK;
+use crate::stat::Stat;
 
 /// Waits for children of the calling thread only (`__WNOTHREAD` of wait(2)).
 const OF_THIS_THREAD: WaitOptions = WaitOptions::from_bits_retain(0x2000_0000);
@@ -219,9 +220,7 @@ impl Orphan {
         let serial = mark.and_then(|mark| serial(&environment, mark));
         let owner = match serial {
             Some(serial) => Owner::Task(serial),
-            None => {
-                Owner::Somebody(started(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)?)
-            }
+            None => Owner::Somebody(started(Stat::of(pid)?)),
         };
         Some(Self { process, owner })
     }
@@ -240,11 +239,10 @@ fn raw(pid: Pid) -> RawPid {
 }
 
 /// When a process was started, as uptime; up to a tick later than it was.
-fn started(stat: &str) -> Option<Duration> {
-    // After the name in parentheses comes field 3; the start is field 22. See proc(5).
-    let ticks: u64 = stat.rsplit(')').next()?.split_whitespace().nth(19)?.parse().ok()?;
+fn started(stat: Stat) -> Duration {
     let per_second = rustix::param::clock_ticks_per_second().max(1);
-    Some(Duration::from_nanos((ticks + 1).saturating_mul(1_000_000_000 / per_second)))
+    let ticks = stat.start_ticks.saturating_add(1);
+    Duration::from_nanos(ticks.saturating_mul(1_000_000_000 / per_second))
 }
 
 /// The children of the first thread; where the kernel does not list them, of this process.
@@ -254,15 +252,8 @@ fn children() -> Vec<RawPid> {
     if let Ok(listed) = listed {
         return listed.split_whitespace().filter_map(|one| one.parse().ok()).collect();
     }
-    let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
-    let pids = entries.filter_map(|entry| {
-        let name = entry.ok()?.file_name();
-        let pid: RawPid = name.to_str()?.parse().ok()?;
-        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-        let parent: RawPid = stat.rsplit(')').next()?.split_whitespace().nth(1)?.parse().ok()?;
-        (parent == own).then_some(pid)
-    });
-    pids.collect()
+    let own_children = Stat::all().into_iter().filter(|(_, stat)| stat.parent == own);
+    own_children.map(|(pid, _)| pid).collect()
 }
 
 #[cfg(test)]
@@ -279,11 +270,11 @@ mod tests {
     }
 
     #[test]
-    fn the_start_of_a_process_is_read_whatever_its_name_is() {
-        let stat = "7 (a) b) (c) S 1 7 7 0 -1 4 0 0 0 0 0 0 0 0 20 0 1 0 250 9 9";
+    fn a_process_was_started_in_the_tick_that_the_kernel_says() {
         let ticks = rustix::param::clock_ticks_per_second();
+        let stat = Stat { parent: 1, start_ticks: 250 };
 
-        assert_eq!(started(stat), Some(Duration::from_nanos(251 * (1_000_000_000 / ticks))));
+        assert_eq!(started(stat), Duration::from_nanos(251 * (1_000_000_000 / ticks)));
     }
 
     #[test]
