@@ -5,6 +5,8 @@
 mod left;
 #[path = "support/mod.rs"]
 mod support;
+#[path = "exec/unread.rs"]
+mod unread;
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;

@@ -19,6 +19,9 @@ const PING: Duration = Duration::from_secs(2);
 /// How long it has to answer.
 const PONG: Duration = Duration::from_secs(3);
 
+/// Bytes that may be on their way here on a connection with one stream.
+const WINDOW: u32 = 256 << 10;
+
 /// An endpoint for the scheduler at `address` that trusts `authority` only.
 ///
 /// `certificate` is this agent's own, with its key; none before enrolment.
@@ -48,6 +51,11 @@ pub(crate) fn endpoint(
         .http2_keep_alive_interval(PING)
         .keep_alive_timeout(PONG)
         .keep_alive_while_idle(true))
+}
+
+/// The same for a connection with one stream, of which little may be on its way here.
+pub(crate) fn of_one(endpoint: Endpoint) -> Endpoint {
+    endpoint.initial_stream_window_size(WINDOW).initial_connection_window_size(WINDOW)
 }
 
 /// Connects once.

@@ -1,4 +1,7 @@
 //! A command in the box of a task: started here, and joined with the person who asked for it.
+//!
+//! Each has a connection to the scheduler of its own. What nobody reads fills the window of its connection, and on
+//! that of the link it would hold up heartbeats and reports.
 
 mod command;
 
@@ -22,7 +25,9 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::unconstrained;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Streaming;
-use tonic::transport::Channel;
+use tonic::transport::{Channel, Endpoint};
+
+use crate::endpoint;
 
 /// How much is read at once.
 const PIECE: usize = 32 << 10;
@@ -43,11 +48,15 @@ type Say = mpsc::Sender<FromSession>;
 
 /// Calls the scheduler back, and runs the command until it has ended or nobody listens any more.
 pub(super) async fn serve(
-    channel: Channel,
+    endpoint: Endpoint,
     open: OpenSession,
     process: oneshot::Receiver<Process>,
     own: Vec<OsString>,
 ) {
+    let channel = match endpoint::connect(&endpoint::of_one(endpoint)).await {
+        Ok(channel) => channel,
+        Err(failure) => return tracing::warn!(?failure, "cannot call back for a session"),
+    };
     let (say, said) = mpsc::channel(WAITING);
     let first = FromSession { body: Some(Up::Session(open.session.clone())) };
     say.try_send(first).expect("a new queue has room");
@@ -74,7 +83,7 @@ pub(super) async fn serve(
     }
 }
 
-/// Calls the scheduler back to say why there is no command.
+/// Calls the scheduler back to say why there is no command, which is no more than the link's connection can take.
 pub(super) async fn refuse(channel: Channel, open: OpenSession, why: String) {
     let (say, said) = mpsc::channel(WAITING);
     let first = FromSession { body: Some(Up::Session(open.session)) };

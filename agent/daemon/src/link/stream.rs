@@ -106,6 +106,7 @@ struct Course {
     /// What tasks say of their progress.
     claims: mpsc::Receiver<Claims>,
     sampling: Sampling,
+    /// The connection of the stream: nothing else is on it that could hold it up.
     channel: Channel,
     /// Commands in the boxes of tasks: they end with the link.
     sessions: JoinSet<()>,
@@ -263,7 +264,7 @@ impl Link {
         }
         let process = self.executor.process(attempt).await?;
         let own = self.attacher.program();
-        course.sessions.spawn(session::serve(course.channel.clone(), open, process, own));
+        course.sessions.spawn(session::serve(self.endpoint.clone(), open, process, own));
         Ok(())
     }
 
