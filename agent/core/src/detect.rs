@@ -21,15 +21,19 @@ mod rounding;
 mod rule;
 mod sample;
 mod settings;
+mod traced;
 mod verdict;
 
 pub use detector::{Coverage, Detector};
 pub use pace::{Outcome, Pace};
 pub use repower_model::Response;
 pub use repower_patterns as patterns;
+pub use rounding::Carried;
 pub use rule::{Mechanism, Rule, Tier};
 pub use sample::{
     Area, Counters, Executable, ExecutableState, Flow, Memory, Mode, Registers, Sample,
 };
-pub use settings::{FlatSettings, FlowSettings, PaceSettings, RoundingSettings, Settings};
+pub use settings::{
+    FlatSettings, FlowSettings, PaceSettings, RoundingSettings, Settings, TracedSettings,
+};
 pub use verdict::Verdict;

@@ -1,5 +1,7 @@
 //! What samples lead to which verdict.
 
+mod detect_hidden;
+mod detect_shape;
 mod detect_support;
 
 use detect_support::{at, detector, flow, registers, registers_of};
@@ -180,27 +182,6 @@ fn a_blocked_probe_holds() {
 }
 
 #[test]
-fn sizes_of_a_cache_beside_generated_code_hold_unless_the_class_declares_it() {
-    let areas = vec![
-        Area { bytes: (256 << 20) + 4096, is_anonymous: true, is_executable: false },
-        Area { bytes: 64 << 10, is_anonymous: true, is_executable: true },
-    ];
-    let seen = |declares_jit, areas: &[Area], looks| {
-        let mut detector = Detector::new(Settings { declares_jit, ..Settings::default() });
-        for n in 0..looks {
-            let sample = Sample::Mappings { process: 7, areas: areas.to_vec() };
-            detector.observe(&sample, at(n * 60_000));
-        }
-        detector.response()
-    };
-
-    assert_eq!(seen(false, &areas, 1), Response::None, "one look is not enough");
-    assert_eq!(seen(false, &areas, 2), Response::Hold);
-    assert_eq!(seen(true, &areas, 2), Response::None);
-    assert_eq!(seen(false, &areas[..1], 2), Response::None, "no generated code");
-}
-
-#[test]
 fn a_thin_connection_that_the_other_end_drives_is_pool_like() {
     let mut detector = detector();
     let (mut sent, mut received) = (180, 900);
@@ -350,6 +331,7 @@ fn samples() -> impl Strategy<Value = Sample> {
             Sample::Counters(Counters { cpu_ms, moved: 0, output: 0, progress })
         }),
         (0_u32..9).prop_map(|process| Sample::Blocked { process }),
+        (0_u32..9).prop_map(|process| Sample::Traced { process }),
         (0_u32..9).prop_map(|process| Sample::Device { process }),
     ]
 }

@@ -8,7 +8,8 @@ use repower_model::Timestamp;
 use super::flat::Flat;
 use super::flow::Flows;
 use super::mappings::Mappings;
-use super::rounding::Rounding;
+use super::rounding::{Carried, Rounding};
+use super::traced::Traced;
 use super::{ExecutableState, Response, Rule, Sample, Settings, Verdict, content};
 use crate::Now;
 
@@ -33,6 +34,7 @@ pub struct Detector {
     flows: Flows,
     mappings: Mappings,
     flat: Flat,
+    traced: Traced,
     verdicts: BTreeMap<Rule, Verdict>,
 }
 
@@ -45,6 +47,7 @@ impl Detector {
             flows: Flows::default(),
             mappings: Mappings::default(),
             flat: Flat::default(),
+            traced: Traced::default(),
             verdicts: BTreeMap::new(),
         }
     }
@@ -93,6 +96,16 @@ impl Detector {
         self.settings.known_digests = digests;
     }
 
+    /// What the task leaves to the next of its job when it ends: registers that do not make a verdict yet.
+    pub fn leave(&mut self, now: Now) -> Carried {
+        self.rounding.leave(now, &self.settings.rounding)
+    }
+
+    /// Goes on from what earlier tasks of its job have left, before the first sample.
+    pub fn carry_on(&mut self, carried: Carried) {
+        self.rounding.carry_on(carried);
+    }
+
     /// The thresholds.
     pub fn settings(&self) -> &Settings {
         &self.settings
@@ -128,6 +141,10 @@ impl Detector {
                 (0, begun.map(|begun| (Rule::FlatLoad, begun)).into_iter().collect())
             }
             Sample::Blocked { process } => (*process, at_once(Rule::ProbeBlocked)),
+            Sample::Traced { process } => {
+                let begun = self.traced.observe(now, &self.settings.traced);
+                (*process, begun.map(|begun| (Rule::ProbeBlocked, begun)).into_iter().collect())
+            }
             Sample::Device { process } => (*process, at_once(Rule::DeviceRegisters)),
         }
     }

@@ -1,17 +1,33 @@
 //! Sizes of memory that RandomX needs, beside code that was generated.
+//!
+//! One size says little: an array of 2^25 doubles and a heap of 256 MiB are as large as the cache. So the cache counts
+//! only beside scratchpads and with code of just the size that the reference library generates.
 
 use std::collections::BTreeMap;
 
 use super::Area;
 
-/// The cache: 256 MiB (RandomX specification, table 1.2.1, `RANDOMX_ARGON_MEMORY`).
-const CACHE: u64 = 256 << 20;
+/// A page: what an allocator adds to a large block, for its own head.
+const PAGE: u64 = 4096;
 
-/// The dataset: 2 GiB and 33,554,368 bytes (the same table).
-const DATASET: u64 = (2 << 30) + 33_554_368;
+/// A scratchpad: 2 MiB (RandomX specification, table 1.2.1, `RANDOMX_SCRATCHPAD_L3`). Cache and dataset are whole
+/// multiples of it.
+const SCRATCHPAD: u64 = 2 << 20;
 
-/// What the allocator and neighbours that the kernel merges may add.
-const SLACK: u64 = 16 << 20;
+/// The cache in scratchpads: 256 MiB (the same table, `RANDOMX_ARGON_MEMORY`).
+const CACHE: u64 = 128;
+
+/// The dataset in scratchpads: 2 GiB and 33,554,368 bytes (the same table), which pages fill up to 2,080 MiB.
+const DATASET: u64 = 1040;
+
+/// The most scratchpads that the kernel may have merged with a cache or dataset, and the most that lie together.
+const MERGED: u64 = 8;
+
+/// Generated code of one virtual machine, or of the cache, in the reference library: 76 KiB were measured in 1.2.
+const CODE: u64 = 76 << 10;
+
+/// What one thread has at least: code of its virtual machine and of the cache.
+const CODES: u64 = 2;
 
 /// Looks in a row that make a verdict.
 const LOOKS: u32 = 2;
@@ -42,9 +58,39 @@ impl Mappings {
 }
 
 fn is_mining_like(areas: &[Area]) -> bool {
-    let sized = |bytes: u64, wanted: u64| (wanted..=wanted + SLACK).contains(&bytes);
-    let is_store =
-        |area: &Area| area.is_anonymous && (sized(area.bytes, CACHE) || sized(area.bytes, DATASET));
-    let is_generated = |area: &Area| area.is_anonymous && area.is_executable;
-    areas.iter().any(is_store) && areas.iter().any(is_generated)
+    let anonymous = || areas.iter().filter(|area| area.is_anonymous);
+    let data = || anonymous().filter(|area| !area.is_executable).map(|area| area.bytes);
+    let code = || anonymous().filter(|area| area.is_executable).map(|area| area.bytes);
+    let has_code = code().next().is_some();
+    let is_of_library =
+        code().all(|bytes| bytes % CODE == 0) && code().sum::<u64>() >= CODES * CODE;
+    let has_scratchpads =
+        || data().any(|bytes| Merged::of(bytes, CACHE).is_some_and(Merged::has_scratchpads));
+    has_code && data().any(|bytes| Merged::of(bytes, DATASET).is_some_and(|one| one.stores == 1))
+        || is_of_library
+            && data().any(|bytes| Merged::of(bytes, CACHE).is_some_and(|one| one.stores > 0))
+            && has_scratchpads()
+}
+
+/// Blocks that an allocator has taken from the kernel one after another, which are one area then.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Merged {
+    /// Caches, or datasets.
+    stores: u64,
+    scratchpads: u64,
+}
+
+impl Merged {
+    /// The blocks that make up an area of `bytes`, if stores of `store` scratchpads and scratchpads alone do: with at
+    /// most a page more for each.
+    fn of(bytes: u64, store: u64) -> Option<Self> {
+        let (stores, scratchpads) = (bytes / SCRATCHPAD / store, bytes / SCRATCHPAD % store);
+        let heads = bytes % SCRATCHPAD;
+        let is_whole = heads.is_multiple_of(PAGE) && heads / PAGE <= stores + scratchpads;
+        (is_whole && scratchpads <= MERGED).then_some(Self { stores, scratchpads })
+    }
+
+    fn has_scratchpads(self) -> bool {
+        self.scratchpads > 0
+    }
 }

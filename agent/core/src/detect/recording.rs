@@ -112,6 +112,7 @@ fn words(sample: &Sample) -> String {
             )
         }
         Sample::Blocked { process } => write!(line, "blocked process={process}"),
+        Sample::Traced { process } => write!(line, "traced process={process}"),
         Sample::Device { process } => write!(line, "device process={process}"),
     };
     written.expect("a string takes all that is written");
@@ -162,6 +163,7 @@ fn sample(line: usize, text: &str) -> Result<(Now, Sample), Malformed> {
             progress: values.number("progress").ok(),
         }),
         "blocked" => Sample::Blocked { process: values.number("process")? },
+        "traced" => Sample::Traced { process: values.number("process")? },
         "device" => Sample::Device { process: values.number("process")? },
         other => return Err(Malformed::UnknownSample { line, word: other.to_owned() }),
     };

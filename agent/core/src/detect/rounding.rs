@@ -38,6 +38,56 @@ struct Track {
     touched: Moment,
 }
 
+/// The most windows that are carried for one job: those of tasks that ran beside each other.
+const CARRIED: usize = 64;
+
+/// What short tasks have left to the next ones of their job: windows that are not full, and suspicious ones that are.
+///
+/// To the judge those that follow each other are one long task. Only the window of the task as a whole is carried,
+/// because threads and processes are others then.
+#[derive(Debug, Clone, Default)]
+pub struct Carried {
+    windows: VecDeque<Window>,
+    suspicious: VecDeque<(Now, Now)>,
+}
+
+impl Carried {
+    /// Whether there is nothing in it.
+    pub fn is_empty(&self) -> bool {
+        self.windows.is_empty() && self.suspicious.is_empty()
+    }
+
+    /// Adds what another task of the job has left.
+    pub fn add(&mut self, other: Self, settings: &RoundingSettings) {
+        self.windows.extend(other.windows);
+        while self.windows.len() > CARRIED {
+            self.windows.pop_front();
+        }
+        self.suspicious.extend(other.suspicious);
+        let all = self.suspicious.make_contiguous();
+        all.sort_unstable_by_key(|(begun, _)| begun.steady);
+        let mut last: Option<Moment> = None;
+        // Tasks beside each other may have had the same ones from those before.
+        self.suspicious.retain(|(begun, _)| {
+            let is_apart = last.is_none_or(|last| {
+                begun.steady != last && begun.steady.since(last) >= settings.apart
+            });
+            last = if is_apart { Some(begun.steady) } else { last };
+            is_apart
+        });
+        while self.suspicious.len() > settings.windows.max(1) {
+            self.suspicious.pop_front();
+        }
+    }
+
+    /// What a task that begins goes on from: one window, which no other has then, and all that was suspicious.
+    #[must_use]
+    pub fn part(&mut self) -> Self {
+        let windows = self.windows.pop_front().into_iter().collect();
+        Self { windows, suspicious: self.suspicious.clone() }
+    }
+}
+
 /// Windows of all scopes of one task.
 #[derive(Debug, Default)]
 pub(super) struct Rounding {
@@ -86,6 +136,19 @@ impl Rounding {
         worst
     }
 
+    /// What is left to the next task of the job.
+    pub(super) fn leave(&mut self, now: Now, settings: &RoundingSettings) -> Carried {
+        let track = self.tracks.remove(&Scope::Task).unwrap_or_default();
+        let window = track.window.filter(|window| !window.is_too_old(now, settings));
+        Carried { windows: window.into_iter().collect(), suspicious: track.suspicious }
+    }
+
+    /// Goes on from what was left.
+    pub(super) fn carry_on(&mut self, mut carried: Carried) {
+        let track = self.tracks.entry(Scope::Task).or_default();
+        (track.window, track.suspicious) = (carried.windows.pop_front(), carried.suspicious);
+    }
+
     /// Whether the window that is being filled has more than one mode already.
     pub(super) fn is_restless(&self) -> bool {
         let window = self.tracks.get(&Scope::Task).and_then(|track| track.window);
@@ -104,8 +167,8 @@ impl Rounding {
         let track = self.tracks.entry(scope).or_default();
         track.touched = now.steady;
         let fresh = Window { begun: now, samples: 0, sse: 0, x87: 0 };
-        let too_old = |window: &Window| now.steady.since(window.begun.steady) > settings.memory;
-        let mut window = track.window.take().filter(|window| !too_old(window)).unwrap_or(fresh);
+        let is_good = |window: &Window| !window.is_too_old(now, settings);
+        let mut window = track.window.take().filter(is_good).unwrap_or(fresh);
         window.samples += 1;
         window.sse |= sample.sse.mask();
         window.x87 |= sample.x87.mask();
@@ -130,6 +193,10 @@ impl Rounding {
 }
 
 impl Window {
+    fn is_too_old(&self, now: Now, settings: &RoundingSettings) -> bool {
+        now.steady.since(self.begun.steady) > settings.memory
+    }
+
     fn is_suspicious(self, settings: &RoundingSettings) -> bool {
         self.sse.count_ones() >= settings.modes && self.x87.is_power_of_two()
     }

@@ -59,7 +59,7 @@ pub enum Rule {
     PoolShape,
     /// Mappings have the sizes of a proof-of-work cache or dataset, beside generated code.
     MiningMappings,
-    /// The task has made itself unreadable.
+    /// The task has made itself unreadable, or keeps the probe away.
     ProbeBlocked,
     /// Both rounding modes vary: mostly interval arithmetic.
     RoundingVaried,
@@ -108,7 +108,22 @@ impl Rule {
 
     /// Raised whenever the same samples could give another verdict.
     pub const fn version(self) -> u32 {
-        1
+        match self {
+            Self::MiningMappings => 2,
+            Self::RoundingModes
+            | Self::KnownConstants
+            | Self::KnownDigest
+            | Self::ExecutableChanged
+            | Self::ExecutableInMemory
+            | Self::DeviceRegisters
+            | Self::PoolWords
+            | Self::ExecutableDeleted
+            | Self::EgressOutside
+            | Self::PoolShape
+            | Self::ProbeBlocked
+            | Self::RoundingVaried
+            | Self::FlatLoad => 1,
+        }
     }
 
     /// How much a verdict by this rule weighs.

@@ -145,6 +145,11 @@ pub enum Sample {
         /// The process.
         process: u32,
     },
+    /// A busy thread of the process could not be stopped, because somebody of the task's own user traces it.
+    Traced {
+        /// The process.
+        process: u32,
+    },
     /// A device for model-specific registers was opened.
     Device {
         /// The process.

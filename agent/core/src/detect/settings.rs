@@ -90,6 +90,30 @@ impl Default for FlatSettings {
     }
 }
 
+/// When threads that compute under somebody's trace, or do not stop, are an answer by themselves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TracedSettings {
+    /// Looks that found a busy thread traced.
+    pub looks: u32,
+    /// How long this goes on.
+    pub lasts: Span,
+    /// The most time between two such looks.
+    pub gap: Span,
+    /// How long a thread that was asked to stop may take for it.
+    pub late: Span,
+}
+
+impl Default for TracedSettings {
+    fn default() -> Self {
+        Self {
+            looks: 8,
+            lasts: Span::from_secs(3 * 60),
+            gap: Span::from_secs(5 * 60),
+            late: Span::from_secs(60),
+        }
+    }
+}
+
 /// How often a thread is stopped, and what it may cost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PaceSettings {
@@ -132,6 +156,7 @@ impl Settings {
         let quick = |span: &mut Span| *span = Span::from_millis((span.as_millis() / times).max(1));
         let (rounding, flow, flat, pace) =
             (&mut self.rounding, &mut self.flow, &mut self.flat, &mut self.pace);
+        let traced = &mut self.traced;
         quick(&mut rounding.apart);
         for span in [
             &mut flow.window,
@@ -140,6 +165,9 @@ impl Settings {
             &mut flow.idle,
             &mut flow.look_every,
             &mut flat.bucket,
+            &mut traced.lasts,
+            &mut traced.gap,
+            &mut traced.late,
             &mut pace.stop_every,
             &mut pace.calm_every,
             &mut pace.look_every,
@@ -164,6 +192,8 @@ pub struct Settings {
     pub flow: FlowSettings,
     /// Load.
     pub flat: FlatSettings,
+    /// Threads that cannot be stopped.
+    pub traced: TracedSettings,
     /// Sampling.
     pub pace: PaceSettings,
     /// The class declares that it generates code at run time.
