@@ -8,6 +8,7 @@
 //!
 //! A thread that stands still when this process is killed goes on: the kernel sees to it.
 
+mod jobs;
 mod round;
 mod serve;
 mod settings;

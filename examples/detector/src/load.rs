@@ -5,7 +5,9 @@ mod flows;
 mod hashes;
 mod honest;
 mod modes;
+mod relay;
 mod trace;
+mod vfork;
 
 use std::time::Duration;
 
@@ -119,6 +121,15 @@ pub enum Role {
         /// The file.
         file: std::path::PathBuf,
     },
+    /// Computes under a tracer of its own that lets it run.
+    TraceOwn,
+    /// Computes on so many threads, one after another for a moment each.
+    Relay {
+        /// How many; 0: on a new one each time.
+        threads: u32,
+    },
+    /// Waits for a child that computes for ever, as after `vfork`: nothing interrupts that.
+    Vfork,
     /// Starts processes that end at once, all the time.
     Fork,
     /// Starts so many threads, of which the last four compute.
@@ -160,6 +171,14 @@ pub fn run(role: &Role) -> anyhow::Result<()> {
             work(&|| Work::Integers.step(), 100, None);
             Ok(())
         }
+        Role::TraceOwn => {
+            trace::own()?;
+            work(&|| Work::StandIn.step(), 100, None);
+            Ok(())
+        }
+        Role::Relay { threads: 0 } => relay::fresh(Work::StandIn),
+        Role::Relay { threads } => relay::turns(Work::StandIn, *threads),
+        Role::Vfork => Ok(vfork::wait()?),
         Role::Fork => loop {
             std::process::Command::new("/bin/true").status()?;
         },

@@ -8,13 +8,15 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use repower_agent::sense::{EVIDENCE_BYTES, Members, Reading, Sensors, Stopper, evidence, freeze};
-use repower_agent_core::detect::{Mode, Response, Rule, Settings};
+use repower_agent_core::Moment;
+use repower_agent_core::detect::{Mode, Response, Rule, Settings, TracedSettings};
 use repower_example_detector::clock;
 use repower_example_detector::load::Conversation;
 use repower_example_detector::report::family::Family;
 use repower_example_detector::report::flows;
 use repower_example_detector::report::honest::Bench;
 use repower_example_detector::report::observe::{Observed, dense, observe};
+use repower_model::Span;
 
 const LIMIT: Duration = Duration::from_mins(2);
 
@@ -46,6 +48,17 @@ fn state(process: u32) -> char {
     let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
     let rest = stat.rsplit_once(") ").map(|(_, rest)| rest).unwrap_or_default();
     rest.chars().next().unwrap_or('-')
+}
+
+/// The program of a family that waits for a child, which nothing interrupts, as soon as it does.
+fn waits(family: &Family) -> u32 {
+    loop {
+        let processes = family.members().processes();
+        if let Some(process) = processes.into_iter().find(|process| state(*process) == 'D') {
+            return process;
+        }
+        clock::pass(Duration::from_millis(1));
+    }
 }
 
 fn cpu_ticks(process: u32) -> u64 {
@@ -131,11 +144,69 @@ fn a_task_under_a_debugger_is_left_alone_and_the_debugger_keeps_it() {
 
     let reading = Stopper::new().read(process, process);
 
-    assert_eq!(reading, Reading::Traced);
+    assert_eq!(reading, Reading::Traced { tracer: debugger.id(), is_own: true });
     let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap();
     assert!(status.contains(&format!("TracerPid:\t{}", debugger.id())));
     end(debugger);
     runs_on(process);
+}
+
+#[test]
+fn a_task_that_computes_under_a_trace_of_its_own_keeps_the_probe_away() {
+    let folder = tempfile::tempdir().unwrap();
+    let family = start(&["trace-own"], folder.path());
+    let traced = TracedSettings { lasts: Span::from_millis(500), ..TracedSettings::default() };
+    let settings = Settings { traced, ..dense() };
+
+    let mut sensors = Sensors::new();
+    let seen = observe(&mut sensors, family.members(), settings, LIMIT, |progress| {
+        progress.watch.response() != Response::None
+    });
+
+    let rules: Vec<Rule> = seen.watch.detector().verdicts().map(|one| one.rule).collect();
+    assert_eq!(rules, [Rule::ProbeBlocked]);
+}
+
+#[test]
+fn tasks_that_nothing_stops_keep_no_other_from_being_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let waiting: Vec<Family> = (0..3).map(|_| start(&["vfork"], folder.path())).collect();
+    let processes: Vec<u32> = waiting.iter().map(waits).collect();
+    let family = start(&["work", "integers"], folder.path());
+    let honest = program(&family);
+    let mut stopper = Stopper::new();
+
+    for process in &processes {
+        assert_eq!(stopper.read(*process, *process), Reading::Late);
+    }
+    assert!(matches!(read(&mut stopper, honest), Reading::Registers { .. }));
+    let (minute, now) = (Span::from_secs(60), Moment::from_millis(60_000));
+    let soon = stopper.late(|_| true, Moment::from_millis(59_999), minute);
+    let blocked = stopper.late(|process| process == processes[1], now, minute);
+
+    assert_eq!(soon, None);
+    assert_eq!(blocked, Some((processes[1], processes[1], Reading::Blocked)));
+    assert_eq!(
+        stopper.late(|process| process == processes[1], now, minute),
+        None,
+        "it is said once"
+    );
+}
+
+#[test]
+fn work_that_goes_from_thread_to_thread_is_seen() {
+    let folder = tempfile::tempdir().unwrap();
+    for threads in ["40", "0"] {
+        let family = start(&["relay", threads], folder.path());
+        let mut sensors = Sensors::new();
+
+        let seen = observe(&mut sensors, family.members(), dense(), LIMIT, |progress| {
+            progress.watch.response() == Response::Freeze
+        });
+
+        let rules: Vec<Rule> = seen.watch.detector().verdicts().map(|one| one.rule).collect();
+        assert_eq!(rules, [Rule::RoundingModes], "{threads}");
+    }
 }
 
 #[test]

@@ -11,6 +11,7 @@ use repower_proto::v1::{Noticed, WatchedTask};
 use tokio::sync::mpsc::Sender;
 
 use super::Told;
+use super::jobs::Jobs;
 use super::settings::wanted;
 use super::task::Task;
 use crate::clock;
@@ -30,6 +31,8 @@ pub(super) struct Rounds {
     pace: u64,
     noticed: Sender<Noticed>,
     tasks: BTreeMap<RankId, Task>,
+    /// What tasks that have ended leave to others.
+    jobs: Jobs,
     /// Tasks that run and are not looked at, because their class is not.
     off: BTreeSet<RankId>,
     forbidden: Arc<BTreeSet<[u8; 32]>>,
@@ -48,6 +51,7 @@ impl Rounds {
             pace,
             noticed,
             tasks: BTreeMap::new(),
+            jobs: Jobs::default(),
             off: BTreeSet::new(),
             forbidden: Arc::default(),
             rests: Moment::default(),
@@ -83,8 +87,17 @@ impl Rounds {
 
     /// Looks at what runs now, and no longer at what does not.
     fn follow(&mut self, tasks: Vec<WatchedTask>) {
-        let now = clock::now().steady;
+        let now = clock::now();
         let mut before = std::mem::take(&mut self.tasks);
+        let runs: BTreeMap<RankId, u32> =
+            tasks.iter().filter_map(|one| Some((one.attempt?.into(), one.process))).collect();
+        for (id, task) in &mut before {
+            if runs.get(id) != Some(&task.process) {
+                let rounding = task.watch.detector().settings().rounding;
+                let left = task.watch.leave(now);
+                self.jobs.ended(id.attempt.task.job, left, &rounding, now);
+            }
+        }
         let off = std::mem::take(&mut self.off);
         let is_many = tasks.len() > TASKS;
         if is_many && !self.said_many {
@@ -97,7 +110,9 @@ impl Rounds {
             let new = || {
                 let is_off = off.contains(&id);
                 let wanted = (!is_off).then(|| wanted(&one.watch, self.pace, &self.forbidden))?;
-                Some(Task::new(&one, wanted?, now))
+                let mut task = Task::new(&one, wanted?, now.steady);
+                task.watch.carry_on(self.jobs.begins(id.attempt.task.job));
+                Some(task)
             };
             let Some(mut task) = known.or_else(new) else {
                 self.off.insert(id);

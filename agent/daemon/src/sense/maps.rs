@@ -16,6 +16,8 @@ pub(super) struct Mapping {
     pub(super) is_executable: bool,
     /// Device and inode of the file behind it; none for anonymous memory.
     pub(super) file: Option<(String, u64)>,
+    /// What that file is called where the process is, as far as the kernel knows.
+    pub(super) name: String,
     /// Memory that the kernel provides, such as the vdso.
     pub(super) is_special: bool,
 }
@@ -43,6 +45,11 @@ fn mapping(line: &str) -> Option<Mapping> {
         is_readable: rights.first() == Some(&b'r'),
         is_executable: rights.get(2) == Some(&b'x'),
         file: is_file.then(|| (device.to_owned(), inode)),
+        name: line
+            .find('/')
+            .filter(|_| is_file)
+            .map(|at| line[at..].to_owned())
+            .unwrap_or_default(),
         is_special: name.starts_with("[v"),
     })
 }
@@ -81,6 +88,7 @@ mod tests {
         let vdso = mapping("7ffd-7ffe r-xp 00000000 00:00 0 [vdso]").unwrap();
 
         assert_eq!(file.file, Some(("fe:00".to_owned(), 1234)));
+        assert_eq!(file.name, "/usr/bin/my prog (deleted)");
         assert!(file.is_executable && !heap.is_executable);
         assert_eq!((heap.start, heap.end, heap.file), (0x7f00, 0x8f00, None));
         assert_eq!(huge.file, None);

@@ -6,11 +6,13 @@ use std::io::Read as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::process::{ChildStdin, Command, Stdio};
 
+use repower_agent_core::Moment;
 use repower_agent_core::detect::ExecutableState;
 
 use super::executable::{self, Digests};
 use super::memory::Scanner;
 use super::stop::Stopper;
+use super::threads::Thread;
 use super::{Reading, Unavailable, proc, sockets};
 use crate::sandbox;
 
@@ -110,9 +112,9 @@ impl Sensors {
         is_this || self.digests.of(process) == Some(self.init)
     }
 
-    /// Reads the registers of a thread.
-    pub(super) fn read(&mut self, process: u32, thread: u32) -> Reading {
-        let reading = self.stopper.read(process, thread);
+    /// Reads the registers of a thread of a task that has the processes `task`.
+    pub(super) fn read(&mut self, task: &[u32], thread: Thread, now: Moment) -> Reading {
+        let reading = self.stopper.read_of(task, thread.process, thread.thread, now);
         if let Reading::Unavailable(reason) = reading {
             self.note(reason);
         }

@@ -2,11 +2,17 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::time::Duration;
 
 use repower_agent_core::Moment;
 use repower_model::Span;
 
 use super::proc;
+use crate::clock;
+
+mod load;
+
+use load::Load;
 
 /// The most threads whose state is read in one look; the next look goes on behind them.
 const LOOKS: usize = 256;
@@ -21,6 +27,9 @@ const BUSY_PERMILLE: u64 = 50;
 
 /// The least time over which that share is taken.
 const SHARE_OVER: Span = Span::from_millis(100);
+
+/// How old a thread is at the least and at the most for its whole life to tell its share at first sight.
+const LIFE: [Duration; 2] = [Duration::from_millis(20), Duration::from_secs(1)];
 
 /// A thread of a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
@@ -46,6 +55,8 @@ pub(super) struct Round {
     last: Thread,
     /// The shares of the threads that were looked at.
     shares: BTreeMap<Thread, Share>,
+    /// What the task uses, beside the threads that are known to be busy.
+    load: Load,
     /// Which threads there were at the look before and the ticks that they had run, if all were looked at.
     before: Option<(Vec<Thread>, u64)>,
 }
@@ -68,12 +79,13 @@ impl Round {
         if self.shares.len() > THREADS {
             self.shares.clear();
         }
+        self.load.look(processes, &mut self.shares, now);
         let (before, mut ran) = (self.before.take(), 0_u64);
         for thread in all.into_iter().take(LOOKS) {
             self.last = thread;
             let Some(stat) = Stat::of(thread) else { continue };
             ran = ran.saturating_add(stat.ticks);
-            if stat.is_running && self.is_busy(thread, now) {
+            if stat.is_running && self.is_busy(thread, stat, now) {
                 return Found::Busy(thread);
             }
         }
@@ -82,41 +94,71 @@ impl Round {
         if is_asleep { Found::Asleep } else { Found::Idle }
     }
 
-    /// Whether the thread is busy, not just awake. Where the scheduler does not count, all are.
-    fn is_busy(&mut self, thread: Thread, now: Moment) -> bool {
+    /// Whether the thread is busy, not just awake, or the task is and its busy threads do not tell why: then others may
+    /// take turns, or be too short-lived to be known. Where the scheduler does not count, all are.
+    fn is_busy(&mut self, thread: Thread, stat: Stat, now: Moment) -> bool {
+        let Some(spent) = Spent::of(thread) else { return true };
+        let new = || Share::new(spent, stat.age(), now);
+        let is_busy = self.shares.entry(thread).or_insert_with(new).is_busy(spent, now);
+        is_busy || self.load.is_unexplained()
+    }
+}
+
+/// What a thread has spent, in nanoseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+struct Spent {
+    /// Running.
+    ran: u64,
+    /// Running, or waiting for its turn.
+    active: u64,
+}
+
+impl Spent {
+    /// `None`: it is gone, or the scheduler does not count.
+    fn of(thread: Thread) -> Option<Self> {
         let path = format!("/proc/{}/task/{}/schedstat", thread.process, thread.thread);
-        let text = fs::read_to_string(path).unwrap_or_default();
-        let parts =
-            text.split_ascii_whitespace().take(2).filter_map(|part| part.parse::<u64>().ok());
-        let Some(active_ns) = parts.reduce(u64::saturating_add) else { return true };
-        self.shares.entry(thread).or_insert(Share::new(active_ns, now)).is_busy(active_ns, now)
+        let text = fs::read_to_string(path).ok()?;
+        let mut parts = text.split_ascii_whitespace().map(str::parse::<u64>);
+        let (ran, waited) = (parts.next()?.ok()?, parts.next()?.ok()?);
+        Some(Self { ran, active: ran.saturating_add(waited) })
     }
 }
 
 /// How much of its time a thread has run or waited for its turn.
 #[derive(Debug, Clone, Copy)]
 struct Share {
-    active_ns: u64,
+    active: u64,
     at: Moment,
     is_busy: bool,
+    /// What it had run when that was last set against the task's use.
+    counted: u64,
 }
 
 impl Share {
-    /// Of a thread that is seen for the first time: not known to be busy.
-    fn new(active_ns: u64, at: Moment) -> Self {
-        Self { active_ns, at, is_busy: false }
+    /// Of a thread that is seen for the first time: known to be busy only if it is young and was so all its life.
+    fn new(spent: Spent, age: Option<Duration>, at: Moment) -> Self {
+        let known = age.filter(|age| (LIFE[0]..=LIFE[1]).contains(age));
+        let is_busy = known.is_some_and(|age| is_share(spent.active, age));
+        Self { active: spent.active, at, is_busy, counted: spent.ran }
     }
 
     /// As of the last span that was long enough.
-    fn is_busy(&mut self, active_ns: u64, now: Moment) -> bool {
+    fn is_busy(&mut self, spent: Spent, now: Moment) -> bool {
         let elapsed = now.since(self.at);
         if elapsed >= SHARE_OVER {
-            let active = active_ns.saturating_sub(self.active_ns);
-            let least = elapsed.as_millis().saturating_mul(1_000 * BUSY_PERMILLE);
-            *self = Self { active_ns, at: now, is_busy: active >= least };
+            let active = spent.active.saturating_sub(self.active);
+            let is_busy = is_share(active, Duration::from_millis(elapsed.as_millis()));
+            // What it ran before it was known to be busy explains nothing of what the task uses now.
+            let counted = if self.is_busy { self.counted } else { spent.ran };
+            *self = Self { active: spent.active, at: now, is_busy, counted };
         }
         self.is_busy
     }
+}
+
+/// Whether so many nanoseconds are enough of a span.
+fn is_share(active: u64, span: Duration) -> bool {
+    u128::from(active) * 1000 >= span.as_nanos() * u128::from(BUSY_PERMILLE)
 }
 
 /// What the kernel says of a thread.
@@ -125,6 +167,8 @@ struct Stat {
     is_running: bool,
     /// Clock ticks in user and system mode.
     ticks: u64,
+    /// Clock ticks from the start of the host to its own.
+    started: u64,
 }
 
 impl Stat {
@@ -135,7 +179,16 @@ impl Stat {
         let fields = proc::stat_fields(&bytes)?;
         // Fields 14 and 15 of the file, of which the third is the first here.
         let ticks = fields.iter().skip(11).take(2).filter_map(|field| field.parse::<u64>().ok());
-        Some(Self { is_running: fields.first() == Some(&"R"), ticks: ticks.sum() })
+        // Field 22.
+        let started = fields.get(19)?.parse().ok()?;
+        Some(Self { is_running: fields.first() == Some(&"R"), ticks: ticks.sum(), started })
+    }
+
+    /// How long ago it was started.
+    fn age(&self) -> Option<Duration> {
+        let per_second = rustix::param::clock_ticks_per_second().max(1);
+        let started = Duration::from_millis(self.started.saturating_mul(1000) / per_second);
+        clock::uptime().checked_sub(started)
     }
 }
 
@@ -147,12 +200,17 @@ mod tests {
         Moment::from_millis(ms)
     }
 
+    fn spent(ns: u64) -> Spent {
+        Spent { ran: ns, active: ns }
+    }
+
     #[test]
     fn a_thread_that_works_is_busy_however_often_it_is_looked_at() {
-        let mut share = Share::new(0, at(0));
+        let mut share = Share::new(Spent::default(), None, at(0));
 
         // A tenth of the time, a look every 2 ms: one look alone sees too little of it.
-        let busy = (0..=100_u64).filter(|look| share.is_busy(look * 200_000, at(look * 2))).count();
+        let look = |look: &u64| share.is_busy(spent(look * 200_000), at(look * 2));
+        let busy = (0..=100_u64).filter(look).count();
 
         assert_eq!(busy, 51);
     }
@@ -175,9 +233,23 @@ mod tests {
 
     #[test]
     fn a_thread_that_wakes_up_now_and_then_is_not_busy() {
-        let mut share = Share::new(0, at(0));
+        let mut share = Share::new(Spent::default(), None, at(0));
 
         // Half a millisecond, four times a second.
-        assert!((0..100_u64).all(|look| !share.is_busy(look * 500_000, at(look * 250))));
+        let look = |look: u64| share.is_busy(spent(look * 500_000), at(look * 250));
+        assert!(!(0..100_u64).any(look));
+    }
+
+    #[test]
+    fn a_young_thread_that_has_worked_all_its_life_is_busy_at_first_sight_and_an_old_one_is_not() {
+        let share = |active_ms: u64, age_ms| {
+            let age = Some(Duration::from_millis(age_ms));
+            Share::new(spent(active_ms * 1_000_000), age, at(0)).is_busy
+        };
+
+        assert!(share(40, 50));
+        assert!(!share(1, 50), "it waits");
+        assert!(!share(9, 10), "too young: ticks are no shorter");
+        assert!(!share(60_000, 600_000), "it may have worked long ago");
     }
 }

@@ -5,8 +5,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use repower_agent_core::detect::{
-    Counters, Detector, Executable, ExecutableState, Flow, Memory, Outcome, Pace, Registers,
-    Response, Sample, Settings, Verdict, patterns::Hits,
+    Carried, Counters, Detector, Executable, ExecutableState, Flow, Memory, Outcome, Pace,
+    Registers, Response, Sample, Settings, Verdict, patterns::Hits,
 };
 use repower_agent_core::{Moment, Now};
 use repower_model::Span;
@@ -64,9 +64,13 @@ pub struct Watch {
     next_flow: Moment,
     processes: Vec<u32>,
     next_members: Moment,
-    /// Where the next slow look goes on, in a task with many processes.
+    /// Where the next slow look goes on.
     turn: usize,
-    /// Which processes ran what is no file at the slow look before: who only starts another program does
+    /// Where the next look at connections goes on, in a task with many processes.
+    flow_turn: usize,
+    /// Processes that had connections when they were looked at last.
+    talking: BTreeSet<u32>,
+    /// Which processes ran what is no file when they were looked at last: who only starts another program does
     /// so for moments.
     fileless: BTreeSet<u32>,
 }
@@ -89,6 +93,8 @@ impl Watch {
             processes: Vec::new(),
             next_members: now,
             turn: 0,
+            flow_turn: 0,
+            talking: BTreeSet::new(),
             fileless: BTreeSet::new(),
         }
     }
@@ -101,6 +107,16 @@ impl Watch {
     /// Programs that must not run from now on, by their digests.
     pub fn forbid(&mut self, digests: Arc<BTreeSet<[u8; 32]>>) {
         self.detector.forbid(digests);
+    }
+
+    /// What the task leaves to the next of its job.
+    pub fn leave(&mut self, now: Now) -> Carried {
+        self.detector.leave(now)
+    }
+
+    /// Goes on from what earlier tasks of its job have left.
+    pub fn carry_on(&mut self, carried: Carried) {
+        self.detector.carry_on(carried);
     }
 
     /// When the next look is due.
@@ -172,17 +188,20 @@ impl Watch {
         if !sensors.reads_registers() {
             return self.pace.looked(Outcome::NotStopped, now.steady);
         }
-        let late = sensors.stopper.late(|process| processes.binary_search(&process).is_ok());
+        let is_of_task = |process: u32| processes.binary_search(&process).is_ok();
+        let patience = self.detector.settings().traced.late;
+        let late = sensors.stopper.late(is_of_task, now.steady, patience);
         let (process, thread, reading) = if let Some(late) = late {
             late
         } else {
-            let Thread { process, thread } = match self.round.look(processes, now.steady) {
+            let found = match self.round.look(processes, now.steady) {
                 Found::Busy(thread) => thread,
                 Found::Idle => return self.pace.looked(Outcome::NothingRan, now.steady),
                 Found::Asleep => return self.pace.looked(Outcome::Slept, now.steady),
             };
             looked.has_stopped = true;
-            (process, thread, sensors.read(process, thread))
+            let Thread { process, thread } = found;
+            (process, thread, sensors.read(processes, found, now.steady))
         };
         let outcome = match reading {
             Reading::Registers { sse, x87, cost } => {
@@ -196,8 +215,12 @@ impl Watch {
                 self.take(Sample::Blocked { process }, now, looked);
                 Outcome::NotStopped
             }
-            Reading::Traced => {
+            Reading::Traced { tracer, is_own } => {
                 looked.is_debugged = true;
+                // Who looks after the host may trace whatever runs on it.
+                if is_own || is_of_task(tracer) {
+                    self.take(Sample::Traced { process }, now, looked);
+                }
                 Outcome::NotStopped
             }
             // What comes late is fetched soon.
@@ -224,7 +247,16 @@ impl Watch {
 
     fn flows(&mut self, sensors: &mut Sensors, processes: &[u32], now: Now, looked: &mut Looked) {
         let mut seen = BTreeSet::new();
-        for process in processes.iter().take(PROCESSES) {
+        // Those that talk are looked at each time, or pushes and answers could not be told apart.
+        let (first, count) = (self.flow_turn, processes.len());
+        let others = around(processes, first).take(PROCESSES);
+        let before = std::mem::take(&mut self.talking);
+        let talking = around(processes, first).filter(|one| before.contains(one)).take(PROCESSES);
+        let chosen: BTreeSet<u32> = others.chain(talking).copied().collect();
+        self.flow_turn = next(first, count.min(PROCESSES), count);
+        self.talking =
+            before.into_iter().filter(|one| processes.binary_search(one).is_ok()).collect();
+        for process in &chosen {
             let open = descriptors::open(*process);
             if open.has_msr {
                 self.take(Sample::Device { process: *process }, now, looked);
@@ -236,6 +268,11 @@ impl Watch {
                     continue;
                 }
             };
+            if found.is_empty() {
+                self.talking.remove(process);
+            } else {
+                self.talking.insert(*process);
+            }
             for one in found {
                 // Processes that share a connection have it once.
                 if !seen.insert(one.cookie) {
@@ -263,23 +300,23 @@ impl Watch {
                 self.take(Sample::Executable(Executable { process, state }), now, looked);
             }
         }
-        let count = processes.len();
-        let first = if count > PROCESSES { self.turn % count } else { 0 };
-        self.turn = first + PROCESSES;
-        let around = processes.iter().cycle().skip(first).take(count.min(PROCESSES));
-        let before = std::mem::take(&mut self.fileless);
+        let (first, count) = (self.turn, processes.len());
+        // The first that the budget did not reach is the first of the next look.
+        let mut reached = 0;
         let known = Arc::clone(&self.detector.settings().known_digests);
-        for process in around.copied() {
+        for process in around(processes, first).take(PROCESSES).copied() {
+            reached += usize::from(budget > 0);
             let digest = if known.is_empty() { None } else { sensors.digests.of(process) };
             if let Some(digest) = digest.filter(|digest| known.contains(digest)) {
                 let hits = Hits::of_digest(digest);
                 self.take(Sample::Memory(Memory { process, hits }), now, looked);
             }
             if let Some(state) = sensors.state(process) {
-                self.fileless.insert(process);
-                if before.contains(&process) {
+                if !self.fileless.insert(process) {
                     self.take(Sample::Executable(Executable { process, state }), now, looked);
                 }
+            } else {
+                self.fileless.remove(&process);
             }
             let mappings = maps::mappings(process);
             if mappings.is_empty() {
@@ -290,7 +327,20 @@ impl Watch {
                 self.take(sample, now, looked);
             }
         }
+        self.fileless.retain(|process| processes.binary_search(process).is_ok());
+        self.turn = next(first, reached, count);
     }
+}
+
+/// All of `processes` once, from one of them on.
+fn around(processes: &[u32], first: usize) -> impl Iterator<Item = &u32> {
+    let (before, after) = processes.split_at(first.min(processes.len()));
+    after.iter().chain(before)
+}
+
+/// Where the next look begins, `seen` after this one did.
+fn next(first: usize, seen: usize, count: usize) -> usize {
+    (first + seen.max(1)).checked_rem(count).unwrap_or(0)
 }
 
 impl Egress {
@@ -299,5 +349,36 @@ impl Egress {
             Self::Any => true,
             Self::Only(list) => address.is_loopback() || list.contains(&address),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_budget_did_not_reach_comes_first_at_the_next_look_however_few_there_are() {
+        let processes = [11, 12, 13, 14];
+
+        // Two decoys eat the whole budget.
+        let turn = next(0, 2, processes.len());
+        let order: Vec<u32> = around(&processes, turn).copied().collect();
+
+        assert_eq!(order, [13, 14, 11, 12]);
+        assert_eq!(next(3, 0, 4), 0, "one that eats all of it alone is not the first again");
+        assert_eq!((next(0, 64, 0), around(&[], 7).count()), (0, 0));
+    }
+
+    #[test]
+    fn processes_behind_many_others_have_their_turn() {
+        let processes: Vec<u32> = (1..=200).collect();
+        let (mut turn, mut seen) = (0, BTreeSet::new());
+
+        for _ in 0..4 {
+            seen.extend(around(&processes, turn).take(PROCESSES).copied());
+            turn = next(turn, PROCESSES, processes.len());
+        }
+
+        assert_eq!(seen.len(), 200);
     }
 }

@@ -18,6 +18,17 @@ pub(super) fn trace(process: i32, stop: bool) -> io::Result<()> {
     Ok(())
 }
 
+/// Starts a process that traces this one for as long as it lives, and lets it run.
+pub(super) fn own() -> io::Result<()> {
+    use std::io::Read as _;
+    let mut tracer = std::process::Command::new(std::env::current_exe()?);
+    tracer.args(["trace", &std::process::id().to_string()]);
+    let mut tracer = tracer.stdout(std::process::Stdio::piped()).spawn()?;
+    // It says when it is ready.
+    let mut said = [0];
+    tracer.stdout.take().ok_or(io::ErrorKind::BrokenPipe)?.read_exact(&mut said)
+}
+
 #[expect(unsafe_code, reason = "ptrace has no safe form")]
 fn request(request: libc::c_uint, process: i32) -> io::Result<()> {
     let none = std::ptr::null_mut::<libc::c_void>();

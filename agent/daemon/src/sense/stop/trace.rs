@@ -83,6 +83,13 @@ pub(super) fn read(thread: u32) -> Traced {
     })
 }
 
+/// Whether a thread waits for a child that it has given its memory to (`vfork`): nothing but its end interrupts that.
+pub(super) fn waits_for_child(thread: u32) -> bool {
+    let text = std::fs::read_to_string(format!("/proc/{thread}/syscall")).unwrap_or_default();
+    let call = text.split_ascii_whitespace().next().and_then(|word| word.parse::<i64>().ok());
+    call.is_some_and(|call| [libc::SYS_vfork, libc::SYS_clone, libc::SYS_clone3].contains(&call))
+}
+
 /// How long a thread has run and waited for its turn, as the scheduler counts; zero if it does not.
 fn scheduled(thread: u32) -> Duration {
     let text = std::fs::read_to_string(format!("/proc/{thread}/schedstat")).unwrap_or_default();
