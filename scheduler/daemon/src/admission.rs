@@ -8,21 +8,23 @@ use std::path::Path;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use repower_admission::{is_program, of_input, texts};
-use repower_artefacts::Mover;
+use repower_artefacts::{Mover, Pool};
 use repower_core::policy::hash_of;
 use repower_core::state::State;
 use repower_model::{Hash, JobSpec, Mark, Source};
 use repower_patterns::Patterns;
-use tokio::sync::Semaphore;
 
 use crate::Error;
+use crate::calls::{self, By};
 use crate::problem::Problem;
 use crate::shared::Shared;
 use known::Known;
 use looking::Looking;
 
-/// How many files are looked at together; the others wait.
+/// How many files are looked at together; the others wait. A large one takes a minute.
 const TURNS: usize = 2;
+/// How many of these are brought by one submitter.
+const SHARE: usize = 1;
 /// Larger texts are looked at on a thread apart.
 const SHORT: usize = 32 << 10;
 
@@ -33,7 +35,7 @@ static PATTERNS: LazyLock<Patterns> = LazyLock::new(Patterns::new);
 #[derive(Debug)]
 pub(crate) struct Admission {
     known: Mutex<Known>,
-    turns: Arc<Semaphore>,
+    turns: Pool<By>,
 }
 
 /// What was found in a job.
@@ -58,7 +60,7 @@ impl Admission {
     /// Opens what was found before.
     pub(crate) fn open(folder: &Path) -> Result<Self, Error> {
         let known = Mutex::new(Known::open(&folder.join("looked"))?);
-        Ok(Self { known, turns: Arc::new(Semaphore::new(TURNS)) })
+        Ok(Self { known, turns: Pool::new(TURNS, SHARE) })
     }
 
     /// Looks at all that a job brings along.
@@ -75,7 +77,7 @@ impl Admission {
             let list = List::of(&state, spec);
             (words.unwrap_or_default(), list, policy.map(|policy| policy.hash))
         };
-        let mut marks = of_texts(spec, words).await?;
+        let mut marks = of_texts(shared, spec, words).await?;
         for input in &spec.inputs {
             let Source::Stored { digest, .. } = input.source else { continue };
             let file = (digest, is_program(input));
@@ -104,8 +106,7 @@ impl Admission {
         if known.is_some() || which == Files::Known {
             return Ok(known.unwrap_or_default());
         }
-        let turn = Arc::clone(&self.turns).acquire_owned().await;
-        let turn = turn.map_err(|_| Problem::ending())?;
+        let turn = self.turns.enter(&calls::current()).await;
         // Somebody else may have had the turn for the same file.
         if let Some(known) = self.known(file, list) {
             return Ok(known);
@@ -162,13 +163,16 @@ impl List {
     }
 }
 
-async fn of_texts(spec: &JobSpec, words: Vec<String>) -> Result<Vec<Mark>, Problem> {
+async fn of_texts(
+    shared: &Shared,
+    spec: &JobSpec,
+    words: Vec<String>,
+) -> Result<Vec<Mark>, Problem> {
     if said(spec) <= SHORT {
         return Ok(texts(&PATTERNS, spec, &words));
     }
     let spec = spec.clone();
-    let looking = tokio::task::spawn_blocking(move || texts(&PATTERNS, &spec, &words));
-    looking.await.map_err(|error| Problem::unreadable(&error))
+    shared.aside.run(move || texts(&PATTERNS, &spec, &words)).await
 }
 
 /// How much a job says.
@@ -202,5 +206,18 @@ mod tests {
         ];
 
         assert!(all.iter().all(|spec| said(spec) > SHORT));
+    }
+
+    #[tokio::test]
+    async fn whoever_brings_much_to_be_looked_at_leaves_a_turn_to_others() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let admission = Admission::open(folder.path()).unwrap();
+        let (mia, noa) = (By::Person("mia".into()), By::Person("noa".into()));
+
+        let turn = admission.turns.try_enter(&mia);
+
+        assert!(turn.is_some());
+        assert!(admission.turns.try_enter(&mia).is_none());
+        assert!(admission.turns.try_enter(&noa).is_some());
     }
 }

@@ -163,10 +163,7 @@ impl Artefacts {
             Asker::Agent => one.by_agents = one.by_agents.saturating_add(1),
         }
         if asked.len() > REMEMBERED {
-            asked.retain(|_, one| one.at >= now.before(GRACE));
-        }
-        while asked.len() > REMEMBERED {
-            asked.pop_first();
+            forget(&mut asked, now);
         }
     }
 
@@ -215,6 +212,20 @@ impl Artefacts {
     /// Whether somebody was told since then that this need not be sent, and may rely on that.
     fn is_awaited(&self, digest: Hash, since: Timestamp) -> bool {
         self.asked().get(&digest).is_some_and(|one| one.at >= since)
+    }
+}
+
+/// Makes room for many more at once, so that it is not done again for each of them: the oldest go.
+fn forget(asked: &mut BTreeMap<Hash, Asked>, now: Timestamp) {
+    asked.retain(|_, one| one.at >= now.before(GRACE));
+    let most = REMEMBERED / 10 * 9;
+    if asked.len() <= most {
+        return;
+    }
+    let mut ages: Vec<(Timestamp, Hash)> = asked.iter().map(|(key, one)| (one.at, *key)).collect();
+    let (oldest, _, _) = ages.select_nth_unstable(asked.len() - most);
+    for (_, key) in &*oldest {
+        asked.remove(key);
     }
 }
 
@@ -293,6 +304,22 @@ mod tests {
     use std::task::Poll;
 
     use super::*;
+
+    #[test]
+    fn whoever_asks_about_very_much_makes_the_oldest_forgotten_and_many_at_once() {
+        let mut asked = BTreeMap::new();
+        for number in 0..=u64::try_from(REMEMBERED).unwrap() {
+            let mut key = [0; 32];
+            key[..8].copy_from_slice(&(number ^ 0x5555).to_be_bytes());
+            let at = Timestamp::from_millis(i64::try_from(number).unwrap());
+            asked.insert(Hash(key), Asked { at, by_person: true, by_agents: 0 });
+        }
+
+        forget(&mut asked, Timestamp::from_millis(200_000));
+
+        let oldest = asked.values().map(|one| one.at).min();
+        assert_eq!((asked.len(), oldest), (90_000, Some(Timestamp::from_millis(10_001))));
+    }
 
     #[tokio::test]
     async fn what_somebody_is_just_told_of_is_not_removed_behind_their_back() {

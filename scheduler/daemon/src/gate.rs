@@ -9,10 +9,14 @@ use axum::http::{HeaderMap, Request, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http_body_util::Limited;
+use repower_artefacts::Permit;
 use repower_model::{Hash, NodeId};
 use tonic::{Code, Status};
 
 use crate::arrivals::Arrivals;
+use crate::calls::{self, By, Calls};
+use crate::lines::{Line, Lines};
+use crate::metrics::Metrics;
 use crate::problem::Problem;
 use crate::published::Published;
 use crate::{clock, secret};
@@ -98,6 +102,41 @@ pub(crate) const RULES: &[(&str, Who)] = &[
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Peer(pub(crate) Option<Hash>);
 
+/// What a call has to pass.
+#[derive(Debug, Clone)]
+pub(crate) struct Gate {
+    pub(crate) published: Arc<Published>,
+    pub(crate) lines: Arc<Lines>,
+    pub(crate) calls: Arc<Calls>,
+    pub(crate) metrics: Arc<Metrics>,
+}
+
+impl Gate {
+    /// Lets a caller in, unless so much of theirs is open already that this may not be; returns whose call it is, and
+    /// what keeps it open.
+    fn admit(
+        &self,
+        caller: &Caller,
+        line: Option<&Arc<Line>>,
+    ) -> Result<(By, Permit<By>), Problem> {
+        let by = match caller {
+            Caller::Person(name) => By::Person(name.clone()),
+            Caller::Node(node) => By::Node(*node),
+            Caller::Anyone => By::Stranger(line.map_or(0, |line| line.number())),
+        };
+        let known = line.filter(|_| *caller != Caller::Anyone);
+        let introduced = known.map_or(Ok(()), |line| self.lines.introduce(line, &by));
+        let admitted = introduced.and_then(|()| self.calls.open(&by));
+        match admitted {
+            Ok(call) => Ok((by, call)),
+            Err(problem) => {
+                self.metrics.refused(problem.code);
+                Err(problem)
+            }
+        }
+    }
+}
+
 /// Who makes a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Caller {
@@ -135,7 +174,7 @@ pub(crate) fn caller<T>(request: &tonic::Request<T>) -> Result<Caller, Status> {
 
 /// Lets a call through, with its [`Caller`], or answers it.
 pub(crate) async fn keep(
-    State(published): State<Arc<Published>>,
+    State(gate): State<Gate>,
     mut request: Request<Body>,
     next: Next,
 ) -> Response {
@@ -144,19 +183,24 @@ pub(crate) async fn keep(
         let text = format!("there is nothing at {path}");
         return refuse(&request, Problem::new(Code::Unimplemented, "call.unknown", text));
     };
+    let published = &gate.published;
     let caller = match who {
         Who::Anyone => Ok(Caller::Anyone),
-        Who::Person => by_token(request.headers(), &published),
-        Who::Node => by_certificate(request.extensions().get::<Peer>(), &published),
+        Who::Person => by_token(request.headers(), published),
+        Who::Node => by_certificate(request.extensions().get::<Peer>(), published),
         Who::PersonOrNode => match request.extensions().get::<Peer>() {
             Some(peer @ Peer(Some(_))) if !request.headers().contains_key(AUTHORIZATION) => {
-                by_certificate(Some(peer), &published)
+                by_certificate(Some(peer), published)
             }
-            _ => by_token(request.headers(), &published),
+            _ => by_token(request.headers(), published),
         },
     };
-    match caller {
-        Ok(caller) => {
+    let admitted = caller.and_then(|caller| {
+        let (by, call) = gate.admit(&caller, request.extensions().get::<Arc<Line>>())?;
+        Ok((caller, by, call))
+    });
+    match admitted {
+        Ok((caller, by, call)) => {
             if *who == Who::Anyone {
                 request = request.map(|body| Body::new(Limited::new(body, OPEN_BODY)));
             }
@@ -166,7 +210,8 @@ pub(crate) async fn keep(
                 request.extensions_mut().insert(arrivals);
             }
             request.extensions_mut().insert(caller);
-            next.run(request).await
+            let answer = calls::on_behalf(by, next.run(request)).await;
+            answer.map(|body| calls::hold(body, call))
         }
         Err(problem) => refuse(&request, problem),
     }
@@ -225,6 +270,8 @@ fn refuse(request: &Request<Body>, problem: Problem) -> Response {
     }
     let status = if problem.status == Code::Unauthenticated {
         StatusCode::UNAUTHORIZED
+    } else if problem.status == Code::ResourceExhausted {
+        StatusCode::TOO_MANY_REQUESTS
     } else {
         StatusCode::NOT_FOUND
     };

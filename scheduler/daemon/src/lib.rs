@@ -7,6 +7,8 @@
 mod admission;
 mod arrivals;
 mod artefacts;
+mod aside;
+mod calls;
 mod claims;
 mod clock;
 mod error;
@@ -15,6 +17,7 @@ mod gate;
 mod http;
 mod journal;
 mod keeper;
+mod lines;
 mod link;
 mod metrics;
 mod notices;

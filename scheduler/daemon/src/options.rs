@@ -48,8 +48,10 @@ pub struct Options {
     pub output_total_bytes: u64,
     /// A snapshot is taken after this many facts, but not more often than every ten seconds.
     pub snapshot_facts: u64,
-    /// The most connections at one time.
+    /// The most connections at one time: a quarter of them may be those of one caller.
     pub connections: usize,
+    /// The most calls that one person may have open at one time.
+    pub calls: usize,
 }
 
 impl Default for Options {
@@ -72,6 +74,7 @@ impl Default for Options {
             output_total_bytes: 64 << 30,
             snapshot_facts: 20_000,
             connections: 20_000,
+            calls: 2000,
         }
     }
 }
@@ -105,6 +108,7 @@ impl Options {
         let counts = [
             ("snapshot-facts", self.snapshot_facts == 0),
             ("connections", self.connections == 0),
+            ("calls", self.calls == 0),
             ("transfer-stall-ms", self.transfer_stall_ms == 0),
         ];
         if let Some((option, _)) = counts.into_iter().find(|(_, is_zero)| *is_zero) {

@@ -67,6 +67,20 @@ impl Problem {
             .hint("try again when it is back; nothing that was acknowledged is lost")
     }
 
+    /// A caller has too many calls open.
+    pub(crate) fn too_many_calls(most: usize) -> Self {
+        let text = format!("{most} calls of yours are open, and more cannot be at one time");
+        Self::new(Code::ResourceExhausted, "calls.too-many", text)
+            .hint("end some of them: each `wait`, `logs -f` and `top` is one, and so is what hangs")
+    }
+
+    /// A caller has too many connections.
+    pub(crate) fn too_many_connections(most: usize) -> Self {
+        let text = format!("{most} connections are yours, and more cannot be at one time");
+        Self::new(Code::ResourceExhausted, "connections.too-many", text)
+            .hint("close some of them, or make more calls on each")
+    }
+
     /// A reader of artefacts has too many answers open.
     pub(crate) fn too_many_answers() -> Self {
         let text = "too many artefacts are open that you do not read any more";

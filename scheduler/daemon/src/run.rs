@@ -21,10 +21,14 @@ use tonic_health::server::HealthReporter;
 
 use crate::admission::Admission;
 use crate::artefacts::{self, Artefacts, Bin};
+use crate::aside::Aside;
+use crate::calls::Calls;
 use crate::claims::Claims;
 use crate::follower::{Charge, follower};
+use crate::gate::Gate;
 use crate::journal::{self, Replayed};
 use crate::keeper::{self, Keeper, Loop, Parts};
+use crate::lines::Lines;
 use crate::link::Links;
 use crate::metrics::Metrics;
 use crate::notices::Notices;
@@ -126,6 +130,7 @@ pub async fn run(
         samples: Samples::default(),
         claims: Claims::default(),
         sessions: Arc::default(),
+        aside: Aside::default(),
         linked: Mutex::default(),
         streams: Mutex::default(),
         ending: watch::Sender::new(false),
@@ -210,12 +215,12 @@ async fn serve(
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), Error> {
     let address = port.address();
-    let (site, reporter, names) = site(&shared, &health);
+    let lines = Arc::new(Lines::new(shared.options.connections));
+    let (site, reporter, names) = site(&shared, &lines, &health);
     set_health(&reporter, &names, true).await;
     let (stop, stopped) = watch::channel(false);
     let mut door = JoinSet::new();
-    let most = shared.options.connections;
-    door.spawn(port.serve(tls, site, most, stopped));
+    door.spawn(port.serve(tls, site, lines, stopped));
     crew.spawn(report_health(reporter.clone(), names.clone(), health));
     // At start nobody is declared dead: every lease begins anew.
     shared.restart_leases();
@@ -253,6 +258,7 @@ async fn serve(
 
 fn site(
     shared: &Arc<Shared>,
+    lines: &Arc<Lines>,
     health: &watch::Receiver<bool>,
 ) -> (Router, HealthReporter, Vec<&'static str>) {
     let (routes, names) = services::routes(shared);
@@ -266,7 +272,13 @@ fn site(
         .add_service(health_service)
         .add_service(reflection().build_v1().expect("our own descriptors are valid"))
         .add_service(reflection().build_v1alpha().expect("our own descriptors are valid"));
-    let keep = axum::middleware::from_fn_with_state(Arc::clone(&shared.published), gate::keep);
+    let gate = Gate {
+        published: Arc::clone(&shared.published),
+        lines: Arc::clone(lines),
+        calls: Arc::new(Calls::new(shared.options.calls)),
+        metrics: Arc::clone(&shared.metrics),
+    };
+    let keep = axum::middleware::from_fn_with_state(gate, gate::keep);
     let pages = http::pages(Arc::clone(shared), health.clone());
     let all = routes.prepare().into_axum_router().merge(pages).layer(keep);
     (all, reporter, names)

@@ -20,6 +20,7 @@ use tower::Service as _;
 
 use crate::Error;
 use crate::gate::Peer;
+use crate::lines::{Line, Lines};
 use crate::tls;
 
 /// How long a client may take to agree on TLS.
@@ -69,11 +70,11 @@ impl Port {
         self,
         tls: ServerConfig,
         router: Router,
-        most: usize,
+        lines: Arc<Lines>,
         mut stop: watch::Receiver<bool>,
     ) {
         let acceptor = TlsAcceptor::from(Arc::new(tls));
-        let room = Arc::new(Semaphore::new(most));
+        let room = Arc::new(Semaphore::new(lines.most()));
         let mut connections = JoinSet::new();
         loop {
             let accepted = tokio::select! {
@@ -87,9 +88,15 @@ impl Port {
             match accepted {
                 Ok((stream, permit)) => {
                     let (acceptor, router, stop) = (acceptor.clone(), router.clone(), stop.clone());
+                    let open = lines.open();
                     connections.spawn(async move {
-                        connection(stream, acceptor, router, stop).await;
-                        drop(permit);
+                        tokio::select! {
+                            () = connection(stream, (acceptor, router), open.line(), stop) => {}
+                            () = open.told_to_leave() => {
+                                tracing::debug!("there are too many connections of strangers");
+                            }
+                        }
+                        drop((open, permit));
                     });
                 }
                 Err(error) => {
@@ -124,8 +131,8 @@ fn log(ended: Result<(), tokio::task::JoinError>) {
 
 async fn connection(
     stream: TcpStream,
-    acceptor: TlsAcceptor,
-    router: Router,
+    (acceptor, router): (TlsAcceptor, Router),
+    line: Arc<Line>,
     mut stop: watch::Receiver<bool>,
 ) {
     let stream = match tokio::time::timeout(HANDSHAKE, acceptor.accept(stream)).await {
@@ -136,6 +143,7 @@ async fn connection(
     let peer = peer(&stream);
     let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(peer);
+        request.extensions_mut().insert(Arc::clone(&line));
         router.clone().call(request.map(Body::new))
     });
     let builder = builder();

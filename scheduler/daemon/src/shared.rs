@@ -16,6 +16,8 @@ use tonic::Status;
 
 use crate::admission::Admission;
 use crate::artefacts::Artefacts;
+use crate::aside::Aside;
+use crate::calls;
 use crate::claims::Claims;
 use crate::clock::{self, Stopwatch};
 use crate::keeper::{Keeper, Mail};
@@ -51,6 +53,7 @@ pub(crate) struct Shared {
     pub(crate) samples: Samples,
     pub(crate) claims: Claims,
     pub(crate) sessions: Arc<Sessions>,
+    pub(crate) aside: Aside,
     /// Links: each ends when its outbox does.
     pub(crate) linked: Mutex<JoinSet<()>>,
     /// Streams of answers.
@@ -82,10 +85,10 @@ impl Shared {
         sender: mpsc::Sender<Result<T, Status>>,
         work: impl Future<Output = Result<(), Problem>> + Send + 'static,
     ) {
-        let mut ending = self.ending.subscribe();
+        let (by, mut ending) = (calls::current(), self.ending.subscribe());
         spawn(&self.streams, async move {
             let end = tokio::select! {
-                end = work => end,
+                end = calls::on_behalf(by, work) => end,
                 _ = ending.changed() => Err(Problem::ending()),
             };
             if let Err(problem) = end
@@ -107,8 +110,7 @@ impl Shared {
         query: impl FnOnce(&Reader) -> Result<T, ReadError> + Send + 'static,
     ) -> Result<T, Problem> {
         let history = self.history.clone();
-        let answer = tokio::task::spawn_blocking(move || query(&history)).await;
-        answer.map_err(|error| Problem::unreadable(&error))?.map_err(Problem::from)
+        self.aside.run(move || query(&history)).await?.map_err(Problem::from)
     }
 
     /// Gives every node that is up a whole lease from now on.

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use bytes::{Buf as _, Bytes};
 use repower_admission::{Limits, Looked, Sought, files};
 use repower_model::Hash;
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use super::PATTERNS;
@@ -39,7 +39,7 @@ impl Drop for Waited {
 impl Looking {
     /// Begins to look; `digests` are of what must not run.
     pub(super) fn begin(
-        turn: OwnedSemaphorePermit,
+        turn: impl Send + 'static,
         executable: bool,
         digests: Arc<BTreeSet<Hash>>,
     ) -> Self {

@@ -2,6 +2,7 @@
 //! engine itself, so that the answer is what would happen.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use prost::Message as _;
 use repower_core::effect::Answer;
@@ -48,10 +49,9 @@ pub(super) async fn plan(
     let Look { marks, looked_by } = shared.admission.look(shared, &spec, Files::Known).await?;
     let submit = Submit { key, submitter, spec, spec_hash, past, marks, looked_by };
     let input = Input::Submit(Box::new(submit));
-    let state = shared.published.state();
-    tokio::task::spawn_blocking(move || play(Engine::from_state(state), &input))
-        .await
-        .map_err(|_| unexpected())?
+    // A copy of everything: few are made at one time.
+    let published = Arc::clone(&shared.published);
+    shared.aside.run(move || play(Engine::from_state(published.state()), &input)).await?
 }
 
 fn play(mut engine: Engine, input: &Input) -> Result<v1::PlanReply, Status> {

@@ -5,6 +5,7 @@
 mod access;
 mod agent;
 mod artefacts;
+mod crowds;
 mod durable;
 mod jobs;
 mod links;

@@ -145,10 +145,19 @@ impl World {
 
     /// A connection that shows the token of another person.
     pub(crate) async fn line_of(&self, name: &str) -> Line {
+        self.line_with(&self.token_of(name).await).await
+    }
+
+    /// A new token of another person.
+    pub(crate) async fn token_of(&self, name: &str) -> String {
         let kind = v1::TokenKind::Person.into();
         let request = v1::IssueRequest { kind, name: name.to_owned(), valid_for_ms: 0 };
-        let issued = self.access().await.issue(request).await.expect("a token").into_inner();
-        InterceptedService::new(self.channel().await, bearer(&issued.secret))
+        self.access().await.issue(request).await.expect("a token").into_inner().secret
+    }
+
+    /// A connection that shows a token.
+    pub(crate) async fn line_with(&self, token: &str) -> Line {
+        InterceptedService::new(self.channel().await, bearer(token))
     }
 
     pub(crate) async fn jobs(&self) -> JobsClient<Line> {

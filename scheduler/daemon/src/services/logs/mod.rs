@@ -20,7 +20,7 @@ use super::STREAM;
 use crate::notices::Waiting;
 use crate::problem::Problem;
 use crate::shared::Shared;
-use piece::{blocking, chunk, removed};
+use piece::{chunk, removed};
 use request::{Begin, Wanted};
 
 /// How many ranks are looked up at one time.
@@ -91,7 +91,7 @@ impl Logs {
         query: impl FnOnce(&output::Reader) -> Result<T, repower_store::Fault> + Send + 'static,
     ) -> Result<T, Problem> {
         let printed = self.shared.printed.clone();
-        blocking(move || query(&printed)).await
+        self.shared.aside.run(move || query(&printed)).await?.map_err(Problem::from)
     }
 
     /// The byte to begin a stream with, of a process that has been printing before the call.

@@ -57,11 +57,3 @@ pub(super) fn cut(id: RankId, stream: Stream, offset: u64) -> v1::LogChunk {
 pub(super) fn removed(id: RankId) -> v1::LogChunk {
     v1::LogChunk { removed: true, ..chunk(id, Stream::Stdout, 0, 0, Vec::new()) }
 }
-
-/// Asks the file of what is printed, away from the threads that serve.
-pub(super) async fn blocking<T: Send + 'static>(
-    query: impl FnOnce() -> Result<T, repower_store::Fault> + Send + 'static,
-) -> Result<T, Problem> {
-    let answer = tokio::task::spawn_blocking(query).await;
-    answer.map_err(|error| Problem::unreadable(&error))?.map_err(Problem::from)
-}
