@@ -152,8 +152,19 @@ enum Kind {
 }
 
 fn kind_of(head: &[u8]) -> Kind {
-    const PACKED: [(&[u8], &str); 3] =
-        [(b"7z\xbc\xaf\x27\x1c", "7z"), (b"Rar!\x1a\x07", "rar"), (b"\x04\x22\x4d\x18", "lz4")];
+    const PACKED: [(&[u8], &str); 9] = [
+        (b"7z\xbc\xaf\x27\x1c", "7z"),
+        (b"Rar!\x1a\x07", "rar"),
+        (b"\x04\x22\x4d\x18", "lz4"),
+        (b"\x1f\x9d", "compress"),
+        (b"LZIP", "lzip"),
+        (b"\x89LZO\0\r\n\x1a\n", "lzop"),
+        (b"hsqs", "squashfs"),
+        (b"\xed\xab\xee\xdb", "rpm"),
+        (b"!<arch>\ndebian-binary", "deb"),
+    ];
+    // Where the program that starts such an image ends.
+    let is_sif = head.get(32..42) == Some(b"SIF_MAGIC\0");
     if let Some(packing) = Packing::of(head) {
         Kind::Stream(packing)
     } else if head.starts_with(b"PK\x03\x04") {
@@ -161,9 +172,25 @@ fn kind_of(head: &[u8]) -> Kind {
     } else if tar::is_header(head) {
         Kind::Tar
     } else {
-        let packed = PACKED.iter().find(|(magic, _)| head.starts_with(magic));
-        packed.map_or(Kind::Plain, |(_, name)| Kind::Packed(name))
+        let packed =
+            PACKED.iter().find(|(magic, _)| head.starts_with(magic)).map(|(_, name)| *name);
+        let packed = packed.or(is_lzma(head).then_some("lzma")).or(is_sif.then_some("sif"));
+        packed.map_or(Kind::Plain, Kind::Packed)
     }
+}
+
+/// The older of two formats: it has no magic, but few files begin with usual properties, a dictionary of 2^n or
+/// 2^n + 2^(n-1) bytes, and a length that is unknown or below 2^40.
+fn is_lzma(head: &[u8]) -> bool {
+    let Some((&[0x5d, a, b, c, d], rest)) = head.split_first_chunk::<5>() else { return false };
+    let Some(length) = rest.first_chunk::<8>().map(|bytes| u64::from_le_bytes(*bytes)) else {
+        return false;
+    };
+    let dictionary = u32::from_le_bytes([a, b, c, d]);
+    dictionary >= 1 << 12
+        && dictionary.count_ones() <= 2
+        && dictionary.leading_zeros() + dictionary.count_ones() + dictionary.trailing_zeros() == 32
+        && (length == u64::MAX || length < 1 << 40)
 }
 
 impl Looker<'_> {

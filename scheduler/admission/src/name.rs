@@ -1,6 +1,6 @@
 //! Names out of archives, which may be anything.
 
-use repower_model::{InputFile, Mark};
+use repower_model::{InputFile, JobSpec, Mark};
 
 use crate::plain;
 
@@ -18,9 +18,25 @@ pub fn of_input(path: &str, mark: &Mark) -> Mark {
     Mark { place, ..mark.clone() }
 }
 
-/// Whether an input of a job is looked at as a program: it is marked as one, or named as scripts are.
-pub fn is_program(input: &InputFile) -> bool {
-    input.executable || plain::is_script(&input.path)
+/// Names of what runs the file that is its first argument, as they begin.
+const INTERPRETERS: [&str; 16] = [
+    "python", "pypy", "perl", "ruby", "node", "deno", "bun", "lua", "luajit", "php", "sh", "bash",
+    "dash", "zsh", "julia", "Rscript",
+];
+
+/// Whether an input of a job is looked at as a program: it is marked as one, named as scripts are, or given to an
+/// interpreter.
+pub fn is_program(spec: &JobSpec, input: &InputFile) -> bool {
+    let is_run = || spec.runs().is_some_and(|run| run.path == input.path) && is_interpreted(spec);
+    input.executable || plain::is_script(&input.path) || is_run()
+}
+
+/// Whether a job's command begins with an interpreter, of whatever version: `python3.12`.
+fn is_interpreted(spec: &JobSpec) -> bool {
+    let Some(command) = spec.command.first() else { return false };
+    let name = command.rsplit('/').next().unwrap_or(command);
+    let name = name.trim_end_matches(|last: char| last.is_ascii_digit() || last == '.');
+    INTERPRETERS.contains(&name)
 }
 
 /// A text of at most [`Mark::LONGEST`] bytes, without control characters; the end counts most.

@@ -1,6 +1,6 @@
 //! What a job says itself: its name, command line, script and environment, and addresses.
 
-use repower_model::{JobSpec, Mark, Sign, Source};
+use repower_model::{Egress, JobSpec, Mark, Sign, Source};
 use repower_patterns::Patterns;
 
 use crate::name;
@@ -67,7 +67,11 @@ fn parts(spec: &JobSpec) -> Vec<(String, Vec<u8>)> {
         (place("name"), spec.name.clone().into_bytes()),
         (place("command"), spec.command.join("\n").into_bytes()),
         (place("script"), spec.script.clone()),
+        (place("image"), spec.image.clone().into_bytes()),
     ];
+    if let Some(Egress::Only(places)) = &spec.egress {
+        parts.push((place("egress"), places.join("\n").into_bytes()));
+    }
     for one in &spec.environment {
         let text = format!("{}={}", one.name, one.value).into_bytes();
         parts.push((format!("variable {}", one.name), text));

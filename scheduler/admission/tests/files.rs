@@ -10,7 +10,7 @@ use flate2::write::{DeflateEncoder, GzEncoder};
 use lzma_rust2::{XzOptions, XzWriter};
 use proptest::prelude::*;
 use repower_admission::{Limits, Looked, Sought, files, is_program};
-use repower_model::{Hash, InputFile, Mark, Sign, Source};
+use repower_model::{Hash, InputFile, JobSpec, Mark, Sign, Source};
 use repower_patterns::Patterns;
 use sha2::{Digest as _, Sha256};
 
@@ -299,13 +299,19 @@ fn what_lies_behind_a_gzip_or_in_a_damaged_tar_is_looked_at() {
 
 #[test]
 fn an_input_that_is_named_as_scripts_are_is_looked_at_as_a_program() {
-    let input = |path: &str, executable| {
+    let named = |command: &[&str], path: &str, executable| {
         let source = Source::Url { url: String::new(), digest: None };
-        is_program(&InputFile { source, path: path.into(), unpack: false, executable })
+        let input = InputFile { source, path: path.into(), unpack: false, executable };
+        let command = command.iter().map(|word| (*word).to_owned()).collect();
+        is_program(&JobSpec { command, inputs: vec![input.clone()], ..JobSpec::default() }, &input)
     };
+    let input = |path: &str, executable| named(&[], path, executable);
 
     assert!(input("bin/Client.PY", false) && input("x", true));
     assert!(!input("client.py.txt", false) && !input("data", false));
+    let run = |command: &[&str]| named(command, "data", false);
+    assert!(run(&["/usr/bin/python3.12", "-u", "./data"]) && run(&["bash", "data"]));
+    assert!(!run(&["wc", "data"]) && !run(&["python3", "train.py", "data"]));
 }
 
 #[test]
@@ -322,6 +328,16 @@ fn what_cannot_be_looked_into_is_told() {
     assert_eq!(told(&strange), unread("is packed in a way that is not unpacked here"));
     let seven = b"7z\xbc\xaf\x27\x1c rest";
     assert_eq!(told(seven), unread("is packed with 7z, which is not unpacked here"));
+    let mut sif = b"#!/usr/bin/env run-singularity\n\0SIF_MAGIC\0".to_vec();
+    sif.resize(4096, 0);
+    let lzma = b"\x5d\0\0\x80\0\xff\xff\xff\xff\xff\xff\xff\xff rest".to_vec();
+    for (name, bytes) in [("lzma", &lzma), ("sif", &sif)] {
+        assert_eq!(
+            told(bytes),
+            unread(&format!("is packed with {name}, which is not unpacked here"))
+        );
+    }
+    assert_eq!(look(b"\x5d\0\0\x81\0 no dictionary has such a size").marks, []);
     for (name, pack) in PACKINGS {
         let damaged = format!("is a {name} that is damaged, ends early or wants too much memory");
         let whole = pack(&program(&words()));

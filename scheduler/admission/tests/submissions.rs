@@ -133,7 +133,8 @@ fn look(spec: &JobSpec, brought: Option<&[u8]>) -> Vec<Mark> {
     if let (Some(bytes), Some(input)) = (brought, spec.inputs.first()) {
         let limits = Limits { bytes: 1 << 20, ..Limits::default() };
         let mut source = Cursor::new(bytes);
-        let looked = files(&*PATTERNS, &mut source, is_program(input), &limits, &|| false).unwrap();
+        let looked =
+            files(&*PATTERNS, &mut source, is_program(spec, input), &limits, &|| false).unwrap();
         marks.extend(looked.marks.iter().map(|mark| of_input(&input.path, mark)));
     }
     Mark::heaviest(marks)

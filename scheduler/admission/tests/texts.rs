@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use repower_admission::texts;
-use repower_model::{InputFile, JobSpec, Mark, Sign, Source, Variable};
+use repower_model::{Egress, InputFile, JobSpec, Mark, Sign, Source, Variable};
 use repower_patterns::Patterns;
 
 /// Made once: that takes longer than any test here.
@@ -52,6 +52,13 @@ fn words_of_the_policy_are_found_without_regard_to_case_and_in_any_script() {
 
     let marks = look(&JobSpec { name: "夜间挖矿任务".into(), ..job(&["true"]) });
     assert_eq!((marks[0].sign, marks[0].place.as_str()), (Sign::Word, "name"));
+
+    let image = JobSpec { image: "example.org/x/XMRig:6".into(), ..job(&["true"]) };
+    assert_eq!((look(&image)[0].sign, look(&image)[0].place.as_str()), (Sign::Word, "image"));
+
+    let egress = Some(Egress::Only(vec!["xmrig.example.org:443".into()]));
+    let marks = look(&JobSpec { egress, ..job(&["true"]) });
+    assert_eq!((marks[0].sign, marks[0].place.as_str()), (Sign::Word, "egress"));
 
     assert_eq!(look(&job(&["python3", "数据挖掘.py"])), []);
 }

@@ -103,7 +103,10 @@ fn two_witnesses_that_have_nothing_in_common_end_the_task_as_failed() {
     let effects = notice(&mut world, here, &[MODES, CONSTANTS]);
 
     let why = StopReason::Finding;
-    assert_eq!(effects, [Effect::Stop { node: here.1, rank: here.0.rank(0), why }]);
+    let stop = Effect::Stop { node: here.1, rank: here.0.rank(0), why };
+    assert_eq!(effects, [stop, Effect::Forbid]);
+    let forbidden = world.engine.state().findings.forbidden();
+    assert_eq!(forbidden.keys().collect::<Vec<_>>(), [&OWN]);
     let facts = world.end(here.0, Outcome::Cancelled);
     assert!(facts.iter().any(|fact| matches!(fact, Fact::AttemptEnded(ended)
         if ended.outcome.code() == "finding" && ended.outcome.exit_code() == 77)));
@@ -181,6 +184,46 @@ fn a_confirmed_finding_ends_the_task_cancels_the_rest_and_forbids_its_own_progra
     });
     assert_eq!(codes.collect::<Vec<_>>(), ["policy.quarantined"]);
     assert_eq!(finding(&world, 2).submitter, "ada", "somebody should know who brought it");
+}
+
+#[test]
+fn where_only_an_interpreter_ran_what_it_was_told_to_run_is_forbidden() {
+    let mut world = World::with_nodes(&[1]);
+    let input = |path: &str, byte: u8| InputFile {
+        source: Source::Stored { digest: Hash([byte; 32]), bytes: 9 },
+        path: path.into(),
+        unpack: false,
+        executable: false,
+    };
+    let command = ["python3", "-u", "./model", "data"].map(str::to_owned).to_vec();
+    let inputs = vec![input("data", 3), input("model", 4)];
+    let here = run(&mut world, JobSpec { command, inputs, ..job() });
+    let python = Image { digest: PYTHON, path: "/usr/bin/python3".into(), shared: true };
+    let verdicts = vec![verdict(MODES, world.now)];
+    let (rank, evidence) = (here.0.rank(0), None);
+    let noticed = Noticed { rank, verdicts, images: vec![python], evidence };
+    let report = Report::Noticed(Box::new(noticed));
+    world.turn(&Input::Report { node: here.1, report }).unwrap();
+
+    decide(&mut world, 1, FindingState::Confirmed).unwrap();
+
+    let forbidden = world.engine.state().findings.forbidden();
+    assert_eq!(forbidden.keys().collect::<Vec<_>>(), [&Hash([4; 32])]);
+}
+
+#[test]
+fn nothing_was_seen_before_the_job_was_there_whatever_the_clock_of_the_agent_says() {
+    let mut world = World::with_nodes(&[1]);
+    let here = run(&mut world, job());
+    let submitted = world.engine.state().job(here.0.task.job).unwrap().submitted;
+    let verdicts = vec![verdict(MODES, Timestamp::from_millis(0))];
+    let (rank, images, evidence) = (here.0.rank(0), Vec::new(), None);
+    let report = Report::Noticed(Box::new(Noticed { rank, verdicts, images, evidence }));
+
+    world.turn(&Input::Report { node: here.1, report }).unwrap();
+
+    let found = finding(&world, 1);
+    assert_eq!((found.first_seen(), found.last_seen()), (submitted, submitted));
 }
 
 #[test]

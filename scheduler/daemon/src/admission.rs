@@ -11,7 +11,7 @@ use repower_admission::{is_program, of_input, texts};
 use repower_artefacts::{Mover, Pool};
 use repower_core::policy::hash_of;
 use repower_core::state::State;
-use repower_model::{Hash, JobSpec, Mark, Source};
+use repower_model::{Egress, Hash, JobSpec, Mark, Source};
 use repower_patterns::Patterns;
 
 use crate::Error;
@@ -80,7 +80,7 @@ impl Admission {
         let mut marks = of_texts(shared, spec, words).await?;
         for input in &spec.inputs {
             let Source::Stored { digest, .. } = input.source else { continue };
-            let file = (digest, is_program(input));
+            let file = (digest, is_program(spec, input));
             let found = self.of_file(shared, file, &list, which).await?;
             marks.extend(found.iter().map(|mark| of_input(&input.path, mark)));
             // Few at any time, however many inputs there are.
@@ -183,7 +183,12 @@ fn said(spec: &JobSpec) -> usize {
         Source::Url { url, .. } => input.path.len() + url.len(),
         Source::Stored { .. } => 0,
     });
-    spec.name.len() + spec.script.len() + command + variables.chain(inputs).sum::<usize>()
+    let places = match &spec.egress {
+        Some(Egress::Only(places)) => places.iter().map(String::len).sum(),
+        Some(Egress::Open | Egress::None) | None => 0,
+    };
+    let plain = spec.name.len() + spec.script.len() + spec.image.len();
+    plain + command + places + variables.chain(inputs).sum::<usize>()
 }
 
 #[cfg(test)]
@@ -202,6 +207,8 @@ mod tests {
             JobSpec { environment: vec![variable], ..JobSpec::default() },
             JobSpec { inputs: vec![input], ..JobSpec::default() },
             JobSpec { command: vec![long.clone()], ..JobSpec::default() },
+            JobSpec { image: long.clone(), ..JobSpec::default() },
+            JobSpec { egress: Some(Egress::Only(vec![long.clone()])), ..JobSpec::default() },
             JobSpec { script: long.into_bytes(), ..JobSpec::default() },
         ];
 

@@ -136,6 +136,17 @@ impl JobSpec {
         at.and_then(|at| self.alternatives.get(at)).unwrap_or(&self.resources)
     }
 
+    /// The input that its command begins with, or that is the first argument which is no option: what it runs, or tells
+    /// its program to run.
+    pub fn runs(&self) -> Option<&InputFile> {
+        let mut words = self.command.iter();
+        let first = words.next();
+        let argument = words.find(|word| !word.starts_with('-'));
+        let plain = |word: &String| word.strip_prefix("./").unwrap_or(word).to_owned();
+        let named: Vec<String> = first.into_iter().chain(argument).map(plain).collect();
+        named.iter().find_map(|name| self.inputs.iter().find(|input| input.path == *name))
+    }
+
     /// The lowest and the highest priority.
     pub const PRIORITIES: (i32, i32) = (-1000, 1000);
     /// The grace of a job that names none.

@@ -2,7 +2,7 @@
 
 use repower_model::{
     AttemptId, Evidence, Finding, FindingId, FindingSource, FindingState, Hash, Image, JobId,
-    METER, NodeId, Outcome, RankId, Response, SITE, Span, StopReason, TaskId, Verdict,
+    METER, NodeId, Outcome, RankId, Response, SITE, Source, Span, StopReason, TaskId, Verdict,
 };
 
 use super::each::cancel_tasks;
@@ -14,6 +14,7 @@ use crate::fact::{Fact, FindingSeen};
 use crate::input::{Decide, Noticed};
 use crate::life::attempt::{self, Event, Phase};
 use crate::life::finding::after;
+use crate::policy::hash_of;
 use crate::refusal::Refusal;
 use crate::state::{Findings, State};
 
@@ -87,6 +88,13 @@ pub(crate) fn noticed(draft: &mut Draft<'_>, node: NodeId, told: &Noticed) {
     for verdict in &mut told.verdicts {
         verdict.last_seen = verdict.last_seen.min(draft.now());
         verdict.first_seen = verdict.first_seen.min(verdict.last_seen);
+    }
+    if let Some(job) = draft.state().job(told.rank.attempt.task.job) {
+        // Nor before there was anything to see.
+        for verdict in &mut told.verdicts {
+            verdict.first_seen = verdict.first_seen.max(job.submitted).min(draft.now());
+            verdict.last_seen = verdict.last_seen.max(verdict.first_seen);
+        }
     }
     let told = &told;
     let attempt = told.rank.attempt;
@@ -208,8 +216,12 @@ fn enforce(draft: &mut Draft<'_>, id: FindingId) {
         }
         Response::Kill => {
             let reason = format!("finding {id}: {}", finding.rules());
-            end(draft, attempt, SCHEDULER, reason);
+            let own: Vec<Hash> = own_images(finding).collect();
+            end(draft, attempt, SCHEDULER, reason.clone());
             recall(draft, id, attempt.task.job);
+            let room = Findings::FORBIDDEN.saturating_sub(draft.state().findings.forbidden().len());
+            let own: Vec<Hash> = own.into_iter().take(room).collect();
+            forbid(draft, &own, id, SCHEDULER, &reason);
         }
     }
 }
@@ -304,7 +316,8 @@ pub(crate) fn decide(draft: &mut Draft<'_>, asked: &Decide) -> Result<Answer, Re
     }
     if wanted == FindingState::Confirmed && asked.quarantine {
         let forbidden = findings.forbidden();
-        let new = own_images(finding).filter(|digest| !forbidden.contains_key(digest)).count();
+        let own = programs(draft.state(), finding);
+        let new = own.iter().filter(|digest| !forbidden.contains_key(digest)).count();
         if forbidden.len() + new > Findings::FORBIDDEN {
             return Err(crowded(forbidden.len() + new));
         }
@@ -344,16 +357,9 @@ fn confirmed(draft: &mut Draft<'_>, asked: &Decide) {
     let Some(finding) = draft.state().findings.get(asked.finding).cloned() else { return };
     let id = finding.id;
     let reason = format!("finding {id} was confirmed: {}", asked.reason);
-    for digest in own_images(&finding).filter(|_| asked.quarantine) {
-        if draft.state().findings.forbidden().contains_key(&digest) {
-            continue;
-        }
-        draft.push(Fact::DigestQuarantined {
-            digest,
-            finding: Some(id),
-            by: asked.by.clone(),
-            reason: reason.clone(),
-        });
+    if asked.quarantine {
+        let programs = programs(draft.state(), &finding);
+        forbid(draft, &programs, id, &asked.by, &reason);
     }
     if let Some(rank) = finding.rank {
         end(draft, rank.attempt, &asked.by, reason.clone());
@@ -383,7 +389,7 @@ fn dismissed(draft: &mut Draft<'_>, asked: &Decide) {
     for digest in own {
         let by = asked.by.clone();
         let other = draft.state().findings.iter().filter(|one| {
-            one.state == FindingState::Confirmed && own_images(one).any(|own| own == digest)
+            one.state == FindingState::Confirmed && programs(draft.state(), one).contains(&digest)
         });
         let other = other.map(|other| other.id).next();
         // It stays forbidden for whichever other one says the same of it.
@@ -401,6 +407,38 @@ fn dismissed(draft: &mut Draft<'_>, asked: &Decide) {
 /// The programs of a finding that are nobody else's.
 fn own_images(finding: &Finding) -> impl Iterator<Item = Hash> {
     finding.images.iter().filter(|image| !image.shared).map(|image| image.digest)
+}
+
+/// The programs that a finding is about: those that are nobody else's, or, where its task ran only what is everybody's, as
+/// an interpreter, what its job tells that to run.
+fn programs(state: &State, finding: &Finding) -> Vec<Hash> {
+    let own: Vec<Hash> = own_images(finding).collect();
+    let Some(job) = finding.job.and_then(|job| state.job(job)).filter(|_| own.is_empty()) else {
+        return own;
+    };
+    let script = (!job.spec.script.is_empty()).then(|| hash_of(&job.spec.script));
+    let told = job.spec.runs().map(|input| &input.path);
+    let inputs = job.spec.inputs.iter().filter(|one| one.executable || Some(&one.path) == told);
+    let inputs = inputs.filter_map(|input| match &input.source {
+        Source::Stored { digest, .. } => Some(*digest),
+        Source::Url { digest, .. } => *digest,
+    });
+    script.into_iter().chain(inputs).collect()
+}
+
+/// Forbids programs everywhere for a finding, unless they are forbidden.
+fn forbid(draft: &mut Draft<'_>, digests: &[Hash], finding: FindingId, by: &str, reason: &str) {
+    for digest in digests {
+        if draft.state().findings.forbidden().contains_key(digest) {
+            continue;
+        }
+        draft.push(Fact::DigestQuarantined {
+            digest: *digest,
+            finding: Some(finding),
+            by: by.to_owned(),
+            reason: reason.to_owned(),
+        });
+    }
 }
 
 fn crowded(asked: usize) -> Refusal {

@@ -13,6 +13,7 @@ use repower_proto::v1::put_artefact_request::Body;
 use tokio::sync::mpsc;
 use tonic::{Code, Request, Response, Status, Streaming};
 
+use super::outputs;
 use crate::arrivals::Arrivals;
 use crate::artefacts::Asker;
 use crate::gate::{self, Caller};
@@ -92,6 +93,9 @@ impl Artefacts for Service {
         let v1::GetArtefactRequest { digest, offset } = request.into_inner();
         let digest = digest_of(&digest)?;
         self.allow(&caller, Wish::Read(digest))?;
+        if matches!(caller, Caller::Person(_)) {
+            outputs::held_artefact(&self.0, digest).await?;
+        }
         let (store, mover) = (self.0.artefacts.store(), mover(&caller));
         let reading = store.get(&mover, digest, offset).await.map_err(Problem::from)?;
         let seat = self.0.artefacts.seat(&mover)?;

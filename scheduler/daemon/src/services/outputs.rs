@@ -1,6 +1,6 @@
 //! What was brought back of jobs.
 
-use repower_model::{JobId, RankId};
+use repower_model::{FindingId, Hash, JobId, RankId};
 use repower_proto::v1;
 use repower_store::rows::Collection;
 use tonic::{Code, Status};
@@ -55,10 +55,22 @@ async fn held(shared: &Shared, job: JobId, index: Option<u32>) -> Result<(), Pro
         Some(index) => format!("task {job}.{index}"),
         None => format!("job {job}"),
     };
-    let text = format!("the outputs of {whose} are held back for finding {finding}");
-    Err(Problem::new(Code::FailedPrecondition, "finding.outputs-held", text).hint(format!(
+    Err(held_back(&format!("the outputs of {whose} are"), finding))
+}
+
+/// Refuses an artefact that only outputs are which a finding holds back, by whatever name it is asked for.
+pub(super) async fn held_artefact(shared: &Shared, digest: Hash) -> Result<(), Problem> {
+    let Some(finding) = shared.past(move |history| history.holds_artefact(digest)).await? else {
+        return Ok(());
+    };
+    Err(held_back(&format!("the artefact {digest} is an output that is"), finding))
+}
+
+fn held_back(what: &str, finding: FindingId) -> Problem {
+    let text = format!("{what} held back for finding {finding}");
+    Problem::new(Code::FailedPrecondition, "finding.outputs-held", text).hint(format!(
         "an operator looks: `repower findings show {finding}`; once it is dismissed, they can be fetched"
-    )))
+    ))
 }
 
 fn kept(row: Collection) -> v1::KeptOutputs {

@@ -6,12 +6,12 @@ use repower_core::engine::Engine;
 use repower_core::input::{Input, Submit};
 use repower_core::policy::hash_of;
 use repower_core::refusal::Refusal;
-use repower_model::{JobId, JobSpec, Key};
+use repower_model::{JobId, JobSpec, Key, Source};
 use repower_proto::convert;
 use repower_proto::v1;
 use tonic::Status;
 
-use super::summary;
+use super::{outputs, summary};
 use crate::admission::{Files, Look};
 use crate::problem::Problem;
 use crate::shared::Shared;
@@ -39,6 +39,11 @@ pub(super) async fn spec_of(
     // Before anything is looked up or looked at for it.
     Engine::bounds(&spec).map_err(Problem::from)?;
     shared.artefacts.check(&spec).await?;
+    for input in &spec.inputs {
+        if let Source::Stored { digest, .. } = input.source {
+            outputs::held_artefact(shared, digest).await?;
+        }
+    }
     let Look { marks, looked_by } = shared.admission.look(shared, &spec, Files::All).await?;
     let past = Vec::new();
     let submit = Submit { key, submitter, spec, spec_hash, past, marks, looked_by };

@@ -1,6 +1,6 @@
 //! The tables `findings` and `evidence`.
 
-use repower_model::{Evidence, FindingId, FindingState, JobId};
+use repower_model::{Evidence, FindingId, FindingState, Hash, JobId};
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use crate::hex;
@@ -110,6 +110,23 @@ pub(super) fn holds(
             Ok((FindingId(id.cast_unsigned()), row.get(1)?))
         })
         .optional()
+}
+
+/// The first finding that keeps an artefact from being read: all who put it out are held back.
+pub(super) fn holds_artefact(
+    connection: &Connection,
+    digest: Hash,
+) -> rusqlite::Result<Option<FindingId>> {
+    let mut query = connection.prepare_cached(
+        "WITH own AS (
+             SELECT (SELECT min(id) FROM findings WHERE findings.job = outputs.job AND holds_outputs
+                     AND (findings.task IS NULL OR findings.task = outputs.task)) AS finding
+             FROM outputs WHERE digest = ?1)
+         SELECT min(finding) FROM own HAVING count(*) = count(finding)",
+    )?;
+    let id: Option<Option<i64>> =
+        query.query_row([hex::of(&digest.0)], |row| row.get(0)).optional()?;
+    Ok(id.flatten().map(|id| FindingId(id.cast_unsigned())))
 }
 
 /// How many there are in each state.

@@ -147,6 +147,14 @@ impl Reader {
         Ok(self.pool.with(|connection| findings::holds(connection, job, index))?)
     }
 
+    /// A finding that keeps an artefact from being read, because nobody else has put it out.
+    pub fn holds_artefact(
+        &self,
+        digest: repower_model::Hash,
+    ) -> Result<Option<FindingId>, ReadError> {
+        Ok(self.pool.with(|connection| findings::holds_artefact(connection, digest))?)
+    }
+
     /// How many findings there are in each state.
     pub fn finding_counts(&self) -> Result<Vec<(String, u64)>, ReadError> {
         Ok(self.pool.with(findings::counts)?)

@@ -1,13 +1,13 @@
 //! Files of jobs.
 
 use repower_model::{
-    Artefact, AttemptId, Claim, Count, Fraction, Hash, JobId, JobState, Progress, RankId,
-    StopCause, StopStep, Stored, TaskId,
+    Artefact, AttemptId, Claim, Count, Finding, FindingId, FindingSource, FindingState, Fraction,
+    Hash, JobId, JobState, Progress, RankId, StopCause, StopStep, Stored, TaskId, Verdict,
 };
 
 use super::common::{at, entries, folder, job, open, submitted};
 use crate::journal::Journal as _;
-use crate::rows::{CheckpointRow, ClaimRow, Collection, JobEnded, Row, StepTaken};
+use crate::rows::{CheckpointRow, ClaimRow, Collection, FindingRow, JobEnded, Row, StepTaken};
 
 fn artefact(path: &str, byte: u8) -> Artefact {
     Artefact { path: path.to_owned(), bytes: 5, digest: Hash([byte; 32]) }
@@ -177,4 +177,40 @@ fn the_steps_of_stops_are_those_of_the_latest_attempts_in_their_order() {
 
     assert_eq!(reader.latest_steps(task, 100).unwrap(), all);
     assert_eq!(reader.latest_steps(task, 2).unwrap(), all[2..]);
+}
+
+#[test]
+fn an_output_that_a_finding_holds_back_is_held_by_its_digest_unless_another_put_out_the_same() {
+    let folder = folder();
+    let mut journal = open(&folder);
+    let verdict = Verdict {
+        rule: "content.pool-words".into(),
+        version: 1,
+        tier: 2,
+        mechanism: "content".into(),
+        first_seen: at(1),
+        last_seen: at(1),
+        times: 1,
+        detail: String::new(),
+    };
+    let mut finding = Finding::new(FindingId(7), FindingSource::Task, at(1), Hash([0; 32]));
+    (finding.job, finding.rank) = (Some(JobId(1)), Some(rank(0, 1, 0)));
+    finding.notice(&[verdict], &[], None);
+    assert!(finding.holds_outputs());
+    let rows = [
+        submitted(job(1)),
+        Row::OutputsKept(collection(rank(0, 1, 0), &[artefact("a", 1), artefact("b", 2)], &[])),
+        Row::OutputsKept(collection(rank(1, 1, 0), &[artefact("b", 2)], &[])),
+        Row::Finding(Box::new(FindingRow { finding: finding.clone(), body: Vec::new() })),
+    ];
+
+    journal.append(&entries(0..1), &rows, at(1)).unwrap();
+
+    let reader = journal.reader();
+    let held = |byte: u8| reader.holds_artefact(Hash([byte; 32])).unwrap();
+    assert_eq!([held(1), held(2), held(3)], [Some(FindingId(7)), None, None]);
+    finding.state = FindingState::Dismissed;
+    let row = Row::Finding(Box::new(FindingRow { finding, body: Vec::new() }));
+    journal.append(&entries(1..2), &[row], at(1)).unwrap();
+    assert_eq!(held(1), None);
 }
