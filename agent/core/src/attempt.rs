@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use repower_model::{Rendezvous, Span, Timestamp, Usage};
+use repower_model::{Rendezvous, Span, Timestamp, Usage, Verdict};
 
 use crate::outbox::Place;
 use crate::phase::Phase;
@@ -45,6 +45,8 @@ pub(crate) struct Suspicion {
     pub(crate) frozen: bool,
     /// Whether it no longer reaches the places that it may reach.
     pub(crate) cut: bool,
+    /// What was noticed last.
+    pub(crate) verdicts: Vec<Verdict>,
     /// What was left of its time limit when it began to stand still.
     pub(crate) left: Option<Span>,
 }

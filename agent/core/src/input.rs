@@ -69,6 +69,13 @@ pub enum Input<'a> {
     Freeze(RankId),
     /// Somebody has looked: let this process go on, and notice these rules no more.
     Thaw(RankId, Vec<String>),
+    /// Of what is to stand still, not all does.
+    StandsInPart {
+        /// Which process.
+        attempt: RankId,
+        /// Why not.
+        detail: String,
+    },
     /// The detector has noticed something about a process.
     Noticed(Box<Noticed>),
     /// Everything up to and including the report with this sequence is durable.

@@ -125,6 +125,7 @@ impl Session {
             }
             Input::Freeze(attempt) => self.freeze(attempt, now, actions),
             Input::Thaw(attempt, rules) => self.thaw(attempt, rules, now, actions),
+            Input::StandsInPart { attempt, detail } => self.stands_in_part(attempt, &detail),
             Input::Noticed(noticed) => self.noticed(*noticed, now, actions),
             Input::Forget(job) => self.forget(job, actions),
             Input::Start { attempt, rendezvous, checkpoint } => {

@@ -42,7 +42,7 @@ mod watch;
 pub use evidence::{Bundle, EVIDENCE_BYTES, evidence};
 pub(crate) use evidence::{images, told};
 pub(crate) use executable::Digests;
-pub use freeze::{Frozen, freeze};
+pub use freeze::{Frozen, Partial, freeze};
 pub use members::Members;
 pub use rest::Look;
 pub use sensors::{SENSORS, Sensors};

@@ -5,8 +5,8 @@
 //! decides with the session and acts at once: the thread that reaps a task launches the next one, so
 //! that no slot waits for another thread to wake up. What takes its time is done by threads of their
 //! own. All state is behind one lock, which is never held while a process is launched, inputs are
-//! copied or a folder is cleared; it is held while a task is frozen, and while an ended one is killed
-//! to the last process and its output is read.
+//! copied, a task is frozen or a folder is cleared; it is held while an ended task is killed to the last
+//! process and its output is read.
 
 mod alarm;
 mod boxes;
@@ -30,6 +30,7 @@ mod progress;
 mod relay;
 mod shortage;
 mod state;
+mod still;
 mod threads;
 mod token;
 mod wire;

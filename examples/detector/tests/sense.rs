@@ -227,7 +227,7 @@ fn a_stopped_task_stays_stopped_and_gives_no_samples() {
     let folder = tempfile::tempdir().unwrap();
     let family = start(&["work", "integers"], folder.path());
     let process = program(&family);
-    let frozen = freeze(&family.members());
+    let frozen = freeze(&family.members(), None);
     while state(process) != 'T' {
         clock::pass(Duration::from_millis(1));
     }
@@ -357,7 +357,7 @@ fn a_frozen_task_runs_on_when_it_is_released() {
     let family = start(&["work", "integers", "--threads", "2"], folder.path());
     let process = program(&family);
 
-    let frozen = freeze(&family.members());
+    let frozen = freeze(&family.members(), None);
 
     while state(process) != 'T' {
         clock::pass(Duration::from_millis(1));

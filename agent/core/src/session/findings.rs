@@ -43,6 +43,7 @@ impl Session {
         }
         let witnesses = told.verdicts.iter().map(|one| (one.tier, one.mechanism.as_str()));
         let response = Response::to(witnesses).min(attempt.definition.hardest);
+        attempt.suspicion.get_or_insert_default().verdicts.clone_from(&told.verdicts);
         self.outbox.push(Report::Noticed(Box::new(told)));
         if response >= Response::Hold {
             self.cut(id, actions);
@@ -79,6 +80,20 @@ impl Session {
         suspicion.left = attempt.due.map(|due| due.since(now.steady));
         self.set_due(id, None);
         actions.push(Action::Freeze(id));
+    }
+
+    /// Some of a process's own go on although it is to stand still: that is evidence for whoever looks. If nothing was
+    /// noticed here, it stands still for another rank of its gang, and only the log has it.
+    pub(super) fn stands_in_part(&mut self, id: RankId, detail: &str) {
+        let known = self.attempts.get(&id).filter(|one| one.phase != Phase::Ended);
+        let suspicion = known.and_then(|one| one.suspicion.as_ref());
+        let verdicts = suspicion.map(|one| one.verdicts.clone()).unwrap_or_default();
+        if verdicts.is_empty() {
+            return;
+        }
+        let evidence = format!("it stands still in part only: {detail}\n").into_bytes();
+        let told = Noticed { attempt: id, verdicts, images: Vec::new(), evidence, cut: false };
+        self.outbox.push(Report::Noticed(Box::new(told)));
     }
 
     /// A person has looked: it goes on, and so does its time limit.

@@ -2,8 +2,12 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io;
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
 use super::Members;
@@ -11,12 +15,18 @@ use super::Members;
 /// How often the processes are gone through; one that forks all the time could outrun a single pass.
 const PASSES: usize = 20;
 
+/// The most processes that are stopped one by one.
+const MOST: usize = 32_768;
+
+/// How many of them are held open at a time.
+const BATCH: usize = 256;
+
 /// A task that stands still until it is released.
 #[derive(Debug)]
 #[must_use = "a task that nobody releases stands still for ever"]
 pub struct Frozen {
-    members: Members,
     how: How,
+    partial: Option<Partial>,
 }
 
 #[derive(Debug)]
@@ -24,30 +34,80 @@ enum How {
     /// By this file of its control group.
     Group(PathBuf),
     /// By a signal to each process. Its parent may notice, and another process may undo it.
-    Signals(BTreeSet<u32>),
+    Signals { task: Task, stopped: BTreeSet<u32> },
 }
 
-/// Freezes a task: by its control group where that can be, else by signals.
-pub fn freeze(members: &Members) -> Frozen {
+/// Why not all of a task stands still.
+#[derive(Debug, thiserror::Error)]
+pub enum Partial {
+    /// It has more processes than are stopped one by one.
+    #[error("the task has more than {most} processes, and the others go on")]
+    TooMany {
+        /// As many are stopped.
+        most: usize,
+    },
+    /// It starts others faster than they are stopped.
+    #[error("the task starts processes as fast as they are stopped: {passes} looks found new ones")]
+    Restless {
+        /// How often it was looked at.
+        passes: usize,
+    },
+    /// Some of its processes take no signal.
+    #[error("{count} processes of the task cannot be stopped")]
+    Refused {
+        /// How many.
+        count: usize,
+        /// What the kernel says of the last of them.
+        source: io::Error,
+    },
+}
+
+/// The processes of a task, as long as its first one lives.
+#[derive(Debug)]
+struct Task {
+    members: Members,
+    /// Readable when its first process has ended: from then on what is known of the others may be another's.
+    first: Option<OwnedFd>,
+}
+
+/// What came of signals.
+#[derive(Debug, Default)]
+struct Sent {
+    done: BTreeSet<u32>,
+    refused: BTreeSet<u32>,
+    last: Option<Errno>,
+}
+
+/// Freezes a task: by its control group where that can be, else by signals. `first` is its first process, readable
+/// when that has ended; `None`: whoever calls sees to it that it lives.
+///
+/// It goes through all processes of the host if the task has no control group, several times: call it where nobody
+/// waits for it.
+pub fn freeze(members: &Members, first: Option<OwnedFd>) -> Frozen {
     if let Members::Group(folder) = members {
         let file = folder.join("cgroup.freeze");
         if fs::write(&file, "1").is_ok() {
-            return Frozen { members: members.clone(), how: How::Group(file) };
+            return Frozen { how: How::Group(file), partial: None };
         }
     }
-    let mut stopped = BTreeSet::new();
+    stop(Task { members: members.clone(), first }, MOST)
+}
+
+/// Stops the processes of a task one by one, at most so many.
+fn stop(task: Task, most: usize) -> Frozen {
+    let mut sent = Sent::default();
     for _ in 0..PASSES {
-        let fresh: Vec<u32> =
-            members.processes().into_iter().filter(|process| !stopped.contains(process)).collect();
-        if fresh.is_empty() {
-            break;
+        let listed = task.members.list(most);
+        let is_new = |one: &u32| !sent.done.contains(one) && !sent.refused.contains(one);
+        let fresh: Vec<u32> = listed.processes.into_iter().filter(is_new).collect();
+        if fresh.is_empty() || task.is_over() {
+            let partial = sent.refusal().or((!listed.is_all).then_some(Partial::TooMany { most }));
+            return Frozen { how: How::Signals { task, stopped: sent.done }, partial };
         }
-        for process in fresh {
-            signal(process, Signal::STOP);
-            stopped.insert(process);
-        }
+        task.signal(&fresh, Signal::STOP, most, &mut sent);
     }
-    Frozen { members: members.clone(), how: How::Signals(stopped) }
+    let partial = Some(Partial::Restless { passes: PASSES });
+    Frozen { how: How::Signals { task, stopped: sent.done }, partial }
 }
 
 impl Frozen {
@@ -56,26 +116,186 @@ impl Frozen {
         matches!(self.how, How::Group(_))
     }
 
-    /// Lets the task go on.
+    /// Why not all of it stands still, if so.
+    pub fn partial(&self) -> Option<&Partial> {
+        self.partial.as_ref()
+    }
+
+    /// Lets the task go on. As slow as [`freeze`].
     pub fn release(self) {
         match self.how {
-            How::Group(file) => {
-                if let Err(error) = fs::write(&file, "0") {
-                    tracing::warn!(path = %file.display(), %error, "cannot release a frozen task");
+            How::Group(file) => thaw(&file),
+            How::Signals { task, stopped } => {
+                let stopped: Vec<u32> = stopped.into_iter().collect();
+                let mut sent = Sent::default();
+                // What has come since may have lower numbers.
+                task.signal(&stopped, Signal::CONT, 2 * MOST, &mut sent);
+                if let Some(refusal) = sent.refusal() {
+                    tracing::error!(error = %refusal, "a task goes on in part only");
                 }
             }
-            How::Signals(stopped) => {
-                let alive = self.members.processes();
-                let ours = alive.into_iter().filter(|process| stopped.contains(process));
-                ours.for_each(|process| signal(process, Signal::CONT));
+        }
+    }
+
+    /// Its task is over, and what is left of it is killed, which who stands still heeds, too.
+    pub(crate) fn give_up(self) {
+        match self.how {
+            How::Group(file) => thaw(&file),
+            How::Signals { .. } => {}
+        }
+    }
+}
+
+impl Task {
+    fn is_over(&self) -> bool {
+        let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+        self.first.as_ref().is_some_and(|first| {
+            let mut set = [PollFd::new(first, PollFlags::IN)];
+            poll(&mut set, Some(&now)).is_ok_and(|count| count > 0)
+        })
+    }
+
+    /// Sends a signal to those of these processes that are the task's.
+    fn signal(&self, processes: &[u32], signal: Signal, most: usize, sent: &mut Sent) {
+        for batch in processes.chunks(BATCH) {
+            let mut open = Vec::with_capacity(batch.len());
+            for process in batch {
+                let pid = i32::try_from(*process).ok().and_then(Pid::from_raw);
+                let Some(pid) = pid else { continue };
+                match pidfd_open(pid, PidfdFlags::empty()) {
+                    Ok(process_fd) => open.push((*process, process_fd)),
+                    Err(errno) => sent.note(*process, Err(errno)),
+                }
+            }
+            // Listed after they were opened: who has the number of one that is the task's is that one.
+            let listed = self.members.list(most).processes;
+            if self.is_over() {
+                return;
+            }
+            for (process, process_fd) in open {
+                if listed.binary_search(&process).is_ok() {
+                    sent.note(process, pidfd_send_signal(&process_fd, signal));
+                }
             }
         }
     }
 }
 
-fn signal(process: u32, signal: Signal) {
-    let pid = i32::try_from(process).ok().and_then(Pid::from_raw);
-    let process = pid.and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).ok());
-    // One that has ended meanwhile needs nothing.
-    let _ = process.map(|process| pidfd_send_signal(&process, signal));
+impl Sent {
+    fn note(&mut self, process: u32, result: rustix::io::Result<()>) {
+        match result {
+            Ok(()) => {
+                self.done.insert(process);
+            }
+            // It has ended meanwhile, and needs nothing.
+            Err(Errno::SRCH) => {}
+            Err(errno) => {
+                self.refused.insert(process);
+                self.last = Some(errno);
+            }
+        }
+    }
+
+    fn refusal(&self) -> Option<Partial> {
+        let source = self.last?.into();
+        Some(Partial::Refused { count: self.refused.len(), source })
+    }
+}
+
+/// Releases a control group.
+fn thaw(file: &std::path::Path) {
+    if let Err(error) = fs::write(file, "0") {
+        tracing::warn!(path = %file.display(), %error, "cannot release a frozen task");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{BufRead as _, BufReader};
+    use std::process::{Child, Command, Stdio};
+
+    use super::*;
+
+    /// A process and its child, which waits for the end of its input.
+    fn pair() -> (Child, Task, [u32; 2]) {
+        let mut command = Command::new("sh");
+        command.args(["-c", "sh -c 'echo $$; exec cat'; true"]);
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+        let pid = Pid::from_child(&child);
+        let first = Some(pidfd_open(pid, PidfdFlags::empty()).unwrap());
+        let task = Task { members: Members::Family(child.id()), first };
+        let processes = [child.id(), line.trim().parse().unwrap()];
+        (child, task, processes)
+    }
+
+    /// Waits until a process stands still, or does not.
+    fn until_still(process: u32, wanted: bool) {
+        // Nothing tells when a process that is not a child begins to stand still: it is asked.
+        let is_still = || {
+            let line = fs::read_to_string(format!("/proc/{process}/stat")).unwrap();
+            line.rsplit(')').next().unwrap().starts_with(" T")
+        };
+        while is_still() != wanted {
+            std::thread::yield_now();
+        }
+    }
+
+    fn end(mut child: Child) {
+        drop(child.stdin.take());
+        assert!(child.wait().unwrap().success());
+    }
+
+    #[test]
+    fn all_processes_stand_still_and_go_on() {
+        let (child, task, processes) = pair();
+
+        let frozen = stop(task, MOST);
+
+        assert!(frozen.partial().is_none(), "{frozen:?}");
+        for process in processes {
+            until_still(process, true);
+        }
+        frozen.release();
+        for process in processes {
+            until_still(process, false);
+        }
+        end(child);
+    }
+
+    #[test]
+    fn a_task_of_more_processes_than_can_be_stopped_is_told_as_one_that_stands_still_in_part() {
+        let (child, task, processes) = pair();
+        let lower = processes.into_iter().min().unwrap();
+        let higher = processes.into_iter().max().unwrap();
+
+        let frozen = stop(task, 1);
+
+        let partial = frozen.partial().map(ToString::to_string);
+        let said = "the task has more than 1 processes, and the others go on";
+        assert_eq!(partial.as_deref(), Some(said));
+        until_still(lower, true);
+        until_still(higher, false);
+        frozen.release();
+        until_still(lower, false);
+        end(child);
+    }
+
+    #[test]
+    fn nobody_is_stopped_when_the_first_process_has_ended() {
+        let (child, task, [_, other]) = pair();
+        let stranger = Members::Family(other);
+        let mut ended = Command::new("true").spawn().unwrap();
+        let first = pidfd_open(Pid::from_child(&ended), PidfdFlags::empty()).unwrap();
+        ended.wait().unwrap();
+
+        let frozen = stop(Task { members: stranger, first: Some(first) }, MOST);
+
+        assert!(matches!(&frozen.how, How::Signals { stopped, .. } if stopped.is_empty()));
+        until_still(other, false);
+        frozen.release();
+        drop(task);
+        end(child);
+    }
 }

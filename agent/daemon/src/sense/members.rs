@@ -9,8 +9,8 @@ use super::proc;
 /// The most processes of one task that are looked at.
 const PROCESSES: usize = 4096;
 
-/// The most control groups below that of a task.
-const GROUPS: usize = 256;
+/// The most control groups below that of a task, for each so many processes.
+const PER_GROUP: usize = 16;
 
 /// By what the processes of a task are known.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,43 +22,70 @@ pub enum Members {
     Family(u32),
 }
 
+/// Processes of a task.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Listed {
+    /// In ascending order.
+    pub(super) processes: Vec<u32>,
+    /// Whether the task has no others.
+    pub(super) is_all: bool,
+}
+
 impl Members {
-    /// The processes now, in ascending order.
+    /// The processes now, in ascending order; of a task with very many, only some.
     pub fn processes(&self) -> Vec<u32> {
+        self.list(PROCESSES).processes
+    }
+
+    /// The processes now, at most so many.
+    pub(super) fn list(&self, most: usize) -> Listed {
         match self {
-            Self::Group(folder) => group(folder),
-            Self::Family(root) => family(*root),
+            Self::Group(folder) => group(folder, most),
+            Self::Family(root) => family(*root, most),
         }
     }
 
     /// The process by which the task is known, if it is by one.
     pub fn leader(&self) -> Option<u32> {
         match self {
-            Self::Group(folder) => group(folder).first().copied(),
+            Self::Group(folder) => group(folder, PROCESSES).processes.first().copied(),
             Self::Family(root) => Some(*root),
         }
     }
 }
 
-fn group(folder: &Path) -> Vec<u32> {
-    let mut found = BTreeSet::new();
+impl Listed {
+    fn of(found: BTreeSet<u32>, most: usize, is_all: bool) -> Self {
+        let is_all = is_all && found.len() <= most;
+        Self { processes: found.into_iter().take(most).collect(), is_all }
+    }
+}
+
+fn group(folder: &Path, most: usize) -> Listed {
+    let groups = most / PER_GROUP;
+    let (mut found, mut is_all) = (BTreeSet::new(), true);
     let mut folders = vec![folder.to_owned()];
     let mut seen = 0;
     while let Some(folder) = folders.pop() {
         seen += 1;
-        if seen > GROUPS || found.len() >= PROCESSES {
+        if seen > groups || found.len() > most {
+            is_all = false;
             break;
         }
+        // What is gone has no processes.
         let text = fs::read_to_string(folder.join("cgroup.procs")).unwrap_or_default();
         found.extend(text.lines().filter_map(|line| line.parse::<u32>().ok()));
         let entries = fs::read_dir(&folder).into_iter().flatten().filter_map(Result::ok);
         let inner = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
-        folders.extend(inner.map(|entry| entry.path()).take(GROUPS));
+        // One more than are looked at, so that it is seen that there are more.
+        folders.extend(inner.map(|entry| entry.path()).take(groups + 1));
     }
-    found.into_iter().filter(|process| *process != 0).take(PROCESSES).collect()
+    // Those that this pid namespace does not show.
+    found.remove(&0);
+    Listed::of(found, most, is_all)
 }
 
-fn family(root: u32) -> Vec<u32> {
+fn family(root: u32, most: usize) -> Listed {
     let mut others = Vec::new();
     for process in proc::numbers("/proc", usize::MAX) {
         let Ok(bytes) = proc::read(process, "stat", 4096) else { continue };
@@ -69,7 +96,7 @@ fn family(root: u32) -> Vec<u32> {
         };
         others.push((process, parent, group == root || session == root));
     }
-    let mut found = BTreeSet::from([root]);
+    let (mut found, mut is_all) = (BTreeSet::from([root]), true);
     // A parent may have a higher number than its child: until nothing is added.
     loop {
         let before = found.len();
@@ -80,10 +107,15 @@ fn family(root: u32) -> Vec<u32> {
             .map(|(process, _, _)| *process)
             .collect();
         found.extend(more);
-        if found.len() == before || found.len() >= PROCESSES {
+        if found.len() == before {
+            break;
+        }
+        if found.len() > most {
+            is_all = false;
             break;
         }
     }
     let alive: BTreeSet<u32> = others.iter().map(|(process, _, _)| *process).collect();
-    found.into_iter().filter(|process| alive.contains(process)).take(PROCESSES).collect()
+    found.retain(|process| alive.contains(process));
+    Listed::of(found, most, is_all)
 }

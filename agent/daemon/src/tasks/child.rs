@@ -19,9 +19,10 @@ use super::folders::Folder;
 use super::ownfile::OwnFile;
 use super::prepared::Prepared as Job;
 use super::progress::Said;
+use super::still::Still;
 use super::token::Token;
 use crate::sandbox::{Group, Prepared, Reach};
-use crate::sense::{Frozen, Members};
+use crate::sense::Members;
 use crate::stat::Stat;
 
 /// One running process and its pipes.
@@ -49,8 +50,8 @@ pub(super) struct Child {
     pub(super) contained: Option<Contained>,
     /// In a pid namespace: tells how the task itself ended.
     pub(super) status: Option<OwnedFd>,
-    /// Set while it stands still.
-    pub(super) frozen: Option<Frozen>,
+    /// Whether it stands still, and whether it is to.
+    pub(super) still: Still,
     /// Whether its folder may be wanted after its end.
     pub(super) has_outputs: bool,
     /// Keeps the file of its script.

@@ -1,5 +1,5 @@
 //! The threads for what takes its time, so that no other task waits for it: engines make and remove containers, names
-//! are looked up, inputs are copied into folders, and folders are removed.
+//! are looked up, inputs are copied into folders, folders are removed, and tasks are made to stand still.
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
@@ -17,8 +17,8 @@ use crate::sandbox::{self, Tree};
 use crate::{Error, environment};
 
 /// The names of the threads, and how many there are for each [`Kind`] of work.
-const THREADS: [(&str, usize); 4] =
-    [("containers", 2), ("inputs", 2), ("folders", 1), ("names", 2)];
+const THREADS: [(&str, usize); 5] =
+    [("containers", 2), ("inputs", 2), ("folders", 1), ("names", 2), ("standstill", 1)];
 
 /// Work of one kind never waits for that of another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,6 +27,7 @@ enum Kind {
     Inputs,
     Folders,
     Names,
+    Standstill,
 }
 
 /// What there is to do.
@@ -40,6 +41,8 @@ pub(super) enum Work {
     Remove(u64, Box<Contained>),
     /// Nobody needs this folder any more.
     Clear(PathBuf),
+    /// The task of this serial is to stand still, or to go on.
+    Stand(u64),
 }
 
 impl Work {
@@ -48,6 +51,7 @@ impl Work {
             Self::Launch(launch) => start_of(&launch.definition.spec).unwrap_or(Kind::Inputs),
             Self::Prepare | Self::Remove(..) => Kind::Containers,
             Self::Clear(_) => Kind::Folders,
+            Self::Stand(_) => Kind::Standstill,
         }
     }
 }
@@ -191,8 +195,8 @@ impl Lane {
         loop {
             let next = queue.work.pop_front();
             match next {
-                // Nothing is started any more.
-                Some(Work::Launch(_) | Work::Prepare) if queue.quit => continue,
+                // Nothing is started any more, and all is killed.
+                Some(Work::Launch(_) | Work::Prepare | Work::Stand(_)) if queue.quit => continue,
                 Some(work) => return Some(work),
                 None if queue.quit => return None,
                 None => {}
@@ -237,6 +241,7 @@ impl Tasks {
                     contained.remove();
                     self.lock().closing.remove(&serial);
                 }
+                Work::Stand(serial) => self.see_to(serial),
                 Work::Clear(path) => {
                     if let Err(error) = crate::folder::clear(&path) {
                         tracing::warn!(path = %path.display(), %error, "cannot remove a folder of a task");

@@ -15,6 +15,7 @@ use super::ownfile::OwnFile;
 use super::prepared::Prepared as Job;
 use super::progress::{self, Book, Said};
 use super::state::{self, Launch, State};
+use super::still::Still;
 use super::{Tasks, boxes, files, gang};
 use crate::sandbox::{Strings, User};
 use crate::saved::Place;
@@ -154,7 +155,7 @@ impl Tasks {
             held,
             contained,
             status: started.status,
-            frozen: None,
+            still: Still::default(),
             has_outputs: !launch.definition.spec.outputs.is_empty(),
             job,
             _hosts: hosts,

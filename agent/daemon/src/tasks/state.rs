@@ -18,8 +18,8 @@ use super::contained::Contained;
 use super::files::Wanted;
 use super::folders::{Folder, Folders};
 use super::shortage::Shortage;
+use crate::clock;
 use crate::sandbox::{Group, Prepared};
-use crate::{clock, sense};
 
 /// The most processes of which it is told that they run.
 const RUNNING: usize = 10_000;
@@ -44,6 +44,8 @@ pub(super) struct State {
     pub(super) used: Vec<Folder>,
     /// What such tasks were held by.
     pub(super) freed: Vec<Prepared>,
+    /// The same of those whose processes a thread still looks at, by serial.
+    pub(super) lingering: BTreeMap<u64, Prepared>,
     /// Containers of such tasks.
     pub(super) over: Vec<(u64, Contained)>,
     /// Serials of tasks of which the container is being removed, and since when what the engine has started is theirs.
@@ -83,6 +85,7 @@ impl State {
             folders,
             used: Vec::new(),
             freed: Vec::new(),
+            lingering: BTreeMap::new(),
             over: Vec::new(),
             closing: BTreeMap::new(),
             shortage: Shortage::new(),
@@ -129,15 +132,15 @@ impl State {
     /// The process is over and its output is at the end or closed.
     pub(super) fn remove(&mut self, serial: u64) {
         let Some(mut child) = self.children.remove(&serial) else { return };
-        // Its control group may serve again, and must not hold the next one.
-        if let Some(frozen) = child.frozen.take() {
-            frozen.release();
-        }
+        let is_looked_at = child.still.end();
         match child.folder {
             Some(folder) if child.has_outputs => self.wanted.keep(child.attempt, folder),
             folder => self.used.extend(folder),
         }
-        self.freed.extend(child.held);
+        match child.held {
+            Some(held) if is_looked_at => drop(self.lingering.insert(serial, held)),
+            held => self.freed.extend(held),
+        }
         if let Some(contained) = child.contained {
             self.closing.insert(serial, contained.since);
             self.over.push((serial, contained));
@@ -194,8 +197,8 @@ impl State {
                 self.launches.push_back(Launch { attempt, definition, rendezvous });
             }
             Action::Signal { attempt, signal } => self.signal(*attempt, *signal),
-            Action::Freeze(attempt) => self.freeze(*attempt),
-            Action::Thaw(attempt) => self.thaw(*attempt),
+            Action::Freeze(attempt) => self.stand(*attempt, true, tasks),
+            Action::Thaw(attempt) => self.stand(*attempt, false, tasks),
             Action::CutEgress(attempt) => self.cut(*attempt, true),
             Action::MendEgress(attempt) => self.cut(*attempt, false),
             Action::CloseOutput { attempt } => {
@@ -246,7 +249,7 @@ impl State {
         self.restore(attempt, checkpoint)
     }
 
-    fn serial(&self, attempt: RankId) -> Option<u64> {
+    pub(super) fn serial(&self, attempt: RankId) -> Option<u64> {
         let found = self.children.iter().find(|(_, child)| child.attempt == attempt);
         found.map(|(serial, _)| *serial)
     }
@@ -298,33 +301,13 @@ impl State {
                 watch: seen.watch.to_vec(),
                 output_bytes: seen.output,
                 progress: child.said.changes,
-                frozen: child.frozen.is_some(),
+                frozen: child.still.is_wanted(),
             });
             if tasks.len() >= RUNNING {
                 break;
             }
         }
         tasks
-    }
-
-    /// Lets the processes of an attempt stand still.
-    fn freeze(&mut self, attempt: RankId) {
-        let child = self.serial(attempt).and_then(|serial| self.children.get_mut(&serial));
-        let Some(child) = child else { return };
-        if let (None, Some(members)) = (&child.frozen, child.members()) {
-            let frozen = sense::freeze(&members);
-            tracing::warn!(%attempt, by_group = frozen.is_by_group(), "a task stands still");
-            child.frozen = Some(frozen);
-        }
-    }
-
-    /// Lets the processes of an attempt go on.
-    fn thaw(&mut self, attempt: RankId) {
-        let child = self.serial(attempt).and_then(|serial| self.children.get_mut(&serial));
-        if let Some(frozen) = child.and_then(|child| child.frozen.take()) {
-            frozen.release();
-            tracing::info!(%attempt, "a task goes on");
-        }
     }
 
     /// Ends the connections of an attempt, and those that come; or lets them come again. Only what this process

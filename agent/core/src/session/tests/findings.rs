@@ -228,3 +228,22 @@ fn what_is_noticed_is_told_again_on_the_next_link_until_it_is_acknowledged() {
     assert_eq!(world.told(), [] as [&str; 0], "it has ended");
     assert_eq!(Response::to([(MODES.1, MODES.2)]), Response::Freeze);
 }
+
+#[test]
+fn what_stands_still_in_part_only_is_told_with_what_was_noticed() {
+    let mut world = World::new();
+    let (one, other) = (world.run(0), world.run(1));
+    world.tell(noticed(one, &[MODES]));
+    world.tell(Input::Freeze(other));
+    world.sent();
+
+    let detail = "it has more than 2 processes".to_owned();
+    world.tell(Input::StandsInPart { attempt: one, detail: detail.clone() });
+    world.tell(Input::StandsInPart { attempt: other, detail });
+
+    let reports = world.sent().map(|(_, reports)| reports).unwrap_or_default();
+    let [Report::Noticed(told)] = &reports[..] else { panic!("{reports:?}") };
+    assert_eq!((told.attempt, told.verdicts[0].rule.as_str()), (one, MODES.0));
+    let evidence = "it stands still in part only: it has more than 2 processes\n";
+    assert_eq!(String::from_utf8_lossy(&told.evidence), evidence);
+}
