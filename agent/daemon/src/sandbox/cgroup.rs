@@ -52,7 +52,6 @@ pub(crate) struct Controllers {
     pub(crate) cpu: bool,
     pub(crate) io: bool,
     pub(crate) cpuset: bool,
-    pub(crate) devices: bool,
 }
 
 /// Puts this process into the groups of another, in all hierarchies where they differ.

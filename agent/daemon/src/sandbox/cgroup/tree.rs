@@ -334,7 +334,6 @@ fn root_v2(hierarchy: &Hierarchy, name: &str) -> Option<(PathBuf, Controllers)> 
             cpu: has("cpu"),
             io: has("io"),
             cpuset: has("cpuset"),
-            devices: false,
         };
         if !has.memory && !has.pids && place != mount.as_path() {
             let _ = file::remove(&path);
