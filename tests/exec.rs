@@ -13,7 +13,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use serde_json::Value;
-use support::by_hand::Cell;
+use support::by_hand::{Cell, has_ended};
 use support::cli::{Cli, Said};
 use support::program;
 use support::pty::{lines, on_terminal};
@@ -125,11 +125,20 @@ fn a_command_runs_in_the_container_of_a_task() {
     let job = running(cli, &["--image", id.trim(), "--isolation", "boxed"]);
     let said = exec(cli, &job, b"in\n", "cat; id -u; echo $OWN; cat /.repower-status; exit 6");
     let terminal = on_terminal(cli, 80, &["exec", &job, "--", "/bin/tty"]);
+    let span = (100_000 + std::process::id()).to_string();
+    let line = format!("exec sleep {span}");
+    let mut left = cli.command(&["exec", &job, "--", "/bin/sh", "-c", &line]);
+    let mut left = left.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+    let asleep = left::until_asleep(&span, 1);
+    left.kill().unwrap();
+    left.wait().unwrap();
+    let is_over = asleep.into_iter().all(has_ended);
     cli.run(&["cancel", &job]).ok();
     cli.run(&["wait", &job]);
     drop(cell);
     Said::by(Command::new("podman").args(["image", "rm", "--force", &tag]), b"").ok();
 
+    assert!(is_over, "a command in a container ends with whoever listens");
     assert_eq!(said.code, 6, "{said:?}");
     let out: Vec<&str> = said.out.lines().collect();
     assert_eq!((out[0], out[2]), ("in", "variable"), "{said:?}");

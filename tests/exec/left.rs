@@ -48,7 +48,7 @@ fn sleepers(span: &str) -> Vec<Pid> {
 }
 
 /// Waits until so many processes sleep for so long.
-fn until_asleep(span: &str, count: usize) -> Vec<Pid> {
+pub(super) fn until_asleep(span: &str, count: usize) -> Vec<Pid> {
     // Nothing tells when a process that is not a child has become another program: it is asked.
     loop {
         let found = sleepers(span);
