@@ -293,7 +293,8 @@ impl Cluster {
         join: &Path,
     ) -> Result<(), Failure> {
         let name = name.to_owned();
-        let request = IssueRequest { kind: TokenKind::Join.into(), name, valid_for_ms: 0 };
+        let request =
+            IssueRequest { kind: TokenKind::Join.into(), name, ..IssueRequest::default() };
         let issued =
             client.access().issue(request).await.map_err(|status| client.refused(&status))?;
         let issued = issued.into_inner();

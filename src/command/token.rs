@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use repower_agent::JoinFile;
 use repower_proto::v1::{
-    IssueReply, IssueRequest, ListTokensRequest, RevokeRequest, TokenKind, TokenSummary,
+    IssueReply, IssueRequest, ListTokensRequest, RevokeRequest, Role, TokenKind, TokenSummary,
 };
 use serde::Serialize;
 
@@ -58,6 +58,10 @@ struct Join {
 struct User {
     /// Name of the person
     name: String,
+    /// For an operator, who may do everything; without it for a submitter, who may submit jobs, do
+    /// what they like with their own, and read everything
+    #[arg(long)]
+    operator: bool,
     /// How long it can be used [default: until it is revoked]
     #[arg(long, value_name = "SPAN")]
     valid_for: Option<Duration>,
@@ -109,17 +113,22 @@ impl Token {
             Verb::Join(Join { node, valid_for, address, to, .. }) => {
                 // A token that cannot be written anywhere is better not made.
                 let to = to.map(Secret::create).transpose()?;
-                let issued = issue(&client, TokenKind::Join, node, valid_for).await?;
+                let (kind, name) = (TokenKind::Join.into(), node);
+                let asked = IssueRequest { kind, name, ..IssueRequest::default() };
+                let issued = issue(&client, asked, valid_for).await?;
                 let address = address.as_deref().unwrap_or(client.address());
                 let text = join_file(&issued, address);
                 written(screen, &issued, address, (&text, "good for one agent"), to)
             }
-            Verb::User(User { name, valid_for, address, to, .. }) => {
+            Verb::User(User { name, operator, valid_for, address, to, .. }) => {
                 let to = to.map(Secret::create).transpose()?;
-                let issued = issue(&client, TokenKind::Person, name, valid_for).await?;
+                let role = if operator { Role::Operator } else { Role::Submitter };
+                let (kind, whom) = (TokenKind::Person.into(), good_for(role));
+                let asked = IssueRequest { kind, name, role: role.into(), valid_for_ms: 0 };
+                let issued = issue(&client, asked, valid_for).await?;
                 let address = address.as_deref().unwrap_or(client.address());
                 let text = profile(&issued, address);
-                written(screen, &issued, address, (&text, "good for one person"), to)
+                written(screen, &issued, address, (&text, whom), to)
             }
             Verb::List(_) => list(&client, screen).await,
             Verb::Revoke(revoke) => {
@@ -141,12 +150,11 @@ impl Token {
 
 async fn issue(
     client: &Client,
-    kind: TokenKind,
-    name: String,
+    asked: IssueRequest,
     valid_for: Option<Duration>,
 ) -> Result<IssueReply, Failure> {
     let valid_for_ms = valid_for.map_or(0, Duration::as_millis);
-    let request = IssueRequest { kind: kind.into(), name, valid_for_ms };
+    let request = IssueRequest { valid_for_ms, ..asked };
     Ok(client.access().issue(request).await.map_err(|status| client.refused(&status))?.into_inner())
 }
 
@@ -208,6 +216,7 @@ async fn list(client: &Client, screen: &mut Screen) -> Result<Exit, Failure> {
     let mut table = Table::new(&[
         Column::number("ID"),
         Column::whole("KIND"),
+        Column::whole("ROLE"),
         Column::cut("FOR", 12),
         Column::whole("ISSUED"),
         Column::whole("EXPIRES"),
@@ -220,6 +229,7 @@ async fn list(client: &Client, screen: &mut Screen) -> Result<Exit, Failure> {
         table.row([
             token.id.to_string().into(),
             words::token_kind(token.kind()).into(),
+            words::role(token.role()).unwrap_or("-").into(),
             if anybody { "anybody" } else { token.name.as_str() }.into(),
             second(token.issued_ms).into(),
             second(token.expires_ms).into(),
@@ -232,6 +242,14 @@ async fn list(client: &Client, screen: &mut Screen) -> Result<Exit, Failure> {
         screen.table(&table)?;
     }
     Ok(Exit::OK)
+}
+
+/// Whom a person's token is good for.
+fn good_for(role: Role) -> &'static str {
+    match role {
+        Role::Operator => "good for one operator",
+        Role::Submitter | Role::Unspecified => "good for one submitter",
+    }
 }
 
 /// Whether it was used up, as far as it can be: a person's is used as often as they like.

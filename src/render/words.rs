@@ -3,7 +3,7 @@
 use repower_proto::v1::{
     DependencyKind, Egress, EgressKind, FindingResponse, FindingSource, FindingState, Inventory,
     Isolation, JobState, Keep, LabelRule, Layout, NodePhase, NodeSummary, Outcome, OutcomeKind,
-    StopCause, StopStep, Stream, TaskState, TokenKind,
+    Role, StopCause, StopStep, Stream, TaskState, TokenKind,
 };
 
 use crate::jobfile::signal;
@@ -277,6 +277,15 @@ pub fn token_kind(kind: TokenKind) -> &'static str {
         TokenKind::Unspecified => "unknown",
         TokenKind::Join => "join",
         TokenKind::Person => "person",
+    }
+}
+
+/// Returns the word for what a person may do; `None` of who is no person.
+pub fn role(role: Role) -> Option<&'static str> {
+    match role {
+        Role::Unspecified => None,
+        Role::Submitter => Some("submitter"),
+        Role::Operator => Some("operator"),
     }
 }
 

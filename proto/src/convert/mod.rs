@@ -21,7 +21,7 @@ mod state;
 
 pub use error::{ConvertError, Problem};
 pub use fact::{decode, encode, seq_of};
-pub use node::inventory;
+pub use node::{inventory, role};
 pub use resources::{amounts, asked};
 
 use repower_model::{Hash, Instance, Key, Span, Timestamp};

@@ -1,8 +1,8 @@
 //! Nodes and tokens.
 
-use repower_model::{Inventory, NodePhase, TokenKind};
+use repower_model::{Inventory, NodePhase, Role, TokenKind};
 
-use super::{ConvertError, Problem, amounts, present};
+use super::{ConvertError, Problem, amounts, known, present};
 use crate::v1;
 
 impl From<&Inventory> for v1::Inventory {
@@ -115,4 +115,26 @@ impl TryFrom<v1::TokenKind> for TokenKind {
             v1::TokenKind::Person => Ok(Self::Person),
         }
     }
+}
+
+impl From<Role> for v1::Role {
+    fn from(role: Role) -> Self {
+        match role {
+            Role::Submitter => Self::Submitter,
+            Role::Operator => Self::Operator,
+        }
+    }
+}
+
+/// A role, if there is one.
+///
+/// # Errors
+///
+/// A number that this version does not know.
+pub fn role(wire: i32) -> Result<Option<Role>, ConvertError> {
+    Ok(match known::<v1::Role>("role", wire)? {
+        v1::Role::Unspecified => None,
+        v1::Role::Submitter => Some(Role::Submitter),
+        v1::Role::Operator => Some(Role::Operator),
+    })
 }

@@ -11,8 +11,8 @@ use repower_model::{
     DependencyKind, Egress, Evidence, Fault, Finding, FindingId, FindingSource, FindingState,
     Fraction, Hash, Image, IndexRange, InputFile, Instance, Inventory, Isolation, JobId, JobSpec,
     JobState, Keep, Key, Mark, NodeId, OnDisconnect, Outcome, Part, Progress, Reservation,
-    ReservationId, Resources, Response, Retries, Sequel, Sign, Source, Span, StopCause, StopReason,
-    StopStep, Stored, TaskId, Timestamp, TokenId, TokenKind, Usage, Variable, Verdict,
+    ReservationId, Resources, Response, Retries, Role, Sequel, Sign, Source, Span, StopCause,
+    StopReason, StopStep, Stored, TaskId, Timestamp, TokenId, TokenKind, Usage, Variable, Verdict,
 };
 
 const AT: Timestamp = Timestamp::from_millis(1_700_000_000_000);
@@ -207,6 +207,7 @@ fn of_the_cell() -> Vec<Fact> {
         Fact::TokenIssued {
             id: TokenId(2),
             kind: TokenKind::Join,
+            role: None,
             name: "n4".into(),
             hash: Hash([4; 32]),
             expires: Some(AT),
@@ -214,6 +215,24 @@ fn of_the_cell() -> Vec<Fact> {
         },
         Fact::TokenUsed { id: TokenId(2) },
         Fact::TokenRevoked { id: TokenId(2), by: "admin".into() },
+    ]
+}
+
+fn of_roles() -> Vec<Fact> {
+    let issued = |id, role, name: &str| Fact::TokenIssued {
+        id: TokenId(id),
+        kind: TokenKind::Person,
+        role,
+        name: name.into(),
+        hash: Hash([5; 32]),
+        expires: None,
+        by: "admin".into(),
+    };
+    // The first is of before there were roles.
+    vec![
+        issued(3, None, "admin"),
+        issued(4, Some(Role::Submitter), "ada"),
+        issued(5, Some(Role::Operator), "mia"),
     ]
 }
 
@@ -496,6 +515,7 @@ pub(crate) fn fixed() -> Vec<Entry> {
         of_sessions(),
         of_findings(),
         of_progress(),
+        of_roles(),
     ];
     let facts = early.into_iter().chain(late).flatten();
     facts.zip(1..).map(|(fact, seq)| Entry { seq, at: AT, fact }).collect()

@@ -19,7 +19,7 @@ use repower_model::{
     FindingSource, FindingState, Fraction, Gang, Hash, Image, IndexRange, InputFile, Instance,
     Inventory, IsaLevel, Isolation, JobId, JobSpec, JobState, Keep, Key, LabelRule, Layout, Mark,
     NodeId, OnDisconnect, Outcome, Part, Progress, Reservation, ReservationId, Resources, Response,
-    Retries, Sequel, Sign, Source, Span, StopCause, StopReason, StopStep, Stored, TaskId,
+    Retries, Role, Sequel, Sign, Source, Span, StopCause, StopReason, StopStep, Stored, TaskId,
     Timestamp, TokenId, TokenKind, Usage, Variable, Verdict,
 };
 
@@ -580,7 +580,12 @@ fn of_nodes() -> impl Strategy<Value = Fact> {
 }
 
 fn of_the_cell() -> impl Strategy<Value = Fact> {
-    let kinds = vec![TokenKind::Join, TokenKind::Person];
+    let kinds = vec![
+        (TokenKind::Join, None),
+        (TokenKind::Person, None),
+        (TokenKind::Person, Some(Role::Submitter)),
+        (TokenKind::Person, Some(Role::Operator)),
+    ];
     let issue =
         (any::<u64>(), prop::sample::select(kinds), text(), hash(), option::of(moment()), text());
     prop_oneof![
@@ -588,8 +593,8 @@ fn of_the_cell() -> impl Strategy<Value = Fact> {
         (text(), hash(), text(), text()).prop_map(|(version, hash, text, by)| {
             Fact::PolicyAdopted { version, hash, text, by }
         }),
-        issue.prop_map(|(id, kind, name, hash, expires, by)| {
-            Fact::TokenIssued { id: TokenId(id), kind, name, hash, expires, by }
+        issue.prop_map(|(id, (kind, role), name, hash, expires, by)| {
+            Fact::TokenIssued { id: TokenId(id), kind, role, name, hash, expires, by }
         }),
         reservation().prop_map(|one| Fact::ReservationMade(Box::new(one))),
         (any::<u64>(), text(), text()).prop_map(|(id, by, reason)| Fact::ReservationEnded {

@@ -94,11 +94,11 @@ fn decide(draft: &mut Draft<'_>, input: &Input, memory: &mut Memory) -> Result<A
         Input::Found { cell, version } => Ok(decide::cell::found(draft, cell, version)),
         Input::Adopt { text, by, replaces } => decide::cell::adopt(draft, text, by, *replaces),
         Input::Submit(submit) => decide::submit::submit(draft, submit),
-        Input::Cancel { job, tasks, by, reason } => {
-            decide::cancel::cancel(draft, *job, tasks.as_deref(), by, reason)
+        Input::Cancel { job, tasks, by, role, reason } => {
+            decide::cancel::cancel(draft, *job, tasks.as_deref(), (by, *role), reason)
         }
-        Input::GiveUp { job, tasks, by, reason } => {
-            decide::cancel::give_up(draft, *job, tasks.as_deref(), by, reason)
+        Input::GiveUp { job, tasks, by, role, reason } => {
+            decide::cancel::give_up(draft, *job, tasks.as_deref(), (by, *role), reason)
         }
         Input::Review { job, approve, by, reason } => {
             decide::review::review(draft, *job, *approve, by, reason)
@@ -106,10 +106,11 @@ fn decide(draft: &mut Draft<'_>, input: &Input, memory: &mut Memory) -> Result<A
         Input::Approve(asked) => decide::approve::approve(draft, asked),
         Input::Unapprove { id, by, reason } => decide::approve::unapprove(draft, *id, by, reason),
         Input::Enter(enter) => decide::enter::enter(draft, enter),
-        Input::Issue { kind, name, hash, expires, by } => {
-            Ok(decide::token::issue(draft, *kind, name, *hash, *expires, by))
+        Input::Issue { kind, role, name, hash, expires, by } => {
+            let what = (*kind, *role);
+            Ok(decide::token::issue(draft, what, name, *hash, *expires, by))
         }
-        Input::Revoke { id, by } => decide::token::revoke(draft, *id, by),
+        Input::Revoke { id, by, role } => decide::token::revoke(draft, *id, (by, *role)),
         Input::Enrol { secret, name, fingerprint } => {
             decide::token::enrol(draft, secret, name, *fingerprint)
         }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use repower_model::{
     Approval, ApprovalId, Artefact, AttemptId, Dependency, Evidence, Fault, Finding, FindingId,
     FindingState, Hash, Image, IndexRange, Instance, Inventory, JobId, JobSpec, JobState, Key,
-    Mark, NodeId, Outcome, Part, Progress, RankId, Reservation, ReservationId, Sequel, StopCause,
-    StopReason, StopStep, Stored, TaskId, Timestamp, TokenId, TokenKind, Usage, Verdict,
+    Mark, NodeId, Outcome, Part, Progress, RankId, Reservation, ReservationId, Role, Sequel,
+    StopCause, StopReason, StopStep, Stored, TaskId, Timestamp, TokenId, TokenKind, Usage, Verdict,
 };
 
 use crate::policy::Tier;
@@ -281,6 +281,8 @@ pub enum Fact {
         id: TokenId,
         /// What it allows.
         kind: TokenKind,
+        /// A person's role; `None`: of a join token, or of before there were roles.
+        role: Option<Role>,
         /// The person's name, or the node's; empty: any node.
         name: String,
         /// SHA-256 of the secret.

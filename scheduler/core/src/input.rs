@@ -2,7 +2,7 @@
 
 use repower_model::{
     ApprovalId, Evidence, FindingId, FindingState, Hash, Image, IndexRange, Instance, Inventory,
-    JobId, JobSpec, JobState, Key, Mark, NodeId, Outcome, Progress, RankId, ReservationId,
+    JobId, JobSpec, JobState, Key, Mark, NodeId, Outcome, Progress, RankId, ReservationId, Role,
     StopCause, StopStep, Stored, TaskId, Timestamp, TokenId, TokenKind, Usage, Verdict,
 };
 
@@ -38,6 +38,8 @@ pub enum Input {
         tasks: Option<Vec<IndexRange>>,
         /// Who.
         by: String,
+        /// As what; jobs of others only operators cancel.
+        role: Role,
         /// Why.
         reason: String,
     },
@@ -69,6 +71,8 @@ pub enum Input {
     Issue {
         /// What it allows.
         kind: TokenKind,
+        /// A person's role; `None`: of a join token.
+        role: Option<Role>,
         /// The person's name, or the node's; empty: any node.
         name: String,
         /// SHA-256 of the secret.
@@ -84,6 +88,8 @@ pub enum Input {
         id: TokenId,
         /// Who.
         by: String,
+        /// As what; of others only operators take one back.
+        role: Role,
     },
     /// An agent trades a join token for a certificate.
     Enrol {
@@ -137,6 +143,8 @@ pub enum Input {
         tasks: Option<Vec<IndexRange>>,
         /// Who.
         by: String,
+        /// As what; jobs of others only operators cancel.
+        role: Role,
         /// Why.
         reason: String,
     },
@@ -202,6 +210,8 @@ pub struct Decide {
     pub state: FindingState,
     /// Who.
     pub by: String,
+    /// As what: operators decide, and whoever submitted the job appeals.
+    pub role: Role,
     /// Why.
     pub reason: String,
     /// With [`FindingState::Confirmed`]: whether its programs are forbidden everywhere.
@@ -277,8 +287,8 @@ pub struct Enter {
     pub rank: u32,
     /// Who.
     pub by: String,
-    /// Whether they may enter tasks of others, too.
-    pub operator: bool,
+    /// As what; tasks of others only operators enter.
+    pub role: Role,
     /// The program and its arguments.
     pub command: Vec<String>,
 }

@@ -83,6 +83,14 @@ pub enum Refusal {
         /// Who asks.
         by: String,
     },
+    /// What only operators may do.
+    #[error("{by} may not {what}: only operators may, and this token is a submitter's")]
+    OperatorsOnly {
+        /// What, as `approve jobs`.
+        what: &'static str,
+        /// Who asks.
+        by: String,
+    },
     /// A task that has no process now.
     #[error("task {task} does not run now")]
     NotRunning {
@@ -436,6 +444,7 @@ impl Refusal {
             Self::KeyTaken { .. } => "job.key-taken",
             Self::BadText { .. } => "job.bad-text",
             Self::NotYours { .. } => "job.not-yours",
+            Self::OperatorsOnly { .. } => "role.operators-only",
             Self::NotRunning { .. } => "task.not-running",
             Self::OutOfTouch { .. } => "task.out-of-touch",
             Self::StandsStill { .. } => "task.stands-still",
@@ -521,6 +530,9 @@ impl Refusal {
             Self::NothingToRun => Some("give a command after `--`, or a script".into()),
             Self::BadText { what, .. } => Some(format!("correct {what} and try again")),
             Self::NotYours { owner, .. } => Some(format!("ask {owner} or an operator")),
+            Self::OperatorsOnly { .. } => Some(
+                "ask an operator to do it, or to give you an operator's token: `repower token user NAME --operator`".into(),
+            ),
             Self::NotRunning { task } => {
                 Some(format!("`repower show {}` says what runs", task.job))
             }

@@ -10,7 +10,7 @@ use repower_core::fact::{Fact, OutputsKept};
 use repower_core::input::{Input, Report};
 use repower_model::{
     AttemptId, Checkpoint, Gang, Hash, Instance, Inventory, JobId, JobSpec, JobState, Layout,
-    NodeId, Outcome, Resources, Retries, Stored, TaskId,
+    NodeId, Outcome, Resources, Retries, Role, Stored, TaskId,
 };
 use world::{World, array, attempt, cpus, exited, job};
 
@@ -138,7 +138,7 @@ fn checkpoints_go_when_their_tasks_never_start_again() {
     world.owed.clear();
 
     let (tasks, by, reason) = (None, "ada".to_owned(), String::new());
-    world.turn(&Input::Cancel { job, tasks, by, reason }).unwrap();
+    world.turn(&Input::Cancel { job, tasks, by, role: Role::Submitter, reason }).unwrap();
 
     for byte in [1, 2] {
         assert_eq!(world.owed.iter().filter(|effect| **effect == dropped(byte)).count(), 1);

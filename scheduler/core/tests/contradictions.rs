@@ -11,7 +11,7 @@ use repower_core::plan::why;
 use repower_core::policy::{DEFAULT, content_of, hash_of};
 use repower_model::{
     Finding, FindingId, FindingSource, FindingState, Hash, JobId, JobSpec, JobState, Key, Mark,
-    Response, Sign, Span,
+    Response, Role, Sign, Span,
 };
 use world::{World, exited, job};
 
@@ -60,7 +60,14 @@ fn review(world: &mut World, job: JobId, approved: bool) {
 
 fn decide(world: &mut World, finding: u64, state: FindingState) {
     let (by, reason) = ("mia".to_owned(), "I have looked".to_owned());
-    let asked = Decide { finding: FindingId(finding), state, by, reason, quarantine: true };
+    let asked = Decide {
+        finding: FindingId(finding),
+        state,
+        by,
+        role: Role::Operator,
+        reason,
+        quarantine: true,
+    };
     world.turn(&Input::Decide(Box::new(asked))).unwrap();
 }
 

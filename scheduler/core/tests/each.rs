@@ -9,7 +9,7 @@ use repower_core::input::Input;
 use repower_core::plan::why;
 use repower_core::refusal::Refusal;
 use repower_model::{
-    Array, AttemptId, Dependency, DependencyKind, IndexRange, JobId, JobSpec, JobState, Key,
+    Array, AttemptId, Dependency, DependencyKind, IndexRange, JobId, JobSpec, JobState, Key, Role,
 };
 use world::{World, array, attempt, exited, job};
 
@@ -84,6 +84,7 @@ fn what_waited_for_the_success_of_a_cancelled_task_is_cancelled_and_so_on() {
         job: first,
         tasks: Some(vec![range]),
         by: "ada".into(),
+        role: Role::Submitter,
         reason: "too many".into(),
     };
     let facts = world.turn(&cancel).unwrap().facts;
@@ -104,6 +105,7 @@ fn a_job_that_comes_late_waits_only_for_what_has_not_ended() {
         job: first,
         tasks: Some(vec![IndexRange { first: 3, last: 3, step: 1 }]),
         by: "ada".into(),
+        role: Role::Submitter,
         reason: "enough".into(),
     };
     world.turn(&cancel).unwrap();

@@ -13,7 +13,7 @@ use repower_core::policy::DEFAULT;
 use repower_core::refusal::Refusal;
 use repower_model::{
     AttemptId, Finding, FindingId, FindingState, Hash, Image, InputFile, JobSpec, JobState, NodeId,
-    Outcome, Response, Source, StopReason, Timestamp, Verdict,
+    Outcome, Response, Role, Source, StopReason, Timestamp, Verdict,
 };
 use world::{World, array, exited, job};
 
@@ -62,7 +62,14 @@ fn notice(world: &mut World, (attempt, node): (AttemptId, NodeId), all: &[Rule])
 
 fn decide(world: &mut World, finding: u64, state: FindingState) -> Result<Vec<Effect>, Refusal> {
     let (by, reason) = ("mia".to_owned(), "I have looked".to_owned());
-    let asked = Decide { finding: FindingId(finding), state, by, reason, quarantine: true };
+    let asked = Decide {
+        finding: FindingId(finding),
+        state,
+        by,
+        role: Role::Operator,
+        reason,
+        quarantine: true,
+    };
     world.turn(&Input::Decide(Box::new(asked))).map(|turn| turn.effects)
 }
 
@@ -289,7 +296,14 @@ fn who_decides_says_why_and_decides_only_what_is_open() {
     let here = run(&mut world, job());
     notice(&mut world, here, &[MODES]);
     let (finding, state) = (FindingId(1), FindingState::Dismissed);
-    let silent = Decide { finding, state, by: "mia".into(), reason: " ".into(), quarantine: true };
+    let silent = Decide {
+        finding,
+        state,
+        by: "mia".into(),
+        role: Role::Operator,
+        reason: " ".into(),
+        quarantine: true,
+    };
 
     let silent = world.turn(&Input::Decide(Box::new(silent)));
     let unknown = decide(&mut world, 9, FindingState::Dismissed);

@@ -6,7 +6,7 @@ mod world;
 use repower_core::fact::Fact;
 use repower_core::input::Input;
 use repower_core::plan;
-use repower_model::{JobSpec, JobState, NodeId, Outcome, Retries, Timestamp};
+use repower_model::{JobSpec, JobState, NodeId, Outcome, Retries, Role, Timestamp};
 use world::{World, array, attempt, cpus, exited, job};
 
 #[test]
@@ -115,7 +115,13 @@ fn what_failed_on_a_black_hole_is_not_given_back_once_the_job_is_cancelled() {
         }
     }
 
-    let cancel = Input::Cancel { job: id, tasks: None, by: "ada".into(), reason: "enough".into() };
+    let cancel = Input::Cancel {
+        job: id,
+        tasks: None,
+        by: "ada".into(),
+        role: Role::Submitter,
+        reason: "enough".into(),
+    };
     world.turn(&cancel).unwrap();
     for attempt in slow {
         world.end(attempt, exited(0));

@@ -13,7 +13,7 @@ use repower_core::plan::why;
 use repower_core::refusal::Refusal;
 use repower_model::{
     AttemptId, Constraints, Cpus, Fault, Gang, Instance, JobSpec, JobState, Layout, NodeId,
-    NodePhase, Outcome, Part, RankId, Retries, Sequel, Span, StopReason, Usage, Variable,
+    NodePhase, Outcome, Part, RankId, Retries, Role, Sequel, Span, StopReason, Usage, Variable,
 };
 use world::{World, attempt, cpus, exited, job};
 
@@ -322,7 +322,7 @@ fn a_cancelled_gang_is_cancelled_on_every_node() {
     let id = running(&mut world, spread(2, 1));
 
     let (by, reason) = ("ada".to_owned(), String::new());
-    let cancel = Input::Cancel { job: id.task.job, tasks: None, by, reason };
+    let cancel = Input::Cancel { job: id.task.job, tasks: None, by, role: Role::Submitter, reason };
     let turn = world.turn(&cancel).unwrap();
     assert_eq!(turn.effects.len(), 2);
     // Its own word, that of a peer that misses it, and that of a node that is lost.
@@ -343,7 +343,9 @@ fn a_gang_that_is_ending_can_still_be_cancelled_and_is_not_tried_again() {
     end(&mut world, id.rank(1), exited(1));
 
     let (by, reason) = ("ada".to_owned(), String::new());
-    world.turn(&Input::Cancel { job: id.task.job, tasks: None, by, reason }).unwrap();
+    world
+        .turn(&Input::Cancel { job: id.task.job, tasks: None, by, role: Role::Submitter, reason })
+        .unwrap();
     end(&mut world, id.rank(0), Outcome::Cancelled);
 
     assert_eq!(world.outcome_of(id.task.job), Some((JobState::Cancelled, 130)));

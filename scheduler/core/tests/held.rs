@@ -9,8 +9,8 @@ use repower_core::input::{Decide, Enter, Input, Noticed, Report};
 use repower_core::refusal::Refusal;
 use repower_core::state::Findings;
 use repower_model::{
-    AttemptId, Finding, FindingId, FindingState, Hash, Image, JobState, NodeId, Outcome, Span,
-    StopReason, TaskId, Verdict,
+    AttemptId, Finding, FindingId, FindingState, Hash, Image, JobState, NodeId, Outcome, Role,
+    Span, StopReason, TaskId, Verdict,
 };
 use world::{World, array, exited, job};
 
@@ -39,7 +39,14 @@ fn freeze(world: &mut World, here: (AttemptId, NodeId)) {
 
 fn decide(world: &mut World, finding: u64, state: FindingState) -> Result<(), Refusal> {
     let (by, reason) = ("mia".to_owned(), "I have looked".to_owned());
-    let asked = Decide { finding: FindingId(finding), state, by, reason, quarantine: true };
+    let asked = Decide {
+        finding: FindingId(finding),
+        state,
+        by,
+        role: Role::Operator,
+        reason,
+        quarantine: true,
+    };
     world.turn(&Input::Decide(Box::new(asked))).map(drop)
 }
 
@@ -95,7 +102,7 @@ fn nobody_enters_a_task_that_stands_still() {
         rank: 0,
         command: vec!["sh".into()],
         by: "mia".into(),
-        operator: true,
+        role: Role::Operator,
     }));
     world.turn(&enter).unwrap();
 

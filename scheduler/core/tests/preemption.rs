@@ -9,8 +9,8 @@ use repower_core::input::{Input, Report, Rest};
 use repower_core::plan::why;
 use repower_core::policy::DEFAULT;
 use repower_model::{
-    Array, AttemptId, Constraints, Gang, IndexRange, JobId, JobSpec, Layout, NodeId, Outcome, Span,
-    StopReason, TaskId, Usage,
+    Array, AttemptId, Constraints, Gang, IndexRange, JobId, JobSpec, Layout, NodeId, Outcome, Role,
+    Span, StopReason, TaskId, Usage,
 };
 use world::{World, array, attempt, cpus, exited, job};
 
@@ -210,7 +210,15 @@ fn a_gang_has_room_made_on_all_of_its_nodes_or_on_none() {
         let three = world.submit(JobSpec { gang: gang(3), ..of(100, 1) });
         let for_three = stopped(&mut world);
         let by = "ada".to_owned();
-        world.turn(&Input::Cancel { job: three, tasks: None, by, reason: String::new() }).unwrap();
+        world
+            .turn(&Input::Cancel {
+                job: three,
+                tasks: None,
+                by,
+                role: Role::Submitter,
+                reason: String::new(),
+            })
+            .unwrap();
         let two = world.submit(JobSpec { gang: gang(2), ..of(100, 1) });
         let for_two = stopped(&mut world);
 
@@ -295,7 +303,9 @@ fn nothing_stops_whose_quota_would_go_to_a_job_that_goes_first() {
 
     let in_vain = stopped(&mut world);
     let (by, reason) = ("ada".to_owned(), String::new());
-    world.turn(&Input::Cancel { job: guarded, tasks: None, by, reason }).unwrap();
+    world
+        .turn(&Input::Cancel { job: guarded, tasks: None, by, role: Role::Submitter, reason })
+        .unwrap();
     let for_it = stopped(&mut world);
 
     assert_eq!(in_vain, [], "{guarded} would have the quota and the place");
@@ -487,7 +497,9 @@ fn a_promise_counts_for_limits_and_ends_with_its_job() {
     let stops = stopped(&mut world);
     let promises = world.engine.state().promises.len();
     let (by, reason) = ("ada".to_owned(), String::new());
-    world.turn(&Input::Cancel { job: urgent, tasks: None, by, reason }).unwrap();
+    world
+        .turn(&Input::Cancel { job: urgent, tasks: None, by, role: Role::Submitter, reason })
+        .unwrap();
 
     assert_eq!((stops.len(), promises), (1, 1), "one at a time");
     assert!(world.engine.state().promises.is_empty());

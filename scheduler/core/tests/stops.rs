@@ -11,7 +11,7 @@ use repower_core::life::attempt::Phase;
 use repower_core::plan::why;
 use repower_model::{
     AttemptId, Gang, JobSpec, JobState, Layout, NodeId, NodePhase, OnDisconnect, Outcome, Retries,
-    Span, StopCause, StopReason, StopStep,
+    Role, Span, StopCause, StopReason, StopStep,
 };
 use world::{World, attempt, exited, job};
 
@@ -117,7 +117,7 @@ fn a_cancel_is_expected_to_take_no_longer_than_the_grace() {
     world.turn(&drain(node, Rest::Stops)).unwrap();
 
     let (job, by, reason) = (first.task.job, "ada".to_owned(), "enough".to_owned());
-    world.turn(&Input::Cancel { job, tasks: None, by, reason }).unwrap();
+    world.turn(&Input::Cancel { job, tasks: None, by, role: Role::Submitter, reason }).unwrap();
 
     assert_eq!(left(&world, first), 10_000);
     world.end(first, Outcome::Drained);
@@ -235,7 +235,7 @@ fn a_cancel_reaches_what_is_kept_when_its_node_comes_back() {
     world.turn(&silent(node)).unwrap();
 
     let (job, by, reason) = (first.task.job, "ada".to_owned(), "enough".to_owned());
-    let cancel = Input::Cancel { job, tasks: None, by, reason };
+    let cancel = Input::Cancel { job, tasks: None, by, role: Role::Submitter, reason };
     let answer = world.turn(&cancel).unwrap().answer;
     let effects = world.hello(node, 1, 1, &[first]);
 
@@ -251,7 +251,8 @@ fn a_cancel_by_force_ends_what_is_out_of_touch_at_once_in_the_books() {
     world.turn(&silent(node)).unwrap();
 
     let (job, by, reason) = (first.task.job, "ada".to_owned(), "enough".to_owned());
-    let turn = world.turn(&Input::GiveUp { job, tasks: None, by, reason }).unwrap();
+    let turn =
+        world.turn(&Input::GiveUp { job, tasks: None, by, role: Role::Submitter, reason }).unwrap();
     let effects = world.hello(node, 1, 1, &[first]);
 
     let expected = Answer::Cancelled { pending: 0, stopping: 1, out_of_touch: 1, given_up: 1 };
@@ -275,7 +276,8 @@ fn a_cancel_by_force_stops_in_order_what_can_be_reached() {
     let (first, node) = run(&mut world, keeper());
 
     let (job, by, reason) = (first.task.job, "ada".to_owned(), "enough".to_owned());
-    let turn = world.turn(&Input::GiveUp { job, tasks: None, by, reason }).unwrap();
+    let turn =
+        world.turn(&Input::GiveUp { job, tasks: None, by, role: Role::Submitter, reason }).unwrap();
 
     assert_eq!(stops(&turn.effects), [(node, StopReason::Cancelled)]);
     assert_eq!(world.outcome_of(job), None);

@@ -11,7 +11,7 @@ use repower_core::plan::why;
 use repower_core::refusal::Refusal;
 use repower_model::{
     Array, Cpus, DependencyKind, IndexRange, JobId, JobSpec, JobState, Key, NodeId, NodePhase,
-    Outcome, Resources, Retries, Span, StopReason,
+    Outcome, Resources, Retries, Role, Span, StopReason,
 };
 use world::{World, after, array, attempt, cpus, exited, job};
 
@@ -335,8 +335,13 @@ fn cancelling_stops_what_runs_and_never_starts_what_waits() {
     let mut world = World::with_nodes(&[2]);
     let id = world.submit(array(1_000_000));
     let placed = world.schedule();
-    let cancel =
-        |tasks| Input::Cancel { job: id, tasks, by: "ada".into(), reason: "enough".into() };
+    let cancel = |tasks| Input::Cancel {
+        job: id,
+        tasks,
+        by: "ada".into(),
+        role: Role::Submitter,
+        reason: "enough".into(),
+    };
 
     let range = |first, last| IndexRange { first, last, step: 1 };
     let some = world.turn(&cancel(Some(vec![range(1, 7), range(4, 9)]))).unwrap();
@@ -487,7 +492,9 @@ fn ranges_and_words_from_the_wire_are_bounded_before_anything_is_done() {
     let id = world.submit(array(10));
     let mut cancel = |tasks: Vec<IndexRange>| {
         let (by, reason) = ("ada".to_owned(), "x".to_owned());
-        world.turn(&Input::Cancel { job: id, tasks: Some(tasks), by, reason }).unwrap_err()
+        world
+            .turn(&Input::Cancel { job: id, tasks: Some(tasks), by, role: Role::Submitter, reason })
+            .unwrap_err()
     };
 
     let still = cancel(vec![IndexRange { first: 0, last: 0, step: 0 }]);

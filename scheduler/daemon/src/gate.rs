@@ -10,7 +10,8 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http_body_util::Limited;
 use repower_artefacts::Permit;
-use repower_model::{Hash, NodeId};
+use repower_core::refusal::Refusal;
+use repower_model::{Hash, NodeId, Role};
 use tonic::{Code, Status};
 
 use crate::arrivals::Arrivals;
@@ -31,6 +32,8 @@ pub(crate) enum Who {
     Anyone,
     /// Whoever shows a token of a person.
     Person,
+    /// Whoever shows a token of an operator; what it is that nobody else may.
+    Operator(&'static str),
     /// Whoever shows a certificate of a node.
     Node,
     /// Whoever shows either.
@@ -48,20 +51,22 @@ pub(crate) const RULES: &[(&str, Who)] = &[
     ("/repower.v1.Jobs/Logs", Who::Person),
     // Whose tasks they may enter, the engine decides.
     ("/repower.v1.Jobs/Exec", Who::Person),
+    // Whose jobs they may cancel or submit again, too.
     ("/repower.v1.Jobs/Cancel", Who::Person),
     ("/repower.v1.Jobs/Resubmit", Who::Person),
-    ("/repower.v1.Jobs/Review", Who::Person),
+    ("/repower.v1.Jobs/Review", Who::Operator("approve or deny jobs")),
     ("/repower.v1.Jobs/Why", Who::Person),
     ("/repower.v1.Jobs/Plan", Who::Person),
     ("/repower.v1.Nodes/List", Who::Person),
     ("/repower.v1.Nodes/Show", Who::Person),
-    ("/repower.v1.Nodes/Drain", Who::Person),
-    ("/repower.v1.Nodes/Resume", Who::Person),
-    ("/repower.v1.Nodes/Reserve", Who::Person),
-    ("/repower.v1.Nodes/Unreserve", Who::Person),
+    ("/repower.v1.Nodes/Drain", Who::Operator("drain nodes")),
+    ("/repower.v1.Nodes/Resume", Who::Operator("resume nodes")),
+    ("/repower.v1.Nodes/Reserve", Who::Operator("reserve nodes")),
+    ("/repower.v1.Nodes/Unreserve", Who::Operator("end reservations")),
     ("/repower.v1.Nodes/Reservations", Who::Person),
     ("/repower.v1.Nodes/Running", Who::Person),
-    ("/repower.v1.Access/Issue", Who::Person),
+    ("/repower.v1.Access/Issue", Who::Operator("make tokens")),
+    // What is in their own name; operators all.
     ("/repower.v1.Access/Revoke", Who::Person),
     ("/repower.v1.Access/List", Who::Person),
     ("/repower.v1.Ledger/Head", Who::Person),
@@ -74,16 +79,17 @@ pub(crate) const RULES: &[(&str, Who)] = &[
     ("/repower.v1.Artefacts/Put", Who::PersonOrNode),
     ("/repower.v1.Artefacts/Get", Who::PersonOrNode),
     ("/repower.v1.Policies/Show", Who::Person),
-    ("/repower.v1.Policies/Apply", Who::Person),
-    ("/repower.v1.Policies/Approve", Who::Person),
-    ("/repower.v1.Policies/Unapprove", Who::Person),
+    ("/repower.v1.Policies/Apply", Who::Operator("put a policy in force")),
+    ("/repower.v1.Policies/Approve", Who::Operator("approve jobs of a kind")),
+    ("/repower.v1.Policies/Unapprove", Who::Operator("end approvals")),
     ("/repower.v1.Policies/Approvals", Who::Person),
     ("/repower.v1.Findings/List", Who::Person),
     ("/repower.v1.Findings/Show", Who::Person),
+    // Whoever has submitted the job appeals, operators decide: the engine looks at which it is.
     ("/repower.v1.Findings/Decide", Who::Person),
     ("/repower.v1.Findings/Follow", Who::Person),
     ("/repower.v1.Findings/Quarantined", Who::Person),
-    ("/repower.v1.Findings/Quarantine", Who::Person),
+    ("/repower.v1.Findings/Quarantine", Who::Operator("forbid programs or allow them again")),
     // The secret of a join token is in the request.
     ("/repower.v1.Agents/Enrol", Who::Anyone),
     ("/repower.v1.Agents/Link", Who::Node),
@@ -120,7 +126,7 @@ impl Gate {
         line: Option<&Arc<Line>>,
     ) -> Result<(By, Permit<By>), Problem> {
         let by = match caller {
-            Caller::Person(name) => By::Person(name.clone()),
+            Caller::Person(person) => By::Person(person.name.clone()),
             Caller::Node(node) => By::Node(*node),
             Caller::Anyone => By::Stranger(line.map_or(0, |line| line.number())),
         };
@@ -142,16 +148,25 @@ impl Gate {
 pub(crate) enum Caller {
     /// Nobody knows.
     Anyone,
-    /// A person, by the name of their token.
-    Person(String),
+    /// A person.
+    Person(Person),
     /// An agent, by its certificate.
     Node(NodeId),
 }
 
-/// The name of the person who makes a call.
-pub(crate) fn person<T>(request: &tonic::Request<T>) -> Result<String, Status> {
+/// A person, as their token has them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Person {
+    /// Their name.
+    pub(crate) name: String,
+    /// As what they come.
+    pub(crate) role: Role,
+}
+
+/// The person who makes a call.
+pub(crate) fn person<T>(request: &tonic::Request<T>) -> Result<Person, Status> {
     match request.extensions().get::<Caller>() {
-        Some(Caller::Person(name)) => Ok(name.clone()),
+        Some(Caller::Person(person)) => Ok(person.clone()),
         Some(Caller::Anyone | Caller::Node(_)) | None => Err(no_token().into()),
     }
 }
@@ -187,6 +202,9 @@ pub(crate) async fn keep(
     let caller = match who {
         Who::Anyone => Ok(Caller::Anyone),
         Who::Person => by_token(request.headers(), published),
+        Who::Operator(what) => {
+            by_token(request.headers(), published).and_then(|caller| operators_only(caller, what))
+        }
         Who::Node => by_certificate(request.extensions().get::<Peer>(), published),
         Who::PersonOrNode => match request.extensions().get::<Peer>() {
             Some(peer @ Peer(Some(_))) if !request.headers().contains_key(AUTHORIZATION) => {
@@ -227,7 +245,9 @@ fn by_token(headers: &HeaderMap, published: &Published) -> Result<Caller, Proble
     let hash = secret::hash(secret.ok_or_else(no_token)?);
     let state = published.read();
     let token = state.person_by_hash(&hash, clock::now());
-    token.map(|token| Caller::Person(token.name.clone())).ok_or_else(|| {
+    let person =
+        token.and_then(|token| Some(Person { name: token.name.clone(), role: token.role? }));
+    person.map(Caller::Person).ok_or_else(|| {
         Problem::new(
             Code::Unauthenticated,
             "token.unknown",
@@ -235,6 +255,15 @@ fn by_token(headers: &HeaderMap, published: &Published) -> Result<Caller, Proble
         )
         .hint("ask an operator for a new one (`repower token user NAME`)")
     })
+}
+
+fn operators_only(caller: Caller, what: &'static str) -> Result<Caller, Problem> {
+    match caller {
+        Caller::Person(Person { name: by, role }) if role < Role::Operator => {
+            Err(Refusal::OperatorsOnly { what, by }.into())
+        }
+        Caller::Person(_) | Caller::Node(_) | Caller::Anyone => Ok(caller),
+    }
 }
 
 fn by_certificate(peer: Option<&Peer>, published: &Published) -> Result<Caller, Problem> {
@@ -272,6 +301,8 @@ fn refuse(request: &Request<Body>, problem: Problem) -> Response {
         StatusCode::UNAUTHORIZED
     } else if problem.status == Code::ResourceExhausted {
         StatusCode::TOO_MANY_REQUESTS
+    } else if problem.status == Code::PermissionDenied {
+        StatusCode::FORBIDDEN
     } else {
         StatusCode::NOT_FOUND
     };

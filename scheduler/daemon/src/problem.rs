@@ -171,6 +171,7 @@ impl From<Refusal> for Problem {
             Refusal::ClassProhibited { .. }
             | Refusal::Content { .. }
             | Refusal::NotYours { .. }
+            | Refusal::OperatorsOnly { .. }
             | Refusal::DigestForbidden { .. } => Code::PermissionDenied,
             Refusal::PolicyChanged { .. } => Code::Aborted,
             Refusal::DependencyUnknown { .. }

@@ -4,8 +4,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 
 use repower_core::input::Input;
-use repower_core::state::State;
-use repower_model::TokenKind;
+use repower_core::state::{State, Token};
+use repower_model::{Role, TokenKind};
 use serde::{Deserialize, Serialize};
 
 use crate::problem::Problem;
@@ -13,8 +13,6 @@ use crate::shared::Shared;
 use crate::tls::write_private;
 use crate::{Error, clock, secret};
 
-/// The name of the first person, who is an operator.
-pub(crate) const ADMIN: &str = "admin";
 const FILE: &str = "client.toml";
 
 /// What a client needs to reach the scheduler.
@@ -49,14 +47,17 @@ fn read(path: &Path) -> Option<Profile> {
 }
 
 fn is_good(profile: &Profile, state: &State) -> bool {
-    state.person_by_hash(&secret::hash(&profile.token), clock::now()).is_some()
+    // Whoever starts the scheduler can always run it, also if everybody else's token is gone.
+    let token = state.person_by_hash(&secret::hash(&profile.token), clock::now());
+    token.is_some_and(Token::is_operators)
 }
 
 async fn issue(shared: &Shared) -> Result<String, Error> {
     let secret = secret::make().map_err(Error::Random)?;
     let input = Input::Issue {
         kind: TokenKind::Person,
-        name: ADMIN.to_owned(),
+        role: Some(Role::Operator),
+        name: Token::ADMIN.to_owned(),
         hash: secret::hash(&secret),
         expires: None,
         by: "scheduler".to_owned(),

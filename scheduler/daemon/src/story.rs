@@ -1,6 +1,7 @@
 //! What is logged of the facts: the story of nodes and jobs, one line a batch of what is many.
 
 use repower_core::fact::{Entry, Fact};
+use repower_model::Role;
 
 /// More jobs than this in one batch are told together.
 const FEW: usize = 8;
@@ -114,8 +115,9 @@ fn house(fact: &Fact) {
         tracing::info!(reservation = one.id.0, nodes, project, by = one.by, "nodes reserved");
     } else if let Fact::ReservationEnded { id, by, reason } = fact {
         tracing::info!(reservation = id.0, by, reason, "reservation ended");
-    } else if let Fact::TokenIssued { id, name, by, .. } = fact {
-        tracing::info!(token = id.0, name, by, "token issued");
+    } else if let Fact::TokenIssued { id, name, role, by, .. } = fact {
+        let role = role.map(Role::as_str);
+        tracing::info!(token = id.0, name, role, by, "token issued");
     } else if let Fact::TokenRevoked { id, by } = fact {
         tracing::info!(token = id.0, by, "token revoked");
     }

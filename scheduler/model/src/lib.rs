@@ -22,6 +22,7 @@ mod quantity;
 mod rendezvous;
 mod reservation;
 mod resources;
+mod role;
 mod time;
 
 pub use approval::{Approval, Mark, Sign};
@@ -47,4 +48,5 @@ pub use quantity::{Bytes, Cpus, WattHours, Watts};
 pub use rendezvous::{Host, Rendezvous};
 pub use reservation::Reservation;
 pub use resources::{Dimension, Resources, Shortage};
+pub use role::Role;
 pub use time::{Span, Timestamp};

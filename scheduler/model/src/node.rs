@@ -61,6 +61,6 @@ impl NodePhase {
 pub enum TokenKind {
     /// Enrol one agent, once.
     Join,
-    /// Call every service but those of agents.
+    /// Call the services for people, as far as the [`Role`](crate::Role) of the person goes.
     Person,
 }

@@ -10,7 +10,7 @@ use repower_core::policy::hash_of;
 use repower_core::state::State;
 use repower_model::{
     Array, AttemptId, Bytes, Cpus, Hash, IndexRange, Instance, Inventory, JobId, JobSpec, Key,
-    Outcome, Resources, Span, TaskId, Timestamp, TokenKind, Usage,
+    Outcome, Resources, Role, Span, TaskId, Timestamp, TokenKind, Usage,
 };
 
 use crate::clock::EPOCH;
@@ -126,7 +126,7 @@ impl Crowd {
         let waiting: Vec<_> = waiting.map(|job| (job.id, job.indices_of(&job.pending))).collect();
         for (job, tasks) in waiting {
             let (by, reason) = ("crowd".to_owned(), "not needed".to_owned());
-            self.turn(&Input::Cancel { job, tasks: Some(tasks), by, reason });
+            self.turn(&Input::Cancel { job, tasks: Some(tasks), by, role: Role::Operator, reason });
         }
     }
 
@@ -153,8 +153,14 @@ impl Crowd {
     fn enrol(&mut self, at: u32) {
         let name = format!("n{at}");
         let secret = hash_of(name.as_bytes());
-        let (kind, by) = (TokenKind::Join, "crowd".to_owned());
-        self.turn(&Input::Issue { kind, name: String::new(), hash: secret, expires: None, by });
+        self.turn(&Input::Issue {
+            kind: TokenKind::Join,
+            role: None,
+            name: String::new(),
+            hash: secret,
+            expires: None,
+            by: "crowd".to_owned(),
+        });
         let fingerprint = hash_of(format!("of {name}").as_bytes());
         let Answer::Node(node) = self.turn(&Input::Enrol { secret, name, fingerprint }).answer
         else {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use repower_core::effect::Answer;
 use repower_core::input::{Input, Reserve, Rest};
 use repower_core::refusal::Refusal;
-use repower_model::{Dependency, IndexRange, JobId, JobSpec, Key, NodeId, Span, Timestamp};
+use repower_model::{Dependency, IndexRange, JobId, JobSpec, Key, NodeId, Role, Span, Timestamp};
 
 use crate::dice::Dice;
 use crate::scheduler::{CallId, Letter};
@@ -82,9 +82,9 @@ impl People {
         // Also of what is on a node out of touch: it never starts again, wherever it may still run.
         let force = self.dice.chance(300);
         self.command(if force {
-            Input::GiveUp { job, tasks, by, reason }
+            Input::GiveUp { job, tasks, by, role: Role::Submitter, reason }
         } else {
-            Input::Cancel { job, tasks, by, reason }
+            Input::Cancel { job, tasks, by, role: Role::Submitter, reason }
         })
     }
 
@@ -97,7 +97,13 @@ impl People {
     /// An operator cancels what can never run.
     pub(crate) fn give_up(&mut self, job: JobId) -> CallId {
         let reason = "too large for what there is".into();
-        self.command(Input::Cancel { job, tasks: None, by: "op".into(), reason })
+        self.command(Input::Cancel {
+            job,
+            tasks: None,
+            by: "op".into(),
+            role: Role::Operator,
+            reason,
+        })
     }
 
     /// An operator empties a node. Only one that is `gone`, with all that ran there, is given up.

@@ -55,7 +55,7 @@ pub(super) async fn all(
         cluster.address()
     ))?;
     let owner = Shell::first(cluster.profile_path(), cluster.folder())?;
-    let operator = owner.person("mia").await?;
+    let operator = owner.operator("mia").await?;
     let policy = owner.write("policy.toml", &super::policy::text())?;
     operator.quietly(&["policy", "apply", &policy]).await?.good()?;
     let (watts, account) = (super::policy::WATTS, super::policy::ACCOUNT);

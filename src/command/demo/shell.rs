@@ -34,9 +34,9 @@ impl Shell {
         Ok(Self { program, profile, folder: folder.to_owned(), name: "" })
     }
 
-    /// Another person, with a token of their own.
-    pub(super) async fn person(&self, name: &'static str) -> Result<Self, DemoError> {
-        let made = self.quietly(&["token", "user", name]).await?.good()?;
+    /// Another operator, with a token of their own.
+    pub(super) async fn operator(&self, name: &'static str) -> Result<Self, DemoError> {
+        let made = self.quietly(&["token", "user", name, "--operator"]).await?.good()?;
         let profile = self.folder.join(format!("{name}.toml"));
         write_secret(&profile, made.out.as_bytes())?;
         let (program, folder) = (self.program.clone(), self.folder.clone());

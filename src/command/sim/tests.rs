@@ -7,7 +7,7 @@ use repower_core::input::{Input, Report, Submit};
 use repower_core::policy::{DEFAULT, hash_of};
 use repower_model::{
     Array, AttemptId, Cpus, Dependency, DependencyKind, Hash, IndexRange, Instance, Inventory,
-    JobId, JobSpec, Key, NodeId, Outcome, Resources, TaskId, Timestamp, TokenKind, Usage,
+    JobId, JobSpec, Key, NodeId, Outcome, Resources, Role, TaskId, Timestamp, TokenKind, Usage,
 };
 use repower_store::journal::{Entry, Journal as _};
 use repower_store::sqlite::Journal;
@@ -165,7 +165,7 @@ fn lived() -> tempfile::TempDir {
     cell.turn(&Input::Adopt { text: DEFAULT.into(), by: "op".into(), replaces: None });
     let secret = hash_of(b"secret");
     let (kind, name, by) = (TokenKind::Join, String::new(), "op".to_owned());
-    cell.turn(&Input::Issue { kind, name, hash: secret, expires: None, by });
+    cell.turn(&Input::Issue { kind, role: None, name, hash: secret, expires: None, by });
     let fingerprint = hash_of(b"certificate");
     cell.turn(&Input::Enrol { secret, name: "rig-01".into(), fingerprint });
     let capacity = Resources { cpus: Cpus::from_whole(2), ..Resources::default() };
@@ -180,7 +180,7 @@ fn lived() -> tempfile::TempDir {
     cell.submit(2, JobSpec { dependencies: vec![on], ..JobSpec::default() });
     cell.submit(3, JobSpec::default());
     let (by, reason) = ("mia".to_owned(), "a mistake".to_owned());
-    cell.turn(&Input::Cancel { job: JobId(3), tasks: None, by, reason });
+    cell.turn(&Input::Cancel { job: JobId(3), tasks: None, by, role: Role::Operator, reason });
     for (secs, job, index, ran) in
         [(110, 1, 0, 10), (110, 1, 1, 10), (120, 1, 2, 10), (125, 2, 0, 5)]
     {

@@ -87,7 +87,7 @@ fn asked(spec: JobSpec) -> String {
     turn(&Input::Adopt { text: DEFAULT.into(), by: "op".into(), replaces: None });
     let secret = hash_of(b"secret");
     let (kind, name, by) = (TokenKind::Join, String::new(), "op".to_owned());
-    turn(&Input::Issue { kind, name, hash: secret, expires: None, by });
+    turn(&Input::Issue { kind, role: None, name, hash: secret, expires: None, by });
     turn(&Input::Enrol { secret, name: "old".into(), fingerprint: hash_of(b"certificate") });
     let capacity = Resources { cpus: Cpus::from_whole(2), ..Resources::default() };
     let isa_level = "x86-64-v2".to_owned();

@@ -452,7 +452,15 @@ fn the_page_about_json_has_every_shape_as_it_is_printed() {
         name: "rig-08".into(),
         issued_ms: 1_777_633_200_000,
         expires_ms: 1_777_719_600_000,
-        used: false,
+        ..v1::TokenSummary::default()
+    };
+    let person = v1::TokenSummary {
+        id: 5,
+        kind: TokenKind::Person.into(),
+        name: "mia".into(),
+        issued_ms: 1_777_633_200_000,
+        role: v1::Role::Operator.into(),
+        ..v1::TokenSummary::default()
     };
     let issued = v1::IssueReply {
         id: 4,
@@ -529,7 +537,7 @@ fn the_page_about_json_has_every_shape_as_it_is_printed() {
         ("findings", pretty(&Findings::from(&findings()))),
         ("quarantine", pretty(&Quarantine::from(&quarantine()))),
         ("report compliance", pretty(&crate::report::testing::example())),
-        ("token list", pretty(&Tokens::from(&v1::ListTokensReply { tokens: vec![token] }))),
+        ("token list", pretty(&Tokens::from(&v1::ListTokensReply { tokens: vec![token, person] }))),
         ("token join", pretty(&Issued::new(&issued, "https://10.0.0.1:7070"))),
     ];
 

@@ -11,6 +11,7 @@ use crate::render::{time, words};
 pub struct Token {
     id: u64,
     kind: &'static str,
+    role: Option<&'static str>,
     name: Option<String>,
     issued_at: Option<String>,
     expires_at: Option<String>,
@@ -38,6 +39,7 @@ impl From<&v1::TokenSummary> for Token {
         Self {
             id: token.id,
             kind: words::token_kind(token.kind()),
+            role: words::role(token.role()),
             name: text(&token.name),
             issued_at: time::rfc3339(token.issued_ms),
             expires_at: time::rfc3339(token.expires_ms),

@@ -14,7 +14,7 @@ use repower_model::{
 
 use super::to_wire::code_of;
 use crate::convert::{
-    ConvertError, Problem, hash, instance, inventory, key, known, moment, present,
+    ConvertError, Problem, hash, instance, inventory, key, known, moment, present, role,
 };
 use crate::v1;
 use crate::v1::checkpoint_settled::Result as Saved;
@@ -330,6 +330,7 @@ fn issued(fact: v1::TokenIssued) -> Result<Fact, ConvertError> {
     Ok(Fact::TokenIssued {
         id: TokenId(fact.id),
         kind: known::<v1::TokenKind>("kind", fact.kind)?.try_into()?,
+        role: role(fact.role)?,
         name: fact.name,
         hash: hash("hash", &fact.hash)?,
         expires: moment(fact.expires_ms),

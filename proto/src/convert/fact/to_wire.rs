@@ -179,7 +179,7 @@ impl From<&Fact> for Wire {
             Fact::NodeHeldBack { node, reason } => {
                 Self::NodeHeldBack(v1::NodeHeldBack { node: node.0, reason: reason.clone() })
             }
-            Fact::TokenIssued { id, kind, name, hash, expires, by } => {
+            Fact::TokenIssued { id, kind, role, name, hash, expires, by } => {
                 Self::TokenIssued(v1::TokenIssued {
                     id: id.0,
                     kind: v1::TokenKind::from(*kind).into(),
@@ -187,6 +187,7 @@ impl From<&Fact> for Wire {
                     hash: hash.0.to_vec(),
                     expires_ms: moment_ms(*expires),
                     by: by.clone(),
+                    role: role.map_or(v1::Role::Unspecified, v1::Role::from).into(),
                 })
             }
             Fact::ReservationMade(one) => Self::ReservationMade(v1::ReservationMade {

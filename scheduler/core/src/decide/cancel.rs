@@ -7,6 +7,7 @@ use repower_model::{
 
 use super::each::cancel_tasks;
 use super::link::lose;
+use super::owner::{self, Asker};
 use super::settle::settle;
 use crate::draft::Draft;
 use crate::effect::Answer;
@@ -19,7 +20,7 @@ pub(crate) fn cancel(
     draft: &mut Draft<'_>,
     id: JobId,
     tasks: Option<&[IndexRange]>,
-    by: &str,
+    asker: Asker<'_>,
     reason: &str,
 ) -> Result<Answer, Refusal> {
     let Some(job) = draft.state().job(id) else {
@@ -30,6 +31,8 @@ pub(crate) fn cancel(
             Refusal::JobUnknown { job: id }
         });
     };
+    owner::may(id, &job.submitter, asker)?;
+    let (by, _) = asker;
     let pending = match tasks {
         None => job.pending.clone(),
         Some(ranges) => pending_of(job, ranges)?,
@@ -58,16 +61,18 @@ pub(crate) fn give_up(
     draft: &mut Draft<'_>,
     id: JobId,
     tasks: Option<&[IndexRange]>,
-    by: &str,
+    asker: Asker<'_>,
     reason: &str,
 ) -> Result<Answer, Refusal> {
     let absent = match draft.state().job(id) {
         Some(_) => absent(draft, id, tasks),
         None => Vec::new(),
     };
-    let Answer::Cancelled { pending, stopping, .. } = cancel(draft, id, tasks, by, reason)? else {
+    let Answer::Cancelled { pending, stopping, .. } = cancel(draft, id, tasks, asker, reason)?
+    else {
         return Ok(Answer::Done);
     };
+    let (by, _) = asker;
     for (rank, node) in &absent {
         let node = &draft.state().nodes[node].name;
         let detail = format!(

@@ -2,6 +2,7 @@
 
 use repower_model::{AttemptId, NodePhase, RankId, TaskId};
 
+use super::owner;
 use crate::draft::Draft;
 use crate::effect::Answer;
 use crate::fact::Fact;
@@ -23,10 +24,7 @@ pub(crate) fn enter(draft: &mut Draft<'_>, enter: &Enter) -> Result<Answer, Refu
             Refusal::JobUnknown { job: id }
         });
     };
-    if !enter.operator && enter.by != job.submitter {
-        let owner = job.submitter.clone();
-        return Err(Refusal::NotYours { job: id, owner, by: enter.by.clone() });
-    }
+    owner::may(id, &job.submitter, (&enter.by, enter.role))?;
     let task = TaskId { job: id, index };
     let not_running = || Refusal::NotRunning { task };
     let live = state.attempts.get(&task).ok_or_else(not_running)?;

@@ -6,6 +6,7 @@ use repower_model::{
 };
 
 use super::each::cancel_tasks;
+use super::owner;
 use super::report::live;
 use super::settle::settle;
 use crate::draft::Draft;
@@ -302,6 +303,12 @@ pub(crate) fn decide(draft: &mut Draft<'_>, asked: &Decide) -> Result<Answer, Re
             Refusal::FindingUnknown { finding: id }
         });
     };
+    let asker = (asked.by.as_str(), asked.role);
+    if asked.state != FindingState::Appealed {
+        owner::rules(asker, "decide about findings")?;
+    } else if asked.by != finding.submitter {
+        owner::rules(asker, "appeal findings about what others have submitted")?;
+    }
     let (was, wanted) = (finding.state, asked.state);
     if wanted == FindingState::Lapsed || after(was, wanted).is_none() {
         return Err(Refusal::FindingElsewhere { finding: id, was, wanted });

@@ -9,6 +9,7 @@ pub(crate) mod enter;
 pub(crate) mod finding;
 pub(crate) mod link;
 pub(crate) mod node;
+mod owner;
 mod project;
 pub(crate) mod report;
 pub(crate) mod reserve;

@@ -1,7 +1,8 @@
 //! Tokens, and the enrolment that a join token allows.
 
-use repower_model::{Hash, NodeId, NodePhase, Timestamp, TokenId, TokenKind};
+use repower_model::{Hash, NodeId, NodePhase, Role, Timestamp, TokenId, TokenKind};
 
+use super::owner::{self, Asker};
 use crate::draft::Draft;
 use crate::effect::Answer;
 use crate::fact::Fact;
@@ -9,7 +10,7 @@ use crate::refusal::Refusal;
 
 pub(crate) fn issue(
     draft: &mut Draft<'_>,
-    kind: TokenKind,
+    (kind, role): (TokenKind, Option<Role>),
     name: &str,
     hash: Hash,
     expires: Option<Timestamp>,
@@ -17,13 +18,22 @@ pub(crate) fn issue(
 ) -> Answer {
     let id = TokenId(draft.state().last_token + 1);
     let (name, by) = (name.to_owned(), by.to_owned());
-    draft.push(Fact::TokenIssued { id, kind, name, hash, expires, by });
+    draft.push(Fact::TokenIssued { id, kind, role, name, hash, expires, by });
     Answer::Token(id)
 }
 
-pub(crate) fn revoke(draft: &mut Draft<'_>, id: TokenId, by: &str) -> Result<Answer, Refusal> {
-    if !draft.state().tokens.contains_key(&id) {
+/// Takes a token back: what is in the asker's own name, or as an operator any.
+pub(crate) fn revoke(
+    draft: &mut Draft<'_>,
+    id: TokenId,
+    asker: Asker<'_>,
+) -> Result<Answer, Refusal> {
+    let Some(token) = draft.state().tokens.get(&id) else {
         return Err(Refusal::TokenUnknown { id });
+    };
+    let (by, _) = asker;
+    if !token.is_person() || token.name != by {
+        owner::rules(asker, "revoke tokens of others")?;
     }
     draft.push(Fact::TokenRevoked { id, by: by.to_owned() });
     Ok(Answer::Done)

@@ -1,6 +1,6 @@
 //! Tokens: who may do what, without their secrets.
 
-use repower_model::{Hash, Timestamp, TokenId, TokenKind};
+use repower_model::{Hash, Role, Timestamp, TokenId, TokenKind};
 use serde::{Deserialize, Serialize};
 
 /// A token. Its secret is with its bearer alone.
@@ -10,6 +10,8 @@ pub struct Token {
     pub id: TokenId,
     /// What it allows.
     pub kind: TokenKind,
+    /// As what it lets a person come; `None`: of a join token.
+    pub role: Option<Role>,
     /// The person's name, or the node's; empty: any node.
     pub name: String,
     /// SHA-256 of the secret.
@@ -23,9 +25,27 @@ pub struct Token {
 }
 
 impl Token {
+    /// The name of the first person, who is an operator.
+    pub const ADMIN: &str = "admin";
+
+    /// The role in a fact, or what a token of before there were roles has meant: whoever had the name
+    /// [`ADMIN`](Self::ADMIN) was an operator, and nobody else.
+    pub(super) fn role_of(kind: TokenKind, role: Option<Role>, name: &str) -> Option<Role> {
+        let of_old = if name == Self::ADMIN { Role::Operator } else { Role::Submitter };
+        match kind {
+            TokenKind::Join => None,
+            TokenKind::Person => Some(role.unwrap_or(of_old)),
+        }
+    }
+
     /// Whether it is a person's.
     pub fn is_person(&self) -> bool {
         self.kind == TokenKind::Person
+    }
+
+    /// Whether it is an operator's.
+    pub fn is_operators(&self) -> bool {
+        self.role >= Some(Role::Operator)
     }
 
     /// Whether it is too old.

@@ -5,7 +5,7 @@ use repower_core::input::{Input, Reserve, Rest};
 use repower_core::plan::Discipline;
 use repower_model::{
     Array, Constraints, Gang, IndexRange, IsaLevel, JobId, JobSpec, Layout, NodeId, NodePhase,
-    Retries, Span,
+    Retries, Role, Span,
 };
 
 use crate::seeded::{LONGEST, Seeded, URGENT, Wait, Weather};
@@ -82,7 +82,9 @@ impl Seeded {
                 }
                 let job = self.one_of(&jobs);
                 let (by, reason) = ("ada".to_owned(), String::new());
-                self.world.turn(&Input::Cancel { job, tasks: None, by, reason }).unwrap();
+                self.world
+                    .turn(&Input::Cancel { job, tasks: None, by, role: Role::Submitter, reason })
+                    .unwrap();
             }
             _ => self.trouble(what),
         }

@@ -88,8 +88,15 @@ impl World {
     pub fn join(&mut self, name: &str, size: u64) -> NodeId {
         let secret = hash_of(name.as_bytes());
         let (kind, by) = (TokenKind::Join, "admin".to_owned());
-        self.turn(&Input::Issue { kind, name: String::new(), hash: secret, expires: None, by })
-            .unwrap();
+        self.turn(&Input::Issue {
+            kind,
+            role: None,
+            name: String::new(),
+            hash: secret,
+            expires: None,
+            by,
+        })
+        .unwrap();
         let fingerprint = hash_of(format!("certificate of {name}").as_bytes());
         let enrol = Input::Enrol { secret, name: name.into(), fingerprint };
         let Answer::Node(node) = self.turn(&enrol).unwrap().answer else { panic!("not enrolled") };

@@ -4,17 +4,17 @@ use std::sync::Arc;
 
 use repower_core::effect::Answer;
 use repower_core::input::Input;
-use repower_model::{Span, TokenId, TokenKind};
+use repower_model::{Role, Span, TokenId, TokenKind};
 use repower_proto::convert::{self, moment_ms};
 use repower_proto::v1;
 use repower_proto::v1::access_server::Access;
 use tonic::{Code, Request, Response, Status};
 
 use super::submit::unexpected;
+use crate::gate::{self, Person};
 use crate::problem::Problem;
-use crate::profile::ADMIN;
 use crate::shared::Shared;
-use crate::{clock, gate, secret};
+use crate::{clock, secret};
 
 /// How long a join token is good if nothing is said.
 const JOIN: Span = Span::from_secs(86_400);
@@ -30,18 +30,12 @@ impl Access for Service {
         &self,
         request: Request<v1::IssueRequest>,
     ) -> Result<Response<v1::IssueReply>, Status> {
-        let by = gate::person(&request)?;
-        let v1::IssueRequest { kind, name, valid_for_ms } = request.into_inner();
+        let by = gate::person(&request)?.name;
+        let v1::IssueRequest { kind, name, valid_for_ms, role } = request.into_inner();
         let kind = convert::known::<v1::TokenKind>("kind", kind).and_then(TokenKind::try_from);
         let kind = kind.map_err(Problem::from)?;
         check_name(kind, &name)?;
-        if kind == TokenKind::Person && by != ADMIN && name != by {
-            let text =
-                format!("{by} cannot act as {name}: a token speaks for whoever is named in it");
-            return Err(Problem::new(Code::PermissionDenied, "token.not-yours", text)
-                .hint(format!("ask an operator ({ADMIN}) for it, or name yourself"))
-                .into());
-        }
+        let role = role_of(kind, convert::role(role).map_err(Problem::from)?)?;
         let valid_for = convert::span(valid_for_ms).or(match kind {
             TokenKind::Join => Some(JOIN),
             TokenKind::Person => None,
@@ -51,7 +45,7 @@ impl Access for Service {
             Problem::new(Code::Internal, "secret.none", "no secret can be made").because(&error)
         })?;
         let hash = secret::hash(&secret);
-        let input = Input::Issue { kind, name, hash, expires, by };
+        let input = Input::Issue { kind, role, name, hash, expires, by };
         let Answer::Token(id) = self.0.keeper.ask(input).await? else {
             return Err(unexpected());
         };
@@ -67,9 +61,9 @@ impl Access for Service {
         &self,
         request: Request<v1::RevokeRequest>,
     ) -> Result<Response<v1::RevokeReply>, Status> {
-        let by = gate::person(&request)?;
+        let Person { name: by, role } = gate::person(&request)?;
         let id = TokenId(request.into_inner().id);
-        self.0.keeper.ask(Input::Revoke { id, by }).await?;
+        self.0.keeper.ask(Input::Revoke { id, by, role }).await?;
         Ok(Response::new(v1::RevokeReply {}))
     }
 
@@ -85,9 +79,22 @@ impl Access for Service {
             issued_ms: token.issued.as_millis(),
             expires_ms: moment_ms(token.expires),
             used: token.used,
+            role: token.role.map_or(v1::Role::Unspecified, v1::Role::from).into(),
         });
         let tokens = tokens.collect();
         Ok(Response::new(v1::ListTokensReply { tokens }))
+    }
+}
+
+/// The role that a token gets: a person's is a submitter's if nothing is said.
+fn role_of(kind: TokenKind, asked: Option<Role>) -> Result<Option<Role>, Problem> {
+    match (kind, asked) {
+        (TokenKind::Person, asked) => Ok(Some(asked.unwrap_or(Role::Submitter))),
+        (TokenKind::Join, None) => Ok(None),
+        (TokenKind::Join, Some(role)) => {
+            let text = format!("a join token is for an agent, which is no {}", role.as_str());
+            Err(Problem::bad_request(text))
+        }
     }
 }
 

@@ -181,7 +181,7 @@ impl Service {
 /// Whose transfers they are.
 fn mover(caller: &Caller) -> Mover {
     match caller {
-        Caller::Person(name) => Mover::Person(name.clone()),
+        Caller::Person(person) => Mover::Person(person.name.clone()),
         Caller::Node(node) => Mover::Node(*node),
         // They are let in nowhere.
         Caller::Anyone => Mover::Person(String::new()),

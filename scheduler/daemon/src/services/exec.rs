@@ -16,8 +16,8 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Code, Status, Streaming};
 
 use super::submit;
+use crate::gate::Person;
 use crate::problem::Problem;
-use crate::profile::ADMIN;
 use crate::sessions::{Ends, PATIENCE};
 use crate::shared::Shared;
 
@@ -33,7 +33,7 @@ type Output = ReceiverStream<Result<v1::ExecOutput, Status>>;
 /// Lets somebody run a command, once that is in the ledger.
 pub(super) async fn exec(
     shared: &Arc<Shared>,
-    by: String,
+    by: Person,
     mut inbound: Streaming<v1::ExecInput>,
 ) -> Result<Output, Status> {
     let open = match timeout(OPEN, inbound.message()).await {
@@ -49,8 +49,8 @@ pub(super) async fn exec(
         return Err(Problem::bad_request(text).into());
     }
     let task = TaskId { job: JobId(open.job), index: open.index };
-    let (operator, command) = (by == ADMIN, open.command.clone());
-    let enter = Enter { task, rank: open.rank, by, operator, command };
+    let (Person { name: by, role }, command) = (by, open.command.clone());
+    let enter = Enter { task, rank: open.rank, by, role, command };
     let (rank, node) = match shared.keeper.ask(Input::Enter(Box::new(enter))).await {
         Ok(Answer::Entered { rank, node }) => (rank, node),
         Ok(_) => return Err(submit::unexpected()),

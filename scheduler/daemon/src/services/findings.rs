@@ -18,9 +18,10 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
 use super::{STREAM, check_reason};
+use crate::clock;
+use crate::gate::{self, Person};
 use crate::problem::Problem;
 use crate::shared::Shared;
-use crate::{clock, gate};
 
 /// The most findings of one answer.
 const MOST: usize = 1000;
@@ -72,7 +73,7 @@ impl Findings for Service {
         &self,
         request: Request<v1::DecideFindingRequest>,
     ) -> Result<Response<v1::FindingReply>, Status> {
-        let by = gate::person(&request)?;
+        let Person { name: by, role } = gate::person(&request)?;
         let request = request.into_inner();
         check_reason(&request.reason)?;
         let finding = FindingId(request.finding);
@@ -81,6 +82,7 @@ impl Findings for Service {
             finding,
             state,
             by,
+            role,
             reason: request.reason,
             quarantine: !request.no_quarantine,
         };
@@ -138,7 +140,7 @@ impl Findings for Service {
         &self,
         request: Request<v1::QuarantineRequest>,
     ) -> Result<Response<v1::QuarantineReply>, Status> {
-        let by = gate::person(&request)?;
+        let by = gate::person(&request)?.name;
         let v1::QuarantineRequest { digest, reason, release } = request.into_inner();
         check_reason(&reason)?;
         let digest = convert::hash("digest", &digest).map_err(Problem::from)?;

@@ -13,7 +13,7 @@ use tonic::{Request, Response, Status, Streaming};
 use super::{
     attempts, check_reason, exec, list, logs, outputs, plan, resubmit, submit, watch, why,
 };
-use crate::gate;
+use crate::gate::{self, Person};
 use crate::shared::Shared;
 
 #[derive(Debug)]
@@ -25,7 +25,7 @@ impl Jobs for Service {
         &self,
         request: Request<v1::SubmitRequest>,
     ) -> Result<Response<v1::SubmitReply>, Status> {
-        let by = gate::person(&request)?;
+        let by = gate::person(&request)?.name;
         let reply = submit::submit(&self.0, by, request.into_inner()).await?;
         Ok(Response::new(reply))
     }
@@ -93,16 +93,16 @@ impl Jobs for Service {
         &self,
         request: Request<v1::CancelRequest>,
     ) -> Result<Response<v1::CancelReply>, Status> {
-        let by = gate::person(&request)?;
+        let Person { name: by, role } = gate::person(&request)?;
         let request = request.into_inner();
         check_reason(&request.reason)?;
         let ranges: Vec<_> = request.tasks.into_iter().map(Into::into).collect();
         let (job, reason) = (JobId(request.job), request.reason);
         let tasks = (!ranges.is_empty()).then_some(ranges);
         let input = if request.force {
-            Input::GiveUp { job, tasks, by, reason }
+            Input::GiveUp { job, tasks, by, role, reason }
         } else {
-            Input::Cancel { job, tasks, by, reason }
+            Input::Cancel { job, tasks, by, role, reason }
         };
         match self.0.keeper.ask(input).await {
             Ok(Answer::Cancelled { pending, stopping, out_of_touch, given_up }) => {
@@ -130,7 +130,7 @@ impl Jobs for Service {
         &self,
         request: Request<v1::ReviewRequest>,
     ) -> Result<Response<v1::ReviewReply>, Status> {
-        let by = gate::person(&request)?;
+        let by = gate::person(&request)?.name;
         let v1::ReviewRequest { job, approve, reason } = request.into_inner();
         check_reason(&reason)?;
         let job = JobId(job);
@@ -155,7 +155,7 @@ impl Jobs for Service {
         &self,
         request: Request<v1::PlanRequest>,
     ) -> Result<Response<v1::PlanReply>, Status> {
-        let by = gate::person(&request)?;
+        let by = gate::person(&request)?.name;
         Ok(Response::new(plan::plan(&self.0, by, request.into_inner()).await?))
     }
 }

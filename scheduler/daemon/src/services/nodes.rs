@@ -64,7 +64,7 @@ impl Nodes for Service {
         &self,
         request: Request<v1::DrainRequest>,
     ) -> Result<Response<v1::NodeSummary>, Status> {
-        let by = gate::person(&request)?;
+        let by = gate::person(&request)?.name;
         let request = request.into_inner();
         let rest = match known::<v1::Rest>("rest", request.rest).map_err(Problem::from)? {
             v1::Rest::Unspecified => Rest::Finishes,
@@ -82,7 +82,7 @@ impl Nodes for Service {
         &self,
         request: Request<v1::ResumeRequest>,
     ) -> Result<Response<v1::NodeSummary>, Status> {
-        let by = gate::person(&request)?;
+        let by = gate::person(&request)?.name;
         let node = id_of(&self.0, &request.into_inner().name)?;
         self.0.keeper.ask(Input::Resume { node, by }).await?;
         Ok(Response::new(self.summary(node)?))
@@ -92,7 +92,7 @@ impl Nodes for Service {
         &self,
         request: Request<v1::ReserveRequest>,
     ) -> Result<Response<v1::Reservation>, Status> {
-        let by = gate::person(&request)?;
+        let by = gate::person(&request)?.name;
         check_reason(&request.get_ref().reason)?;
         Ok(Response::new(reservations::reserve(&self.0, by, request.into_inner()).await?))
     }
@@ -101,7 +101,7 @@ impl Nodes for Service {
         &self,
         request: Request<v1::UnreserveRequest>,
     ) -> Result<Response<v1::Reservation>, Status> {
-        let by = gate::person(&request)?;
+        let by = gate::person(&request)?.name;
         check_reason(&request.get_ref().reason)?;
         Ok(Response::new(reservations::unreserve(&self.0, by, request.into_inner()).await?))
     }

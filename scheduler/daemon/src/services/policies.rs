@@ -48,7 +48,7 @@ impl Policies for Service {
         &self,
         request: Request<v1::ApplyPolicyRequest>,
     ) -> Result<Response<v1::ApplyPolicyReply>, Status> {
-        let by = gate::person(&request)?;
+        let by = gate::person(&request)?.name;
         let v1::ApplyPolicyRequest { text, replaces, dry_run } = request.into_inner();
         if text.len() > LARGEST {
             let told = format!("the policy has {} bytes, at most {LARGEST} may be", text.len());
@@ -71,7 +71,7 @@ impl Policies for Service {
         &self,
         request: Request<v1::ApproveRequest>,
     ) -> Result<Response<v1::ApproveReply>, Status> {
-        let by = gate::person(&request)?;
+        let by = gate::person(&request)?.name;
         let v1::ApproveRequest { job_class, project, content, until_ms, reason } =
             request.into_inner();
         check_reason(&reason)?;
@@ -93,7 +93,7 @@ impl Policies for Service {
         &self,
         request: Request<v1::UnapproveRequest>,
     ) -> Result<Response<v1::Approval>, Status> {
-        let by = gate::person(&request)?;
+        let by = gate::person(&request)?.name;
         let v1::UnapproveRequest { id, reason } = request.into_inner();
         check_reason(&reason)?;
         let id = ApprovalId(id);

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use prost::Message as _;
-use repower_model::{Array, IndexRange, JobId, JobSpec, Sequel};
+use repower_core::refusal::Refusal;
+use repower_model::{Array, IndexRange, JobId, JobSpec, Role, Sequel};
 use repower_proto::{convert, v1};
 use repower_store::journal::ReadError;
 use repower_store::sqlite::{AttemptFilter, Reader};
@@ -12,6 +13,7 @@ use tonic::{Code, Status};
 
 use super::{submit, summary};
 use crate::clock;
+use crate::gate::Person;
 use crate::problem::Problem;
 use crate::shared::Shared;
 
@@ -21,12 +23,15 @@ const PAGE: usize = 10_000;
 /// Submits the tasks of a job again, or only those that did not succeed.
 pub(super) async fn resubmit(
     shared: &Arc<Shared>,
-    by: String,
+    by: Person,
     request: v1::ResubmitRequest,
 ) -> Result<v1::SubmitReply, Status> {
     let key = convert::key("key", &request.key).map_err(Problem::from)?;
     let job = JobId(request.job);
-    let (mut spec, failed_so_far) = spec_of(shared, job).await?;
+    let Known { mut spec, submitter, failed_so_far } = known(shared, job).await?;
+    if by.role < Role::Operator && by.name != submitter {
+        return Err(Problem::from(Refusal::NotYours { job, owner: submitter, by: by.name }).into());
+    }
     if failed_so_far.is_some() && !request.failed {
         let text = format!("job {job} has not ended, so its tasks are not run again");
         let problem = Problem::new(Code::FailedPrecondition, "resubmit.live", text);
@@ -46,28 +51,34 @@ pub(super) async fn resubmit(
             return Err(problem.hint("leave --failed out to run all of its tasks again").into());
         }
         spec.array = Array::new(left, spec.array.limit)
-            .map_err(|error| Problem::from(repower_core::refusal::Refusal::BadArray(error)))?;
+            .map_err(|error| Problem::from(Refusal::BadArray(error)))?;
     }
     // What it waited for is over, and perhaps its deadline too.
     spec.dependencies.clear();
     spec.start_after = None;
     let soonest = clock::now() + spec.expected.unwrap_or_default();
     spec.deadline = spec.deadline.filter(|deadline| *deadline > soonest);
-    submit::spec_of(shared, by, key, (&spec).into()).await
+    submit::spec_of(shared, by.name, key, (&spec).into()).await
 }
 
-/// What the job asked for, and the tasks that have failed if it has not ended yet.
-async fn spec_of(
-    shared: &Shared,
-    job: JobId,
-) -> Result<(JobSpec, Option<Vec<IndexRange>>), Problem> {
+/// What is known of the job.
+struct Known {
+    spec: JobSpec,
+    submitter: String,
+    /// The tasks that have failed, if it has not ended yet.
+    failed_so_far: Option<Vec<IndexRange>>,
+}
+
+async fn known(shared: &Shared, job: JobId) -> Result<Known, Problem> {
     if let Some(job) = shared.published.read().job(job) {
-        return Ok((JobSpec::clone(&job.spec), Some(job.indices_of(&job.failed))));
+        let (spec, submitter) = (JobSpec::clone(&job.spec), job.submitter.clone());
+        return Ok(Known { spec, submitter, failed_so_far: Some(job.indices_of(&job.failed)) });
     }
     let row = summary::row(shared, job).await?;
     let spec = v1::JobSpec::decode(row.spec.as_slice());
     let spec = spec.map_err(|error| Problem::unreadable(&error))?;
-    Ok((JobSpec::try_from(spec)?, None))
+    let (spec, submitter) = (JobSpec::try_from(spec)?, row.submitter);
+    Ok(Known { spec, submitter, failed_so_far: None })
 }
 
 async fn not_succeeded(

@@ -8,7 +8,6 @@ use repower_proto::v1::agents_client::AgentsClient;
 use repower_proto::v1::jobs_client::JobsClient;
 use tonic::Code;
 use tonic::client::Grpc;
-use tonic::service::interceptor::InterceptedService;
 use tonic::transport::Channel;
 use tonic_prost::ProstCodec;
 use tonic_reflection::pb::v1::ServerReflectionRequest;
@@ -16,7 +15,7 @@ use tonic_reflection::pb::v1::server_reflection_client::ServerReflectionClient;
 use tonic_reflection::pb::v1::server_reflection_request::MessageRequest;
 use tonic_reflection::pb::v1::server_reflection_response::MessageResponse;
 
-use crate::world::{World, bearer, code};
+use crate::world::{World, code};
 
 /// Every method of our services.
 fn methods() -> Vec<String> {
@@ -31,10 +30,15 @@ fn methods() -> Vec<String> {
     found
 }
 
-async fn call(channel: Channel, path: &str) -> tonic::Status {
+/// Calls a method with a message that says nothing; returns how that ends.
+pub(crate) async fn call(channel: Channel, path: &str, token: Option<&str>) -> tonic::Status {
     let mut client = Grpc::new(channel);
     client.ready().await.expect("a connection");
-    let request = tonic::Request::new(v1::HeadRequest {});
+    let mut request = tonic::Request::new(v1::HeadRequest {});
+    if let Some(token) = token {
+        let header = format!("Bearer {token}").parse().expect("a header");
+        request.metadata_mut().insert("authorization", header);
+    }
     let codec: ProstCodec<v1::HeadRequest, v1::HeadRequest> = ProstCodec::default();
     let reply = client.unary(request, path.parse().expect("a path"), codec).await;
     reply.err().unwrap_or_else(|| tonic::Status::ok("answered"))
@@ -48,7 +52,7 @@ async fn no_method_answers_without_credentials_but_enrolment_which_needs_a_join_
 
     assert!(methods.len() >= 25, "{methods:?}");
     for method in methods {
-        let status = call(channel.clone(), &method).await;
+        let status = call(channel.clone(), &method, None).await;
         assert_eq!(status.code(), Code::Unauthenticated, "{method}: {status}");
         let expected = match method.as_str() {
             "/repower.v1.Agents/Enrol" => "token.wrong",
@@ -57,7 +61,7 @@ async fn no_method_answers_without_credentials_but_enrolment_which_needs_a_join_
         };
         assert_eq!(code(&status), expected, "{method}");
     }
-    assert_eq!(call(channel, "/repower.v1.Jobs/Steal").await.code(), Code::Unimplemented);
+    assert_eq!(call(channel, "/repower.v1.Jobs/Steal", None).await.code(), Code::Unimplemented);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -80,11 +84,8 @@ async fn a_persons_token_opens_no_link_and_a_nodes_certificate_no_other_service(
 async fn a_token_is_good_until_it_is_revoked() {
     let world = World::new().await;
     let mut access = world.access().await;
-    let kind = v1::TokenKind::Person.into();
-    let request = v1::IssueRequest { kind, name: "ada".to_owned(), valid_for_ms: 0 };
-    let issued = access.issue(request).await.unwrap().into_inner();
-    let line = InterceptedService::new(world.channel().await, bearer(&issued.secret));
-    let mut hers = AccessClient::new(line);
+    let issued = world.person("ada", v1::Role::Submitter).await;
+    let mut hers = AccessClient::new(world.line_with(&issued.secret).await);
 
     let tokens = hers.list(v1::ListTokensRequest {}).await.unwrap().into_inner().tokens;
     access.revoke(v1::RevokeRequest { id: issued.id }).await.unwrap();

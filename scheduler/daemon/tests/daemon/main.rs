@@ -12,4 +12,5 @@ mod links;
 mod logs;
 mod pages;
 mod pools;
+mod roles;
 mod world;

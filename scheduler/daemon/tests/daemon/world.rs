@@ -139,25 +139,29 @@ impl World {
 
     /// A connection that shows the first person's token.
     pub(crate) async fn line(&self) -> Line {
-        let token = self.profile().token;
-        InterceptedService::new(self.channel().await, bearer(&token))
-    }
-
-    /// A connection that shows the token of another person.
-    pub(crate) async fn line_of(&self, name: &str) -> Line {
-        self.line_with(&self.token_of(name).await).await
-    }
-
-    /// A new token of another person.
-    pub(crate) async fn token_of(&self, name: &str) -> String {
-        let kind = v1::TokenKind::Person.into();
-        let request = v1::IssueRequest { kind, name: name.to_owned(), valid_for_ms: 0 };
-        self.access().await.issue(request).await.expect("a token").into_inner().secret
+        self.line_with(&self.profile().token).await
     }
 
     /// A connection that shows a token.
     pub(crate) async fn line_with(&self, token: &str) -> Line {
         InterceptedService::new(self.channel().await, bearer(token))
+    }
+
+    /// A new token for a person.
+    pub(crate) async fn person(&self, name: &str, role: v1::Role) -> v1::IssueReply {
+        let (kind, role) = (v1::TokenKind::Person.into(), role.into());
+        let request = v1::IssueRequest { kind, role, name: name.to_owned(), valid_for_ms: 0 };
+        self.access().await.issue(request).await.expect("a token").into_inner()
+    }
+
+    /// A connection that shows the token of another person, a submitter.
+    pub(crate) async fn line_of(&self, name: &str) -> Line {
+        self.line_with(&self.token_of(name).await).await
+    }
+
+    /// A new token of another person, a submitter.
+    pub(crate) async fn token_of(&self, name: &str) -> String {
+        self.person(name, v1::Role::Submitter).await.secret
     }
 
     pub(crate) async fn jobs(&self) -> JobsClient<Line> {
@@ -175,7 +179,8 @@ impl World {
     /// The secret of a new join token.
     pub(crate) async fn join_secret(&self, name: &str) -> String {
         let kind = v1::TokenKind::Join.into();
-        let request = v1::IssueRequest { kind, name: name.to_owned(), valid_for_ms: 0 };
+        let request =
+            v1::IssueRequest { kind, name: name.to_owned(), ..v1::IssueRequest::default() };
         self.access().await.issue(request).await.expect("a token").into_inner().secret
     }
 

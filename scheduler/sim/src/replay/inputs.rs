@@ -20,6 +20,7 @@ impl Room<'_> {
         let secret = hash_of(name.as_bytes());
         let issue = Input::Issue {
             kind: TokenKind::Join,
+            role: None,
             name: String::new(),
             hash: secret,
             expires: None,

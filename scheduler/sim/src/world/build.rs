@@ -134,6 +134,7 @@ impl<'a> World<'a> {
         let secret = hash_of(name.as_bytes());
         let issue = Input::Issue {
             kind: TokenKind::Join,
+            role: None,
             name: String::new(),
             hash: secret,
             expires: None,

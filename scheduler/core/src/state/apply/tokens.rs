@@ -8,16 +8,16 @@ use crate::state::{State, Token};
 impl State {
     /// Makes a fact about a token true; others change nothing here.
     pub(super) fn token_changed(&mut self, fact: &Fact, at: Timestamp) {
-        if let Fact::TokenIssued { id, kind, name, hash, expires, .. } = fact {
-            let (name, used) = (name.clone(), false);
+        if let Fact::TokenIssued { id, kind, role, name, hash, expires, .. } = fact {
             let token = Token {
                 id: *id,
                 kind: *kind,
-                name,
+                role: Token::role_of(*kind, *role, name),
+                name: name.clone(),
                 hash: *hash,
                 issued: at,
                 expires: *expires,
-                used,
+                used: false,
             };
             self.last_token = self.last_token.max(id.0);
             self.secrets.insert(*hash, *id);
