@@ -216,7 +216,6 @@ async fn list(client: &Client, screen: &mut Screen) -> Result<Exit, Failure> {
     let mut table = Table::new(&[
         Column::number("ID"),
         Column::whole("KIND"),
-        Column::whole("ROLE"),
         Column::cut("FOR", 12),
         Column::whole("ISSUED"),
         Column::whole("EXPIRES"),
@@ -228,8 +227,7 @@ async fn list(client: &Client, screen: &mut Screen) -> Result<Exit, Failure> {
         let anybody = token.name.is_empty();
         table.row([
             token.id.to_string().into(),
-            words::token_kind(token.kind()).into(),
-            words::role(token.role()).unwrap_or("-").into(),
+            words::role(token.role()).unwrap_or(words::token_kind(token.kind())).into(),
             if anybody { "anybody" } else { token.name.as_str() }.into(),
             second(token.issued_ms).into(),
             second(token.expires_ms).into(),
