@@ -91,6 +91,14 @@ pub enum Refusal {
         /// Who asks.
         by: String,
     },
+    /// An operator decides about their own job, though another one could.
+    #[error("{by} has submitted it, so somebody else decides")]
+    OwnWork {
+        /// Who asks.
+        by: String,
+        /// Another operator.
+        other: String,
+    },
     /// A task that has no process now.
     #[error("task {task} does not run now")]
     NotRunning {
@@ -445,6 +453,7 @@ impl Refusal {
             Self::BadText { .. } => "job.bad-text",
             Self::NotYours { .. } => "job.not-yours",
             Self::OperatorsOnly { .. } => "role.operators-only",
+            Self::OwnWork { .. } => "review.own-work",
             Self::NotRunning { .. } => "task.not-running",
             Self::OutOfTouch { .. } => "task.out-of-touch",
             Self::StandsStill { .. } => "task.stands-still",
@@ -530,6 +539,7 @@ impl Refusal {
             Self::NothingToRun => Some("give a command after `--`, or a script".into()),
             Self::BadText { what, .. } => Some(format!("correct {what} and try again")),
             Self::NotYours { owner, .. } => Some(format!("ask {owner} or an operator")),
+            Self::OwnWork { other, .. } => Some(format!("ask {other}, or another operator")),
             Self::OperatorsOnly { .. } => Some(
                 "ask an operator to do it, or to give you an operator's token: `repower token user NAME --operator`".into(),
             ),

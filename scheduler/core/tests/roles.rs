@@ -8,12 +8,13 @@ mod world;
 use repower_core::effect::Answer;
 use repower_core::engine::Engine;
 use repower_core::fact::{Entry, Fact};
-use repower_core::input::{Decide, Enter, Input, Noticed, Report};
+use repower_core::input::{Approve, Decide, Enter, Input, Noticed, Report};
 use repower_core::policy::hash_of;
 use repower_core::refusal::Refusal;
 use repower_core::state::State;
 use repower_model::{
-    FindingId, FindingState, JobId, Role, TaskId, Timestamp, TokenId, TokenKind, Verdict,
+    FindingId, FindingState, JobId, JobSpec, Role, Span, TaskId, Timestamp, TokenId, TokenKind,
+    Verdict,
 };
 use world::{World, job};
 
@@ -182,4 +183,78 @@ fn everybody_revokes_what_is_in_their_own_name_and_operators_all() {
     }
 
     assert!(world.engine.state().tokens.is_empty());
+}
+
+fn review(world: &mut World, job: JobId, approve: bool, by: &str) -> Result<(), Refusal> {
+    let (by, reason) = (by.to_owned(), "I have read it".to_owned());
+    world.turn(&Input::Review { job, approve, by, reason }).map(drop)
+}
+
+fn own() -> Refusal {
+    Refusal::OwnWork { by: "ada".into(), other: "mia".into() }
+}
+
+/// A job that waits until somebody has looked.
+fn questioned() -> JobSpec {
+    JobSpec { class: "hash-heavy".into(), ..job() }
+}
+
+#[test]
+fn nobody_approves_a_job_of_their_own_while_another_operator_could() {
+    let mut world = World::with_nodes(&[1]);
+    token(&mut world, "ada", Role::Operator);
+    let (alone, first, second) =
+        (world.submit(questioned()), world.submit(questioned()), world.submit(questioned()));
+
+    review(&mut world, alone, true, "ada").unwrap();
+    let mia = token(&mut world, "mia", Role::Operator);
+    let refused = review(&mut world, first, true, "ada").unwrap_err();
+    // Who does not want their own job ends it.
+    review(&mut world, second, false, "ada").unwrap();
+    world.turn(&Input::Revoke { id: mia, by: "ada".into(), role: Role::Operator }).unwrap();
+    review(&mut world, first, true, "ada").unwrap();
+
+    assert_eq!(refused, own());
+}
+
+#[test]
+fn an_approval_of_ones_own_does_not_cover_ones_own_job_while_another_operator_could() {
+    let mut world = World::with_nodes(&[1]);
+    token(&mut world, "ada", Role::Operator);
+    token(&mut world, "mia", Role::Operator);
+    let approve = |world: &mut World, by: &str| {
+        let asked = Approve {
+            class: "hash-heavy".into(),
+            project: None,
+            content: None,
+            until: world.now + Span::from_secs(3600),
+            by: by.into(),
+            reason: "contract 7".into(),
+        };
+        world.turn(&Input::Approve(Box::new(asked))).unwrap().answer
+    };
+    let waits = world.submit(questioned());
+
+    let own = approve(&mut world, "ada");
+    let later = world.submit(questioned());
+    let held = [waits, later].map(|job| world.engine.state().jobs[&job].review);
+    let other = approve(&mut world, "mia");
+
+    assert!(matches!(own, Answer::Approval { jobs: 0, .. }), "{own:?}");
+    assert_eq!(held, [true, true]);
+    assert!(matches!(other, Answer::Approval { jobs: 2, .. }), "{other:?}");
+}
+
+#[test]
+fn nobody_decides_about_a_finding_about_their_own_job_while_another_operator_could() {
+    let mut world = World::with_nodes(&[1]);
+    token(&mut world, "ada", Role::Operator);
+    token(&mut world, "mia", Role::Operator);
+    noticed(&mut world);
+
+    decide(&mut world, "ada", Role::Operator, FindingState::UnderReview).unwrap();
+    for state in [FindingState::Confirmed, FindingState::Dismissed] {
+        assert_eq!(decide(&mut world, "ada", Role::Operator, state), Err(own()));
+    }
+    decide(&mut world, "mia", Role::Operator, FindingState::Dismissed).unwrap();
 }

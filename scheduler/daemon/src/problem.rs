@@ -172,6 +172,7 @@ impl From<Refusal> for Problem {
             | Refusal::Content { .. }
             | Refusal::NotYours { .. }
             | Refusal::OperatorsOnly { .. }
+            | Refusal::OwnWork { .. }
             | Refusal::DigestForbidden { .. } => Code::PermissionDenied,
             Refusal::PolicyChanged { .. } => Code::Aborted,
             Refusal::DependencyUnknown { .. }

@@ -113,7 +113,7 @@ pub(crate) fn release(draft: &mut Draft<'_>) -> u64 {
     }
     let waiting = state.jobs.values().filter(|job| job.review);
     let covered = waiting.filter_map(|job| {
-        let approval = state.approvals.covering(&job.spec, job.is_suspect, draft.now())?;
+        let approval = state.covering((&job.spec, &job.submitter), job.is_suspect, draft.now())?;
         Some((job.id, approval.id, approval.by.clone(), approval.reason.clone()))
     });
     let covered: Vec<(JobId, ApprovalId, String, String)> = covered.collect();

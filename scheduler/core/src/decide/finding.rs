@@ -316,6 +316,9 @@ pub(crate) fn decide(draft: &mut Draft<'_>, asked: &Decide) -> Result<Answer, Re
     if asked.reason.trim().is_empty() {
         return Err(Refusal::ReasonMissing);
     }
+    if matches!(wanted, FindingState::Confirmed | FindingState::Dismissed) {
+        owner::four_eyes(draft, &finding.submitter, &asked.by)?;
+    }
     if finding.reviews.len() >= Finding::REVIEWS {
         let (what, asked) = ("the number of decisions", finding.reviews.len() + 1);
         let allowed = format!("at most {}", Finding::REVIEWS);

@@ -2,6 +2,7 @@
 
 use repower_model::{JobId, Role};
 
+use crate::draft::Draft;
 use crate::refusal::Refusal;
 
 /// Who asks, and as what.
@@ -21,4 +22,16 @@ pub(crate) fn rules((by, role): Asker<'_>, what: &'static str) -> Result<(), Ref
         return Ok(());
     }
     Err(Refusal::OperatorsOnly { what, by: by.to_owned() })
+}
+
+/// Whether `by` may decide about what `submitter` has submitted: about their own only where no other
+/// operator is who could.
+pub(crate) fn four_eyes(draft: &Draft<'_>, submitter: &str, by: &str) -> Result<(), Refusal> {
+    if by != submitter {
+        return Ok(());
+    }
+    match draft.state().other_operator(by, draft.now()) {
+        Some(other) => Err(Refusal::OwnWork { by: by.to_owned(), other: other.to_owned() }),
+        None => Ok(()),
+    }
 }

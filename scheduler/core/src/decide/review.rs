@@ -4,6 +4,7 @@ use repower_model::JobId;
 
 use super::each::cancel_tasks;
 use super::finding::cleared;
+use super::owner;
 use super::settle::settle;
 use crate::draft::Draft;
 use crate::effect::Answer;
@@ -30,6 +31,9 @@ pub(crate) fn review(
     }
     if reason.trim().is_empty() {
         return Err(Refusal::ReasonMissing);
+    }
+    if approved {
+        owner::four_eyes(draft, &job.submitter, by)?;
     }
     let pending = job.pending.clone();
     let policy = draft.state().policy.as_ref().map_or(job.policy, |(policy, _)| policy.hash);

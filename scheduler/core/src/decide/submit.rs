@@ -64,7 +64,8 @@ pub(crate) fn submit(draft: &mut Draft<'_>, submit: &Submit) -> Result<Answer, R
     let job = JobId(draft.state().last_job + 1);
     let tasks = submit.spec.array.count();
     let asks = tier == Tier::Review || is_suspect;
-    let approval = asks.then(|| draft.state().approvals.covering(&spec, is_suspect, draft.now()));
+    let of_whom = (&spec, submit.submitter.as_str());
+    let approval = asks.then(|| draft.state().covering(of_whom, is_suspect, draft.now()));
     let approval = approval.flatten().map(|approval| approval.id);
     draft.push(Fact::JobSubmitted(Box::new(JobSubmitted {
         job,

@@ -39,13 +39,20 @@ impl Approvals {
         self.known.is_empty()
     }
 
-    /// The first that lets a job run at `now`. One for no digest in particular does not cover a job
-    /// `is_suspect`, at which a person has to look for what was found in it.
-    pub fn covering(&self, spec: &JobSpec, is_suspect: bool, now: Timestamp) -> Option<&Approval> {
+    /// The first that `counts` and lets a job run at `now`. One for no digest in particular does not
+    /// cover a job `is_suspect`, at which a person has to look for what was found in it.
+    fn covering(
+        &self,
+        spec: &JobSpec,
+        is_suspect: bool,
+        now: Timestamp,
+        counts: impl Fn(&Approval) -> bool,
+    ) -> Option<&Approval> {
         let mut of_kind = self.known.values().filter(|one| {
             one.until > now
                 && one.class == spec.class
                 && one.project.as_ref().is_none_or(|project| *project == spec.project)
+                && counts(one)
         });
         // It reads the whole script and command.
         let content = OnceCell::new();
@@ -115,6 +122,19 @@ impl Job {
 }
 
 impl State {
+    /// The first approval that lets a job of a submitter run at `now`. Their own does not, while another
+    /// operator is who could give one.
+    pub fn covering(
+        &self,
+        (spec, submitter): (&JobSpec, &str),
+        is_suspect: bool,
+        now: Timestamp,
+    ) -> Option<&Approval> {
+        let counts =
+            |one: &Approval| one.by != submitter || self.other_operator(submitter, now).is_none();
+        self.approvals.covering(spec, is_suspect, now, counts)
+    }
+
     /// An approval has ended: what rests on it and has not started waits again.
     pub(super) fn approval_ended(&mut self, id: ApprovalId) {
         self.approvals.remove(id);

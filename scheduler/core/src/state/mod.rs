@@ -137,6 +137,13 @@ impl State {
         self.token_by_hash(hash).filter(|token| token.is_person() && !token.has_expired(now))
     }
 
+    /// An operator of another name with a token that is good now.
+    pub fn other_operator(&self, name: &str, now: Timestamp) -> Option<&str> {
+        let good = |token: &&Token| token.is_operators() && !token.has_expired(now);
+        let mut others = self.tokens.values().filter(good).filter(|token| token.name != name);
+        others.next().map(|token| token.name.as_str())
+    }
+
     /// How the policy in force wants tasks ordered.
     pub fn scheduling(&self) -> Scheduling {
         self.policy.as_ref().map(|(policy, _)| policy.scheduling.clone()).unwrap_or_default()
