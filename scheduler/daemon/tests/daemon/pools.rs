@@ -102,8 +102,14 @@ async fn one_client_with_all_its_transfers_stopped_keeps_no_other_waiting() {
     for _ in 0..40 {
         let mut client = ArtefactsClient::new(line.clone());
         let request = v1::GetArtefactRequest { digest: large.clone(), offset: 0 };
-        more.spawn(async move { client.get(request).await.map(drop) });
+        more.spawn(async move {
+            let stream = client.get(request).await;
+            std::future::pending::<()>().await;
+            drop(stream);
+        });
     }
+    // They have come by the time that a new line is answered.
+    assert_eq!(stat(&world, &large).await.bytes, Some(LARGE as u64));
 
     let mut other = ArtefactsClient::new(world.line_of("other").await);
     let request = v1::GetArtefactRequest { digest: large, offset: (LARGE - 3) as u64 };
