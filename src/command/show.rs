@@ -209,11 +209,16 @@ fn table_of(title: &'static str, rows: impl Iterator<Item = Row>, now_ms: i64) -
             row.node.as_str().into(),
             took(row.times.0, row.times.1, now_ms).into(),
             used(&|usage| time::span(usage.cpu_us / 1000)).into(),
-            used(&|usage| bytes(usage.peak_memory_bytes)).into(),
+            used(&|usage| peak(usage.peak_memory_bytes)).into(),
             row.outcome.as_ref().map(words::outcome).unwrap_or_default().into(),
         ]);
     }
     table
+}
+
+/// The most memory; `-` if nobody knows.
+fn peak(most: u64) -> String {
+    if most == 0 { "-".to_owned() } else { bytes(most) }
 }
 
 /// How long something ran, or has been running; `-` if it never did.

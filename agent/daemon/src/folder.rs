@@ -6,7 +6,7 @@ use std::ffi::CStr;
 use std::fs;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd as _, OwnedFd};
-use std::os::unix::fs::lchown;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, lchown};
 use std::path::Path;
 
 use rustix::fs::{
@@ -84,6 +84,28 @@ pub(crate) fn give(path: &Path, uid: u32, gid: u32) -> io::Result<()> {
     // Last, so that one which is not given to the end is given again.
     lchown(path, Some(uid), Some(gid))
 }
+
+/// Lets everybody pass through a folder to what is open to them in it, and see nothing on the way.
+pub(crate) fn let_through(path: &Path) -> io::Result<()> {
+    let open = |mode| fs::set_permissions(path, fs::Permissions::from_mode(mode));
+    // One that is open further stays so for its owner only.
+    match fs::metadata(path)?.permissions().mode() & 0o7777 {
+        PASSED => Ok(()),
+        _ => open(PASSED),
+    }
+}
+
+/// Lets a user read, run and enter something of the agent, and nobody else.
+pub(crate) fn show(path: &Path, gid: u32) -> io::Result<()> {
+    if fs::symlink_metadata(path)?.gid() == gid {
+        return Ok(());
+    }
+    lchown(path, None, Some(gid))?;
+    fs::set_permissions(path, fs::Permissions::from_mode(0o750))
+}
+
+/// The mode of a folder that is passed through.
+const PASSED: u32 = 0o711;
 
 fn is_dots(name: &CStr) -> bool {
     name == c"." || name == c".."
@@ -177,7 +199,7 @@ fn lift(folder: &OwnedFd, name: &CStr, root: &OwnedFd, lifted: &mut u64) -> Resu
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
+    use std::os::unix::fs::symlink;
     use std::path::PathBuf;
 
     use rustix::fs::mkdirat;

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use repower_model::{JobId, TaskId};
 
-use crate::folder::{clear, give};
+use crate::folder::{clear, give, show};
 use crate::sandbox::User;
 
 /// Where a task's saved work is.
@@ -81,6 +81,10 @@ impl Place {
             || (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw()),
             |user| (user.uid, user.gid),
         );
+        if let Some(user) = user.filter(|_| rustix::process::geteuid().is_root()) {
+            // Outside of a box it passes through here.
+            show(&self.0, user.gid)?;
+        }
         let data = self.data();
         // It is given last of all that is in it.
         if fs::symlink_metadata(&data)?.uid() == uid { Ok(()) } else { give(&data, uid, gid) }

@@ -21,6 +21,7 @@ mod files;
 mod folders;
 mod forbidden;
 mod gang;
+mod inherited;
 mod launch;
 mod leftovers;
 mod orphans;
@@ -94,6 +95,8 @@ pub(crate) struct Tasks {
     crew: crew::Crew,
     /// Programs that must not run.
     forbidden: forbidden::Forbidden,
+    /// What tasks without a group that counts their memory seem to have had.
+    inherited: inherited::Inherited,
     /// The data folder.
     data: PathBuf,
 }
@@ -118,6 +121,11 @@ impl Tasks {
         let checkpoints = checkpoints::Checkpoints::open(folder).map_err(unusable)?;
         let own = environment::random_mark()?;
         let jobs = Jobs::new(&folder.join("scripts"), own).map_err(unusable)?;
+        if rustix::process::geteuid().is_root() {
+            for name in ["work", "scripts", "checkpoints"] {
+                crate::folder::let_through(&folder.join(name)).map_err(unusable)?;
+            }
+        }
         let session = Session::new(Resources::default(), Limits::default());
         Ok(Arc::new(Self {
             state: Mutex::new(State::new(session, folders, checkpoints)),
@@ -136,6 +144,7 @@ impl Tasks {
             cache: folder.join(crate::files::CACHE),
             crew: crew::Crew::default(),
             forbidden: forbidden::Forbidden::default(),
+            inherited: inherited::Inherited::default(),
             data: folder.into(),
         }))
     }

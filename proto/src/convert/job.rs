@@ -51,6 +51,7 @@ impl From<&JobSpec> for v1::JobSpec {
             pin_cpus: spec.pin_cpus,
             image: spec.image.clone(),
             checkpoint: spec.checkpoint,
+            project_user: spec.project_user,
         }
     }
 }
@@ -110,6 +111,7 @@ impl TryFrom<v1::JobSpec> for JobSpec {
             pin_cpus: spec.pin_cpus,
             image: spec.image,
             checkpoint: spec.checkpoint,
+            project_user: spec.project_user,
         })
     }
 }

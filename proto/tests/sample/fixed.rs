@@ -502,6 +502,11 @@ fn of_progress() -> Vec<Fact> {
     vec![Fact::ProgressClaimed { rank: ATTEMPT.rank(1), progress: Box::new(progress) }]
 }
 
+fn of_users() -> Vec<Fact> {
+    let spec = JobSpec { project_user: true, ..spec() };
+    vec![Fact::JobSubmitted(Box::new(JobSubmitted { spec: Arc::new(spec), ..submitted() }))]
+}
+
 /// One fact of every variant. What came later stands at the end: the lines before never change.
 pub(crate) fn fixed() -> Vec<Entry> {
     let early = [of_the_cell(), of_jobs(), of_attempts(), of_nodes()];
@@ -516,6 +521,7 @@ pub(crate) fn fixed() -> Vec<Entry> {
         of_findings(),
         of_progress(),
         of_roles(),
+        of_users(),
     ];
     let facts = early.into_iter().chain(late).flatten();
     facts.zip(1..).map(|(fact, seq)| Entry { seq, at: AT, fact }).collect()

@@ -6,13 +6,19 @@ mod world;
 
 use repower_core::input::Input;
 use repower_core::plan::why;
+use repower_core::policy::{DEFAULT, Policy, Tier, diff};
 use repower_core::refusal::Refusal;
-use repower_model::{Cpus, Egress, Instance, Inventory, Isolation, JobSpec, NodeId, Resources};
+use repower_model::{
+    Bytes, Cpus, Egress, Instance, Inventory, Isolation, JobSpec, NodeId, Resources,
+};
 use world::{World, cpus, job};
 
 const POLICY: &str = r#"
 policy-version = "boxes"
 [class.sci-simulation]
+tier = "permitted"
+root = true
+[class.guests]
 tier = "permitted"
 [class.strangers]
 tier = "permitted"
@@ -20,6 +26,7 @@ isolation = "boxed"
 egress = "none"
 [class.quiet]
 tier = "permitted"
+root = true
 egress = "none"
 [class.secret]
 tier = "permitted"
@@ -50,7 +57,8 @@ fn milli(milli: u64) -> Resources {
 
 fn able(node: NodeId, abilities: &[&str]) -> Input {
     let abilities = abilities.iter().map(|name| (*name).to_owned()).collect();
-    let inventory = Box::new(Inventory { capacity: cpus(4), abilities, ..Inventory::default() });
+    let capacity = Resources { memory: Bytes::from_gib(1), ..cpus(4) };
+    let inventory = Box::new(Inventory { capacity, abilities, ..Inventory::default() });
     Input::Hello {
         node,
         instance: Instance([9; 16]),
@@ -190,12 +198,14 @@ fn a_folder_of_the_nodes_is_no_place_for_the_files_of_a_job_that_is_kept_apart()
         with("sci-simulation", Isolation::Sealed, "/etc/cron.d", true),
         with("strangers", Isolation::Bare, "/etc/cron.d", true),
         with("strangers", Isolation::Bare, "/usr/..", false),
+        with("guests", Isolation::Bare, "/etc/cron.d", true),
     ] {
         let refused = world.try_submit(spec).unwrap_err().to_string();
         assert!(refused.starts_with("the working folder "), "{refused}");
     }
 
     world.submit(with("sci-simulation", Isolation::Bare, "/srv/../data", true));
+    world.submit(with("guests", Isolation::Bare, "/srv/../data", false));
     world.submit(with("strangers", Isolation::Bare, "/usr/..data", false));
     world.submit(with("strangers", Isolation::Bare, "", true));
 }
@@ -242,6 +252,92 @@ fn a_job_without_a_network_goes_where_there_are_boxes_and_one_in_an_image_to_its
     assert_eq!(placed, [(alone, NodeId(2)), (inside, NodeId(1))]);
     let spec = &world.engine.state().job(inside).unwrap().spec;
     assert_eq!((spec.isolation, &spec.egress), (Isolation::Bare, &Some(Egress::None)));
+}
+
+#[test]
+fn only_a_class_that_the_policy_lets_be_root_has_the_user_of_the_agent() {
+    let mut world = world();
+    let egress = Some(only(&["a.example:443"]));
+    for (spec, own) in [
+        (of("sci-simulation", Isolation::Bare, None), false),
+        (of("guests", Isolation::Bare, None), true),
+        (JobSpec { project_user: true, ..of("sci-simulation", Isolation::Bare, None) }, true),
+        (of("guests", Isolation::Boxed, None), false),
+        (of("guests", Isolation::Bare, egress), false),
+        (of("strangers", Isolation::Bare, None), false),
+    ] {
+        let told = format!("{spec:?}");
+        let id = world.submit(spec);
+
+        assert_eq!(world.engine.state().job(id).unwrap().spec.project_user, own, "{told}");
+    }
+}
+
+#[test]
+fn who_is_not_to_be_root_goes_only_where_an_agent_can_see_to_it() {
+    let mut world = world();
+    world.turn(&able(NodeId(1), &[])).unwrap();
+    world.turn(&able(NodeId(2), &[])).unwrap();
+    let guest = world.submit(of("guests", Isolation::Bare, None));
+    let root = world.submit(of("sci-simulation", Isolation::Bare, None));
+
+    let placed: Vec<_> = world.schedule().into_iter().map(|(one, _)| one.task.job).collect();
+
+    assert_eq!(placed, [root]);
+    let told = why(world.engine.state(), guest, None, world.now).unwrap().reason.to_string();
+    assert_eq!(told, "no node that takes work is able to do isolation.bare");
+    world.turn(&able(NodeId(2), &["isolation.bare"])).unwrap();
+    let placed: Vec<_> =
+        world.schedule().into_iter().map(|(one, node)| (one.task.job, node)).collect();
+    assert_eq!(placed, [(guest, NodeId(2))]);
+}
+
+#[test]
+fn a_class_whose_jobs_are_boxed_cannot_be_root_and_a_policy_that_says_so_is_told_the_line() {
+    let read = |rest: &str| {
+        let text = format!("policy-version = \"1\"\n[class.a]\ntier = \"permitted\"\n{rest}\n");
+        Policy::parse(&text).map_err(|error| error.to_string())
+    };
+
+    for (wrong, told) in [
+        ("isolation = \"boxed\"\nroot = true", "line 5: `root` is for jobs on the level `bare`"),
+        ("isolation = \"sealed\"\nroot = true", "line 5: `root` is for"),
+        ("root = \"yes\"", "line 4, column 8: "),
+        ("rot = true", "line 4, column 1: "),
+    ] {
+        let found = read(wrong).unwrap_err();
+        assert!(found.starts_with(told), "{wrong} gives {found:?}");
+    }
+    let (with, without) = (read("root = true").unwrap(), read("root = false").unwrap());
+    assert!(with.classes["a"].root && !without.classes["a"].root);
+    let found: Vec<_> = diff(&without, &with).into_iter().map(|one| (one.key, one.after)).collect();
+    assert_eq!(found, [("class.a.root".to_owned(), Some("true".to_owned()))]);
+}
+
+#[test]
+fn the_built_in_policy_lets_classes_be_root_and_says_that_a_site_should_not() {
+    let policy = Policy::parse(DEFAULT).unwrap();
+
+    let runs = policy.classes.values().filter(|class| class.tier != Tier::Prohibited);
+    assert!(runs.clone().count() > 0 && runs.clone().all(|class| class.root));
+    assert!(DEFAULT.contains("SHOULD LEAVE IT OUT"));
+}
+
+#[test]
+fn who_declares_its_memory_goes_where_that_is_its_limit() {
+    let mut world = world();
+    world.turn(&able(NodeId(1), &["limit.memory"])).unwrap();
+    let memory = Resources { memory: Bytes::from_mib(1), ..cpus(1) };
+    let small = world.submit(JobSpec { resources: memory.clone(), ..job() });
+
+    let placed: Vec<_> = world.schedule().into_iter().map(|(_, node)| node).collect();
+
+    assert_eq!(placed, [NodeId(1)]);
+    world.turn(&able(NodeId(1), &[])).unwrap();
+    let next = world.submit(JobSpec { resources: memory, ..job() });
+    assert!(world.schedule().is_empty() && next > small);
+    let told = why(world.engine.state(), next, None, world.now).unwrap().reason.to_string();
+    assert_eq!(told, "no node that takes work is able to do limit.memory");
 }
 
 #[test]

@@ -89,6 +89,8 @@ impl OnDisconnect {
 /// Something that a node must be able to do so that a task can run there. Agents publish the names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Ability {
+    /// Tasks on [`Isolation::Bare`] are never root: they have a user of their project, or that of an agent which is not.
+    Bare,
     /// Everything that [`Isolation::Boxed`] takes.
     Boxed,
     /// Everything that [`Isolation::Sealed`] takes.
@@ -113,6 +115,7 @@ impl Ability {
     /// The name, as inventories list it.
     pub fn as_str(self) -> &'static str {
         match self {
+            Self::Bare => "isolation.bare",
             Self::Boxed => "isolation.boxed",
             Self::Sealed => "isolation.sealed",
             Self::OwnNetwork => "namespace.network",
@@ -149,19 +152,18 @@ impl JobSpec {
 
     /// What a node must be able to do for its tasks, ascending, none twice; most jobs need nothing.
     ///
-    /// On [`Isolation::Bare`] memory is limited where a node can do it, so it is not asked for.
+    /// Who declares its memory goes where that is its limit, on each level: on a node that could not hold it to its word
+    /// it would take from its neighbours what they were promised.
     pub fn abilities(&self) -> Vec<Ability> {
         let level = self.level();
         let is_listed = matches!(self.egress, Some(Egress::Only(_)));
         let needs = [
+            (level == Isolation::Bare && self.project_user, Ability::Bare),
             (level == Isolation::Boxed, Ability::Boxed),
             (level == Isolation::Sealed, Ability::Sealed),
             (self.egress == Some(Egress::None), Ability::OwnNetwork),
             (is_listed, Ability::AllowList),
-            (
-                level >= Isolation::Boxed && self.resources.memory > Bytes::default(),
-                Ability::LimitMemory,
-            ),
+            (self.resources.memory > Bytes::default(), Ability::LimitMemory),
             (self.pids.is_some(), Ability::LimitPids),
             (self.pin_cpus, Ability::Cpuset),
             (!self.image.is_empty(), Ability::Container),
@@ -232,7 +234,8 @@ mod tests {
             ..JobSpec::default()
         };
 
-        assert_eq!(names(JobSpec { resources: memory, ..JobSpec::default() }), Vec::<&str>::new());
+        assert_eq!(names(JobSpec::default()), Vec::<&str>::new());
+        assert_eq!(names(JobSpec { resources: memory, ..JobSpec::default() }), ["limit.memory"]);
         assert_eq!(names(sealed), ["isolation.sealed", "namespace.network", "limit.memory"]);
         let only = JobSpec { egress: Some(Egress::Only(vec![])), ..JobSpec::default() };
         assert_eq!(names(only.clone()), ["isolation.boxed", "egress.allow-list"]);
@@ -244,5 +247,8 @@ mod tests {
         let limited =
             JobSpec { pids: Some(9), pin_cpus: true, image: "x".into(), ..JobSpec::default() };
         assert_eq!(names(limited), ["limit.pids", "cpuset", "container"]);
+        let own = |isolation| JobSpec { project_user: true, isolation, ..JobSpec::default() };
+        assert_eq!(names(own(Isolation::Bare)), ["isolation.bare"]);
+        assert_eq!(names(own(Isolation::Boxed)), ["isolation.boxed"]);
     }
 }

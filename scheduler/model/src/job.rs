@@ -79,6 +79,9 @@ pub struct JobSpec {
     pub pin_cpus: bool,
     /// The container image to run in, by its digest or id, see [`check_image`](crate::check_image); empty: none.
     pub image: String,
+    /// Whether its tasks have the user of their project also on [`Isolation::Bare`], where an agent may be root.
+    /// What was accepted has it unless the policy lets its class run as root.
+    pub project_user: bool,
 }
 
 impl Default for JobSpec {
@@ -118,6 +121,7 @@ impl Default for JobSpec {
             pids: None,
             pin_cpus: false,
             image: String::new(),
+            project_user: false,
         }
     }
 }

@@ -138,7 +138,8 @@ pub struct Usage {
     pub wall_us: u64,
     /// User and system time, in microseconds.
     pub cpu_us: u64,
-    /// Largest resident set of any of its processes.
+    /// The most memory of all its processes together where a control group counts it, else the largest resident set of
+    /// one of them; 0: not known.
     pub peak_memory_bytes: u64,
     /// As written by the task, also what was cut.
     pub stdout_bytes: u64,

@@ -172,7 +172,11 @@ impl Crowd {
             memory: Bytes::from_gib(cpus * 2),
             ..Resources::default()
         };
-        let inventory = Box::new(Inventory { capacity, ..Inventory::default() });
+        let inventory = Box::new(Inventory {
+            capacity,
+            abilities: crate::machine::abilities(),
+            ..Inventory::default()
+        });
         let instance = Instance([1; 16]);
         self.turn(&Input::Hello { node, instance, inventory, held: Vec::new(), saved: Vec::new() });
     }

@@ -40,6 +40,7 @@ struct Class {
     entries: Vec<Listing>,
     about: String,
     isolation: &'static str,
+    root: bool,
     evidence: Vec<&'static str>,
     replicate: String,
 }
@@ -96,6 +97,7 @@ fn document(rules: &Rules, hash: String, adopted_at: Option<String>) -> Document
             .collect(),
         about: class.about.clone(),
         isolation: class.isolation.as_str(),
+        root: class.root,
         evidence: class.evidence.iter().map(|one| one.as_str()).collect(),
         replicate: class.replication.to_string(),
     };

@@ -42,6 +42,7 @@ pub struct Spec {
     pids: Option<u32>,
     pin_cpus: bool,
     image: Option<String>,
+    project_user: bool,
     inputs: Vec<Input>,
     outputs: Vec<String>,
     keep_outputs: &'static str,
@@ -125,6 +126,7 @@ impl From<&v1::JobSpec> for Spec {
             pids: (spec.pids != 0).then_some(spec.pids),
             pin_cpus: spec.pin_cpus,
             image: text(&spec.image),
+            project_user: spec.project_user,
         }
     }
 }

@@ -26,7 +26,8 @@ pub(crate) mod name {
     pub(crate) const SCOPES: &str = "landlock.scopes";
     pub(crate) const USERS: &str = "users";
     pub(crate) const ALLOW_LIST: &str = "egress.allow-list";
-    /// Everything that the levels of these names need, tried together.
+    /// Everything that the levels of these names need, tried together; on the first for who is not to be root.
+    pub(crate) const BARE: &str = "isolation.bare";
     pub(crate) const BOXED: &str = "isolation.boxed";
     pub(crate) const SEALED: &str = "isolation.sealed";
 }

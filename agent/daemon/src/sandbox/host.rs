@@ -1,9 +1,10 @@
 //! What this host can do for tasks, and the parts that all launches share.
 
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 use std::fs::{DirBuilder, File};
 use std::io;
 use std::os::fd::{AsFd as _, AsRawFd as _};
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
@@ -30,6 +31,8 @@ pub(crate) struct Host {
     filter: Filter,
     landlock: Option<Landlock>,
     users: Users,
+    /// The agent's own folder, below which tasks have theirs.
+    data: PathBuf,
     /// Where the list of hosts is while it is tried whether a task can have one.
     hosts: PathBuf,
     system: System,
@@ -89,7 +92,7 @@ pub(crate) enum Error {
         "this node cannot isolate a task as asked (it lacks {ability}): let the job run elsewhere, or ask for less"
     )]
     Lacks { ability: &'static str },
-    #[error("the folder {} for boxes cannot be made: check the agent's data folder", path.display())]
+    #[error("the folder {} cannot be made ready for tasks: check the agent's data folder", path.display())]
     Folder { path: PathBuf, source: io::Error },
     #[error("the launcher of tasks cannot be set up")]
     Launcher { source: io::Error },
@@ -135,6 +138,11 @@ impl Host {
         };
         made.map_err(|source| Error::Folder { path: root.clone(), source })?;
         let is_privileged = rustix::process::geteuid().is_root();
+        if is_privileged {
+            // Tasks of other users come through it to their own folders.
+            let passed = crate::folder::let_through(data);
+            passed.map_err(|source| Error::Folder { path: data.to_owned(), source })?;
+        }
         let tree = Tree::plant(name);
         if let Err(error) = &tree {
             tracing::warn!(%error, "tasks are not limited by control groups");
@@ -149,6 +157,7 @@ impl Host {
             filter: Filter::new(),
             landlock: Landlock::detect(),
             users: Users::open(&data.join("users"))?,
+            data: data.to_owned(),
             hosts: data.join(format!("{name}.hosts")),
             system,
             view,
@@ -198,6 +207,11 @@ impl Host {
 
     pub(crate) fn is_privileged(&self) -> bool {
         self.system.is_privileged
+    }
+
+    /// Whether all of a group is in one place: version 2.
+    pub(crate) fn has_one_hierarchy(&self) -> bool {
+        self.tree.as_ref().is_some_and(|tree| tree.version() == 2)
     }
 
     /// Whether the processes of a task can have a limit.
@@ -271,10 +285,11 @@ impl Host {
     /// What a box asks for that this host cannot do.
     fn check(&self, wanted: &Wanted<'_>) -> Result<(), Error> {
         let needs = [
+            (wanted.project.is_some() && !wanted.boxed, name::BARE),
             (wanted.boxed && !wanted.own_network, name::BOXED),
             (wanted.boxed && wanted.own_network, name::SEALED),
             (wanted.own_network, name::NETWORK),
-            (wanted.boxed && wanted.limits.memory.is_some(), name::LIMIT_MEMORY),
+            (wanted.limits.memory.is_some(), name::LIMIT_MEMORY),
             (wanted.limits.pids.is_some(), name::LIMIT_PIDS),
             (wanted.project.is_some(), name::USERS),
         ];
@@ -383,11 +398,26 @@ impl Host {
             (name::IPC, self.attempt(plain(Namespaces { ipc: true, ..none }))),
             (name::NETWORK, self.attempt(plain(Namespaces { network: true, ..none }))),
             (name::SECCOMP, self.attempt(filter)),
+            (name::BARE, self.attempt_unprivileged()),
             (name::LANDLOCK, whole(Confinement::default())),
             (name::BOXED, whole(boxed(false))),
             (name::SEALED, whole(boxed(true))),
             (name::ALLOW_LIST, self.attempt_reach(boxed(false))),
         ]
+    }
+
+    /// Starts a process outside of boxes that is not root, in the folder below which it would have its own.
+    fn attempt_unprivileged(&self) -> io::Result<()> {
+        let user = self.is_privileged().then_some(User::NOBODY);
+        let folder = CString::new(self.data.as_os_str().as_bytes())?;
+        let tried = self.attempt_in(&folder, Confinement { user, ..Confinement::default() });
+        tried.map_err(|error| {
+            let folder = self.data.display();
+            let text = format!(
+                "{error}: let everybody pass through all folders above {folder} (chmod a+x)"
+            );
+            io::Error::new(error.kind(), text)
+        })
     }
 
     /// Starts a process in a box whose network reaches one place.
@@ -408,6 +438,10 @@ impl Host {
 
     /// Starts and reaps a process that ends at once.
     fn attempt(&self, confinement: Confinement<'_>) -> io::Result<()> {
+        self.attempt_in(c"/", confinement)
+    }
+
+    fn attempt_in(&self, folder: &CStr, confinement: Confinement<'_>) -> io::Result<()> {
         let null = File::options().read(true).write(true).open("/dev/null")?;
         let file = self.launcher.trial_program();
         let path = CString::new(format!("/proc/self/fd/{}", file.as_raw_fd()))?;
@@ -417,7 +451,7 @@ impl Host {
             path: &path,
             arguments: &arguments,
             environment: &Strings::new(),
-            folder: c"/",
+            folder,
             streams: [null.as_fd(); 3],
         };
         let started = self.launcher.spawn(program, confinement).map_err(|failure| {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
@@ -17,6 +18,11 @@ const MOST: u32 = 65_536;
 pub(crate) struct User {
     pub(crate) uid: u32,
     pub(crate) gid: u32,
+}
+
+impl User {
+    /// One that no project has: to try what those of projects can do.
+    pub(super) const NOBODY: Self = Self { uid: FIRST + MOST, gid: FIRST + MOST };
 }
 
 /// Why a project has no user.
@@ -83,7 +89,10 @@ impl Users {
             known.iter().map(|(project, uid)| format!("{uid} {project}\n")).collect();
         let text = lines.concat();
         let fresh = self.path.with_extension("new");
-        let mut file = fs::File::create(&fresh)?;
+        // Who the others are is nobody's business.
+        let mut options = fs::OpenOptions::new();
+        let options = options.write(true).create(true).truncate(true).mode(0o600);
+        let mut file = options.open(&fresh)?;
         file.write_all(text.as_bytes())?;
         file.sync_all()?;
         fs::rename(&fresh, &self.path)

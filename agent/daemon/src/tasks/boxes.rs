@@ -14,21 +14,25 @@ use super::failure::Failure;
 use super::folders::Folder;
 use super::launch::Words;
 use super::prepared::Prepared as Job;
+use crate::folder::show;
 use crate::sandbox::{
-    self, Access, Figures, Limits, Prepared, Program, Started, Step, Strings, Wanted,
+    self, Access, Figures, Limits, Prepared, Program, Reach, Started, Step, Strings, Wanted,
 };
 
 impl Tasks {
-    /// Refuses a folder of this node that a job names for a box, unless it is one that every box shows, and only for
-    /// its program to work in: whatever this process and the agent put there, or took from there, they would with
+    /// Refuses a folder of this node that a job names for a box, unless it is one that every box shows; and for whoever
+    /// has another user than this process, but for its program to work in: whatever this process and the agent put there, or took from there, they would with
     /// their own user.
     pub(super) fn check_folder(&self, spec: &JobSpec) -> Result<(), Failure> {
         let folder = Path::new(&spec.working_folder);
-        if spec.working_folder.is_empty() || !is_boxed(spec) {
+        if spec.working_folder.is_empty() || !is_other(spec) {
             return Ok(());
         }
         if !spec.inputs.is_empty() || !spec.outputs.is_empty() {
             return Err(Failure::FilesElsewhere { folder: folder.into() });
+        }
+        if !is_boxed(spec) {
+            return Ok(());
         }
         let is_plain =
             |part: Component<'_>| matches!(part, Component::RootDir | Component::Normal(_));
@@ -49,9 +53,10 @@ impl Tasks {
     ) -> Result<Prepared, Failure> {
         let boxed = is_boxed(spec);
         let own = folder.path().to_owned();
-        let given = [job.script(), hosts].into_iter().flatten().map(|path| (path, Access::Read));
+        let given = [job.script(), hosts].into_iter().flatten();
+        let read = given.clone().map(|path| (path, Access::Read));
         let changed = std::iter::once(own.as_path()).chain(saved);
-        let sees: Vec<_> = changed.map(|path| (path, Access::Change)).chain(given).collect();
+        let sees: Vec<_> = changed.map(|path| (path, Access::Change)).chain(read).collect();
         let names = self.jobs.names(attempt);
         let reaches = places(spec).map(|places| (places, names.as_path()));
         let wanted = Wanted {
@@ -60,11 +65,15 @@ impl Tasks {
             pins: pins(spec),
             own_network: is_alone(spec),
             reaches,
-            project: Some(spec.project.as_str()).filter(|_| boxed && self.host.is_privileged()),
+            project: Some(spec.project.as_str()).filter(|_| has_user(spec)),
             sees: &sees,
         };
         let held = self.host.prepare(&wanted).map_err(|source| Failure::Held { source })?;
-        match folder.give_to(held.user) {
+        let shown = held.user.map_or(Ok(()), |user| {
+            let names = held.reach.as_ref().map(Reach::hosts);
+            given.chain(names).try_for_each(|path| show(path, user.gid))
+        });
+        match shown.and_then(|()| folder.give_to(held.user)) {
             Ok(()) => Ok(held),
             Err(source) => {
                 self.release(held);
@@ -101,7 +110,10 @@ impl Tasks {
         let most = self.task_pids.load(std::sync::atomic::Ordering::Acquire);
         let usual = Some(most).filter(|most| *most > 0 && self.host.limits_pids());
         let limits = limits(spec);
-        Limits { pids: limits.pids.or(usual), ..limits }
+        // Where a group is one folder its share costs one write, and none if it is that of one processor.
+        let share = Some(spec.resources.cpus.as_milli()).filter(|_| self.host.has_one_hierarchy());
+        let cpu_milli = limits.cpu_milli.or(share);
+        Limits { pids: limits.pids.or(usual), cpu_milli, ..limits }
     }
 
     /// Gives back what no task has been started in.
@@ -115,6 +127,18 @@ impl Tasks {
 /// Whether a task has a box: by its egress, too, whatever the scheduler has let in before it knew that.
 pub(super) fn is_boxed(spec: &JobSpec) -> bool {
     spec.level() >= Isolation::Boxed
+}
+
+/// Whether a task has a user of its project: where this process may give it one. In a container it has one where this
+/// process may not, too: the engine gives it.
+pub(super) fn has_user(spec: &JobSpec) -> bool {
+    let is_there = rustix::process::geteuid().is_root() || !spec.image.is_empty();
+    is_there && (is_boxed(spec) || spec.project_user)
+}
+
+/// Whether a task may do less than this process.
+pub(super) fn is_other(spec: &JobSpec) -> bool {
+    is_boxed(spec) || has_user(spec)
 }
 
 /// The only places that a task reaches; `None`: it reaches all or nothing.
@@ -144,8 +168,13 @@ fn meaning(failure: sandbox::Failure, held: &Prepared, spec: &JobSpec, job: &Job
         return Failure::LittleMemory { limit, program: job.program.clone() };
     }
     let (step, source) = (failure.step, failure.error());
-    if let (Step::Folder, true, Some(folder)) = (step, held.is_boxed(), &job.working_folder) {
-        return Failure::Unseen { folder: folder.clone() };
+    if let (Step::Folder, Some(folder)) = (step, &job.working_folder) {
+        let folder = folder.clone();
+        return if held.is_boxed() {
+            Failure::Unseen { folder }
+        } else {
+            Failure::WorkingFolder { folder, source }
+        };
     }
     if matches!(step, Step::Exec | Step::Folder) {
         return Failure::of(source, job, held.is_boxed());

@@ -35,6 +35,8 @@ pub(super) struct Child {
     pub(super) pidfd: OwnedFd,
     /// Whether this agent has sent it SIGKILL.
     pub(super) killed: bool,
+    /// What [`Shortage::begin`](super::shortage::Shortage::begin) said when it was launched.
+    pub(super) kills: u64,
     /// When it was launched, as uptime.
     pub(super) since: Duration,
     pub(super) stdout: Option<OwnedFd>,

@@ -13,7 +13,7 @@ use std::time::Duration;
 use repower_agent_core::Status;
 use repower_model::{Bytes, JobSpec, RankId};
 
-use super::boxes::{is_alone, is_boxed, pins, places, strings};
+use super::boxes::{has_user, is_alone, is_boxed, pins, places, strings};
 use super::crew::Kit;
 use super::failure::Failure;
 use super::folders::Folder;
@@ -22,6 +22,7 @@ use super::{Tasks, exit};
 use crate::clock;
 use crate::container::{Container, FRONT_PATH, Mount, Network, Plan, STATUS_PATH, Shown};
 use crate::environment;
+use crate::folder::show;
 use crate::sandbox::{Figures, Group, Limits, Pinned, Program, Reach, Started, Strings, Tree};
 use crate::saved::Place;
 
@@ -89,13 +90,20 @@ impl Tasks {
         if let Some(limit) = limits.memory.filter(|limit| *limit < LEAST) {
             return Err(Failure::LittleMemory { limit, program: FRONT_PATH.into() });
         }
-        let user = boxed.then(|| self.host.user_of(&spec.project)).transpose();
+        let is_own = has_user(spec);
+        let user = is_own.then(|| self.host.user_of(&spec.project)).transpose();
         let user = user.map_err(|source| Failure::Held { source })?;
         let pinned = self.host.pin(pins(spec)).map_err(|source| Failure::Held { source })?;
         let names = self.jobs.names(given.attempt);
         let reach = places(spec).map(|places| self.host.reach(places, &names)).transpose();
         let reach = reach.map_err(|source| Failure::Held { source })?;
         folder.give_to(user).map_err(|source| Failure::Folder { source })?;
+        if let Some(user) = user.filter(|_| self.host.is_privileged()) {
+            let names = reach.as_ref().map(Reach::hosts);
+            let mut shown = given.files.iter().copied().chain(names);
+            let shown = shown.try_for_each(|path| show(path, user.gid));
+            shown.map_err(|source| Failure::Folder { source })?;
+        }
         let begun = given.saved.map_or(Ok(()), |(place, number)| place.begin(number, user));
         begun.map_err(|source| Failure::Saved { source })?;
         let user = user.map_or_else(
@@ -162,7 +170,7 @@ impl Tasks {
             mounts,
             working_folder: works_in,
             user,
-            has_capabilities: !boxed,
+            has_capabilities: !is_own,
             network,
             group: &contained.place,
             processors: contained.pinned.as_ref().map(Pinned::list),

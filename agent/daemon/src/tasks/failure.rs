@@ -86,7 +86,7 @@ pub(super) enum Failure {
     )]
     Forbidden { what: String, digest: Hash, reason: String },
     #[error(
-        "a boxed task has its inputs and outputs in a fresh folder, not in {}: leave the working folder out, or ask for isolation `bare`",
+        "a task that may do less than its agent has its inputs and outputs in a fresh folder, not in {}: leave the working folder out",
         folder.display()
     )]
     FilesElsewhere { folder: PathBuf },

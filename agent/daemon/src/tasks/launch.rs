@@ -28,12 +28,15 @@ impl Tasks {
         if self.no_exec() {
             return self.pretend(launch);
         }
-        let serial = self.lock().announce();
+        let (serial, kills) = {
+            let mut state = self.lock();
+            (state.announce(), state.shortage.begin(clock::uptime()))
+        };
         let mut folder = None;
         match self.start(launch, serial, &mut folder) {
             Ok(child) => {
                 let mut state = self.lock();
-                state.conclude(serial, Some(child));
+                state.conclude(serial, Some(Child { kills, ..child }));
                 state.expect_claims();
                 self.apply(&mut state, Input::Started { attempt });
                 let watched =
@@ -147,6 +150,7 @@ impl Tasks {
             pid: Some(started.pid),
             pidfd: started.pidfd,
             killed: false,
+            kills: 0,
             since,
             stdout: Some(stdout),
             stderr: Some(stderr),
@@ -211,7 +215,7 @@ fn variables(
         (environment::MARK.into(), format!("{}-{serial}", job.mark).into()),
     ];
     let spec = &launch.definition.spec;
-    if boxes::is_boxed(spec) || !spec.image.is_empty() {
+    if boxes::is_other(spec) || !spec.image.is_empty() {
         // The home of the agent's own user is not there.
         own.push(("HOME".into(), folder.into()));
     }

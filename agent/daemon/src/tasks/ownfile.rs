@@ -12,14 +12,15 @@ pub(super) struct OwnFile {
 }
 
 impl OwnFile {
-    /// Writes a file that everybody can read and run who can come there: to a box it is shown, and
-    /// outside the agent's data folder keeps everybody out.
+    /// Writes a file that can be read and run by this user and, by tasks that have another, once it is
+    /// [shown](crate::folder::show) to them. Where this user is not root it is in nobody's way but in a box, and open.
     pub(super) fn write(path: PathBuf, text: &[u8]) -> io::Result<Self> {
+        let mode = if rustix::process::geteuid().is_root() { 0o700 } else { 0o755 };
         let mut file =
-            OpenOptions::new().write(true).create(true).truncate(true).mode(0o755).open(&path)?;
+            OpenOptions::new().write(true).create(true).truncate(true).mode(mode).open(&path)?;
         let own = Self { path };
         // Whatever the agent was started with would take bits away otherwise.
-        file.set_permissions(fs::Permissions::from_mode(0o755))?;
+        file.set_permissions(fs::Permissions::from_mode(mode))?;
         file.write_all(text)?;
         Ok(own)
     }

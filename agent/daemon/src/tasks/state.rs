@@ -88,7 +88,7 @@ impl State {
             lingering: BTreeMap::new(),
             over: Vec::new(),
             closing: BTreeMap::new(),
-            shortage: Shortage::new(),
+            shortage: Shortage::new(clock::uptime()),
             wanted: Wanted::default(),
             checkpoints,
             needless: Vec::new(),

@@ -161,7 +161,7 @@ impl Tasks {
         };
         // Whoever comes next may need them.
         child.unpin();
-        let (attempt, killed) = (child.attempt, child.killed);
+        let (attempt, killed, kills) = (child.attempt, child.killed, child.kills);
         let wall = clock::uptime().saturating_sub(child.since);
         for stream in [Stream::Stdout, Stream::Stderr] {
             self.drain(&mut state, serial, stream, buffer);
@@ -170,11 +170,15 @@ impl Tasks {
         if drained {
             state.remove(serial);
         }
+        if figures.memory_kills > 0 {
+            state.shortage.tell(kills, figures.memory_kills);
+        }
         let is_short = if figures.counts_kills {
             // Half of a task may be killed, and the other half then says why it cannot go on.
             figures.memory_kills > 0 && reaped.status != Status::Code(0)
         } else {
-            reaped.status == Status::Signal(libc::SIGKILL) && state.shortage.explains_a_kill()
+            let is_killed = reaped.status == Status::Signal(libc::SIGKILL) && !killed;
+            is_killed && state.shortage.explains_a_kill(kills)
         };
         if is_short && !killed {
             reaped.status = Status::OutOfMemory;
@@ -184,7 +188,9 @@ impl Tasks {
             ended: clock::now().wall,
             wall_us: u64::try_from(wall.as_micros()).unwrap_or(u64::MAX),
             cpu_us: figures.cpu_us.unwrap_or(reaped.cpu_us),
-            peak_memory_bytes: figures.peak_memory.map_or(reaped.peak_memory, Bytes::as_u64),
+            peak_memory_bytes: figures
+                .peak_memory
+                .map_or_else(|| self.inherited.beyond(reaped.peak_memory), Bytes::as_u64),
             read_bytes: figures.read.map_or(reaped.read, Bytes::as_u64),
             written_bytes: figures.written.map_or(reaped.written, Bytes::as_u64),
             oom_kills: figures.memory_kills,

@@ -65,6 +65,107 @@ async fn a_memory_hog_ends_as_out_of_memory_and_its_neighbour_does_not() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_task_that_kills_itself_is_not_out_of_memory_because_another_one_was() {
+    let fake = Fake::start().await;
+    let house = House::new(&fake);
+    let agent = house.start();
+    fake.linked().await;
+    if !can(&fake, "limit.memory") {
+        return agent.stop().await.unwrap();
+    }
+
+    let hog = "head -c 300m /dev/zero | tail -c 200m";
+    for job in 1..4 {
+        let hog = fake.run(job, with_memory(32, shell(hog))).await;
+        let outcome = fake.ended(hog).await.outcome.unwrap();
+        assert_eq!(outcome.kind(), OutcomeKind::OutOfMemory);
+    }
+    let mut signalled = 0;
+    for job in 4..7 {
+        let killed = fake.run(job, shell("kill -9 $$")).await;
+        let outcome = fake.ended(killed).await.outcome.unwrap();
+        signalled += i32::from((outcome.kind(), outcome.signal) == (OutcomeKind::Signalled, 9));
+    }
+    // Somebody else of this machine may be short of memory in just that moment, once.
+    assert!(signalled >= 2, "{signalled} of 3");
+    agent.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_share_of_the_processors_goes_by_how_many_a_task_asks_for() {
+    let fake = Fake::start().await;
+    let house = House::new(&fake);
+    let agent = house.start();
+    fake.linked().await;
+    if !can(&fake, "limit.cpu") || !can(&fake, "limit.memory") {
+        return agent.stop().await.unwrap();
+    }
+    let mounts = std::fs::read_to_string("/proc/self/mounts").unwrap();
+    let mount = |is_it: &dyn Fn(&[&str]) -> bool| {
+        let found = mounts.lines().map(|line| line.split(' ').collect::<Vec<_>>());
+        found.into_iter().find(|words| is_it(words)).map(|words| words[1].to_owned())
+    };
+    let is_old = can(&fake, "cgroup.v1");
+    let (mount, group, file) = if is_old {
+        let is_cpu =
+            |words: &[&str]| words[2] == "cgroup" && words[3].split(',').any(|one| one == "cpu");
+        (mount(&is_cpu), "grep -E ':([a-z,]+,)?cpu(,[a-z,]+)?:'", "cpu.shares")
+    } else {
+        (mount(&|words: &[&str]| words[2] == "cgroup2"), "grep ^0::", "cpu.weight")
+    };
+    let line = format!(
+        "cat {}$({group} /proc/self/cgroup | cut -d: -f3)/{file}",
+        mount.expect("a controller that can be used is mounted")
+    );
+    let asks = |cpu_milli, memory_bytes| {
+        let resources = Resources { cpu_milli, memory_bytes, ..Resources::default() };
+        JobSpec { resources: Some(resources), ..shell(&line) }
+    };
+
+    let mut said = Vec::new();
+    for (job, spec) in [(1, asks(2000, 64 << 20)), (2, asks(500, 64 << 20)), (3, asks(2000, 0))] {
+        let attempt = fake.run(job, spec).await;
+        fake.ended(attempt).await;
+        let text = String::from_utf8(fake.memory().output(attempt, Stream::Stdout)).unwrap();
+        said.push(text.trim().to_owned());
+    }
+
+    if is_old {
+        // Who has no limit but of processes is in no other hierarchy, and shares with the agent.
+        let own = said.pop().unwrap();
+        assert_eq!(said, ["2048", "512"]);
+        assert_ne!(own, "2048");
+    } else {
+        assert_eq!(said, ["200", "50", "200"]);
+    }
+    agent.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_most_memory_of_a_task_is_never_what_its_executor_has_had() {
+    let fake = Fake::start().await;
+    let house = House::new(&fake);
+    let agent = house.start();
+    fake.linked().await;
+
+    // Much output makes the executor larger.
+    let flood = fake.run(1, shell("head -c 64m /dev/zero")).await;
+    fake.ended(flood).await;
+    let small = fake.run(2, command(&["true"])).await;
+    let small = fake.ended(small).await.usage.unwrap();
+    let large = fake.run(3, shell("head -c 200m /dev/zero | tail -c 150m | wc -c")).await;
+    let large = fake.ended(large).await.usage.unwrap();
+
+    if can(&fake, "cgroup.v2") && can(&fake, "limit.memory") {
+        assert!(small.peak_memory_bytes < 8 << 20, "{small:?}");
+    } else {
+        assert_eq!(small.peak_memory_bytes, 0, "nobody knows: {small:?}");
+    }
+    assert!(large.peak_memory_bytes > 140 << 20, "{large:?}");
+    agent.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_limit_below_what_a_program_needs_to_be_loaded_is_told() {
     let fake = Fake::start().await;
     let house = House::new(&fake);

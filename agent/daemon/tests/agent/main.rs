@@ -20,3 +20,4 @@ mod progress;
 mod running;
 mod stopping;
 mod traced;
+mod users;

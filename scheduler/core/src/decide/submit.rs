@@ -93,7 +93,8 @@ pub(crate) fn submit(draft: &mut Draft<'_>, submit: &Submit) -> Result<Answer, R
 /// Whether this is the specification that a job was submitted with; its class has settled the rest.
 fn is_the_same(known: &Job, spec: &JobSpec) -> bool {
     let (isolation, egress) = (known.spec.isolation, known.spec.egress.clone());
-    JobSpec { isolation, egress, ..spec.clone() } == *known.spec
+    let project_user = known.spec.project_user;
+    JobSpec { isolation, egress, project_user, ..spec.clone() } == *known.spec
 }
 
 /// What of the job must not run anywhere: its script, its image or an input.

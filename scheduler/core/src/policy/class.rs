@@ -118,6 +118,9 @@ pub struct Class {
     pub entry: String,
     /// The least isolation of its jobs.
     pub isolation: Isolation,
+    /// Whether tasks that are neither in a box nor in a container may have the agent's own user, root where the agent
+    /// is, and those in a container may be root there; else they have the user of their project.
+    pub root: bool,
     /// What of the network its jobs reach at most, and if they do not say.
     pub egress: Egress,
     /// What it is asked to show, ascending.
@@ -139,6 +142,7 @@ pub(super) struct ClassTable {
     entry: String,
     #[serde(default)]
     isolation: Level,
+    root: Option<Spanned<bool>>,
     egress: Option<Spanned<Reach>>,
     #[serde(default)]
     evidence: Vec<Evidence>,
@@ -147,8 +151,18 @@ pub(super) struct ClassTable {
     detector: Option<Spanned<DetectorTable>>,
 }
 
-pub(super) const KEYS: [&str; 9] =
-    ["class", "tier", "about", "entry", "isolation", "egress", "evidence", "replicate", "detector"];
+pub(super) const KEYS: [&str; 10] = [
+    "class",
+    "tier",
+    "about",
+    "entry",
+    "isolation",
+    "root",
+    "egress",
+    "evidence",
+    "replicate",
+    "detector",
+];
 
 /// The least isolation, as a policy writes it.
 #[derive(Deserialize, Default, Clone, Copy)]
@@ -219,6 +233,12 @@ impl ClassTable {
                 egress.ok_or((at, "`egress` names 1 to 64 times one HOST:PORT"))?
             }
         };
+        let root = self.root.as_ref().is_some_and(|root| *root.get_ref());
+        if let Some(root) = self.root.as_ref().filter(|_| root && isolation > Isolation::Bare) {
+            let problem = "`root` is for jobs on the level `bare`, but `isolation` leaves none there: \
+                           leave one of them out";
+            return Err((root.span().start, problem));
+        }
         if self.about.len() > 1000 || self.entry.len() > 1000 {
             return Err((at, "`about` and `entry` have at most 1000 bytes"));
         }
@@ -240,6 +260,6 @@ impl ClassTable {
             }
         };
         let (tier, about, entry) = (self.tier, self.about, self.entry);
-        Ok(Class { tier, about, entry, isolation, egress, evidence, replication, detector })
+        Ok(Class { tier, about, entry, isolation, root, egress, evidence, replication, detector })
     }
 }

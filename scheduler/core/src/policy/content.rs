@@ -4,7 +4,7 @@ use repower_model::{Egress, Hash, InputFile, JobSpec, Source};
 use sha2::{Digest, Sha256};
 
 /// SHA-256 over all that says what a job runs: command, script, environment, working folder, image,
-/// where which inputs lie, isolation, and what of the network it reaches. Name, project, amounts, array and times are not in it. `None` if an input
+/// where which inputs lie, isolation, user, and what of the network it reaches. Name, project, amounts, array and times are not in it. `None` if an input
 /// comes from elsewhere without a digest: then nobody knows what will run.
 ///
 /// Each part is preceded by its length, so no two jobs give the same bytes.
@@ -31,6 +31,10 @@ pub fn content_of(spec: &JobSpec) -> Option<Hash> {
             hasher.part(b"only");
             hasher.list(places, |place| place.as_bytes().to_vec());
         }
+    }
+    if spec.project_user {
+        // Left out it is what it was before there was a choice.
+        hasher.part(b"user of the project");
     }
     Some(Hash(hasher.0.finalize().into()))
 }
@@ -93,6 +97,7 @@ mod tests {
         let place = |name: &str| Egress::Only(vec![name.to_owned()]);
         let all = [
             with(Isolation::Bare, None),
+            JobSpec { project_user: true, ..with(Isolation::Bare, None) },
             with(Isolation::Boxed, None),
             with(Isolation::Sealed, Some(Egress::None)),
             with(Isolation::Sealed, Some(place("a:443"))),

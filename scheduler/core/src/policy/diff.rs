@@ -59,6 +59,7 @@ impl Policy {
             say(key("about"), class.about.clone());
             say(key("entry"), class.entry.clone());
             say(key("isolation"), class.isolation.as_str().to_owned());
+            say(key("root"), class.root.to_string());
             say(key("egress"), reach(&class.egress));
             let evidence: Vec<_> = class.evidence.iter().map(|one| one.as_str()).collect();
             say(key("evidence"), evidence.join(", "));

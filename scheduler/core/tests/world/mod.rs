@@ -11,7 +11,7 @@ use repower_core::input::{Input, Report, Submit};
 use repower_core::policy::{DEFAULT, hash_of};
 use repower_core::refusal::Refusal;
 use repower_model::{
-    Array, AttemptId, Bytes, Cpus, Dependency, DependencyKind, Hash, IndexRange, Instance,
+    Ability, Array, AttemptId, Bytes, Cpus, Dependency, DependencyKind, Hash, IndexRange, Instance,
     Inventory, JobId, JobSpec, JobState, Key, NodeId, Outcome, Resources, Retries, Span, TaskId,
     Timestamp, TokenKind, Usage,
 };
@@ -22,6 +22,11 @@ pub struct World {
     pub journal: Vec<Entry>,
     pub owed: Vec<Effect>,
     key: u128,
+}
+
+/// What the nodes of a world can do, as those of most agents.
+pub fn abilities() -> Vec<String> {
+    [Ability::Bare, Ability::LimitMemory].map(|one| one.as_str().to_owned()).to_vec()
 }
 
 /// A job that may run: one task, one cpu.
@@ -114,7 +119,12 @@ impl World {
         let capacity =
             Resources { memory: Bytes::from_gib(64), disk: Bytes::from_gib(100), ..cpus(size) };
         let address = format!("10.0.0.{}", node.0);
-        let inventory = Box::new(Inventory { capacity, address, ..Inventory::default() });
+        let inventory = Box::new(Inventory {
+            capacity,
+            address,
+            abilities: abilities(),
+            ..Inventory::default()
+        });
         let hello = Input::Hello {
             node,
             instance: Instance([instance; 16]),

@@ -73,7 +73,9 @@ impl Agent {
             disk_bytes: 8 << 30,
             extras: Vec::new(),
         };
-        let inventory = v1::Inventory { capacity: Some(capacity), ..v1::Inventory::default() };
+        let abilities = vec!["isolation.bare".to_owned(), "limit.memory".to_owned()];
+        let inventory =
+            v1::Inventory { capacity: Some(capacity), abilities, ..v1::Inventory::default() };
         let hello = v1::Hello {
             protocol: 1,
             instance: self.instance.to_vec(),

@@ -9,7 +9,7 @@ mod process;
 use std::collections::BTreeMap;
 
 use repower_agent_core::{Action, Input, Limits, Moment, Session};
-use repower_model::{Hash, Instance, Inventory, NodeId, RankId, Resources, Span, Stored};
+use repower_model::{Ability, Hash, Instance, Inventory, NodeId, RankId, Resources, Span, Stored};
 
 use crate::clock::Clock;
 use crate::dice::Dice;
@@ -17,6 +17,11 @@ use crate::message::{LinkId, Up};
 use crate::workload::Ill;
 use link::Line;
 use process::Process;
+
+/// What machines can do, as most agents can.
+pub(crate) fn abilities() -> Vec<String> {
+    [Ability::Bare, Ability::LimitMemory].map(|one| one.as_str().to_owned()).to_vec()
+}
 
 /// What all machines of a world have in common.
 #[derive(Debug, Clone, Copy)]
@@ -126,6 +131,7 @@ impl Machine {
             capacity: self.capacity.clone(),
             hostname: format!("n{}", self.node),
             address: format!("n{}", self.node),
+            abilities: abilities(),
             ..Inventory::default()
         }
     }

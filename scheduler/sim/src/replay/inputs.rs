@@ -51,6 +51,7 @@ impl Room<'_> {
             labels: offer.labels.clone(),
             isa_level: offer.isa_level.clone(),
             address: offer.name.clone(),
+            abilities: crate::machine::abilities(),
             ..Inventory::default()
         };
         let instance = Instance(u128::from(self.went.failures).to_be_bytes());

@@ -73,6 +73,9 @@ impl Tree {
                     memory: root_v1(mounts, "memory", "memory.limit_in_bytes", name),
                     pids: root_v1(mounts, "pids", "pids.max", name),
                     cpu: root_v1(mounts, "cpu", "cpu.shares", name),
+                    io: v1::IO_WEIGHTS
+                        .into_iter()
+                        .find_map(|(file, _)| root_v1(mounts, "blkio", file, name)),
                     cpuset: root_of_cpus(mounts, name),
                 })
             }
@@ -289,10 +292,9 @@ fn root_v1(mounts: &Mounts, controller: &str, proof: &str, name: &str) -> Option
     [own, mount].into_iter().find_map(|place| {
         let path = place.join(name);
         file::make(&path).ok()?;
-        // It may be made, but not be written to.
+        // It may be made, but not have the file, or not be written to.
         let file = path.join(proof);
-        let now = file::read(&file).ok()?;
-        let is_ours = file::write(&file, &now).is_ok();
+        let is_ours = file::read(&file).and_then(|now| file::write(&file, &now)).is_ok();
         if !is_ours {
             let _ = file::remove(&path);
         }
@@ -332,7 +334,7 @@ fn root_v2(hierarchy: &Hierarchy, name: &str) -> Option<(PathBuf, Controllers)> 
             memory: has("memory"),
             pids: has("pids"),
             cpu: has("cpu"),
-            io: has("io"),
+            io: has("io") && v2::io_weight(&path).is_some(),
             cpuset: has("cpuset"),
         };
         if !has.memory && !has.pids && place != mount.as_path() {

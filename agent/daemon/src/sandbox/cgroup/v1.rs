@@ -16,6 +16,10 @@ use super::{Controllers, Entrance, Error, Figures, Limits, file};
 /// The least weight and that of a whole processor, in the kernel's own measure.
 const SHARES: (u64, u64) = (2, 1024);
 
+/// The files that say how much of the disks a group gets, each with the weight of a whole processor: that of the
+/// scheduler BFQ, and that of CFQ (before Linux 5.0).
+pub(super) const IO_WEIGHTS: [(&str, u64); 2] = [("blkio.bfq.weight", 100), ("blkio.weight", 500)];
+
 /// The files that say on which processors, and in the memory of which NUMA nodes, the processes of a group run.
 pub(super) const CPUS: &str = "cpuset.cpus";
 pub(super) const MEMS: &str = "cpuset.mems";
@@ -26,6 +30,7 @@ pub(crate) struct Group {
     memory: Option<Memory>,
     pids: Option<Pids>,
     cpu: Option<PathBuf>,
+    io: Option<PathBuf>,
     entrance: Entrance,
     /// Where only processes are limited: entering one hierarchy costs less than entering all.
     narrow: Option<Entrance>,
@@ -64,6 +69,7 @@ pub(crate) struct Roots {
     pub(super) memory: Option<PathBuf>,
     pub(super) pids: Option<PathBuf>,
     pub(super) cpu: Option<PathBuf>,
+    pub(super) io: Option<PathBuf>,
     /// In which a group has a part only if its processes are pinned.
     pub(super) cpuset: Option<PathBuf>,
 }
@@ -79,7 +85,7 @@ impl Roots {
     /// The folders in which every group has a part, each once: controllers may share one.
     pub(super) fn folders(&self) -> Vec<&PathBuf> {
         let mut folders: Vec<_> =
-            [&self.memory, &self.pids, &self.cpu].into_iter().flatten().collect();
+            [&self.memory, &self.pids, &self.cpu, &self.io].into_iter().flatten().collect();
         folders.sort();
         folders.dedup();
         folders
@@ -90,6 +96,7 @@ impl Roots {
             memory: self.memory.is_some(),
             pids: self.pids.is_some(),
             cpu: self.cpu.is_some(),
+            io: self.io.is_some(),
             cpuset: self.cpuset.is_some(),
             ..Controllers::default()
         }
@@ -118,6 +125,7 @@ impl Group {
             memory: below(&roots.memory).map(Memory::open).transpose()?,
             pids: below(&roots.pids).map(Pids::open).transpose()?,
             cpu: below(&roots.cpu),
+            io: below(&roots.io),
             entrance: Entrance::Write(doors),
             cpuset: below(&roots.cpuset).filter(|folder| folder.exists()),
             pins: below(&roots.cpuset),
@@ -186,7 +194,7 @@ impl Group {
 
     /// Where it is below the mounts of its hierarchies, if that is the same for all.
     pub(super) fn place(&self, mounts: &[PathBuf]) -> Option<PathBuf> {
-        let mut places = self.folders().map(|folder| {
+        let mut places = self.held().map(|folder| {
             let mount = mounts.iter().find(|mount| folder.starts_with(mount))?;
             Some(Path::new("/").join(folder.strip_prefix(mount).ok()?))
         });
@@ -196,6 +204,11 @@ impl Group {
 
     /// Its folder in each hierarchy.
     fn folders(&self) -> impl Iterator<Item = &PathBuf> {
+        self.held().chain(self.io.as_ref().filter(|io| self.held().all(|one| one != *io)))
+    }
+
+    /// Those of them by which containers are held, too.
+    fn held(&self) -> impl Iterator<Item = &PathBuf> {
         let memory = self.memory.as_ref().map(|memory| &memory.folder);
         let pids = self.pids.as_ref().map(|pids| &pids.folder);
         [memory, pids, self.cpu.as_ref()].into_iter().flatten()
@@ -214,6 +227,9 @@ impl Group {
             let shares = limits.cpu_milli.map_or(SHARES.1, |milli| milli * SHARES.1 / 1000);
             let shares = shares.clamp(SHARES.0, 1 << 18);
             file::write(&folder.join("cpu.shares"), &shares.to_string())?;
+        }
+        if let Some(folder) = self.io.as_deref().filter(|_| limits.cpu_milli != before.cpu_milli) {
+            share_disks(folder, limits.cpu_milli)?;
         }
         Ok(())
     }
@@ -307,6 +323,18 @@ impl Group {
     }
 }
 
+/// Gives a group its part of the disks, by the processors that it asks for.
+fn share_disks(folder: &Path, cpu_milli: Option<u64>) -> Result<(), Error> {
+    for (name, whole) in IO_WEIGHTS {
+        let path = folder.join(name);
+        if path.exists() {
+            let weight = cpu_milli.map_or(whole, |milli| milli * whole / 1000);
+            return file::write(&path, &weight.clamp(10, 1000).to_string());
+        }
+    }
+    Ok(())
+}
+
 /// Where a process writes to get into a group.
 fn door(folder: &Path) -> Result<OwnedFd, Error> {
     let path = folder.join("tasks");
@@ -338,5 +366,27 @@ impl Nest {
             self.counted.set(self.counted.get() + u64::from_ne_bytes(more));
         }
         self.counted.get()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_disks_are_shared_by_whichever_file_there_is() {
+        let root = tempfile::TempDir::new().unwrap();
+        let says = |name: &str| std::fs::read_to_string(root.path().join(name)).unwrap();
+        share_disks(root.path(), Some(2000)).unwrap();
+        assert_eq!(std::fs::read_dir(root.path()).unwrap().count(), 0);
+
+        std::fs::write(root.path().join("blkio.weight"), "").unwrap();
+        share_disks(root.path(), Some(1500)).unwrap();
+        assert_eq!(says("blkio.weight"), "750");
+        share_disks(root.path(), Some(64_000)).unwrap();
+        assert_eq!(says("blkio.weight"), "1000");
+        std::fs::write(root.path().join("blkio.bfq.weight"), "").unwrap();
+        share_disks(root.path(), None).unwrap();
+        assert_eq!(says("blkio.bfq.weight"), "100");
     }
 }

@@ -10,6 +10,19 @@ use super::{Controllers, Entrance, Error, Figures, Limits, file};
 /// The weight of a whole processor: the kernel's default.
 const WEIGHT: u64 = 100;
 
+/// The most that the kernel takes, of the processors and of all schedulers of disks.
+const CPU_MOST: u64 = 10_000;
+const IO_MOST: u64 = 1_000;
+
+/// The file of a group that says how much of the disks it gets, if there is one and it can be written: that of the
+/// cost model, or of the scheduler BFQ.
+pub(super) fn io_weight(folder: &Path) -> Option<&'static str> {
+    ["io.weight", "io.bfq.weight"].into_iter().find(|name| {
+        let file = folder.join(name);
+        file.exists() && file::write(&file, &format!("default {WEIGHT}")).is_ok()
+    })
+}
+
 /// A group of one folder.
 #[derive(Debug)]
 pub(crate) struct Group {
@@ -56,16 +69,19 @@ impl Group {
         if self.has.pids && limits.pids != before.pids {
             file::write(&self.path.join("pids.max"), &text(limits.pids.map(u64::from)))?;
         }
-        if limits.cpu_milli != before.cpu_milli {
+        let weight = |limits: &Limits, most| {
             let weight = limits.cpu_milli.map_or(WEIGHT, |milli| milli * WEIGHT / 1000);
-            let weight = weight.clamp(1, 10_000).to_string();
-            if self.has.cpu {
-                file::write(&self.path.join("cpu.weight"), &weight)?;
-            }
-            let io = self.path.join("io.weight");
-            if self.has.io && io.exists() {
-                file::write(&io, &format!("default {weight}"))?;
-            }
+            weight.clamp(1, most)
+        };
+        let (of_cpu, of_io) = (weight(&limits, CPU_MOST), weight(&limits, IO_MOST));
+        if self.has.cpu && of_cpu != weight(&before, CPU_MOST) {
+            file::write(&self.path.join("cpu.weight"), &of_cpu.to_string())?;
+        }
+        if self.has.io
+            && of_io != weight(&before, IO_MOST)
+            && let Some(name) = io_weight(&self.path)
+        {
+            file::write(&self.path.join(name), &format!("default {of_io}"))?;
         }
         Ok(())
     }
@@ -150,6 +166,26 @@ mod tests {
         group.pin("0-1,3").unwrap();
 
         assert_eq!(std::fs::read_to_string(file).unwrap(), "0-1,3");
+    }
+
+    #[test]
+    fn the_disks_are_shared_like_the_processors_where_there_is_a_file_for_it() {
+        let root = tempfile::TempDir::new().unwrap();
+        let has = Controllers { cpu: true, io: true, ..Controllers::default() };
+        let mut group = Group::make(root.path(), has, "1").unwrap();
+        let of = |milli| Limits { cpu_milli: Some(milli), ..Limits::default() };
+        let says = |name: &str| std::fs::read_to_string(root.path().join("1").join(name)).unwrap();
+        std::fs::write(root.path().join("1/cpu.weight"), "-").unwrap();
+
+        group.limit(of(1000)).unwrap();
+        assert_eq!(says("cpu.weight"), "-", "one processor is what the kernel has anyway");
+        group.limit(of(2500)).unwrap();
+        assert_eq!(io_weight(&root.path().join("1")), None);
+        std::fs::write(root.path().join("1/io.bfq.weight"), "").unwrap();
+        group.limit(of(64_000)).unwrap();
+
+        assert_eq!(says("cpu.weight"), "6400");
+        assert_eq!(says("io.bfq.weight"), "default 1000");
     }
 
     #[test]

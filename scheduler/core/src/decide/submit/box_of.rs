@@ -5,7 +5,7 @@ use repower_model::{Egress, Isolation, JobSpec, check_image, is_place};
 use crate::policy::Class;
 use crate::refusal::Refusal;
 
-/// The specification with its isolation and egress as they will be held.
+/// The specification with its isolation, its user and its egress as they will be held.
 ///
 /// # Errors
 ///
@@ -15,7 +15,10 @@ pub(super) fn settled(spec: &JobSpec, class: &Class) -> Result<JobSpec, Refusal>
     let egress = egress(spec, class, isolation == Isolation::Sealed)
         .map_err(|problem| Refusal::BadText { what: "egress", problem })?;
     let spec = JobSpec { isolation, egress: Some(egress), ..spec.clone() };
-    Ok(JobSpec { isolation: spec.level(), ..spec })
+    let level = spec.level();
+    // In a box nobody is root anyway.
+    let project_user = level == Isolation::Bare && (spec.project_user || !class.root);
+    Ok(JobSpec { isolation: level, project_user, ..spec })
 }
 
 /// What of the network is left: what the job asks for, if its class lets it have that.
@@ -48,17 +51,19 @@ fn egress(spec: &JobSpec, class: &Class, is_sealed: bool) -> Result<Egress, Stri
     }
 }
 
-/// Refuses a folder of the nodes for the files of a job that is kept apart, which come and go in a fresh folder of
-/// its own; and one of which only the node could tell where it is.
+/// Refuses a folder of the nodes for the files of a job whose tasks may do less than the agent, which come and go in a
+/// fresh folder of its own; and for a box one of which only the node could tell where it is.
 pub(super) fn check_folder(spec: &JobSpec) -> Result<(), Refusal> {
-    if spec.isolation == Isolation::Bare {
+    let is_boxed = spec.isolation > Isolation::Bare;
+    if !is_boxed && !spec.project_user {
         return Ok(());
     }
     let has_files = !spec.inputs.is_empty() || !spec.outputs.is_empty();
     let problem = if !spec.working_folder.is_empty() && has_files {
-        "cannot be chosen for a job with inputs or outputs on the isolation level `boxed` or `sealed`, \
-         which its class or its egress may ask for: leave it out"
-    } else if spec.working_folder.split('/').any(|name| name == "..") {
+        "cannot be chosen for a job with inputs or outputs whose tasks have not the agent's own user, as those on the \
+         isolation levels `boxed` and `sealed`, which its class or its egress may ask for, and those of a class that \
+         may not be root: leave it out"
+    } else if is_boxed && spec.working_folder.split('/').any(|name| name == "..") {
         "has `..` in it, which it may have on the isolation level `bare` only"
     } else {
         return Ok(());
