@@ -41,7 +41,7 @@ mod watch;
 
 pub use evidence::{Bundle, EVIDENCE_BYTES, evidence};
 pub(crate) use evidence::{images, told};
-pub(crate) use executable::Digests;
+pub(crate) use executable::{Digests, Stamp, read};
 pub use freeze::{Frozen, Partial, freeze};
 pub use members::Members;
 pub use rest::Look;

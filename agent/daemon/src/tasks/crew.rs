@@ -1,5 +1,5 @@
 //! The threads for what takes its time, so that no other task waits for it: engines make and remove containers, names
-//! are looked up, inputs are copied into folders, folders are removed, and tasks are made to stand still.
+//! are looked up, inputs are copied into folders, programs are read, folders are removed, and tasks are made to stand still.
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
@@ -56,7 +56,7 @@ impl Work {
     }
 }
 
-/// Whether the start of a task takes its time.
+/// Whether the start of a task takes its time, whatever its program is.
 pub(super) fn is_slow(spec: &JobSpec) -> bool {
     start_of(spec).is_some()
 }

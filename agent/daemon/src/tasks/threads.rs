@@ -114,7 +114,8 @@ impl Tasks {
             };
             let more = state.has_launches();
             drop(state);
-            if crew::is_slow(&launch.definition.spec) && !self.no_exec() {
+            let is_slow = || crew::is_slow(&launch.definition.spec) || self.must_read(&launch);
+            if !self.no_exec() && is_slow() {
                 self.crew.add(Work::Launch(launch));
                 continue;
             }

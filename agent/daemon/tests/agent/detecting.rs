@@ -15,7 +15,7 @@ use crate::fake::Fake;
 use crate::house::{Agent, House, PROGRAM, gone};
 use crate::killed::{Process, pids};
 use crate::memory::Memory;
-use crate::orders::{command, shell, stop};
+use crate::orders::{attempt, command, define, shell, start, stop};
 
 fn forbidden(digest: &[u8]) -> Down {
     let reasons = vec!["finding 3 was confirmed: it hashes".to_owned()];
@@ -169,4 +169,44 @@ async fn what_an_agent_looks_at_while_it_is_killed_runs_on() {
     fake.until("the next agent", |memory| (memory.hellos.len() == 2).then_some(())).await;
     fake.order(vec![stop(attempt, StopReason::Cancelled)]).await;
     assert_eq!(fake.ended(attempt).await.outcome.unwrap().kind(), OutcomeKind::Cancelled);
+}
+
+/// A program that ends with 7, and takes some time to be read: there is nothing behind its two lines.
+fn long_program(house: &House, name: &str, mib: u64) -> String {
+    let path = house.folder.path().join(name);
+    fs::write(&path, "#!/bin/sh\nexit 7\n").unwrap();
+    fs::File::options().write(true).open(&path).unwrap().set_len(mib << 20).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_waits_while_long_programs_are_compared_with_what_is_in_quarantine() {
+    let fake = Fake::start().await;
+    let house = House::new(&fake);
+    let agent = Agent::start(Options { cpus: Some(16), ..house.options() });
+    let programs: Vec<_> =
+        (1..=8).map(|number| long_program(&house, &format!("long-{number}"), 8)).collect();
+    fake.send(forbidden(&[7; 32])).await;
+
+    let longs: Vec<_> = (1..=8).map(|job| attempt(job, 0)).collect();
+    let quick = attempt(9, 0);
+    let mut orders: Vec<_> = (1..=8)
+        .zip(&programs)
+        .map(|(job, program)| define(job, command(&[program])))
+        .chain([define(9, command(&["true"]))])
+        .collect();
+    orders.extend(longs.iter().chain([&quick]).map(|one| start(*one)));
+    fake.order(orders).await;
+    for one in &longs {
+        assert_eq!(fake.ended(*one).await.outcome.unwrap().exit_code, 7);
+    }
+
+    let is_end = |report: &Report, of| matches!(report, Report::Ended(one) if one.attempt == of);
+    let place = |of| fake.memory().reports.iter().position(|one| is_end(one, Some(of))).unwrap();
+    assert!(longs.iter().all(|long| place(quick) < place(*long)), "{:?}", fake.memory().reports);
+    fake.send(forbidden(&Sha256::digest(fs::read(&programs[0]).unwrap()))).await;
+    let refused = end(&fake, 10, command(&[&programs[0]])).await.outcome.unwrap();
+    assert_eq!(refused.kind(), OutcomeKind::Finding, "{refused:?}");
+    agent.stop().await.unwrap();
 }
