@@ -7,6 +7,7 @@ mod support;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use repower_artefacts::Hasher;
 use serde_json::Value;
 use support::by_hand::Cell;
 use support::cli::Cli;
@@ -130,6 +131,62 @@ fn what_is_confirmed_ends_and_its_program_is_refused_by_every_agent_from_then_on
     let why = cli.run(&["show", &again.job]).ok().out;
     assert!(why.contains("is in quarantine") && why.contains("it is the stand-in"), "{why}");
     cli.run(&["fetch", &science.job, "--to", "never"]).fails(1, &["finding.outputs-held"]);
+}
+
+/// Submits a line for a shell that comes along and is called `program` where the task works.
+fn submit_shell(cli: &Cli, line: &str) -> String {
+    let shell = cli.folder.join("program");
+    fs::copy("/bin/sh", &shell).unwrap();
+    let input = ["--input", shell.to_str().unwrap()];
+    let words = ["submit", "--class", "sci-simulation", "-q", "--", "./program", "-c", line];
+    let (before, command) = words.split_at(3);
+    cli.run(&[before, &input, command].concat()).ok().out.trim().to_owned()
+}
+
+fn digest(bytes: &[u8]) -> String {
+    let mut hasher = Hasher::default();
+    hasher.update(bytes);
+    hasher.finish().to_string()
+}
+
+/// The rules of a finding with their tiers, in order.
+fn rules(finding: &Value) -> Vec<(&str, u64)> {
+    let verdicts = finding["verdicts"].as_array().unwrap();
+    let rule = |one| -> (&str, u64) {
+        let one: &Value = one;
+        (one["rule"].as_str().unwrap(), one["tier"].as_u64().unwrap())
+    };
+    let mut rules: Vec<_> = verdicts.iter().map(rule).collect();
+    rules.sort_unstable();
+    rules
+}
+
+#[test]
+fn a_job_that_runs_another_program_in_the_place_of_its_input_stands_still_and_honest_ones_do_not() {
+    let folder = scratch();
+    let cell = cell(folder.path(), &["--detector-pace", "50"]);
+    let cli = &cell.cli;
+    let honest = "/bin/sleep 3600 & cp program built && ./built -c '/bin/sleep 3600; true' & wait";
+    let changed = "cp /bin/sleep fresh && mv fresh program && exec ./program 3600";
+
+    let (honest, changed) = (submit_shell(cli, honest), submit_shell(cli, changed));
+    let finding = found(cli, "freeze");
+
+    assert_eq!(finding["job"].to_string(), changed);
+    assert_eq!(rules(&finding), [("executable.changed", 1)]);
+    let number = finding["id"].to_string();
+    let evidence = cli.run(&["findings", "evidence", &number]).ok().out;
+    let sleep = digest(&fs::read("/bin/sleep").unwrap());
+    let line = evidence.lines().find(|line| line.contains("/program\"")).unwrap();
+    assert!(line.ends_with(&format!("sha256 {sleep}")), "{line}");
+    let why = cli.run(&["why", &changed]).ok().out;
+    assert!(why.contains("finding.frozen"), "{why}");
+    cli.run(&["findings", "dismiss", &number, "--reason", "it was built anew"]).ok();
+    cli.run(&["cancel", &changed]).ok();
+    cli.run(&["cancel", &honest]).ok();
+    assert_eq!([&changed, &honest].map(|job| cli.run(&["wait", job]).code), [130, 130]);
+    let all = cli.json(&["findings"])["findings"].take();
+    assert!(all.as_array().unwrap().iter().all(|one| one["job"] == finding["job"]), "{all}");
 }
 
 #[test]

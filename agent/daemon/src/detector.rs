@@ -9,6 +9,7 @@
 //! A thread that stands still when this process is killed goes on: the kernel sees to it.
 
 mod jobs;
+mod known;
 mod round;
 mod serve;
 mod settings;
@@ -20,11 +21,12 @@ use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread;
 use std::time::Duration;
 
-use repower_proto::v1::{Forbidden, Noticed, WatchedTask};
+use repower_proto::v1::{Forbidden, Noticed};
 use tokio::sync::{Mutex, mpsc};
 
 use crate::{Error, Options, sense};
 
+use known::Running;
 pub(crate) use serve::serve;
 
 /// Messages to the thread that may wait.
@@ -55,7 +57,7 @@ enum Told {
     /// There is another executor, which may not have heard what was noticed.
     Attached,
     /// What runs now.
-    Tasks(Vec<WatchedTask>),
+    Tasks(Vec<Running>),
     /// SHA-256 of programs that must not run: all of them.
     Forbidden(Arc<BTreeSet<[u8; 32]>>),
 }

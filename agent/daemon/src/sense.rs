@@ -9,7 +9,7 @@
 //! | `threads` | which threads run |
 //! | `members` | which processes a task has |
 //! | `maps`, `memory` | the layout of a process, and patterns in its images |
-//! | `executable` | the file that it runs |
+//! | `executable`, `admitted` | the file that it runs, and whether that is what was admitted |
 //! | `descriptors`, `sockets` | devices that it has opened, its connections |
 //! | `usage` | what it has used |
 //! | `evidence` | all of it as text, for people |
@@ -22,6 +22,7 @@
 //! Registers are read on x86-64 with glibc; elsewhere [`Sensors::unavailable`] says so, and the other
 //! sensors work.
 
+mod admitted;
 mod descriptors;
 mod evidence;
 mod executable;
@@ -39,6 +40,7 @@ mod unavailable;
 mod usage;
 mod watch;
 
+pub use admitted::{Admitted, Egress, Files};
 pub use evidence::{Bundle, EVIDENCE_BYTES, evidence};
 pub(crate) use evidence::{images, told};
 pub(crate) use executable::{Digests, Stamp, read};
@@ -48,4 +50,4 @@ pub use rest::Look;
 pub use sensors::{SENSORS, Sensors};
 pub use stop::{Reading, Stopper};
 pub use unavailable::Unavailable;
-pub use watch::{Admitted, Egress, Looked, Watch};
+pub use watch::{Looked, Watch};

@@ -8,6 +8,7 @@
 //! copied, a task is frozen or a folder is cleared; it is held while an ended task is killed to the last
 //! process and its output is read.
 
+mod admitted;
 mod alarm;
 mod boxes;
 mod checkpoints;

@@ -1,15 +1,19 @@
 //! The sensors on real processes: what they see, and that nobody is hurt by being looked at.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 
-use repower_agent::sense::{EVIDENCE_BYTES, Members, Reading, Sensors, Stopper, evidence, freeze};
+use repower_agent::sense::{
+    Admitted, EVIDENCE_BYTES, Files, Members, Reading, Sensors, Stopper, Watch, evidence, freeze,
+};
 use repower_agent_core::Moment;
-use repower_agent_core::detect::{Mode, Response, Rule, Settings, TracedSettings};
+use repower_agent_core::detect::{Mode, Response, Rule, Sample, Settings, TracedSettings};
 use repower_example_detector::clock;
 use repower_example_detector::load::Conversation;
 use repower_example_detector::report::family::Family;
@@ -17,6 +21,7 @@ use repower_example_detector::report::flows;
 use repower_example_detector::report::honest::Bench;
 use repower_example_detector::report::observe::{Observed, dense, observe};
 use repower_model::Span;
+use sha2::{Digest as _, Sha256};
 
 const LIMIT: Duration = Duration::from_mins(2);
 
@@ -349,6 +354,61 @@ fn a_program_that_was_deleted_holds() {
 
     assert_eq!(seen.watch.detector().verdicts().next().unwrap().rule, Rule::ExecutableDeleted);
     assert_eq!(seen.watch.response(), Response::Hold);
+}
+
+/// Looks at files, mappings and images of a task, which was given this `program`, so many times.
+fn look(family: &Family, folder: &Path, program: &[u8], times: usize) -> Watch {
+    let digest: [u8; 32] = Sha256::digest(program).into();
+    let digests = BTreeMap::from([(PathBuf::from("program"), digest)]);
+    let files = Files::new(folder.to_owned(), Arc::new(digests));
+    let admitted = Admitted { files, ..Admitted::default() };
+    let (zero, mut sensors) = (clock::instant(), Sensors::new());
+    let mut watch = Watch::new(family.members(), admitted, dense(), clock::now(zero).steady);
+    let mut looks = 0;
+    while looks < times {
+        let looked = watch.look(&mut sensors, 0, None, clock::now(zero));
+        let is_slow = |(_, sample): &(_, Sample)| matches!(sample, Sample::Counters(_));
+        looks += usize::from(looked.samples.iter().any(is_slow));
+        clock::pass(Duration::from_millis(1));
+    }
+    watch
+}
+
+/// Waits until so many processes of a task run programs with these names.
+fn running(family: &Family, names: &[&str]) {
+    let exe = |process| fs::read_link(format!("/proc/{process}/exe")).unwrap_or_default();
+    loop {
+        let programs: Vec<PathBuf> = family.members().processes().into_iter().map(exe).collect();
+        if names.iter().all(|name| programs.iter().any(|program| program.ends_with(name))) {
+            return;
+        }
+        clock::pass(Duration::from_millis(1));
+    }
+}
+
+#[test]
+fn another_program_in_the_place_of_one_that_was_given_freezes_and_honest_work_with_it_does_not() {
+    let nothing: [&str; 0] = [];
+    let sleep = fs::read("/bin/sleep").unwrap();
+    let honest = "cp /bin/sleep program; ./program 3600 & \
+                  cp program built; printf x >> built; ./built 3600 & \
+                  (exec ./program 3600) & wait";
+    let folder = tempfile::tempdir().unwrap();
+    let family = Family::script(honest, &nothing, folder.path()).unwrap();
+    running(&family, &["program", "built"]);
+    let watch = look(&family, folder.path(), &sleep, 3);
+    assert_eq!(watch.response(), Response::None);
+    drop(family);
+
+    let changed = "cp /bin/sleep program; cp program fresh; printf x >> fresh; \
+                   mv fresh program; ./program 3600 & wait";
+    let folder = tempfile::tempdir().unwrap();
+    let family = Family::script(changed, &nothing, folder.path()).unwrap();
+    running(&family, &["program"]);
+    let watch = look(&family, folder.path(), &sleep, 1);
+    let rules: Vec<Rule> = watch.detector().verdicts().map(|one| one.rule).collect();
+    assert_eq!(rules, [Rule::ExecutableChanged]);
+    assert_eq!(watch.response(), Response::Freeze);
 }
 
 #[test]

@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use repower_agent_core::{Moment, Now};
 use repower_model::RankId;
-use repower_proto::v1::{Noticed, WatchedTask};
+use repower_proto::v1::Noticed;
 use tokio::sync::mpsc::Sender;
 
 use super::Told;
 use super::jobs::Jobs;
+use super::known::Running;
 use super::settings::wanted;
 use super::task::Task;
 use crate::clock;
@@ -86,11 +87,13 @@ impl Rounds {
     }
 
     /// Looks at what runs now, and no longer at what does not.
-    fn follow(&mut self, tasks: Vec<WatchedTask>) {
+    fn follow(&mut self, tasks: Vec<Running>) {
         let now = clock::now();
         let mut before = std::mem::take(&mut self.tasks);
-        let runs: BTreeMap<RankId, u32> =
-            tasks.iter().filter_map(|one| Some((one.attempt?.into(), one.process))).collect();
+        let runs: BTreeMap<RankId, u32> = tasks
+            .iter()
+            .filter_map(|Running { task, .. }| Some((task.attempt?.into(), task.process)))
+            .collect();
         for (id, task) in &mut before {
             if runs.get(id) != Some(&task.process) {
                 let rounding = task.watch.detector().settings().rounding;
@@ -104,7 +107,7 @@ impl Rounds {
             tracing::warn!(tasks = tasks.len(), looked_at = TASKS, "too many tasks to look at all");
         }
         self.said_many = is_many;
-        for one in tasks.into_iter().take(TASKS) {
+        for Running { task: one, files } in tasks.into_iter().take(TASKS) {
             let Some(id) = one.attempt.map(RankId::from) else { continue };
             let known = before.remove(&id).filter(|task| task.process == one.process);
             let new = || {
@@ -118,7 +121,7 @@ impl Rounds {
                 self.off.insert(id);
                 continue;
             };
-            task.stands(&one);
+            task.stands(&one, files);
             self.tasks.insert(id, task);
         }
     }

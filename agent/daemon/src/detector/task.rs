@@ -10,7 +10,7 @@ use repower_model::{RankId, Span};
 use repower_proto::v1::{Noticed, WatchedTask};
 
 use super::settings::Wanted;
-use crate::sense::{self, Admitted, Members, Sensors, Watch};
+use crate::sense::{self, Admitted, Files, Members, Sensors, Watch};
 
 /// What goes on is told again after this.
 const AGAIN: Span = Span::from_secs(10 * 60);
@@ -63,8 +63,9 @@ impl Task {
         }
     }
 
-    /// How it stands, as its executor says.
-    pub(super) fn stands(&mut self, one: &WatchedTask) {
+    /// How it stands and what it was given, as its executor says.
+    pub(super) fn stands(&mut self, one: &WatchedTask, files: Files) {
+        self.watch.admit(files);
         (self.output, self.progress, self.frozen) = (one.output_bytes, one.progress, one.frozen);
     }
 

@@ -37,7 +37,7 @@ impl Stamp {
     }
 
     /// Of what `metadata` describes; none if that is no plain file.
-    fn read(metadata: &Metadata) -> Option<Self> {
+    pub(super) fn read(metadata: &Metadata) -> Option<Self> {
         metadata.is_file().then(|| Self {
             device: metadata.dev(),
             inode: metadata.ino(),
@@ -52,10 +52,14 @@ impl Stamp {
         self.bytes
     }
 
+    /// Whether it is the same file, whatever has become of it.
+    pub(super) fn is_of_same(&self, other: &Self) -> bool {
+        (self.device, self.inode) == (other.device, other.inode)
+    }
+
     /// Whether nobody has written to the file meanwhile. It may have another name or owner.
-    fn has_same_content(&self, other: &Self) -> bool {
-        let of = |one: &Self| (one.device, one.inode, one.bytes, one.written);
-        of(self) == of(other)
+    pub(super) fn has_same_content(&self, other: &Self) -> bool {
+        self.is_of_same(other) && (self.bytes, self.written) == (other.bytes, other.written)
     }
 }
 
@@ -72,7 +76,7 @@ impl Digests {
     }
 
     /// SHA-256 of the plain file at a path, and which file that is; none as above.
-    fn at(&mut self, path: &Path) -> Option<(Stamp, [u8; 32])> {
+    pub(super) fn at(&mut self, path: &Path) -> Option<(Stamp, [u8; 32])> {
         let stamp = Stamp::of(path)?;
         if let Some(digest) = self.known(&stamp) {
             return Some((stamp, digest));
@@ -172,7 +176,7 @@ mod tests {
         assert_eq!(first, digest(b"one"));
         assert_eq!(again, (stamp, [7; 32]), "it was not read again");
         assert_eq!(second, digest(b"two"));
-        assert!(stamp.has_same_content(&other), "the times were kept");
+        assert!(stamp.is_of_same(&other) && stamp.has_same_content(&other), "the times were kept");
     }
 
     #[test]

@@ -1,7 +1,6 @@
 //! One task under the sensors.
 
 use std::collections::BTreeSet;
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use repower_agent_core::detect::{
@@ -11,31 +10,13 @@ use repower_agent_core::detect::{
 use repower_agent_core::{Moment, Now};
 use repower_model::Span;
 
+use super::admitted::{Admitted, Files};
 use super::sensors::Sensors;
 use super::threads::{Found, Round, Thread};
 use super::{Members, Reading, descriptors, maps, sockets, usage};
 
 /// The most processes of which files, mappings and images are looked at in one look.
 const PROCESSES: usize = 64;
-
-/// Where a task may connect to.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub enum Egress {
-    /// Anywhere.
-    #[default]
-    Any,
-    /// To these addresses and itself.
-    Only(BTreeSet<IpAddr>),
-}
-
-/// What was admitted for a task.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Admitted {
-    /// SHA-256 of what its first process runs; none if that was not looked at.
-    pub digest: Option<[u8; 32]>,
-    /// Where it may connect to.
-    pub egress: Egress,
-}
 
 /// What a look has given.
 #[derive(Debug, Clone, Default)]
@@ -107,6 +88,11 @@ impl Watch {
     /// Programs that must not run from now on, by their digests.
     pub fn forbid(&mut self, digests: Arc<BTreeSet<[u8; 32]>>) {
         self.detector.forbid(digests);
+    }
+
+    /// What it was given, as it was admitted.
+    pub fn admit(&mut self, files: Files) {
+        self.admitted.files = files;
     }
 
     /// What the task leaves to the next of its job.
@@ -292,14 +278,6 @@ impl Watch {
 
     fn slow(&mut self, sensors: &mut Sensors, processes: &[u32], now: Now, looked: &mut Looked) {
         let mut budget = Sensors::budget();
-        if let Some(admitted) = self.admitted.digest {
-            let leader = self.members.leader();
-            let digest = leader.and_then(|leader| sensors.digests.of(leader));
-            if let (Some(process), true) = (leader, digest.is_some_and(|one| one != admitted)) {
-                let state = ExecutableState::Changed;
-                self.take(Sample::Executable(Executable { process, state }), now, looked);
-            }
-        }
         let (first, count) = (self.turn, processes.len());
         // The first that the budget did not reach is the first of the next look.
         let mut reached = 0;
@@ -310,6 +288,10 @@ impl Watch {
             if let Some(digest) = digest.filter(|digest| known.contains(digest)) {
                 let hits = Hits::of_digest(digest);
                 self.take(Sample::Memory(Memory { process, hits }), now, looked);
+            }
+            if self.admitted.files.is_changed(process, &mut sensors.digests) {
+                let state = ExecutableState::Changed;
+                self.take(Sample::Executable(Executable { process, state }), now, looked);
             }
             if let Some(state) = sensors.state(process) {
                 if !self.fileless.insert(process) {
@@ -341,15 +323,6 @@ fn around(processes: &[u32], first: usize) -> impl Iterator<Item = &u32> {
 /// Where the next look begins, `seen` after this one did.
 fn next(first: usize, seen: usize, count: usize) -> usize {
     (first + seen.max(1)).checked_rem(count).unwrap_or(0)
-}
-
-impl Egress {
-    fn allows(&self, address: IpAddr) -> bool {
-        match self {
-            Self::Any => true,
-            Self::Only(list) => address.is_loopback() || list.contains(&address),
-        }
-    }
 }
 
 #[cfg(test)]

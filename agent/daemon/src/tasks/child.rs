@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -87,6 +88,12 @@ impl Child {
             engine: enter(false),
             engine_on_terminal: enter(true),
         })
+    }
+
+    /// The folder in which it works and its inputs are, if that is nobody else's.
+    pub(super) fn own_folder(&self) -> Option<&Path> {
+        let folder = self.folder.as_ref().filter(|_| self.job.working_folder.is_none());
+        folder.map(Folder::path)
     }
 
     /// The control group that it runs in, or its container does.

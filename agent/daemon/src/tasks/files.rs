@@ -11,8 +11,9 @@ use repower_agent_core::Definition;
 use repower_artefacts::{Beneath, Folder as Cache, Mode, archive};
 use repower_model::{Hash, InputFile, JobId, RankId};
 use repower_proto::v1::from_executor::Body as Wish;
-use repower_proto::v1::{AbandonOutputs, CollectOutputs, ReleaseInputs, StageInputs};
+use repower_proto::v1::{AbandonOutputs, AdmittedFile, CollectOutputs, ReleaseInputs, StageInputs};
 
+use super::admitted;
 use super::failure::Failure;
 use super::folders::Folder;
 
@@ -52,6 +53,13 @@ impl Wanted {
     /// What the inputs of a job are, in order.
     pub(super) fn digests(&self, job: JobId) -> Arc<[Hash]> {
         self.jobs.get(&job).map(|inputs| Arc::clone(&inputs.digests)).unwrap_or_default()
+    }
+
+    /// What the inputs of a job were admitted as, for the detector.
+    pub(super) fn admitted(&self, job: JobId) -> Vec<AdmittedFile> {
+        let inputs = self.jobs.get(&job);
+        let files = inputs.map(|one| admitted::files(&one.definition.spec.inputs, &one.digests));
+        files.unwrap_or_default()
     }
 
     /// Nothing of a job is here any more.

@@ -17,7 +17,7 @@ use repower_proto::convert;
 use repower_proto::v1::from_executor::Body as Up;
 use repower_proto::v1::to_executor::Body as Down;
 use repower_proto::v1::{
-    Attach, Greeting, Holding, Inherited, Running, Standing, Succession, ToExecutor, Watched,
+    Attach, Greeting, Holding, Inherited, Running, Standing, Succession, ToExecutor,
 };
 use rustix::event::epoll::{self, EventFlags};
 use rustix::io::Errno;
@@ -211,9 +211,9 @@ impl Tasks {
                 let processes = self.lock().running();
                 self.relay.outgoing().tell(Up::Running(Running { processes }));
             }
-            Down::TellWatched(_) => {
-                let tasks = self.lock().watched();
-                self.relay.outgoing().tell(Up::Watched(Watched { tasks }));
+            Down::TellWatched(asked) => {
+                let watched = self.lock().watched(&asked.known);
+                self.relay.outgoing().tell(Up::Watched(watched));
             }
             Down::Forbidden(forbidden) => self.forbidden.replace(forbidden),
             Down::Noticed(noticed) => {

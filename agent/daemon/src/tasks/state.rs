@@ -8,10 +8,11 @@ use std::time::Duration;
 
 use repower_agent_core::{Action, Definition, Input, Moment, Now, Session, Signal, Stream};
 use repower_model::{Checkpoint, RankId, Rendezvous};
-use repower_proto::v1::{self, RunningProcess, WatchedTask};
+use repower_proto::v1::{self, RunningProcess, Watched, WatchedTask};
 use rustix::process::{Pid, kill_process_group};
 
 use super::Tasks;
+use super::admitted::Untold;
 use super::checkpoints::{Asked, Checkpoints};
 use super::child::Child;
 use super::contained::Contained;
@@ -281,9 +282,9 @@ impl State {
         child.and_then(Child::way_in).unwrap_or_else(gone)
     }
 
-    /// What runs now, for the detector.
-    pub(super) fn watched(&mut self) -> Vec<WatchedTask> {
-        let (now, mut tasks) = (clock::uptime(), Vec::new());
+    /// What runs now, for the detector, and what was admitted with jobs that it does not know.
+    pub(super) fn watched(&mut self, known: &[u64]) -> Watched {
+        let (now, mut tasks, mut untold) = (clock::uptime(), Vec::new(), Untold::new(known));
         for child in self.children.values() {
             let Some(pid) = child.pid.and_then(|pid| u32::try_from(raw(pid)).ok()) else {
                 continue;
@@ -294,6 +295,10 @@ impl State {
             let Some(seen) = self.session.seen(child.attempt) else { continue };
             let group = child.group().and_then(Group::folder);
             let group = group.map(|folder| folder.as_os_str().as_bytes().to_vec());
+            let folder = child.own_folder().map(|folder| folder.as_os_str().as_bytes().to_vec());
+            if folder.is_some() {
+                untold.add(child.attempt.attempt.task.job, &self.wanted);
+            }
             tasks.push(WatchedTask {
                 attempt: Some(child.attempt.into()),
                 process: pid,
@@ -302,12 +307,13 @@ impl State {
                 output_bytes: seen.output,
                 progress: child.said.changes,
                 frozen: child.still.is_wanted(),
+                folder: folder.unwrap_or_default(),
             });
             if tasks.len() >= RUNNING {
                 break;
             }
         }
-        tasks
+        Watched { tasks, admitted: untold.told() }
     }
 
     /// Ends the connections of an attempt, and those that come; or lets them come again. Only what this process

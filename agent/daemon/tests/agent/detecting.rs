@@ -7,12 +7,16 @@ use std::process::Command;
 use repower_agent::Options;
 use repower_proto::v1::report::Body as Report;
 use repower_proto::v1::to_agent::Body as Down;
-use repower_proto::v1::{Ended, Forbidden, Isolation, JobSpec, OutcomeKind, StopReason};
+use repower_proto::v1::{
+    AttemptRef, Ended, Forbidden, InputFile, Isolation, JobSpec, Noticed, OutcomeKind, StopReason,
+    Verdict,
+};
 use sha2::{Digest as _, Sha256};
 
 use crate::boxes::can;
 use crate::fake::Fake;
 use crate::house::{Agent, House, PROGRAM, gone};
+use crate::image::Image;
 use crate::killed::{Process, pids};
 use crate::memory::Memory;
 use crate::orders::{attempt, command, define, shell, start, stop};
@@ -83,7 +87,7 @@ async fn an_agent_tells_of_each_sensor_that_it_has_it_or_why_not() {
 }
 
 /// What was noticed of processes.
-fn noticed(memory: &Memory) -> Vec<repower_proto::v1::Noticed> {
+fn noticed(memory: &Memory) -> Vec<Noticed> {
     let all = memory.reports.iter();
     let all = all.filter_map(|one| if let Report::Noticed(told) = one { Some(told) } else { None });
     all.cloned().collect()
@@ -120,6 +124,90 @@ async fn a_deleted_program_is_told_with_evidence_and_a_box_beside_it_is_no_findi
     fake.order(vec![stop(other, StopReason::Cancelled)]).await;
     fake.ended(other).await;
     gone(process).await;
+    assert!(noticed(&fake.memory()).iter().all(|one| one.attempt == Some(other)));
+    agent.stop().await.unwrap();
+}
+
+/// A program of the node comes along.
+fn with_input(program: &str, path: &str, words: &[&str]) -> JobSpec {
+    let url = format!("file://{program}");
+    let input = InputFile { url, path: path.into(), executable: true, ..InputFile::default() };
+    JobSpec { inputs: vec![input], ..command(words) }
+}
+
+/// A shell of the node comes along as `program`, and runs a line.
+fn with_program(level: Isolation, line: &str) -> JobSpec {
+    let spec = with_input("/bin/sh", "./program", &["./program", "-c", line]);
+    JobSpec { project: "red".into(), isolation: level.into(), ..spec }
+}
+
+/// What was noticed when another program ran in the place of an input.
+async fn changed(fake: &Fake) -> Noticed {
+    let is_changed = |verdict: &Verdict| verdict.rule == "executable.changed";
+    let is_it = |one: &Noticed| one.verdicts.iter().any(is_changed);
+    fake.until("a changed program", |memory| noticed(memory).into_iter().find(is_it)).await
+}
+
+async fn cancel(fake: &Fake, all: &[AttemptRef]) {
+    fake.order(all.iter().map(|one| stop(*one, StopReason::Cancelled)).collect()).await;
+    for one in all {
+        assert_eq!(fake.ended(*one).await.outcome.unwrap().kind(), OutcomeKind::Cancelled);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn another_program_in_the_place_of_an_input_is_told_also_of_a_box_and_nothing_else_is() {
+    let fake = Fake::start().await;
+    let house = House::new(&fake);
+    let shares = vec!["/bin".into(), "/usr/bin".into()];
+    let agent = Agent::start(Options { detector_pace: 50, shares, ..house.options() });
+    fake.linked().await;
+    let is_boxed = can(&fake, "isolation.boxed");
+    let level = if is_boxed { Isolation::Boxed } else { Isolation::Bare };
+    // It runs what it was given, a program of the node, and one that it has built.
+    let honest = "/bin/sleep 3600 & cp /bin/sleep built; printf x >> built; ./built 3600 & wait";
+    let line = "cp /bin/sleep fresh; mv fresh program; echo $$; ./program 3600 & wait";
+
+    let honest = fake.run(1, with_program(level, honest)).await;
+    fake.started(honest).await;
+    let other = fake.run(2, with_program(level, line)).await;
+
+    let told = changed(&fake).await;
+    assert_eq!(told.attempt, Some(other));
+    let verdict = told.verdicts.iter().find(|one| one.rule == "executable.changed").unwrap();
+    assert_eq!((verdict.tier, verdict.mechanism.as_str()), (1, "identity"));
+    let sleep = Sha256::digest(fs::read("/bin/sleep").unwrap());
+    let image = told.images.iter().find(|one| one.path.ends_with("/program")).unwrap();
+    assert_eq!((image.digest.as_slice(), image.shared), (sleep.as_slice(), false));
+    cancel(&fake, &[honest, other]).await;
+    assert!(noticed(&fake.memory()).iter().all(|one| one.attempt == Some(other)));
+    agent.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn another_program_in_the_place_of_an_input_is_told_of_a_container() {
+    let fake = Fake::start().await;
+    let house = House::new(&fake);
+    let shares = vec!["/bin".into(), "/usr/bin".into()];
+    let agent = Agent::start(Options { detector_pace: 50, shares, ..house.options() });
+    fake.linked().await;
+    if !can(&fake, "container.podman") {
+        return agent.stop().await.unwrap();
+    }
+    let image = Image::new();
+    let spec = |line: &str| JobSpec {
+        image: image.name.clone(),
+        ..with_input("/bin/busybox", "busybox", &["./busybox", "sh", "-c", line])
+    };
+    let line = "./busybox cp busybox fresh; echo x >> fresh; ./busybox mv fresh busybox; \
+                ./busybox sleep 3600";
+
+    let honest = fake.run(1, spec("./busybox sleep 3600; true")).await;
+    fake.started(honest).await;
+    let other = fake.run(2, spec(line)).await;
+
+    assert_eq!(changed(&fake).await.attempt, Some(other));
+    cancel(&fake, &[honest, other]).await;
     assert!(noticed(&fake.memory()).iter().all(|one| one.attempt == Some(other)));
     agent.stop().await.unwrap();
 }
