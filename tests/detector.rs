@@ -5,7 +5,11 @@
 mod support;
 
 use std::fs;
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::sync_channel;
+use std::time::Duration;
 
 use repower_artefacts::Hasher;
 use serde_json::Value;
@@ -187,6 +191,78 @@ fn a_job_that_runs_another_program_in_the_place_of_its_input_stands_still_and_ho
     assert_eq!([&changed, &honest].map(|job| cli.run(&["wait", job]).code), [130, 130]);
     let all = cli.json(&["findings"])["findings"].take();
     assert!(all.as_array().unwrap().iter().all(|one| one["job"] == finding["job"]), "{all}");
+}
+
+#[test]
+fn two_witnesses_that_have_nothing_in_common_end_a_task_at_once_and_for_good() {
+    let folder = scratch();
+    let cell = cell(folder.path(), &["--detector-pace", "50"]);
+    let cli = &cell.cli;
+    // Not what it came as, and known.
+    let line =
+        "cp /bin/sleep fresh && printf x >> fresh && mv fresh program && exec ./program 3600";
+    let known = [&fs::read("/bin/sleep").unwrap()[..], b"x"].concat();
+    let digest = digest(&known);
+    cli.run(&["quarantine", "--add", &digest, "--reason", "a known miner"]).ok();
+
+    let job = submit_shell(cli, line);
+
+    assert_eq!(cli.run(&["wait", &job]).code, 77, "{:?}", cli.run(&["show", &job]));
+    let finding = found(cli, "kill");
+    assert_eq!(finding["job"].to_string(), job);
+    assert_eq!(rules(&finding), [("content.known-digest", 1), ("executable.changed", 1)]);
+    assert_eq!(finding["programs"][0]["sha256"], digest.as_str(), "{finding}");
+    let shown = cli.json(&["show", &format!("{job}.0")]);
+    assert_eq!(shown["attempts"].as_array().unwrap().len(), 1, "it is not tried again: {shown}");
+    let why = cli.run(&["show", &job]).ok().out;
+    assert!(why.contains("content.known-digest") && why.contains("executable.changed"), "{why}");
+    cli.run(&["ledger", "verify"]).ok();
+}
+
+#[test]
+fn what_runs_a_deleted_program_loses_its_connection_and_goes_on_with_its_outputs_held() {
+    let folder = scratch();
+    let cell = cell(folder.path(), &["--detector-pace", "50"]);
+    let cli = &cell.cli;
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let place = format!("localhost:{port}");
+    if !cli.json(&["node", "n1"])["inventory"]["abilities"]
+        .to_string()
+        .contains("egress.allow-list")
+    {
+        drop(writeln!(std::io::stderr(), "SKIPPED: this host lacks egress.allow-list"));
+        return;
+    }
+    // It waits on its connection, and ends when it has neither that nor another one.
+    let line = format!(
+        "exec 3<>/dev/tcp/localhost/{port} || exit 2; cp /bin/sleep old; ./old 3600 & \
+         until [ /proc/$!/exe -ef old ]; do :; done; rm old; cat <&3; echo cut > result; \
+         (exec 4<>/dev/tcp/localhost/{port} && cat <&4) || echo again >> result; kill $!"
+    );
+    let (tell, told) = sync_channel(1);
+    std::thread::spawn(move || {
+        let heard = listener.accept().and_then(|(mut stream, _)| stream.read(&mut [0]));
+        tell.send((heard.map_err(|error| error.kind()), listener)).unwrap();
+    });
+
+    let outputs = ["--egress", &place, "--outputs", "result", "--"];
+    let job = cli.submit(&[&outputs[..], &["/bin/bash", "-c", &line]].concat());
+
+    let finding = found(cli, "hold");
+    assert_eq!(rules(&finding), [("executable.deleted", 2)]);
+    let (heard, listener) = told.recv_timeout(Duration::from_mins(1)).unwrap();
+    assert_eq!(heard, Err(ErrorKind::ConnectionReset));
+    assert_eq!(cli.run(&["wait", &job]).code, 0, "{:?}", cli.run(&["logs", &job]));
+    listener.set_nonblocking(true).unwrap();
+    assert_eq!(listener.accept().unwrap_err().kind(), ErrorKind::WouldBlock, "it came no more");
+    let number = finding["id"].to_string();
+    let held = ["finding.outputs-held", &format!("finding {number}")];
+    cli.run(&["fetch", &job, "--to", "early"]).fails(1, &held);
+    cli.run(&["findings", "dismiss", &number, "--reason", "an upgrade"]).ok();
+    cli.run(&["fetch", &job, "--to", "late"]).ok();
+    let result = fs::read_to_string(cli.folder.join("late/result")).unwrap();
+    assert_eq!(result, "cut\nagain\n");
 }
 
 #[test]
