@@ -22,6 +22,7 @@ mod files;
 mod folders;
 mod forbidden;
 mod gang;
+mod gpus;
 mod inherited;
 mod launch;
 mod leftovers;

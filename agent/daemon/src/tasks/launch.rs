@@ -16,7 +16,7 @@ use super::prepared::Prepared as Job;
 use super::progress::{self, Book, Said};
 use super::state::{self, Launch, State};
 use super::still::Still;
-use super::{Tasks, boxes, files, gang};
+use super::{Tasks, boxes, files, gang, gpus};
 use crate::sandbox::{Strings, User};
 use crate::saved::Place;
 use crate::{clock, environment};
@@ -106,12 +106,13 @@ impl Tasks {
         let task = launch.attempt.attempt.task;
         let saved = spec.checkpoint.then(|| self.lock().checkpoints.place(task));
         let streams = [self.nothing.as_fd(), stdout_writer.as_fd(), stderr_writer.as_fd()];
+        let gpus = self.lock().gpus.take(serial, spec);
         let own = variables(
             launch,
             serial,
             &job,
             (folder.path(), saved.as_ref().map(Place::data)),
-            hosts.as_ref(),
+            (hosts.as_ref(), gpus),
         );
         let list = hosts.as_ref().map(OwnFile::path);
         let (since, started, held, contained) = if spec.image.is_empty() {
@@ -204,7 +205,7 @@ fn variables(
     serial: u64,
     job: &Job,
     (folder, saved): (&Path, Option<PathBuf>),
-    hosts: Option<&OwnFile>,
+    (hosts, gpus): (Option<&OwnFile>, Option<String>),
 ) -> Vec<Variable> {
     let attempt = launch.attempt.attempt;
     let mut own: Vec<Variable> = vec![
@@ -218,6 +219,9 @@ fn variables(
     if boxes::is_other(spec) || !spec.image.is_empty() {
         // The home of the agent's own user is not there.
         own.push(("HOME".into(), folder.into()));
+    }
+    if let Some(gpus) = gpus {
+        own.extend(gpus::VARIABLES.map(|name| (name.into(), OsString::from(&gpus))));
     }
     if let Some(saved) = saved {
         own.push(("REPOWER_CHECKPOINT_DIR".into(), saved.into()));

@@ -13,7 +13,7 @@ use repower_model::{JobId, RankId};
 
 use super::failure::Failure;
 use super::ownfile::OwnFile;
-use super::{About, folders};
+use super::{About, folders, gpus};
 
 /// The jobs of which tasks are launched here.
 #[derive(Debug)]
@@ -179,12 +179,10 @@ impl Jobs {
             ("REPOWER_MEMORY", asked.memory.as_u64().to_string()),
             ("REPOWER_CLASS", spec.class.clone()),
             ("REPOWER_PROJECT", spec.project.clone()),
-            // No task is assigned a GPU yet, so none may take one.
-            ("CUDA_VISIBLE_DEVICES", String::new()),
-            ("HIP_VISIBLE_DEVICES", String::new()),
-            ("ROCR_VISIBLE_DEVICES", String::new()),
         ];
         let system = system.map(|(name, value)| (name.into(), value.into()));
+        // Those that have any are told at their launch.
+        let system = system.into_iter().chain(gpus::VARIABLES.map(|name| (name.into(), "".into())));
         // An image brings its own.
         let inherited = setting.inherited.iter().filter(|_| spec.image.is_empty()).cloned();
         let all: BTreeMap<OsString, OsString> = inherited.chain(own).chain(system).collect();

@@ -18,6 +18,7 @@ use super::child::Child;
 use super::contained::Contained;
 use super::files::Wanted;
 use super::folders::{Folder, Folders};
+use super::gpus::Gpus;
 use super::shortage::Shortage;
 use crate::clock;
 use crate::sandbox::{Group, Prepared};
@@ -38,6 +39,7 @@ pub(super) struct State {
     /// The serials of those that are being launched.
     launching: BTreeSet<u64>,
     launches: VecDeque<Launch>,
+    pub(super) gpus: Gpus,
     /// Pipes that are not read until there is room.
     paused: Vec<(u64, Stream)>,
     pub(super) folders: Folders,
@@ -82,6 +84,7 @@ impl State {
             next_serial: 1,
             launching: BTreeSet::new(),
             launches: VecDeque::new(),
+            gpus: Gpus::default(),
             paused: Vec::new(),
             folders,
             used: Vec::new(),
@@ -122,6 +125,9 @@ impl State {
     /// It was launched, or could not be.
     pub(super) fn conclude(&mut self, serial: u64, child: Option<Child>) {
         self.launching.remove(&serial);
+        if child.is_none() {
+            self.gpus.free(serial);
+        }
         self.children.extend(child.map(|child| (serial, child)));
     }
 
@@ -133,6 +139,7 @@ impl State {
     /// The process is over and its output is at the end or closed.
     pub(super) fn remove(&mut self, serial: u64) {
         let Some(mut child) = self.children.remove(&serial) else { return };
+        self.gpus.free(serial);
         let is_looked_at = child.still.end();
         match child.folder {
             Some(folder) if child.has_outputs => self.wanted.keep(child.attempt, folder),
