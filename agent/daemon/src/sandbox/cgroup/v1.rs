@@ -98,7 +98,6 @@ impl Roots {
             cpu: self.cpu.is_some(),
             io: self.io.is_some(),
             cpuset: self.cpuset.is_some(),
-            ..Controllers::default()
         }
     }
 }
