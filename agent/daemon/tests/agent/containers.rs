@@ -109,8 +109,9 @@ async fn until_no_containers(name: &str) {
 
 /// Its control groups, in all hierarchies.
 fn groups(name: &str) -> Vec<String> {
+    // Others come and go meanwhile.
     let found = run(Command::new("find")
-        .args(["/sys/fs/cgroup", "-type", "d", "-name"])
+        .args(["/sys/fs/cgroup", "-ignore_readdir_race", "-type", "d", "-name"])
         .arg(format!("{name}*")));
     String::from_utf8(found.stdout).unwrap().lines().map(str::to_owned).collect()
 }
@@ -175,7 +176,8 @@ async fn variables_that_engines_cannot_be_told_plainly_arrive_as_they_are_and_me
 
     let outcome = world.outcome(attempt).await;
     assert_eq!((outcome.kind(), outcome.exit_code), (OutcomeKind::Exited, 0), "{outcome:?}");
-    let said = world.said(attempt);
+    // In whatever order.
+    let said = format!("\n{}", world.said(attempt));
     let long = format!("LONG={long}");
     for line in
         ["TWO=first\nsecond", "LD_PRELOAD=/nowhere.so\n", &long, "#HASH=value", "LAST=plain"]
