@@ -6,12 +6,12 @@ mod world;
 
 use repower_core::effect::Answer;
 use repower_core::fact::Fact;
-use repower_core::input::{Approve, Decide, Input, Submit};
+use repower_core::input::{Approve, Input, Submit};
 use repower_core::plan::why;
 use repower_core::policy::{DEFAULT, content_of, hash_of};
 use repower_model::{
-    Finding, FindingId, FindingSource, FindingState, Hash, JobId, JobSpec, JobState, Key, Mark,
-    Response, Role, Sign, Span,
+    Finding, FindingSource, FindingState, Hash, JobId, JobSpec, JobState, Key, Mark, Response,
+    Sign, Span,
 };
 use world::{World, exited, job};
 
@@ -56,19 +56,6 @@ fn findings(world: &World) -> Vec<Finding> {
 fn review(world: &mut World, job: JobId, approved: bool) {
     let (by, reason) = ("mia".to_owned(), "I have read it".to_owned());
     world.turn(&Input::Review { job, approve: approved, by, reason }).unwrap();
-}
-
-fn decide(world: &mut World, finding: u64, state: FindingState) {
-    let (by, reason) = ("mia".to_owned(), "I have looked".to_owned());
-    let asked = Decide {
-        finding: FindingId(finding),
-        state,
-        by,
-        role: Role::Operator,
-        reason,
-        quarantine: true,
-    };
-    world.turn(&Input::Decide(Box::new(asked))).unwrap();
 }
 
 #[test]
@@ -145,8 +132,8 @@ fn a_dismissal_alone_lets_nothing_run_and_a_confirmation_ends_the_job_and_forbid
     let mut world = asking();
     let (one, other) = (held(&mut world, 1, scripted("a")), held(&mut world, 2, scripted("b")));
 
-    decide(&mut world, 1, FindingState::Dismissed);
-    decide(&mut world, 2, FindingState::Confirmed);
+    world.decide(1, FindingState::Dismissed).unwrap();
+    world.decide(2, FindingState::Confirmed).unwrap();
 
     assert_eq!(world.schedule(), []);
     let waits = why(world.engine.state(), one, None, world.now).unwrap().reason;

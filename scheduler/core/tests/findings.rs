@@ -60,19 +60,6 @@ fn notice(world: &mut World, (attempt, node): (AttemptId, NodeId), all: &[Rule])
     world.turn(&Input::Report { node, report }).unwrap().effects
 }
 
-fn decide(world: &mut World, finding: u64, state: FindingState) -> Result<Vec<Effect>, Refusal> {
-    let (by, reason) = ("mia".to_owned(), "I have looked".to_owned());
-    let asked = Decide {
-        finding: FindingId(finding),
-        state,
-        by,
-        role: Role::Operator,
-        reason,
-        quarantine: true,
-    };
-    world.turn(&Input::Decide(Box::new(asked))).map(|turn| turn.effects)
-}
-
 fn finding(world: &World, id: u64) -> Finding {
     world.engine.state().findings.get(FindingId(id)).unwrap().clone()
 }
@@ -143,7 +130,7 @@ fn a_dismissed_finding_lets_the_task_go_on_and_is_not_opened_again_for_the_same_
     let here = run(&mut world, job());
     notice(&mut world, here, &[MODES]);
 
-    let effects = decide(&mut world, 1, FindingState::Dismissed).unwrap();
+    let effects = world.decide(1, FindingState::Dismissed).unwrap().effects;
 
     let rules = vec!["registers.rounding-modes".to_owned()];
     let thaw = Effect::Thaw { node: here.1, rank: here.0.rank(0), rules };
@@ -157,7 +144,7 @@ fn a_dismissed_finding_lets_the_task_go_on_and_is_not_opened_again_for_the_same_
     // Another rule is another finding.
     assert_eq!(freezes(&notice(&mut world, here, &[MODES, CONSTANTS])), 1);
     assert_eq!(finding(&world, 2).verdicts.len(), 1);
-    decide(&mut world, 2, FindingState::Dismissed).unwrap();
+    world.decide(2, FindingState::Dismissed).unwrap();
     world.end(here.0, exited(0));
     assert_eq!(world.outcome_of(here.0.task.job), Some((JobState::Succeeded, 0)));
 }
@@ -167,9 +154,9 @@ fn a_confirmed_finding_ends_the_task_cancels_the_rest_and_forbids_its_own_progra
     let mut world = World::with_nodes(&[1]);
     let here = run(&mut world, array(2));
     notice(&mut world, here, &[MODES]);
-    decide(&mut world, 1, FindingState::UnderReview).unwrap();
+    world.decide(1, FindingState::UnderReview).unwrap();
 
-    let effects = decide(&mut world, 1, FindingState::Confirmed).unwrap();
+    let effects = world.decide(1, FindingState::Confirmed).unwrap().effects;
 
     assert!(effects.contains(&Effect::Forbid), "{effects:?}");
     assert!(effects.iter().any(|effect| matches!(effect, Effect::Stop { why, .. }
@@ -212,7 +199,7 @@ fn where_only_an_interpreter_ran_what_it_was_told_to_run_is_forbidden() {
     let report = Report::Noticed(Box::new(noticed));
     world.turn(&Input::Report { node: here.1, report }).unwrap();
 
-    decide(&mut world, 1, FindingState::Confirmed).unwrap();
+    world.decide(1, FindingState::Confirmed).unwrap();
 
     let forbidden = world.engine.state().findings.forbidden();
     assert_eq!(forbidden.keys().collect::<Vec<_>>(), [&Hash([4; 32])]);
@@ -238,12 +225,12 @@ fn an_appeal_that_is_upheld_releases_what_was_forbidden() {
     let mut world = World::with_nodes(&[1]);
     let here = run(&mut world, job());
     notice(&mut world, here, &[MODES]);
-    decide(&mut world, 1, FindingState::Confirmed).unwrap();
+    world.decide(1, FindingState::Confirmed).unwrap();
     world.end(here.0, Outcome::Cancelled);
-    let early = decide(&mut world, 1, FindingState::Dismissed);
+    let early = world.decide(1, FindingState::Dismissed);
 
-    decide(&mut world, 1, FindingState::Appealed).unwrap();
-    decide(&mut world, 1, FindingState::Dismissed).unwrap();
+    world.decide(1, FindingState::Appealed).unwrap();
+    world.decide(1, FindingState::Dismissed).unwrap();
 
     assert!(matches!(early, Err(Refusal::FindingElsewhere { .. })), "appeal first: {early:?}");
     assert!(world.engine.state().findings.forbidden().is_empty());
@@ -306,9 +293,9 @@ fn who_decides_says_why_and_decides_only_what_is_open() {
     };
 
     let silent = world.turn(&Input::Decide(Box::new(silent)));
-    let unknown = decide(&mut world, 9, FindingState::Dismissed);
-    decide(&mut world, 1, FindingState::Dismissed).unwrap();
-    let twice = decide(&mut world, 1, FindingState::Confirmed);
+    let unknown = world.decide(9, FindingState::Dismissed);
+    world.decide(1, FindingState::Dismissed).unwrap();
+    let twice = world.decide(1, FindingState::Confirmed);
 
     assert_eq!(silent.unwrap_err(), Refusal::ReasonMissing);
     assert_eq!(unknown.unwrap_err().code(), "finding.unknown");
@@ -335,9 +322,9 @@ fn the_journal_gives_the_findings_back() {
     notice(&mut world, here, &[MODES]);
     world.wait(61_000);
     notice(&mut world, here, &[MODES]);
-    decide(&mut world, 1, FindingState::Confirmed).unwrap();
+    world.decide(1, FindingState::Confirmed).unwrap();
     world.end(here.0, Outcome::Cancelled);
-    decide(&mut world, 1, FindingState::Appealed).unwrap();
+    world.decide(1, FindingState::Appealed).unwrap();
 
     let mut replayed = Engine::new();
     world.journal.iter().for_each(|entry| replayed.apply(entry));

@@ -5,7 +5,7 @@
 mod world;
 
 use repower_core::fact::Fact;
-use repower_core::input::{Decide, Enter, Input, Noticed, Report};
+use repower_core::input::{Enter, Input, Noticed, Report};
 use repower_core::refusal::Refusal;
 use repower_core::state::Findings;
 use repower_model::{
@@ -35,19 +35,6 @@ fn notice(world: &mut World, (attempt, node): (AttemptId, NodeId), rule: &str, t
 
 fn freeze(world: &mut World, here: (AttemptId, NodeId)) {
     notice(world, here, "registers.rounding-modes", 1);
-}
-
-fn decide(world: &mut World, finding: u64, state: FindingState) -> Result<(), Refusal> {
-    let (by, reason) = ("mia".to_owned(), "I have looked".to_owned());
-    let asked = Decide {
-        finding: FindingId(finding),
-        state,
-        by,
-        role: Role::Operator,
-        reason,
-        quarantine: true,
-    };
-    world.turn(&Input::Decide(Box::new(asked))).map(drop)
 }
 
 fn finding(world: &World, id: u64) -> Option<Finding> {
@@ -82,7 +69,7 @@ fn nothing_of_a_confirmed_job_runs_again() {
         world.started(*attempt);
     }
     freeze(&mut world, placed[0]);
-    decide(&mut world, 1, FindingState::Confirmed).unwrap();
+    world.decide(1, FindingState::Confirmed).unwrap();
 
     world.end(placed[1].0, Outcome::Lost { detail: "the node was lost".into() });
 
@@ -111,7 +98,7 @@ fn nobody_enters_a_task_that_stands_still() {
     let refused = world.turn(&enter).unwrap_err();
     let task = TaskId { job: id, index: 0 };
     assert_eq!(refused, Refusal::StandsStill { task, finding: FindingId(1) });
-    decide(&mut world, 1, FindingState::Dismissed).unwrap();
+    world.decide(1, FindingState::Dismissed).unwrap();
     world.turn(&enter).unwrap();
 }
 
@@ -150,11 +137,11 @@ fn a_program_of_two_confirmed_findings_stays_forbidden_until_both_are_dismissed(
         let here = world.schedule()[0];
         world.started(here.0);
         freeze(&mut world, here);
-        decide(&mut world, number, FindingState::Confirmed).unwrap();
+        world.decide(number, FindingState::Confirmed).unwrap();
     }
     let dismiss = |world: &mut World, number| {
-        decide(world, number, FindingState::Appealed).unwrap();
-        decide(world, number, FindingState::Dismissed).unwrap();
+        world.decide(number, FindingState::Appealed).unwrap();
+        world.decide(number, FindingState::Dismissed).unwrap();
     };
 
     dismiss(&mut world, 1);
@@ -176,7 +163,7 @@ fn questions_that_lapse_push_out_no_decision() {
     };
     let here = run(&mut world);
     freeze(&mut world, here);
-    decide(&mut world, 1, FindingState::Confirmed).unwrap();
+    world.decide(1, FindingState::Confirmed).unwrap();
     world.end(here.0, Outcome::Cancelled);
 
     let many = Findings::LAPSED + Findings::KEPT;
@@ -190,5 +177,5 @@ fn questions_that_lapse_push_out_no_decision() {
     let findings = &world.engine.state().findings;
     let kept = findings.iter().filter(|one| one.state == FindingState::Lapsed).count();
     assert!((Findings::LAPSED..=Findings::LAPSED + 1).contains(&kept), "{kept}");
-    decide(&mut world, 1, FindingState::Appealed).unwrap();
+    world.decide(1, FindingState::Appealed).unwrap();
 }

@@ -1,13 +1,10 @@
 //! Whether anything of a call still comes.
 
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::task::{Context, Poll};
 
-use axum::body::{Body, HttpBody};
-use bytes::Bytes;
-use hyper::body::{Frame, SizeHint};
+use axum::body::Body;
+use http_body_util::BodyExt as _;
 
 /// How many pieces of a call's body have come so far, however small; cheap to clone.
 #[derive(Debug, Clone, Default)]
@@ -21,43 +18,16 @@ impl Arrivals {
 
     /// Counts those of a body, as they are read.
     pub(crate) fn of(&self, body: Body) -> Body {
-        Body::new(Counted { body, arrivals: self.clone() })
-    }
-}
-
-struct Counted {
-    body: Body,
-    arrivals: Arrivals,
-}
-
-impl HttpBody for Counted {
-    type Data = Bytes;
-    type Error = axum::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        let polled = Pin::new(&mut self.body).poll_frame(cx);
-        if matches!(polled, Poll::Ready(Some(Ok(_)))) {
-            self.arrivals.0.fetch_add(1, Ordering::Relaxed);
-        }
-        polled
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        let arrivals = self.clone();
+        Body::new(body.map_frame(move |frame| {
+            arrivals.0.fetch_add(1, Ordering::Relaxed);
+            frame
+        }))
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use http_body_util::BodyExt as _;
-
     use super::*;
 
     #[tokio::test]

@@ -89,6 +89,7 @@ pub(crate) fn hold(answer: Body, call: Permit<By>) -> Body {
     Body::new(Held { answer, _call: call })
 }
 
+/// Passes all on, also how long the answer is, which clients of `/healthz` are told.
 struct Held {
     answer: Body,
     _call: Permit<By>,

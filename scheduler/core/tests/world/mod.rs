@@ -7,13 +7,13 @@ use repower_core::check::violations;
 use repower_core::effect::{Answer, Effect, Turn};
 use repower_core::engine::Engine;
 use repower_core::fact::{Entry, Fact};
-use repower_core::input::{Input, Report, Submit};
+use repower_core::input::{Decide, Input, Report, Submit};
 use repower_core::policy::{DEFAULT, hash_of};
 use repower_core::refusal::Refusal;
 use repower_model::{
-    Ability, Array, AttemptId, Bytes, Cpus, Dependency, DependencyKind, Hash, IndexRange, Instance,
-    Inventory, JobId, JobSpec, JobState, Key, NodeId, Outcome, Resources, Retries, Span, TaskId,
-    Timestamp, TokenKind, Usage,
+    Ability, Array, AttemptId, Bytes, Cpus, Dependency, DependencyKind, FindingId, FindingState,
+    Hash, IndexRange, Instance, Inventory, JobId, JobSpec, JobState, Key, NodeId, Outcome,
+    Resources, Retries, Role, Span, TaskId, Timestamp, TokenKind, Usage,
 };
 
 pub struct World {
@@ -151,6 +151,14 @@ impl World {
         }
         assert_eq!(violations(self.engine.state()), [], "after {input:?}");
         turn
+    }
+
+    /// An operator who has looked decides about a finding.
+    pub fn decide(&mut self, finding: u64, state: FindingState) -> Result<Turn, Refusal> {
+        let (by, reason) = ("mia".to_owned(), "I have looked".to_owned());
+        let (finding, role) = (FindingId(finding), Role::Operator);
+        let asked = Decide { finding, state, by, role, reason, quarantine: true };
+        self.turn(&Input::Decide(Box::new(asked)))
     }
 
     pub fn try_submit(&mut self, spec: JobSpec) -> Result<Turn, Refusal> {
