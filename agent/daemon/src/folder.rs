@@ -100,8 +100,9 @@ pub(crate) fn show(path: &Path, gid: u32) -> io::Result<()> {
     if fs::symlink_metadata(path)?.gid() == gid {
         return Ok(());
     }
-    lchown(path, None, Some(gid))?;
-    fs::set_permissions(path, fs::Permissions::from_mode(0o750))
+    fs::set_permissions(path, fs::Permissions::from_mode(0o750))?;
+    // Last, so that one which is not shown to the end is shown again.
+    lchown(path, None, Some(gid))
 }
 
 /// The mode of a folder that is passed through.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
@@ -54,7 +54,15 @@ impl Users {
     /// files to another.
     pub(crate) fn open(path: &Path) -> Result<Self, Error> {
         let known = match fs::read_to_string(path) {
-            Ok(text) => read(&text, path)?,
+            Ok(text) => {
+                // An earlier agent may have left it open to all.
+                hide(path).map_err(|source| Error::File {
+                    verb: "hidden",
+                    path: path.into(),
+                    source,
+                })?;
+                read(&text, path)?
+            }
             Err(error) if error.kind() == io::ErrorKind::NotFound => BTreeMap::new(),
             Err(source) => return Err(Error::File { verb: "read", path: path.into(), source }),
         };
@@ -89,14 +97,20 @@ impl Users {
             known.iter().map(|(project, uid)| format!("{uid} {project}\n")).collect();
         let text = lines.concat();
         let fresh = self.path.with_extension("new");
-        // Who the others are is nobody's business.
         let mut options = fs::OpenOptions::new();
         let options = options.write(true).create(true).truncate(true).mode(0o600);
         let mut file = options.open(&fresh)?;
+        // One that was left has the mode that it had.
+        hide(&fresh)?;
         file.write_all(text.as_bytes())?;
         file.sync_all()?;
         fs::rename(&fresh, &self.path)
     }
+}
+
+/// Who the others are is nobody's business.
+fn hide(path: &Path) -> io::Result<()> {
+    fs::set_permissions(path, fs::Permissions::from_mode(0o600))
 }
 
 fn read(text: &str, path: &Path) -> Result<BTreeMap<String, u32>, Error> {

@@ -80,17 +80,18 @@ impl Round {
             self.shares.clear();
         }
         self.load.look(processes, &mut self.shares, now);
-        let (before, mut ran) = (self.before.take(), 0_u64);
+        let (before, mut ran, mut is_awake) = (self.before.take(), 0_u64, false);
         for thread in all.into_iter().take(LOOKS) {
             self.last = thread;
             let Some(stat) = Stat::of(thread) else { continue };
             ran = ran.saturating_add(stat.ticks);
+            is_awake |= stat.is_running;
             if stat.is_running && self.is_busy(thread, stat, now) {
                 return Found::Busy(thread);
             }
         }
         self.before = there.map(|threads| (threads, ran));
-        let is_asleep = before.is_some() && before == self.before;
+        let is_asleep = !is_awake && before.is_some() && before == self.before;
         if is_asleep { Found::Asleep } else { Found::Idle }
     }
 
@@ -229,6 +230,20 @@ mod tests {
 
         assert!(first != Found::Asleep && is_asleep);
         assert_eq!(round.look(&process, at(1000)), Found::Idle, "its threads are others now: none");
+    }
+
+    #[test]
+    fn a_process_that_works_is_never_asleep_though_no_tick_has_passed() {
+        let mut child = std::process::Command::new("/bin/sh");
+        let mut child = child.args(["-c", "while :; do :; done"]).spawn().unwrap();
+        let (mut round, process) = (Round::default(), [child.id()]);
+
+        let asleep = (0..1000).filter(|look| round.look(&process, at(*look)) == Found::Asleep);
+        let asleep = asleep.count();
+        child.kill().unwrap();
+        child.wait().unwrap();
+
+        assert_eq!(asleep, 0);
     }
 
     #[test]

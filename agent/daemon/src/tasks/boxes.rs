@@ -129,11 +129,9 @@ pub(super) fn is_boxed(spec: &JobSpec) -> bool {
     spec.level() >= Isolation::Boxed
 }
 
-/// Whether a task has a user of its project: where this process may give it one. In a container it has one where this
-/// process may not, too: the engine gives it.
+/// Whether a task has a user of its project: where this process may give it one.
 pub(super) fn has_user(spec: &JobSpec) -> bool {
-    let is_there = rustix::process::geteuid().is_root() || !spec.image.is_empty();
-    is_there && (is_boxed(spec) || spec.project_user)
+    rustix::process::geteuid().is_root() && (is_boxed(spec) || spec.project_user)
 }
 
 /// Whether a task may do less than this process.

@@ -5,6 +5,7 @@ use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io;
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -13,7 +14,7 @@ use repower_model::{JobId, RankId};
 
 use super::failure::Failure;
 use super::ownfile::OwnFile;
-use super::{About, folders, gpus};
+use super::{About, boxes, folders, gpus};
 
 /// The jobs of which tasks are launched here.
 #[derive(Debug)]
@@ -127,7 +128,7 @@ impl Jobs {
             let name = arguments.remove(0);
             // What is in an image is found out there.
             let program = if spec.image.is_empty() {
-                find(&name, &environment, working_folder.as_deref())?
+                find(&name, &environment, working_folder.as_deref(), boxes::is_other(spec))?
             } else {
                 PathBuf::from(&name)
             };
@@ -217,11 +218,13 @@ fn interpreter(script: &[u8]) -> Result<(PathBuf, Option<OsString>), Failure> {
     Ok((program, option.map(|option| OsString::from_vec(option.to_vec()))))
 }
 
-/// The path of a program: looked for in the `PATH` of the task if it is a bare name.
+/// The path of a program: looked for in the `PATH` of the task if it is a bare name. A task that is run by another
+/// user gets the first that everybody may run, if there is one.
 fn find(
     name: &OsStr,
     environment: &[(OsString, OsString)],
     working_folder: Option<&Path>,
+    is_other: bool,
 ) -> Result<PathBuf, Failure> {
     if name.as_bytes().contains(&b'/') {
         return Ok(PathBuf::from(name));
@@ -229,7 +232,7 @@ fn find(
     let path =
         environment.iter().find(|(name, _)| name == "PATH").map(|(_, value)| value.as_os_str());
     let path = path.unwrap_or_default();
-    let mut refused = None;
+    let (mut refused, mut own) = (None, None);
     for folder in std::env::split_paths(path) {
         let place = working_folder.map_or_else(|| folder.clone(), |working| working.join(&folder));
         let candidate = place.join(name);
@@ -239,15 +242,28 @@ fn find(
         if !metadata.is_file() {
             continue;
         }
-        if rustix::fs::access(&candidate, rustix::fs::Access::EXEC_OK).is_ok() {
+        if rustix::fs::access(&candidate, rustix::fs::Access::EXEC_OK).is_err() {
+            refused.get_or_insert(candidate);
+        } else if is_other && !is_for_all(&candidate) {
+            own.get_or_insert(candidate);
+        } else {
             return Ok(candidate);
         }
-        refused.get_or_insert(candidate);
+    }
+    if let Some(candidate) = own {
+        return Ok(candidate);
     }
     Err(match refused {
         Some(program) => Failure::NotExecutable { program },
         None => Failure::NotInPath { name: name.into(), path: path.into() },
     })
+}
+
+/// Whether everybody may run a file, and enter the folders above it.
+fn is_for_all(program: &Path) -> bool {
+    let Ok(program) = program.canonicalize() else { return false };
+    let mut parts = program.ancestors().map(fs::metadata);
+    parts.all(|part| part.is_ok_and(|part| part.permissions().mode() & 0o001 != 0))
 }
 
 #[cfg(test)]
@@ -278,11 +294,33 @@ mod tests {
         fs::write(folder.path().join("plain"), "no execute bit").unwrap();
         let path = std::env::join_paths([folder.path(), Path::new("/bin")]).unwrap();
         let environment = [(OsString::from("PATH"), path)];
-        let find = |name: &str| find(OsStr::new(name), &environment, None);
+        let find = |name: &str| find(OsStr::new(name), &environment, None, false);
 
         assert_eq!(find("sh").unwrap(), Path::new("/bin/sh"));
         assert_eq!(find("./sh").unwrap(), Path::new("./sh"));
         assert!(matches!(find("plain"), Err(Failure::NotExecutable { .. })));
         assert!(matches!(find("no-such-program"), Err(Failure::NotInPath { .. })));
+    }
+
+    #[test]
+    fn another_user_gets_the_first_program_that_everybody_may_run() {
+        let closed = tempfile::TempDir::new().unwrap();
+        fs::set_permissions(closed.path(), fs::Permissions::from_mode(0o700)).unwrap();
+        for name in ["sh", "mine"] {
+            let program = closed.path().join(name);
+            fs::write(&program, "#!/bin/sh\n").unwrap();
+            fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+        }
+        let path = std::env::join_paths([closed.path(), Path::new("/bin")]).unwrap();
+        let environment = [(OsString::from("PATH"), path)];
+        let find = |name: &str, other| find(OsStr::new(name), &environment, None, other).unwrap();
+
+        assert_eq!(find("sh", false), closed.path().join("sh"));
+        assert_eq!(find("sh", true), Path::new("/bin/sh"));
+        assert_eq!(
+            find("mine", true),
+            closed.path().join("mine"),
+            "what keeps it from running is told"
+        );
     }
 }
