@@ -1,6 +1,6 @@
 //! Connections: whose they are, once somebody has said so, and how many of them may be anybody's.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
@@ -25,8 +25,10 @@ pub(crate) struct Lines {
 
 #[derive(Debug, Default)]
 struct State {
-    /// Of how many connections it is known whose they are.
-    known: usize,
+    /// The numbers of all that last.
+    open: BTreeSet<u64>,
+    /// Those of which it is known whose they are.
+    known: BTreeSet<u64>,
     /// The others, but for those that have been told to go.
     strangers: BTreeMap<u64, Arc<Line>>,
 }
@@ -65,7 +67,8 @@ impl Lines {
         let line = Arc::new(Line { number, owner: OnceLock::new(), leave: Notify::new() });
         let mut state = self.state();
         state.strangers.insert(number, Arc::clone(&line));
-        while state.strangers.len() > strangers(self.most, state.known) {
+        state.open.insert(number);
+        while state.strangers.len() > strangers(self.most, state.known.len()) {
             let Some((_, oldest)) = state.strangers.pop_first() else { break };
             oldest.leave.notify_one();
         }
@@ -85,9 +88,10 @@ impl Lines {
         let place = self.known.try_enter(by);
         let place = place.ok_or_else(|| Problem::too_many_connections(part(self.most)))?;
         let mut state = self.state();
-        // Of two calls at one time on it one is the first; the place of the other is given back.
-        if line.owner.set(place).is_ok() {
-            state.known += 1;
+        // Of two calls at one time on it one is the first, and a call may come to be answered when its connection is
+        // gone: the place is given back then.
+        if state.open.contains(&line.number) && line.owner.set(place).is_ok() {
+            state.known.insert(line.number);
             state.strangers.remove(&line.number);
         }
         Ok(())
@@ -138,11 +142,9 @@ impl Open {
 impl Drop for Open {
     fn drop(&mut self) {
         let mut state = self.lines.state();
-        if self.line.owner.get().is_some() {
-            state.known -= 1;
-        } else {
-            state.strangers.remove(&self.line.number);
-        }
+        state.open.remove(&self.line.number);
+        state.known.remove(&self.line.number);
+        state.strangers.remove(&self.line.number);
     }
 }
 
@@ -175,7 +177,7 @@ mod tests {
         drop(others);
         drop(known);
         let left = lines.state();
-        assert_eq!((left.known, left.strangers.len()), (0, 0));
+        assert_eq!((left.known.len(), left.strangers.len()), (0, 0));
     }
 
     #[test]

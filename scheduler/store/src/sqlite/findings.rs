@@ -112,21 +112,24 @@ pub(super) fn holds(
         .optional()
 }
 
-/// The first finding that keeps an artefact from being read: all who put it out are held back.
+/// The first finding that keeps an artefact from being read: all who put it out are held back, and nobody has brought it
+/// along. Of what everybody puts out, as empty files, one row is enough to see that.
 pub(super) fn holds_artefact(
     connection: &Connection,
     digest: Hash,
 ) -> rusqlite::Result<Option<FindingId>> {
     let mut query = connection.prepare_cached(
-        "WITH own AS (
-             SELECT (SELECT min(id) FROM findings WHERE findings.job = outputs.job AND holds_outputs
-                     AND (findings.task IS NULL OR findings.task = outputs.task)) AS finding
-             FROM outputs WHERE digest = ?1)
-         SELECT min(finding) FROM own HAVING count(*) = count(finding)",
+        "SELECT findings.id FROM outputs JOIN findings ON findings.job = outputs.job AND holds_outputs
+                AND (findings.task IS NULL OR findings.task = outputs.task)
+         WHERE digest = ?1 AND bytes > 0
+           AND NOT EXISTS (SELECT 1 FROM inputs WHERE inputs.digest = ?1)
+           AND NOT EXISTS (SELECT 1 FROM outputs AS other WHERE other.digest = ?1
+                           AND NOT EXISTS (SELECT 1 FROM findings AS own WHERE own.job = other.job AND own.holds_outputs
+                                           AND (own.task IS NULL OR own.task = other.task)))
+         LIMIT 1",
     )?;
-    let id: Option<Option<i64>> =
-        query.query_row([hex::of(&digest.0)], |row| row.get(0)).optional()?;
-    Ok(id.flatten().map(|id| FindingId(id.cast_unsigned())))
+    let id: Option<i64> = query.query_row([hex::of(&digest.0)], |row| row.get(0)).optional()?;
+    Ok(id.map(|id| FindingId(id.cast_unsigned())))
 }
 
 /// How many there are in each state.

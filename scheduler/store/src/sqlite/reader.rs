@@ -147,7 +147,7 @@ impl Reader {
         Ok(self.pool.with(|connection| findings::holds(connection, job, index))?)
     }
 
-    /// A finding that keeps an artefact from being read, because nobody else has put it out.
+    /// A finding that keeps an artefact from being read, because nobody else has put it out, nor brought it along.
     pub fn holds_artefact(
         &self,
         digest: repower_model::Hash,

@@ -193,13 +193,20 @@ fn an_output_that_a_finding_holds_back_is_held_by_its_digest_unless_another_put_
         times: 1,
         detail: String::new(),
     };
+    let own = |byte| Artefact { bytes: u64::from(byte < 9), ..artefact("x", byte) };
     let mut finding = Finding::new(FindingId(7), FindingSource::Task, at(1), Hash([0; 32]));
     (finding.job, finding.rank) = (Some(JobId(1)), Some(rank(0, 1, 0)));
     finding.notice(&[verdict], &[], None);
     assert!(finding.holds_outputs());
     let rows = [
         submitted(job(1)),
+        Row::InputsGiven { job: JobId(1), inputs: vec![artefact("given", 4)] },
         Row::OutputsKept(collection(rank(0, 1, 0), &[artefact("a", 1), artefact("b", 2)], &[])),
+        Row::OutputsKept(collection(
+            rank(0, 1, 1),
+            &[own(4), Artefact { path: "e".into(), ..own(9) }],
+            &[],
+        )),
         Row::OutputsKept(collection(rank(1, 1, 0), &[artefact("b", 2)], &[])),
         Row::Finding(Box::new(FindingRow { finding: finding.clone(), body: Vec::new() })),
     ];
@@ -209,6 +216,7 @@ fn an_output_that_a_finding_holds_back_is_held_by_its_digest_unless_another_put_
     let reader = journal.reader();
     let held = |byte: u8| reader.holds_artefact(Hash([byte; 32])).unwrap();
     assert_eq!([held(1), held(2), held(3)], [Some(FindingId(7)), None, None]);
+    assert_eq!([held(4), held(9)], [None; 2], "a file that a job had brought, and an empty one");
     finding.state = FindingState::Dismissed;
     let row = Row::Finding(Box::new(FindingRow { finding, body: Vec::new() }));
     journal.append(&entries(1..2), &[row], at(1)).unwrap();
