@@ -60,6 +60,23 @@ fn notice(world: &mut World, (attempt, node): (AttemptId, NodeId), all: &[Rule])
     world.turn(&Input::Report { node, report }).unwrap().effects
 }
 
+/// A job with a program of its own.
+fn brings_its_own() -> JobSpec {
+    let source = Source::Stored { digest: OWN, bytes: 9 };
+    let input = InputFile { source, path: "tool".into(), unpack: false, executable: true };
+    JobSpec { inputs: vec![input], ..job() }
+}
+
+/// The codes with which a job is refused.
+fn refused(world: &mut World, spec: JobSpec) -> Vec<String> {
+    let facts = world.try_submit(spec).unwrap().facts;
+    let codes = facts.into_iter().filter_map(|fact| match fact {
+        Fact::SubmissionRefused(refused) => Some(refused.code),
+        _ => None,
+    });
+    codes.collect()
+}
+
 fn finding(world: &World, id: u64) -> Finding {
     world.engine.state().findings.get(FindingId(id)).unwrap().clone()
 }
@@ -97,15 +114,33 @@ fn two_witnesses_that_have_nothing_in_common_end_the_task_as_failed() {
     let effects = notice(&mut world, here, &[MODES, CONSTANTS]);
 
     let why = StopReason::Finding;
-    let stop = Effect::Stop { node: here.1, rank: here.0.rank(0), why };
-    assert_eq!(effects, [stop, Effect::Forbid]);
+    assert_eq!(effects, [Effect::Stop { node: here.1, rank: here.0.rank(0), why }]);
     let forbidden = world.engine.state().findings.forbidden();
-    assert_eq!(forbidden.keys().collect::<Vec<_>>(), [&OWN]);
+    assert!(forbidden.is_empty(), "what it has made may be a copy of what everybody runs");
     let facts = world.end(here.0, Outcome::Cancelled);
     assert!(facts.iter().any(|fact| matches!(fact, Fact::AttemptEnded(ended)
         if ended.outcome.code() == "finding" && ended.outcome.exit_code() == 77)));
     assert_eq!(world.outcome_of(here.0.task.job), Some((JobState::Failed, 77)));
     assert_eq!(finding(&world, 1).response, Response::Kill);
+}
+
+#[test]
+fn what_two_witnesses_have_seen_and_the_job_has_brought_nobody_submits_until_a_person_has_looked() {
+    let mut world = World::with_nodes(&[1]);
+    let here = run(&mut world, brings_its_own());
+
+    let effects = notice(&mut world, here, &[MODES, CONSTANTS]);
+
+    assert!(effects.contains(&Effect::Forbid), "{effects:?}");
+    let why = |world: &World| world.engine.state().findings.forbidden().get(&OWN).cloned();
+    let known = why(&world).unwrap();
+    assert_eq!((known.finding, known.holds_everywhere()), (Some(FindingId(1)), false));
+    assert_eq!(refused(&mut world, brings_its_own()), ["policy.quarantined"]);
+    world.decide(1, FindingState::Confirmed).unwrap();
+    assert!(why(&world).unwrap().holds_everywhere(), "now that a person has said so");
+    world.decide(1, FindingState::Appealed).unwrap();
+    world.decide(1, FindingState::Dismissed).unwrap();
+    assert_eq!(why(&world), None);
 }
 
 #[test]
@@ -165,18 +200,7 @@ fn a_confirmed_finding_ends_the_task_cancels_the_rest_and_forbids_its_own_progra
     assert_eq!(forbidden.keys().collect::<Vec<_>>(), [&OWN], "an interpreter is everybody's");
     world.end(here.0, Outcome::Cancelled);
     assert_eq!(world.outcome_of(here.0.task.job), Some((JobState::Failed, 77)));
-    let brings = InputFile {
-        source: Source::Stored { digest: OWN, bytes: 9 },
-        path: "tool".into(),
-        unpack: false,
-        executable: true,
-    };
-    let turn = world.try_submit(JobSpec { inputs: vec![brings], ..job() }).unwrap();
-    let codes = turn.facts.iter().filter_map(|fact| match fact {
-        Fact::SubmissionRefused(refused) => Some(refused.code.as_str()),
-        _ => None,
-    });
-    assert_eq!(codes.collect::<Vec<_>>(), ["policy.quarantined"]);
+    assert_eq!(refused(&mut world, brings_its_own()), ["policy.quarantined"]);
     assert_eq!(finding(&world, 2).submitter, "ada", "somebody should know who brought it");
 }
 
@@ -199,6 +223,8 @@ fn where_only_an_interpreter_ran_what_it_was_told_to_run_is_forbidden() {
     let report = Report::Noticed(Box::new(noticed));
     world.turn(&Input::Report { node: here.1, report }).unwrap();
 
+    // Also when its job is over.
+    world.end(here.0, exited(0));
     world.decide(1, FindingState::Confirmed).unwrap();
 
     let forbidden = world.engine.state().findings.forbidden();

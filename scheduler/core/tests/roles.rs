@@ -13,8 +13,8 @@ use repower_core::policy::hash_of;
 use repower_core::refusal::Refusal;
 use repower_core::state::State;
 use repower_model::{
-    FindingId, FindingState, JobId, JobSpec, Role, Span, TaskId, Timestamp, TokenId, TokenKind,
-    Verdict,
+    FindingId, FindingState, Hash, Image, JobId, JobSpec, Role, Span, TaskId, Timestamp, TokenId,
+    TokenKind, Verdict,
 };
 use world::{World, job};
 
@@ -53,10 +53,11 @@ fn noticed(world: &mut World) -> JobId {
         last_seen: world.now,
         times: 2,
     };
+    let own = Image { digest: Hash([7; 32]), path: "/work/task".into(), shared: false };
     let noticed = Noticed {
         rank: attempt.rank(0),
         verdicts: vec![verdict],
-        images: Vec::new(),
+        images: vec![own],
         evidence: None,
     };
     let report = Report::Noticed(Box::new(noticed));
@@ -257,4 +258,24 @@ fn nobody_decides_about_a_finding_about_their_own_job_while_another_operator_cou
         assert_eq!(decide(&mut world, "ada", Role::Operator, state), Err(own()));
     }
     decide(&mut world, "mia", Role::Operator, FindingState::Dismissed).unwrap();
+}
+
+#[test]
+fn nobody_releases_alone_what_is_in_quarantine_for_a_job_of_their_own() {
+    let mut world = World::with_nodes(&[1]);
+    token(&mut world, "ada", Role::Operator);
+    token(&mut world, "mia", Role::Operator);
+    noticed(&mut world);
+    world.decide(1, FindingState::Confirmed).unwrap();
+    let forbidden = world.engine.state().findings.forbidden();
+    let digest = *forbidden.keys().next().expect("its job ran a program of its own");
+    let (by, reason) = ("ada".to_owned(), "it is mine".to_owned());
+
+    let release = Input::Release { digest, by: by.clone(), reason: reason.clone() };
+    let taken = Input::Quarantine { digest, by, reason };
+
+    assert_eq!(world.turn(&release).unwrap_err(), own());
+    assert_eq!(world.turn(&taken).unwrap_err(), own());
+    let reason = "I have looked again".to_owned();
+    world.turn(&Input::Release { digest, by: "mia".into(), reason }).unwrap();
 }

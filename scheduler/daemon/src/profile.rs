@@ -60,7 +60,7 @@ async fn issue(shared: &Shared) -> Result<String, Error> {
         name: Token::ADMIN.to_owned(),
         hash: secret::hash(&secret),
         expires: None,
-        by: "scheduler".to_owned(),
+        by: Token::SCHEDULER.to_owned(),
     };
     shared.keeper.ask(input).await.map_err(|problem| founding(&problem))?;
     Ok(secret)

@@ -65,6 +65,16 @@ pub enum Source {
     },
 }
 
+impl Source {
+    /// SHA-256 of the content, if it is known.
+    pub fn digest(&self) -> Option<Hash> {
+        match self {
+            Self::Stored { digest, .. } => Some(*digest),
+            Self::Url { digest, .. } => *digest,
+        }
+    }
+}
+
 /// After which ends the outputs of a task are brought back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
 pub enum Keep {

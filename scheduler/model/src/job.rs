@@ -140,15 +140,25 @@ impl JobSpec {
         at.and_then(|at| self.alternatives.get(at)).unwrap_or(&self.resources)
     }
 
-    /// The input that its command begins with, or that is the first argument which is no option: what it runs, or tells
-    /// its program to run.
+    /// The input that its command begins with, or that is the first argument which is no option, nor may be what an
+    /// option takes: what it runs, or tells its program to run.
     pub fn runs(&self) -> Option<&InputFile> {
-        let mut words = self.command.iter();
-        let first = words.next();
-        let argument = words.find(|word| !word.starts_with('-'));
-        let plain = |word: &String| word.strip_prefix("./").unwrap_or(word).to_owned();
-        let named: Vec<String> = first.into_iter().chain(argument).map(plain).collect();
-        named.iter().find_map(|name| self.inputs.iter().find(|input| input.path == *name))
+        let mut words = self.command.iter().map(|word| word.strip_prefix("./").unwrap_or(word));
+        let named = |name: &str| self.inputs.iter().find(|input| input.path == name);
+        let first = words.next()?;
+        if let Some(input) = named(first) {
+            return Some(input);
+        }
+        let mut is_value = false;
+        for word in words {
+            let input = named(word);
+            let is_option = word.starts_with('-');
+            if input.is_some() || !is_option && !is_value {
+                return input;
+            }
+            is_value = is_option;
+        }
+        None
     }
 
     /// The lowest and the highest priority.

@@ -10,6 +10,7 @@ use crate::fact::Fact;
 use crate::input::Approve;
 use crate::policy::{Policy, Tier};
 use crate::refusal::Refusal;
+use crate::state::Token;
 
 /// Lets jobs of a kind run for a time. Those that wait for a review and are covered go.
 pub(crate) fn approve(draft: &mut Draft<'_>, asked: &Approve) -> Result<Answer, Refusal> {
@@ -87,7 +88,7 @@ pub(crate) fn unapprove(
 pub(crate) fn end_what_is_over(draft: &mut Draft<'_>) {
     let mut any = false;
     while let Some(id) = draft.state().approvals.first_over(draft.now()) {
-        if end(draft, id, "scheduler", "its time is over").is_err() {
+        if end(draft, id, Token::SCHEDULER, "its time is over").is_err() {
             return;
         }
         any = true;

@@ -11,7 +11,7 @@ use crate::fact::Fact;
 use crate::life::attempt::Phase;
 use crate::policy::Policy;
 use crate::refusal::Refusal;
-use crate::state::State;
+use crate::state::{State, Token};
 
 pub(crate) fn found(draft: &mut Draft<'_>, cell: &str, version: &str) -> Answer {
     if draft.state().cell.is_empty() {
@@ -82,7 +82,7 @@ fn take_back(draft: &mut Draft<'_>, by: &str) -> u64 {
         let why = if gang { StopReason::Drained } else { StopReason::Recalled };
         stops.push((AttemptId { task: *task, number: live.number }, why));
     }
-    let by = if by.is_empty() { "scheduler" } else { by };
+    let by = if by.is_empty() { Token::SCHEDULER } else { by };
     for (attempt, why) in stops {
         let reason = "the policy now in force does not let it start".to_owned();
         draft.push(Fact::AttemptStopping { attempt, why, by: by.to_owned(), reason });

@@ -4,6 +4,7 @@ use repower_model::{Indices, JobId, JobState};
 
 use crate::draft::Draft;
 use crate::fact::Fact;
+use crate::state::Token;
 
 /// Cancels pending tasks of a job, and all that depends on their success, task by task. Returns
 /// the other jobs that lost some; they may have nothing left to do.
@@ -49,7 +50,12 @@ pub(crate) fn follow(
             }
             let tasks = job.indices_of(&lost);
             let reason = format!("each task depends on that of job {on}, which has {ended}");
-            draft.push(Fact::TasksCancelled { job: id, tasks, by: "scheduler".into(), reason });
+            draft.push(Fact::TasksCancelled {
+                job: id,
+                tasks,
+                by: Token::SCHEDULER.into(),
+                reason,
+            });
             touched.push(id);
             left.push((id, lost, JobState::Cancelled));
         }

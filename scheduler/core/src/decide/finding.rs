@@ -1,14 +1,17 @@
 //! Findings: what agents and the scheduler notice, what is done about it, and what people decide.
 
+use std::collections::BTreeSet;
+
 use repower_model::{
     AttemptId, Evidence, Finding, FindingId, FindingSource, FindingState, Hash, Image, JobId,
-    METER, NodeId, Outcome, RankId, Response, SITE, Source, Span, StopReason, TaskId, Verdict,
+    JobSpec, METER, NodeId, Outcome, RankId, Response, SITE, Span, StopReason, TaskId, Verdict,
 };
 
 use super::each::cancel_tasks;
 use super::owner;
 use super::report::live;
 use super::settle::settle;
+use super::submit::marks;
 use crate::draft::Draft;
 use crate::effect::{Answer, Effect};
 use crate::fact::{Fact, FindingSeen};
@@ -17,10 +20,7 @@ use crate::life::attempt::{self, Event, Phase};
 use crate::life::finding::after;
 use crate::policy::hash_of;
 use crate::refusal::Refusal;
-use crate::state::{Findings, State};
-
-/// Who decides where no person does.
-const SCHEDULER: &str = "scheduler";
+use crate::state::{Findings, Quarantined, State, Token};
 
 /// A finding that only goes on is a fact again no sooner than this.
 const AGAIN: Span = Span::from_secs(60);
@@ -144,7 +144,11 @@ fn open(draft: &mut Draft<'_>, node: NodeId, told: &Noticed, verdicts: &[Verdict
         submitter: submitter.clone(),
         ..blank(draft, FindingSource::Task)
     };
-    finding.notice(verdicts, &told.images, told.evidence);
+    let mut images = told.images.clone();
+    if let Some(job) = state.job(id).filter(|_| images.iter().all(|image| image.shared)) {
+        images.extend(told_to_run(&job.spec));
+    }
+    finding.notice(verdicts, &images, told.evidence);
     let id = finding.id;
     draft.push(Fact::FindingOpened(Box::new(finding)));
     enforce(draft, id);
@@ -217,13 +221,26 @@ fn enforce(draft: &mut Draft<'_>, id: FindingId) {
         }
         Response::Kill => {
             let reason = format!("finding {id}: {}", finding.rules());
-            let own: Vec<Hash> = own_images(finding).collect();
-            end(draft, attempt, SCHEDULER, reason.clone());
+            end(draft, attempt, Token::SCHEDULER, reason.clone());
             recall(draft, id, attempt.task.job);
-            let room = Findings::FORBIDDEN.saturating_sub(draft.state().findings.forbidden().len());
-            let own: Vec<Hash> = own.into_iter().take(room).collect();
-            forbid(draft, &own, id, SCHEDULER, &reason);
+            suspend(draft, id, &reason);
         }
+    }
+}
+
+/// Lets nobody submit what a job has brought along and run, until a person has looked. What it has not brought is left
+/// alone: a task that makes a copy of what everybody runs would forbid that.
+fn suspend(draft: &mut Draft<'_>, id: FindingId, reason: &str) {
+    let state = draft.state();
+    let Some(finding) = state.findings.get(id) else { return };
+    let Some(job) = finding.job.and_then(|job| state.job(job)) else { return };
+    let brought: BTreeSet<Hash> = marks::digests(&job.spec).map(|(_, digest)| digest).collect();
+    let room = Findings::FORBIDDEN.saturating_sub(state.findings.forbidden().len());
+    let new = own_images(finding).filter(|digest| !state.findings.forbidden().contains_key(digest));
+    let new = new.filter(|digest| brought.contains(digest)).take(room);
+    for digest in new.collect::<BTreeSet<_>>() {
+        let (by, reason) = (Token::SCHEDULER.to_owned(), reason.to_owned());
+        draft.push(Fact::DigestQuarantined { digest, finding: Some(id), by, reason });
     }
 }
 
@@ -234,7 +251,8 @@ fn recall(draft: &mut Draft<'_>, finding: FindingId, job: JobId) {
         let gang = draft.state().jobs[&job].spec.gang.is_some();
         // A gang is never recalled: some of its ranks may run.
         let why = if gang { StopReason::Drained } else { StopReason::Recalled };
-        let (by, reason) = (SCHEDULER.to_owned(), format!("finding {finding} holds its job"));
+        let (by, reason) =
+            (Token::SCHEDULER.to_owned(), format!("finding {finding} holds its job"));
         draft.push(Fact::AttemptStopping { attempt, why, by, reason });
     }
 }
@@ -287,7 +305,7 @@ pub(crate) fn lapse(draft: &mut Draft<'_>, attempt: AttemptId) {
     for finding in lapsed {
         let policy = policy(draft.state());
         let reason = "its task has ended, and only a question was asked".to_owned();
-        let (state, by) = (FindingState::Lapsed, SCHEDULER.to_owned());
+        let (state, by) = (FindingState::Lapsed, Token::SCHEDULER.to_owned());
         draft.push(Fact::FindingReviewed { finding, state, by, reason, policy });
     }
 }
@@ -326,8 +344,7 @@ pub(crate) fn decide(draft: &mut Draft<'_>, asked: &Decide) -> Result<Answer, Re
     }
     if wanted == FindingState::Confirmed && asked.quarantine {
         let forbidden = findings.forbidden();
-        let own = programs(draft.state(), finding);
-        let new = own.iter().filter(|digest| !forbidden.contains_key(digest)).count();
+        let new = own_images(finding).filter(|digest| !forbidden.contains_key(digest)).count();
         if forbidden.len() + new > Findings::FORBIDDEN {
             return Err(crowded(forbidden.len() + new));
         }
@@ -367,9 +384,17 @@ fn confirmed(draft: &mut Draft<'_>, asked: &Decide) {
     let Some(finding) = draft.state().findings.get(asked.finding).cloned() else { return };
     let id = finding.id;
     let reason = format!("finding {id} was confirmed: {}", asked.reason);
-    if asked.quarantine {
-        let programs = programs(draft.state(), &finding);
-        forbid(draft, &programs, id, &asked.by, &reason);
+    for digest in own_images(&finding).filter(|_| asked.quarantine) {
+        let known = draft.state().findings.forbidden().get(&digest);
+        if known.is_some_and(Quarantined::holds_everywhere) {
+            continue;
+        }
+        draft.push(Fact::DigestQuarantined {
+            digest,
+            finding: Some(id),
+            by: asked.by.clone(),
+            reason: reason.clone(),
+        });
     }
     if let Some(rank) = finding.rank {
         end(draft, rank.attempt, &asked.by, reason.clone());
@@ -399,7 +424,7 @@ fn dismissed(draft: &mut Draft<'_>, asked: &Decide) {
     for digest in own {
         let by = asked.by.clone();
         let other = draft.state().findings.iter().filter(|one| {
-            one.state == FindingState::Confirmed && programs(draft.state(), one).contains(&digest)
+            one.state == FindingState::Confirmed && own_images(one).any(|own| own == digest)
         });
         let other = other.map(|other| other.id).next();
         // It stays forbidden for whichever other one says the same of it.
@@ -419,36 +444,21 @@ fn own_images(finding: &Finding) -> impl Iterator<Item = Hash> {
     finding.images.iter().filter(|image| !image.shared).map(|image| image.digest)
 }
 
-/// The programs that a finding is about: those that are nobody else's, or, where its task ran only what is everybody's, as
-/// an interpreter, what its job tells that to run.
-fn programs(state: &State, finding: &Finding) -> Vec<Hash> {
-    let own: Vec<Hash> = own_images(finding).collect();
-    let Some(job) = finding.job.and_then(|job| state.job(job)).filter(|_| own.is_empty()) else {
-        return own;
-    };
-    let script = (!job.spec.script.is_empty()).then(|| hash_of(&job.spec.script));
-    let told = job.spec.runs().map(|input| &input.path);
-    let inputs = job.spec.inputs.iter().filter(|one| one.executable || Some(&one.path) == told);
-    let inputs = inputs.filter_map(|input| match &input.source {
-        Source::Stored { digest, .. } => Some(*digest),
-        Source::Url { digest, .. } => *digest,
-    });
-    script.into_iter().chain(inputs).collect()
+/// What a job has its program run, where that is everybody's, as an interpreter: its script, its inputs that are marked as
+/// programs, and the one that its command names.
+fn told_to_run(spec: &JobSpec) -> Vec<Image> {
+    let named = spec.runs().map(|input| &input.path);
+    let run = spec.inputs.iter().filter(|one| one.executable || Some(&one.path) == named);
+    let run = run.filter_map(|one| Some((format!("input {}", one.path), one.source.digest()?)));
+    let script = (!spec.script.is_empty()).then(|| ("script".to_owned(), hash_of(&spec.script)));
+    let told = script.into_iter().chain(run);
+    told.map(|(path, digest)| Image { digest, path, shared: false }).collect()
 }
 
-/// Forbids programs everywhere for a finding, unless they are forbidden.
-fn forbid(draft: &mut Draft<'_>, digests: &[Hash], finding: FindingId, by: &str, reason: &str) {
-    for digest in digests {
-        if draft.state().findings.forbidden().contains_key(digest) {
-            continue;
-        }
-        draft.push(Fact::DigestQuarantined {
-            digest: *digest,
-            finding: Some(finding),
-            by: by.to_owned(),
-            reason: reason.to_owned(),
-        });
-    }
+/// Whether somebody may change what is forbidden: not alone what is for a finding about their own work.
+fn may_change(draft: &Draft<'_>, known: &Quarantined, by: &str) -> Result<(), Refusal> {
+    let about = known.finding.and_then(|finding| draft.state().findings.get(finding));
+    about.map_or(Ok(()), |finding| owner::four_eyes(draft, &finding.submitter, by))
 }
 
 fn crowded(asked: usize) -> Refusal {
@@ -469,6 +479,7 @@ pub(crate) fn quarantine(
     }
     let forbidden = draft.state().findings.forbidden();
     let known = forbidden.get(&digest);
+    known.map_or(Ok(()), |known| may_change(draft, known, by))?;
     if known.is_some_and(|known| known.by == by && known.reason == reason) {
         return Ok(Answer::Done);
     }
@@ -487,9 +498,10 @@ pub(crate) fn release(
     by: &str,
     reason: &str,
 ) -> Result<Answer, Refusal> {
-    if !draft.state().findings.forbidden().contains_key(&digest) {
+    let Some(known) = draft.state().findings.forbidden().get(&digest) else {
         return Err(Refusal::NotQuarantined { digest });
-    }
+    };
+    may_change(draft, known, by)?;
     if reason.trim().is_empty() {
         return Err(Refusal::ReasonMissing);
     }

@@ -8,6 +8,7 @@ use crate::effect::Answer;
 use crate::fact::Fact;
 use crate::input::Reserve;
 use crate::refusal::Refusal;
+use crate::state::Token;
 
 /// Further ahead than anybody plans: a slip of the pen.
 const AHEAD: Span = Span::from_secs(10 * 366 * 86_400);
@@ -73,7 +74,7 @@ pub(crate) fn unreserve(
 /// Ends the reservations whose time is over.
 pub(crate) fn end_what_is_over(draft: &mut Draft<'_>) {
     while let Some(id) = draft.state().reservations.first_over(draft.now()) {
-        let (by, reason) = ("scheduler".to_owned(), "its time is over".to_owned());
+        let (by, reason) = (Token::SCHEDULER.to_owned(), "its time is over".to_owned());
         draft.push(Fact::ReservationEnded { id, by, reason });
     }
 }

@@ -5,6 +5,7 @@ use repower_model::{Indices, JobId, JobState};
 use super::each::cancel_tasks;
 use crate::draft::Draft;
 use crate::fact::Fact;
+use crate::state::Token;
 
 /// Ends those of some jobs that have nothing left to do, settles those that waited for them, and
 /// so on.
@@ -53,7 +54,7 @@ fn release(draft: &mut Draft<'_>, job: JobId, on: JobId, ended: JobState) -> Vec
     // All its tasks may have been lost one by one before: then nothing is left to lose, but it is
     // no less unmet.
     draft.push(Fact::DependencySettled { job, on, met: whole && lost.is_empty() });
-    let mut touched = cancel_tasks(draft, job, &lost, "scheduler", reason);
+    let mut touched = cancel_tasks(draft, job, &lost, Token::SCHEDULER, reason);
     touched.push(job);
     touched
 }

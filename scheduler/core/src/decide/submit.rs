@@ -3,7 +3,7 @@
 pub(crate) mod bounds;
 mod box_of;
 mod contradiction;
-mod marks;
+pub(super) mod marks;
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ use crate::fact::{Fact, JobSubmitted, SubmissionRefused};
 use crate::input::Submit;
 use crate::policy::{Class, Policy, Tier};
 use crate::refusal::Refusal;
-use crate::state::{Job, State};
+use crate::state::{Job, State, Token};
 
 pub(crate) fn submit(draft: &mut Draft<'_>, submit: &Submit) -> Result<Answer, Refusal> {
     if let Some(known) = draft.state().job_by_key(&submit.key) {
@@ -84,7 +84,7 @@ pub(crate) fn submit(draft: &mut Draft<'_>, submit: &Submit) -> Result<Answer, R
     }
     let hold = draft.state().job(job).and_then(Job::held_by_policy);
     let reason = "the tasks that they depend on have ended otherwise already".to_owned();
-    let mut touched = cancel_tasks(draft, job, &lost, "scheduler", reason);
+    let mut touched = cancel_tasks(draft, job, &lost, Token::SCHEDULER, reason);
     touched.push(job);
     settle(draft, touched);
     Ok(Answer::Job { job, created: true, tasks, hold })

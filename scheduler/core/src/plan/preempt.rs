@@ -17,7 +17,7 @@ use super::{avoided, quota, respite};
 use crate::fact::Fact;
 use crate::life::attempt::{self, Event};
 use crate::policy::Preemption;
-use crate::state::{Job, Node, Shape, State};
+use crate::state::{Job, Node, Shape, State, Token};
 
 /// For how many tasks a pass makes room at most.
 const MOST: usize = 1024;
@@ -343,7 +343,7 @@ impl<'a> Making<'a> {
             self.facts.push_back(Fact::AttemptStopping {
                 attempt: AttemptId { task: *task, number },
                 why: StopReason::Preempted,
-                by: "scheduler".into(),
+                by: Token::SCHEDULER.into(),
                 reason: format!("job {} of priority {} needs its place", job.id, job.spec.priority),
             });
         }

@@ -6,7 +6,7 @@ use super::room::Room;
 use super::{RECALL_AFTER, avoided, filter};
 use crate::fact::Fact;
 use crate::life::attempt::Phase;
-use crate::state::State;
+use crate::state::{State, Token};
 
 /// Takes back a task that waits on a busy node while another could start it now. `before`: how
 /// many this pass has taken back already; each has one of the free nodes to go to.
@@ -36,7 +36,7 @@ pub(super) fn recall(state: &State, room: &Room, before: usize) -> Option<Fact> 
         return Some(Fact::AttemptStopping {
             attempt: AttemptId { task, number },
             why: StopReason::Recalled,
-            by: "scheduler".into(),
+            by: Token::SCHEDULER.into(),
             reason: "another node is free".into(),
         });
     }

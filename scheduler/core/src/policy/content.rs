@@ -1,6 +1,6 @@
 //! What a job would run, as one digest: an approval can be for that alone.
 
-use repower_model::{Egress, Hash, InputFile, JobSpec, Source};
+use repower_model::{Egress, Hash, JobSpec};
 use sha2::{Digest, Sha256};
 
 /// SHA-256 over all that says what a job runs: command, script, environment, working folder, image,
@@ -18,7 +18,7 @@ pub fn content_of(spec: &JobSpec) -> Option<Hash> {
     hasher.part(spec.image.as_bytes());
     hasher.count(spec.inputs.len());
     for input in &spec.inputs {
-        hasher.part(&digest_of(input)?.0);
+        hasher.part(&input.source.digest()?.0);
         hasher.part(input.path.as_bytes());
         hasher.part(&[u8::from(input.unpack), u8::from(input.executable)]);
     }
@@ -37,13 +37,6 @@ pub fn content_of(spec: &JobSpec) -> Option<Hash> {
         hasher.part(b"user of the project");
     }
     Some(Hash(hasher.0.finalize().into()))
-}
-
-fn digest_of(input: &InputFile) -> Option<Hash> {
-    match &input.source {
-        Source::Stored { digest, .. } => Some(*digest),
-        Source::Url { digest, .. } => *digest,
-    }
 }
 
 struct Parts(Sha256);
@@ -70,7 +63,7 @@ impl Parts {
 mod tests {
     use std::collections::BTreeSet;
 
-    use repower_model::Isolation;
+    use repower_model::{InputFile, Isolation, Source};
 
     use super::*;
 

@@ -7,6 +7,8 @@ use repower_model::{
 };
 use serde::{Deserialize, Serialize};
 
+use super::Token;
+
 /// What is not what it says it is, and programs that must not run.
 ///
 /// Findings that nobody has decided stay here, and the latest of the others; all of them are in the
@@ -37,6 +39,14 @@ pub struct Quarantined {
     pub by: String,
     /// Why.
     pub reason: String,
+}
+
+impl Quarantined {
+    /// Whether nodes refuse to run it, too. What no person has decided is only refused when a job brings it: to forbid
+    /// more takes somebody who has looked whose program it is.
+    pub fn holds_everywhere(&self) -> bool {
+        self.by != Token::SCHEDULER
+    }
 }
 
 impl Findings {

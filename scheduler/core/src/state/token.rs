@@ -27,6 +27,8 @@ pub struct Token {
 impl Token {
     /// The name of the first person, who is an operator.
     pub const ADMIN: &str = "admin";
+    /// Who decides where no person does: no token has this name.
+    pub const SCHEDULER: &str = "scheduler";
 
     /// The role in a fact, or what a token of before there were roles has meant: whoever had the name
     /// [`ADMIN`](Self::ADMIN) was an operator, and nobody else.

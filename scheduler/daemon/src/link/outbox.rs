@@ -54,6 +54,7 @@ impl Item {
     pub(crate) fn forbidden(state: &State) -> Self {
         let found = state.findings.forbidden().iter();
         let short = |reason: &str| reason.chars().take(REASON).collect::<String>();
+        let found = found.filter(|(_, why)| why.holds_everywhere());
         let found = found.map(|(digest, why)| (digest, short(&why.reason)));
         let policy = state.policy.iter().flat_map(|(policy, _)| {
             let reason = format!("it is on the list of the policy {}", policy.version);

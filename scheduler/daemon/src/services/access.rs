@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use repower_core::effect::Answer;
 use repower_core::input::Input;
+use repower_core::state::Token;
 use repower_model::{Role, Span, TokenId, TokenKind};
 use repower_proto::convert::{self, moment_ms};
 use repower_proto::v1;
@@ -111,7 +112,14 @@ fn check_name(kind: TokenKind, name: &str) -> Result<(), Problem> {
         }
         TokenKind::Person => {
             if name.trim().is_empty() || name.len() > NAME || name.chars().any(char::is_control) {
-                return bad(format!("a person's token needs a name of 1 to {NAME} bytes"));
+                return bad(format!(
+                    "a person's token needs a name of 1 to {NAME} bytes without control characters"
+                ));
+            }
+            if name == Token::SCHEDULER {
+                return bad(format!(
+                    "`{name}` is who decides where no person does: take another name"
+                ));
             }
         }
     }

@@ -1,6 +1,6 @@
 //! What was found in what a job brings along, and what becomes of it.
 
-use repower_model::{Hash, JobSpec, Mark, Sign, Source};
+use repower_model::{Hash, JobSpec, Mark, Sign};
 
 use crate::input::Submit;
 use crate::policy::{Policy, Verdict, hash_of};
@@ -51,17 +51,13 @@ fn known(spec: &JobSpec, policy: &Policy) -> Vec<Mark> {
 }
 
 /// What of a job has a digest, with its place: its script, its image, its inputs.
-pub(super) fn digests(spec: &JobSpec) -> impl Iterator<Item = (String, Hash)> {
+pub(in crate::decide) fn digests(spec: &JobSpec) -> impl Iterator<Item = (String, Hash)> {
     let script = (!spec.script.is_empty()).then(|| ("script".to_owned(), hash_of(&spec.script)));
     // By its digest, or by its id.
     let image = spec.image.rsplit_once("sha256:").and_then(|(_, hex)| Hash::from_hex(hex));
     let image = image.map(|digest| ("image".to_owned(), digest));
-    let inputs = spec.inputs.iter().filter_map(|input| {
-        let digest = match &input.source {
-            Source::Stored { digest, .. } => Some(*digest),
-            Source::Url { digest, .. } => *digest,
-        };
-        Some((format!("input {}", input.path), digest?))
-    });
+    let inputs = spec.inputs.iter();
+    let inputs =
+        inputs.filter_map(|input| Some((format!("input {}", input.path), input.source.digest()?)));
     script.into_iter().chain(image).chain(inputs)
 }
