@@ -130,10 +130,10 @@ fn decide(draft: &mut Draft<'_>, input: &Input, memory: &mut Memory) -> Result<A
         Input::Unreserve { id, by, reason } => decide::reserve::unreserve(draft, *id, by, reason),
         Input::Decide(asked) => decide::finding::decide(draft, asked),
         Input::Quarantine { digest, by, reason } => {
-            decide::finding::quarantine(draft, *digest, by, reason)
+            decide::quarantine::add(draft, *digest, by, reason)
         }
         Input::Release { digest, by, reason } => {
-            decide::finding::release(draft, *digest, by, reason)
+            decide::quarantine::release(draft, *digest, by, reason)
         }
         Input::Schedule => Ok(schedule(draft, memory)),
     }

@@ -1,26 +1,22 @@
 //! Findings: what agents and the scheduler notice, what is done about it, and what people decide.
 
-use std::collections::BTreeSet;
-
 use repower_model::{
     AttemptId, Evidence, Finding, FindingId, FindingSource, FindingState, Hash, Image, JobId,
-    JobSpec, METER, NodeId, Outcome, RankId, Response, SITE, Span, StopReason, TaskId, Verdict,
+    METER, NodeId, Outcome, RankId, Response, SITE, Span, StopReason, TaskId, Verdict,
 };
 
 use super::each::cancel_tasks;
-use super::owner;
 use super::report::live;
 use super::settle::settle;
-use super::submit::marks;
+use super::{owner, quarantine};
 use crate::draft::Draft;
 use crate::effect::{Answer, Effect};
 use crate::fact::{Fact, FindingSeen};
 use crate::input::{Decide, Noticed};
 use crate::life::attempt::{self, Event, Phase};
 use crate::life::finding::after;
-use crate::policy::hash_of;
 use crate::refusal::Refusal;
-use crate::state::{Findings, Quarantined, State, Token};
+use crate::state::{State, Token};
 
 /// A finding that only goes on is a fact again no sooner than this.
 const AGAIN: Span = Span::from_secs(60);
@@ -146,7 +142,7 @@ fn open(draft: &mut Draft<'_>, node: NodeId, told: &Noticed, verdicts: &[Verdict
     };
     let mut images = told.images.clone();
     if let Some(job) = state.job(id).filter(|_| images.iter().all(|image| image.shared)) {
-        images.extend(told_to_run(&job.spec));
+        images.extend(quarantine::told_to_run(&job.spec));
     }
     finding.notice(verdicts, &images, told.evidence);
     let id = finding.id;
@@ -223,24 +219,8 @@ fn enforce(draft: &mut Draft<'_>, id: FindingId) {
             let reason = format!("finding {id}: {}", finding.rules());
             end(draft, attempt, Token::SCHEDULER, reason.clone());
             recall(draft, id, attempt.task.job);
-            suspend(draft, id, &reason);
+            quarantine::suspend(draft, id, &reason);
         }
-    }
-}
-
-/// Lets nobody submit what a job has brought along and run, until a person has looked. What it has not brought is left
-/// alone: a task that makes a copy of what everybody runs would forbid that.
-fn suspend(draft: &mut Draft<'_>, id: FindingId, reason: &str) {
-    let state = draft.state();
-    let Some(finding) = state.findings.get(id) else { return };
-    let Some(job) = finding.job.and_then(|job| state.job(job)) else { return };
-    let brought: BTreeSet<Hash> = marks::digests(&job.spec).map(|(_, digest)| digest).collect();
-    let room = Findings::FORBIDDEN.saturating_sub(state.findings.forbidden().len());
-    let new = own_images(finding).filter(|digest| !state.findings.forbidden().contains_key(digest));
-    let new = new.filter(|digest| brought.contains(digest)).take(room);
-    for digest in new.collect::<BTreeSet<_>>() {
-        let (by, reason) = (Token::SCHEDULER.to_owned(), reason.to_owned());
-        draft.push(Fact::DigestQuarantined { digest, finding: Some(id), by, reason });
     }
 }
 
@@ -343,11 +323,7 @@ pub(crate) fn decide(draft: &mut Draft<'_>, asked: &Decide) -> Result<Answer, Re
         return Err(Refusal::OutOfBounds { what, asked: asked.to_string(), allowed });
     }
     if wanted == FindingState::Confirmed && asked.quarantine {
-        let forbidden = findings.forbidden();
-        let new = own_images(finding).filter(|digest| !forbidden.contains_key(digest)).count();
-        if forbidden.len() + new > Findings::FORBIDDEN {
-            return Err(crowded(forbidden.len() + new));
-        }
+        quarantine::fits(draft, finding)?;
     }
     let policy = policy(draft.state());
     let (by, reason) = (asked.by.clone(), asked.reason.clone());
@@ -384,17 +360,8 @@ fn confirmed(draft: &mut Draft<'_>, asked: &Decide) {
     let Some(finding) = draft.state().findings.get(asked.finding).cloned() else { return };
     let id = finding.id;
     let reason = format!("finding {id} was confirmed: {}", asked.reason);
-    for digest in own_images(&finding).filter(|_| asked.quarantine) {
-        let known = draft.state().findings.forbidden().get(&digest);
-        if known.is_some_and(Quarantined::holds_everywhere) {
-            continue;
-        }
-        draft.push(Fact::DigestQuarantined {
-            digest,
-            finding: Some(id),
-            by: asked.by.clone(),
-            reason: reason.clone(),
-        });
+    if asked.quarantine {
+        quarantine::forbid(draft, &finding, &asked.by, &reason);
     }
     if let Some(rank) = finding.rank {
         end(draft, rank.attempt, &asked.by, reason.clone());
@@ -418,95 +385,7 @@ fn dismissed(draft: &mut Draft<'_>, asked: &Decide) {
             remind(draft, node, rank);
         }
     }
-    let forbidden = draft.state().findings.forbidden().iter();
-    let own = forbidden.filter(|(_, why)| why.finding == Some(finding.id));
-    let own: Vec<Hash> = own.map(|(digest, _)| *digest).collect();
-    for digest in own {
-        let by = asked.by.clone();
-        let other = draft.state().findings.iter().filter(|one| {
-            one.state == FindingState::Confirmed && own_images(one).any(|own| own == digest)
-        });
-        let other = other.map(|other| other.id).next();
-        // It stays forbidden for whichever other one says the same of it.
-        let fact = if let Some(other) = other {
-            let reason = format!("finding {other} was confirmed, which is about it, too");
-            Fact::DigestQuarantined { digest, finding: Some(other), by, reason }
-        } else {
-            let reason = format!("finding {} was dismissed: {}", finding.id, asked.reason);
-            Fact::DigestReleased { digest, by, reason }
-        };
-        draft.push(fact);
-    }
-}
-
-/// The programs of a finding that are nobody else's.
-fn own_images(finding: &Finding) -> impl Iterator<Item = Hash> {
-    finding.images.iter().filter(|image| !image.shared).map(|image| image.digest)
-}
-
-/// What a job has its program run, where that is everybody's, as an interpreter: its script, its inputs that are marked as
-/// programs, and the one that its command names.
-fn told_to_run(spec: &JobSpec) -> Vec<Image> {
-    let named = spec.runs().map(|input| &input.path);
-    let run = spec.inputs.iter().filter(|one| one.executable || Some(&one.path) == named);
-    let run = run.filter_map(|one| Some((format!("input {}", one.path), one.source.digest()?)));
-    let script = (!spec.script.is_empty()).then(|| ("script".to_owned(), hash_of(&spec.script)));
-    let told = script.into_iter().chain(run);
-    told.map(|(path, digest)| Image { digest, path, shared: false }).collect()
-}
-
-/// Whether somebody may change what is forbidden: not alone what is for a finding about their own work.
-fn may_change(draft: &Draft<'_>, known: &Quarantined, by: &str) -> Result<(), Refusal> {
-    let about = known.finding.and_then(|finding| draft.state().findings.get(finding));
-    about.map_or(Ok(()), |finding| owner::four_eyes(draft, &finding.submitter, by))
-}
-
-fn crowded(asked: usize) -> Refusal {
-    let (what, asked) = ("the number of forbidden programs", asked.to_string());
-    let allowed = format!("at most {}", Findings::FORBIDDEN);
-    Refusal::OutOfBounds { what, asked, allowed }
-}
-
-/// A named person forbids a program everywhere. What was forbidden before rests on this reason from now on.
-pub(crate) fn quarantine(
-    draft: &mut Draft<'_>,
-    digest: Hash,
-    by: &str,
-    reason: &str,
-) -> Result<Answer, Refusal> {
-    if reason.trim().is_empty() {
-        return Err(Refusal::ReasonMissing);
-    }
-    let forbidden = draft.state().findings.forbidden();
-    let known = forbidden.get(&digest);
-    known.map_or(Ok(()), |known| may_change(draft, known, by))?;
-    if known.is_some_and(|known| known.by == by && known.reason == reason) {
-        return Ok(Answer::Done);
-    }
-    if known.is_none() && forbidden.len() >= Findings::FORBIDDEN {
-        return Err(crowded(forbidden.len() + 1));
-    }
-    let (by, reason) = (by.to_owned(), reason.to_owned());
-    draft.push(Fact::DigestQuarantined { digest, finding: None, by, reason });
-    Ok(Answer::Done)
-}
-
-/// A named person lets a program run again.
-pub(crate) fn release(
-    draft: &mut Draft<'_>,
-    digest: Hash,
-    by: &str,
-    reason: &str,
-) -> Result<Answer, Refusal> {
-    let Some(known) = draft.state().findings.forbidden().get(&digest) else {
-        return Err(Refusal::NotQuarantined { digest });
-    };
-    may_change(draft, known, by)?;
-    if reason.trim().is_empty() {
-        return Err(Refusal::ReasonMissing);
-    }
-    draft.push(Fact::DigestReleased { digest, by: by.to_owned(), reason: reason.to_owned() });
-    Ok(Answer::Done)
+    quarantine::undo(draft, finding.id, &asked.by, &asked.reason);
 }
 
 fn policy(state: &State) -> Hash {

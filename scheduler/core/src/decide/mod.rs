@@ -11,6 +11,7 @@ pub(crate) mod link;
 pub(crate) mod node;
 mod owner;
 mod project;
+pub(crate) mod quarantine;
 pub(crate) mod report;
 pub(crate) mod reserve;
 pub(crate) mod review;
