@@ -138,7 +138,10 @@ impl Of {
             return Err(ReportError::Backwards.into());
         }
         let place = Place::of(self.data, Reach::of(self.profile, self.scheduler));
-        let report = made(&place, screen, Gather::new(from, to)).await?;
+        // A table for a spreadsheet has all that the others cut.
+        let is_whole = self.output == Written::Csv;
+        let gather = if is_whole { Gather::whole(from, to) } else { Gather::new(from, to) };
+        let report = made(&place, screen, gather).await?;
         match self.output {
             Written::Table => lines(screen, &report)?,
             Written::Json => screen.json(&report)?,
@@ -191,6 +194,7 @@ fn lines(screen: &mut Screen, report: &Compliance) -> Result<(), Failure> {
     ))?;
     let total = |what: &str, count: u64| format!("{what}: {count}");
     let totals = [
+        total("jobs", report.jobs.total),
         total("refused", report.refusals.list.total),
         total("decided alone", report.reviews.total),
         total("approvals", report.approvals.total),

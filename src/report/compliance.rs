@@ -1,9 +1,10 @@
 //! What a report on compliance says, as data.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use serde::Serialize;
 
+use super::fields::Group;
 use crate::render::json::Exposure;
 
 /// The most lines of a list; how many there are is always said.
@@ -22,6 +23,8 @@ pub struct Compliance {
     pub policies: Vec<PolicyLine>,
     /// Jobs by class and tier.
     pub classes: Vec<ClassLine>,
+    /// Each of them that had not ended when the period began.
+    pub jobs: List<JobLine>,
     /// What was refused by policy.
     pub refusals: Refusals,
     /// What named people decided on single jobs.
@@ -40,8 +43,8 @@ pub struct Compliance {
     pub output: Output,
     /// What each node could see of running tasks.
     pub coverage: Vec<NodeLine>,
-    /// What such reports are asked for that this ledger does not have.
-    pub not_known: Vec<&'static str>,
+    /// What such reports are asked for, where it stands here, and why what is unknown is.
+    pub fields: Vec<Group>,
 }
 
 /// A period: from its beginning up to its end.
@@ -81,6 +84,8 @@ pub struct Known {
     pub name: &'static str,
     /// Null: unknown.
     pub value: Option<String>,
+    /// Why it is unknown; null: it is not.
+    pub why_unknown: Option<&'static str>,
 }
 
 /// A policy that was in force.
@@ -152,25 +157,96 @@ pub struct Count {
 pub struct List<T> {
     /// How many there are in the period.
     pub total: u64,
-    /// At most `MOST`, the latest.
-    pub lines: Vec<T>,
+    /// The latest of them; all, if that are no more than [`MOST`] or the list is whole.
+    pub lines: VecDeque<T>,
+    #[serde(skip)]
+    most: usize,
 }
 
 impl<T> Default for List<T> {
     fn default() -> Self {
-        Self { total: 0, lines: Vec::new() }
+        Self::of_most(MOST)
     }
 }
 
 impl<T> List<T> {
+    /// With at most so many lines.
+    pub fn of_most(most: usize) -> Self {
+        Self { total: 0, lines: VecDeque::new(), most }
+    }
+
     /// One more.
     pub fn push(&mut self, line: T) {
         self.total += 1;
-        if self.lines.len() == MOST {
-            self.lines.remove(0);
+        if self.lines.len() == self.most {
+            self.lines.pop_front();
         }
-        self.lines.push(line);
+        self.lines.push_back(line);
     }
+
+    /// Whether there are more than its lines.
+    pub fn is_cut(&self) -> bool {
+        self.total > self.lines.len() as u64
+    }
+}
+
+/// A job that had not ended when the period began.
+#[derive(Debug, Clone, Serialize)]
+pub struct JobLine {
+    /// Its number.
+    pub job: u64,
+    /// Its name.
+    pub name: String,
+    /// Who submitted it.
+    pub submitter: String,
+    /// Who pays.
+    pub project: String,
+    /// What it declared itself to be.
+    pub class: String,
+    /// How that was treated when it was let in.
+    pub tier: String,
+    /// SHA-256 of the policy by which it was let in.
+    pub policy: String,
+    /// That policy's own version.
+    pub policy_version: Option<String>,
+    /// When it was let in.
+    pub submitted: Option<String>,
+    /// How it ended, or `running` or `waiting` at the end of the period.
+    pub state: String,
+    /// How many tasks it has.
+    pub tasks: u64,
+    /// Attempts that ended in the period.
+    pub attempts: u64,
+    /// When its first attempt started; null: none has.
+    pub first_start: Option<String>,
+    /// When the latest attempt ended that had started; null: none has.
+    pub last_end: Option<String>,
+    /// Running time of the attempts that ended in the period, times their nodes, in whole seconds.
+    pub node_seconds: u64,
+    /// Processor time of these attempts, in whole seconds.
+    pub cpu_seconds: u64,
+    /// What it has used of electricity; null: unknown.
+    pub energy_mwh: Option<u64>,
+    /// Why that is unknown; null: it is not.
+    pub why_unknown: Option<&'static str>,
+    /// The nodes on which it lay, the first 16.
+    pub nodes: Vec<String>,
+    /// Whether there were more.
+    pub nodes_cut: bool,
+    /// SHA-256 of its image; null: it has none.
+    pub image: Option<String>,
+    /// SHA-256 over all that says what it runs; null: an input from elsewhere has no digest.
+    pub content: Option<String>,
+    /// Files that were brought back of it in the period.
+    pub artefacts: u64,
+    /// Findings about it, the first 16.
+    pub findings: Vec<u64>,
+    /// How many there are.
+    pub findings_total: u64,
+    /// The approval on which it rests; null: none.
+    pub approval: Option<u64>,
+    /// What a named person decided about it alone, who, and why; null: nobody did.
+    pub decided: Option<String>,
 }
 
 /// A submission that was refused.
@@ -236,8 +312,12 @@ pub struct ApprovalLine {
     pub reason: String,
     /// Jobs that went by it in the period.
     pub jobs: u64,
-    /// SHA-256 of the policy.
+    /// SHA-256 of the policy in force when it was given.
     pub policy: String,
+    /// Who ended it, or `the scheduler` when its time was over; null: it had not ended.
+    pub ended_by: Option<String>,
+    /// SHA-256 of the policy in force when it ended.
+    pub ended_policy: Option<String>,
 }
 
 /// Evidence that a job was not what it declared.
@@ -255,8 +335,16 @@ pub struct FindingLine {
     pub site: Option<String>,
     /// The metering account that feeds it.
     pub meter: Option<String>,
+    /// Who noticed it: `task` or `admission`.
+    pub source: String,
     /// The rules that it broke.
     pub rules: Vec<String>,
+    /// What each of them has seen.
+    pub verdicts: Vec<VerdictLine>,
+    /// What was done about it.
+    pub response: String,
+    /// SHA-256 of the policy in force when it was opened.
+    pub policy: String,
     /// When it was first seen.
     pub first_seen: Option<String>,
     /// When it was last seen.
@@ -265,10 +353,46 @@ pub struct FindingLine {
     pub state: String,
     /// The latest decision, with who and why.
     pub decided: Option<String>,
+    /// All decisions about it, in order.
+    pub decisions: Vec<DecisionLine>,
     /// SHA-256 of the evidence.
     pub evidence: Vec<String>,
     /// What it may cost if it is true.
     pub exposure: Exposure,
+}
+
+/// What a rule of the detector, or of the look at admission, has seen.
+#[derive(Debug, Clone, Serialize)]
+pub struct VerdictLine {
+    /// The rule's stable code.
+    pub rule: String,
+    /// Raised whenever the same samples could give another verdict.
+    pub version: u32,
+    /// 1 near-conclusive, 2 strong, 3 weak.
+    pub tier: u8,
+    /// What it looks at: two rules of one mechanism are one witness.
+    pub mechanism: String,
+    /// When it was first seen.
+    pub first_seen: Option<String>,
+    /// When it was last seen.
+    pub last_seen: Option<String>,
+    /// How many windows or looks agree.
+    pub times: u64,
+}
+
+/// A decision about a finding.
+#[derive(Debug, Clone, Serialize)]
+pub struct DecisionLine {
+    /// What it came to.
+    pub state: String,
+    /// Who.
+    pub by: String,
+    /// Why.
+    pub reason: String,
+    /// When.
+    pub at: Option<String>,
+    /// SHA-256 of the policy in force then.
+    pub policy: String,
 }
 
 /// What was found on one metering account.
@@ -316,11 +440,12 @@ pub struct EnergyLine {
     pub source: &'static str,
     /// Null: unknown.
     pub milliwatt_hours: Option<u64>,
+    /// Why it is unknown; null: it is not.
+    pub why_unknown: Option<&'static str>,
 }
 
 /// Useful output, in three columns that are never added up.
 #[derive(Debug, Clone, Serialize, Default)]
-#[expect(clippy::struct_field_names, reason = "units are named in what programs read")]
 pub struct Output {
     /// Processor seconds of attempts that succeeded: what the jobs claim.
     pub claimed_cpu_seconds: u64,
@@ -328,6 +453,8 @@ pub struct Output {
     pub sampled_cpu_seconds: Option<u64>,
     /// Of these, done by several that agree; null: nothing is.
     pub replicated_cpu_seconds: Option<u64>,
+    /// Why the last two are unknown; null: they are not.
+    pub why_unknown: Option<&'static str>,
 }
 
 /// What a node could see of running tasks.

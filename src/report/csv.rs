@@ -1,13 +1,16 @@
 //! A report as one table of text: a line for each value, so that a spreadsheet can sort and filter.
 
-use super::compliance::{Compliance, List};
+mod jobs;
+
+use super::compliance::{Compliance, FindingLine, List};
 use crate::render::json::Exposure;
 use crate::render::words::tame;
 
 /// The columns.
 const HEAD: [&str; 6] = ["section", "item", "at", "field", "value", "unit"];
 
-/// Writes a report as CSV (RFC 4180). An empty value is unknown.
+/// Writes a report as CSV (RFC 4180). An empty value is unknown. It has the lines that the report has: all, if that
+/// is whole.
 pub fn csv(report: &Compliance) -> String {
     let mut table = Table { text: String::new() };
     table.line(&HEAD);
@@ -39,6 +42,7 @@ pub fn csv(report: &Compliance) -> String {
         }
     }
     classes(&mut table, report);
+    jobs::jobs(&mut table, report);
     decisions(&mut table, report);
     for one in &report.energy {
         let value = one.milliwatt_hours.map(|amount| amount.to_string()).unwrap_or_default();
@@ -62,8 +66,13 @@ pub fn csv(report: &Compliance) -> String {
         table.line(&["coverage", &node.name, at, "kernel", &node.kernel, ""]);
         table.line(&["coverage", &node.name, at, "agent", &node.agent, ""]);
     }
-    for text in &report.not_known {
-        table.line(&["not-known", "", "", text, "", ""]);
+    for group in &report.fields {
+        for one in &group.fields {
+            let why = one.why_unknown.unwrap_or_default();
+            let place = one.place.unwrap_or_default();
+            let (said, value) = if place.is_empty() { ("unknown", why) } else { ("place", place) };
+            table.line(&["field", group.group, "", one.name, value, said]);
+        }
     }
     table.text
 }
@@ -125,6 +134,9 @@ fn decisions(table: &mut Table, report: &Compliance) {
             ("by", &one.by),
             ("reason", &one.reason),
             ("jobs", &one.jobs.to_string()),
+            ("policy", &one.policy),
+            ("ended-by", one.ended_by.as_deref().unwrap_or_default()),
+            ("ended-policy", one.ended_policy.as_deref().unwrap_or_default()),
         ] {
             table.line(&["approval", &item, at, field, value, ""]);
         }
@@ -135,7 +147,10 @@ fn decisions(table: &mut Table, report: &Compliance) {
             ("class", one.class.clone()),
             ("job", one.job.map(|job| job.to_string()).unwrap_or_default()),
             ("node", one.node.clone().unwrap_or_default()),
+            ("source", one.source.clone()),
             ("rules", one.rules.join(" ")),
+            ("response", one.response.clone()),
+            ("policy", one.policy.clone()),
             ("last-seen", one.last_seen.clone().unwrap_or_default()),
             ("state", one.state.clone()),
             ("decided", one.decided.clone().unwrap_or_default()),
@@ -145,6 +160,7 @@ fn decisions(table: &mut Table, report: &Compliance) {
         ] {
             table.line(&["finding", &item, at, field, &value, ""]);
         }
+        judged(table, &item, one);
         exposure(table, &item, at, &one.exposure);
     }
     accounts(table, report);
@@ -152,6 +168,25 @@ fn decisions(table: &mut Table, report: &Compliance) {
     totals(table, "review", &report.reviews);
     totals(table, "approval", &report.approvals);
     totals(table, "finding", &report.findings);
+}
+
+/// What each rule has seen, and what people have decided: a line each, with all of it.
+fn judged(table: &mut Table, item: &str, finding: &FindingLine) {
+    for one in &finding.verdicts {
+        let at = one.first_seen.as_deref().unwrap_or_default();
+        let last = one.last_seen.as_deref().unwrap_or_default();
+        let value = format!(
+            "{} version {} tier {} mechanism {} times {} last-seen {last}",
+            one.rule, one.version, one.tier, one.mechanism, one.times
+        );
+        table.line(&["finding", item, at, "verdict", &value, ""]);
+    }
+    for one in &finding.decisions {
+        let at = one.at.as_deref().unwrap_or_default();
+        let value = format!("{} by {}: {}", one.state, one.by, one.reason);
+        table.line(&["finding", item, at, "decision", &value, ""]);
+        table.line(&["finding", item, at, "decision-policy", &one.policy, ""]);
+    }
 }
 
 fn number(value: Option<u64>) -> String {

@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use repower_core::fact::{Fact, FindingSeen};
 use repower_core::policy::{Declared, Exposure, Policy};
-use repower_model::{AttemptId, Finding, FindingId, FindingReview, Timestamp};
+use repower_model::{AttemptId, Finding, FindingId, FindingReview, Timestamp, Verdict};
 use repower_proto::v1;
 
 use super::accounts::Account;
-use super::compliance::{AccountLine, FindingLine, List};
+use super::compliance::{AccountLine, DecisionLine, FindingLine, List, VerdictLine};
 use super::gather::when;
 use crate::render::json;
 
@@ -67,9 +67,14 @@ impl Findings {
         }
     }
 
-    /// Those of the period, the oldest first, how many of them are undecided, and all by site and account.
-    pub(super) fn finish(self, basis: &Basis<'_>) -> (List<FindingLine>, u64, Vec<AccountLine>) {
-        let (mut list, mut undecided) = (List::default(), 0);
+    /// Those of the period, the oldest first and at most so many, how many of them are undecided, and all by
+    /// site and account.
+    pub(super) fn finish(
+        self,
+        basis: &Basis<'_>,
+        most: usize,
+    ) -> (List<FindingLine>, u64, Vec<AccountLine>) {
+        let (mut list, mut undecided) = (List::of_most(most), 0);
         let mut accounts: BTreeMap<(String, String), Account> = BTreeMap::new();
         for known in self.known.into_values().filter(|known| known.counts) {
             let finding = &known.finding;
@@ -101,21 +106,46 @@ fn line(finding: &Finding, exposure: Exposure) -> FindingLine {
         node: finding.node.is_some().then(|| finding.node_name.clone()),
         site: text(&finding.site),
         meter: text(&finding.meter),
+        source: finding.source.as_str().to_owned(),
         rules: finding.verdicts.iter().map(|one| one.rule.clone()).collect(),
+        verdicts: finding.verdicts.iter().map(verdict).collect(),
+        response: finding.response.as_str().to_owned(),
+        policy: finding.policy.to_string(),
         first_seen: when(finding.first_seen()),
         last_seen: when(finding.last_seen()),
         state: finding.state.as_str().to_owned(),
         decided: decided.map(|one| format!("{}: {}", one.by, one.reason)),
+        decisions: finding.reviews.iter().map(decision).collect(),
         evidence: finding.evidence.iter().map(|one| one.digest.to_string()).collect(),
         exposure: json::Exposure::from(Some(&v1::Exposure::from(exposure))),
     }
 }
 
+fn verdict(one: &Verdict) -> VerdictLine {
+    VerdictLine {
+        rule: one.rule.clone(),
+        version: one.version,
+        tier: one.tier,
+        mechanism: one.mechanism.clone(),
+        first_seen: when(one.first_seen),
+        last_seen: when(one.last_seen),
+        times: one.times,
+    }
+}
+
+fn decision(one: &FindingReview) -> DecisionLine {
+    DecisionLine {
+        state: one.state.as_str().to_owned(),
+        by: one.by.clone(),
+        reason: one.reason.clone(),
+        at: when(one.at),
+        policy: one.policy.to_string(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use repower_model::{
-        FindingSource, FindingState, Hash, JobId, NodeId, Response, Span, TaskId, Verdict,
-    };
+    use repower_model::{FindingSource, FindingState, Hash, JobId, NodeId, Response, Span, TaskId};
 
     use super::*;
     use crate::report::compliance::MOST;
@@ -158,7 +188,7 @@ mod tests {
         findings.take(&opened(3), AT, true);
 
         let basis = Basis { policy: None, declared: Declared::default(), now: AT };
-        let (list, undecided, accounts) = findings.finish(&basis);
+        let (list, undecided, accounts) = findings.finish(&basis, MOST);
 
         assert!(accounts.is_empty(), "nothing of them has run anywhere");
         let told: Vec<_> = list
@@ -200,7 +230,7 @@ mod tests {
         (1..=many).for_each(|id| findings.take(&opened(id), AT, true));
         let basis = Basis { policy: None, declared: Declared::default(), now: AT };
 
-        let (list, undecided, _) = findings.finish(&basis);
+        let (list, undecided, _) = findings.finish(&basis, MOST);
 
         assert_eq!((list.lines.len(), list.total, undecided), (MOST, many, many));
     }
@@ -230,7 +260,7 @@ mod tests {
             findings.ended(attempt);
         }
 
-        let (list, _, accounts) = findings.finish(&basis);
+        let (list, _, accounts) = findings.finish(&basis, MOST);
 
         let [account] = accounts.as_slice() else { panic!("{accounts:?}") };
         assert_eq!((account.findings, account.undecided, account.confirmed), (4, 2, 1));

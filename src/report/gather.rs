@@ -7,37 +7,27 @@ use repower_core::policy::{Declared, Policy, SITE};
 use repower_model::{Approval, ApprovalId, Hash, JobId, JobState, NodeId, Outcome, Timestamp};
 
 use super::compliance::{
-    ApprovalLine, ClassLine, Compliance, Count, EnergyLine, Known, Ledger, List, NodeLine, Output,
-    Period, PolicyLine, RefusalLine, Refusals, ReviewLine,
+    ApprovalLine, ClassLine, Compliance, Count, EnergyLine, Known, Ledger, List, MOST, NodeLine,
+    Output, Period, PolicyLine, RefusalLine, Refusals, ReviewLine,
 };
+use super::fields::{NO_METER, NOT_SAID, NOT_TWICE, groups};
 use super::findings::{Basis, Findings};
+use super::jobs::{Falls, Jobs};
 use crate::render::time;
-
-/// What such reports are asked for that no fact of this ledger says.
-const NOT_KNOWN: [&str; 10] = [
-    "electricity by window of 15 minutes: meter, agents, jobs, idle, overhead, residual",
-    "uncertainty and calibration of meters",
-    "bands of the tariff, certificates of green power, events of curtailment, carbon factors",
-    "surcharge in money: it takes what the meter of the account has counted; what nodes are declared to draw gives an upper figure for them only",
-    "serial numbers, provenance, firmware and certificates of devices",
-    "legal identity of tenants: submitters are names of tokens",
-    "validation of results by sampling or replication",
-    "heat given away: meter, temperatures, recipient",
-    "load that can be shed, with its notice",
-    "water, floor area, refrigerants, and more of Annex I of Regulation (EU) 2024/1364",
-];
 
 /// A second, in microseconds.
 const SECOND_US: u64 = 1_000_000;
 
 /// Takes the facts of a ledger in order.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Gather {
     from: Option<Timestamp>,
     to: Option<Timestamp>,
     last: Option<Timestamp>,
     policy: Option<(Policy, PolicyLine)>,
     policies: Vec<PolicyLine>,
+    /// Versions of all policies that there were, by digest.
+    versions: BTreeMap<Hash, String>,
     /// Where the line of a class is, as it was treated.
     lines: BTreeMap<(String, String), usize>,
     classes: Vec<ClassLine>,
@@ -45,7 +35,9 @@ pub struct Gather {
     times: Vec<(u64, u64)>,
     /// Processor time of those that succeeded.
     claimed_us: u64,
+    /// Which line of a class jobs count in that go on.
     jobs: BTreeMap<JobId, usize>,
+    job_lines: Jobs,
     refusals: Refusals,
     by_code: BTreeMap<String, u64>,
     reviews: List<ReviewLine>,
@@ -55,6 +47,8 @@ pub struct Gather {
     names: BTreeMap<NodeId, String>,
     labels: BTreeMap<NodeId, Vec<(String, String)>>,
     findings: Findings,
+    /// The most lines of a list.
+    most: usize,
 }
 
 pub(super) fn when(at: Timestamp) -> Option<String> {
@@ -64,7 +58,39 @@ pub(super) fn when(at: Timestamp) -> Option<String> {
 impl Gather {
     /// For a period: from its beginning up to its end, as far as they are given.
     pub fn new(from: Option<Timestamp>, to: Option<Timestamp>) -> Self {
-        Self { from, to, ..Self::default() }
+        Self::of_most(from, to, MOST)
+    }
+
+    /// The same with all lines of all lists: it takes memory for each job of the period.
+    pub fn whole(from: Option<Timestamp>, to: Option<Timestamp>) -> Self {
+        Self::of_most(from, to, usize::MAX)
+    }
+
+    fn of_most(from: Option<Timestamp>, to: Option<Timestamp>, most: usize) -> Self {
+        Self {
+            from,
+            to,
+            last: None,
+            policy: None,
+            policies: Vec::new(),
+            versions: BTreeMap::new(),
+            lines: BTreeMap::new(),
+            classes: Vec::new(),
+            times: Vec::new(),
+            claimed_us: 0,
+            jobs: BTreeMap::new(),
+            job_lines: Jobs::new(most),
+            refusals: Refusals { by_code: Vec::new(), list: List::of_most(most) },
+            by_code: BTreeMap::new(),
+            reviews: List::of_most(most),
+            approvals: BTreeMap::new(),
+            output: Output::default(),
+            nodes: BTreeMap::new(),
+            names: BTreeMap::new(),
+            labels: BTreeMap::new(),
+            findings: Findings::default(),
+            most,
+        }
     }
 
     fn is_in(&self, at: Timestamp) -> bool {
@@ -79,6 +105,9 @@ impl Gather {
             return;
         }
         self.last = Some(at);
+        let is_before = self.from.is_some_and(|from| at < from);
+        let falls = if is_before { Falls::Before } else { Falls::Inside };
+        self.job_lines.take(&entry.fact, at, falls);
         match &entry.fact {
             Fact::PolicyAdopted { text, by, hash, version } => {
                 self.adopted(text, *hash, version, by, at);
@@ -117,7 +146,9 @@ impl Gather {
             Fact::ApprovalGiven(one) if self.from.is_none_or(|from| one.until > from) => {
                 self.approvals.insert(one.id, given(one, at));
             }
-            Fact::ApprovalEnded { id, .. } => self.approval_ended(*id, at),
+            Fact::ApprovalEnded { id, by, policy, .. } => {
+                self.approval_ended(*id, by, *policy, at);
+            }
             Fact::JobEnded { job, state, .. } => self.ended(*job, *state, at),
             Fact::AttemptEnded(fact) => {
                 self.findings.ended(fact.attempt);
@@ -161,6 +192,7 @@ impl Gather {
     }
 
     fn adopted(&mut self, text: &str, hash: Hash, version: &str, by: &str, at: Timestamp) {
+        self.versions.insert(hash, version.to_owned());
         let Ok(policy) = Policy::parse(text) else { return };
         let catalogues = std::iter::once(&policy.catalogue)
             .chain(policy.mappings.values().map(|mapping| &mapping.catalogue))
@@ -243,17 +275,19 @@ impl Gather {
         }
     }
 
-    fn approval_ended(&mut self, id: ApprovalId, at: Timestamp) {
+    fn approval_ended(&mut self, id: ApprovalId, by: &str, policy: Hash, at: Timestamp) {
         if self.from.is_some_and(|from| at < from) {
             self.approvals.remove(&id);
         } else if let Some(line) = self.approvals.get_mut(&id) {
             line.ended = when(at);
+            line.ended_by = Some(by.to_owned());
+            line.ended_policy = Some(policy.to_string());
         }
     }
 
     /// What the facts come to.
     pub fn finish(self, ledger: Ledger) -> Compliance {
-        let mut approvals = List::default();
+        let mut approvals = List::of_most(self.most);
         for line in self.approvals.into_values() {
             approvals.push(line);
         }
@@ -263,7 +297,7 @@ impl Gather {
             declared: Declared::of(labels),
             now: self.last.unwrap_or_default(),
         };
-        let (findings, undecided, accounts) = self.findings.finish(&basis);
+        let (findings, undecided, accounts) = self.findings.finish(&basis, self.most);
         let by_code = self.by_code.into_iter().map(|(name, count)| Count { name, count });
         let mut classes = self.classes;
         // Divided here: of many short attempts, none has a whole second.
@@ -279,8 +313,12 @@ impl Gather {
             .flat_map(|(policy, _)| &policy.site)
             .map(|(name, value)| (name.as_str(), value.as_str()))
             .collect();
-        let site =
-            SITE.map(|name| Known { name, value: site.get(name).map(|&text| text.to_owned()) });
+        let known = |name| {
+            let value = site.get(name).map(|&text| text.to_owned());
+            let why_unknown = value.is_none().then_some(NOT_SAID);
+            Known { name, value, why_unknown }
+        };
+        let site = SITE.map(known);
         Compliance {
             period: Period {
                 from: self.from.and_then(when),
@@ -291,6 +329,7 @@ impl Gather {
             site: site.into(),
             policies: self.policies,
             classes,
+            jobs: self.job_lines.finish(&self.names, &self.versions),
             refusals: Refusals { by_code: by_code.collect(), ..self.refusals },
             reviews: self.reviews,
             approvals,
@@ -298,9 +337,9 @@ impl Gather {
             undecided,
             accounts,
             energy: energy(),
-            output: Output { claimed_cpu_seconds, ..self.output },
+            output: Output { claimed_cpu_seconds, why_unknown: Some(NOT_TWICE), ..self.output },
             coverage: self.nodes.into_values().collect(),
-            not_known: NOT_KNOWN.into(),
+            fields: groups(),
         }
     }
 }
@@ -322,6 +361,8 @@ fn given(one: &Approval, at: Timestamp) -> ApprovalLine {
         reason: one.reason.clone(),
         jobs: 0,
         policy: one.policy.to_string(),
+        ended_by: None,
+        ended_policy: None,
     }
 }
 
@@ -333,7 +374,10 @@ fn energy() -> Vec<EnergyLine> {
         ("C", "sensors on board"),
         ("D", "model: rated power and use"),
     ];
-    let line = |(grade, source)| EnergyLine { grade, source, milliwatt_hours: None };
+    let line = |(grade, source)| {
+        let why_unknown = Some(NO_METER);
+        EnergyLine { grade, source, milliwatt_hours: None, why_unknown }
+    };
     grades.map(line).into()
 }
 

@@ -7,11 +7,15 @@
 mod accounts;
 mod compliance;
 mod csv;
+mod fields;
 mod findings;
 mod gather;
+mod jobs;
 mod page;
 #[cfg(test)]
 pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
 
 pub use compliance::{Compliance, Ledger, Period};
 pub use csv::csv;

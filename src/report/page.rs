@@ -1,11 +1,13 @@
 //! A report as a page for people: one file without scripts or links to elsewhere, fit for a screen, a
 //! phone and paper.
 
+mod fields;
 mod findings;
+mod jobs;
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-use super::compliance::{ClassLine, Compliance, List};
+use super::compliance::{Compliance, List};
 use crate::render::words;
 
 const STYLE: &str = include_str!("page.css");
@@ -36,13 +38,14 @@ pub fn page(report: &Compliance) -> String {
                 (site(report))
                 (policies(report))
                 (classes(report))
+                (jobs::jobs(report))
                 (refusals(report))
                 (reviews(report))
                 (approvals(report))
                 (findings::findings(report))
                 (energy(report))
                 (coverage(report))
-                (not_known(report))
+                (fields::fields(report))
                 (verify(report))
             }
         }
@@ -118,7 +121,7 @@ fn table(columns: &[&str], numbers: &[usize], rows: &[Vec<Markup>]) -> Markup {
 
 fn more<T>(list: &List<T>) -> Markup {
     html! {
-        @if list.total > list.lines.len() as u64 {
+        @if list.is_cut() {
             p .soft { "The latest " (list.lines.len()) " of " (list.total) " are shown." }
         }
     }
@@ -156,13 +159,13 @@ fn policies(report: &Compliance) -> Markup {
     }
 }
 
-fn tier(line: &ClassLine) -> Markup {
-    let class = match line.tier.as_str() {
+fn tier(tier: &str) -> Markup {
+    let class = match tier {
         "encouraged" | "permitted" => "good",
         "review" => "look",
         _ => "bad",
     };
-    html! { span class={ "t " (class) } { (line.tier) } }
+    html! { span class={ "t " (class) } { (tier) } }
 }
 
 fn classes(report: &Compliance) -> Markup {
@@ -170,7 +173,7 @@ fn classes(report: &Compliance) -> Markup {
         let shown = if one.evidence.is_empty() { "-".to_owned() } else { one.evidence.join(", ") };
         vec![
             html! { (one.class) @for entry in &one.entries { br; span .soft { (entry) } } },
-            tier(one),
+            tier(&one.tier),
             html! { (one.submitted) },
             html! { (one.succeeded) },
             html! { (one.failed) },
@@ -259,15 +262,17 @@ fn approvals(report: &Compliance) -> Markup {
                 @if let Some(content) = &one.content { br; "only " code .h { (short(content)) } } },
             moment(one.given.as_deref()),
             moment(one.until.as_deref()),
-            html! { @match one.ended.as_deref() { Some(ended) => (moment(Some(ended))), None => "-" } },
+            html! { @match one.ended.as_deref() { Some(ended) => (moment(Some(ended))), None => "-" }
+                @if let Some(by) = &one.ended_by { br; "by " (by) } },
             html! { (one.by) ": " span .a { (one.reason) } },
             html! { (one.jobs) },
+            html! { code .h { (short(&one.policy)) } @if let Some(policy) = &one.ended_policy { br; "ended by " code .h { (short(policy)) } } },
         ]
     });
     html! {
         h2 { "Approvals of a kind of work" }
         @if report.approvals.total == 0 { (none("no approval was good in the period")) } @else {
-            (table(&["no.", "for", "given", "until", "ended", "by, and why", "jobs"], &[0, 6], &rows.collect::<Vec<_>>()))
+            (table(&["no.", "for", "given", "until", "ended", "by, and why", "jobs", "policy"], &[0, 6], &rows.collect::<Vec<_>>()))
             (more(&report.approvals))
         }
     }
@@ -307,13 +312,6 @@ fn coverage(report: &Compliance) -> Markup {
             (table(&["node", "told at", "agent", "machine", "sensors"], &[], &rows.collect::<Vec<_>>()))
         }
         p .soft { "What no sensor sees stands in docs/compliance.md of the release." }
-    }
-}
-
-fn not_known(report: &Compliance) -> Markup {
-    html! {
-        h2 { "Asked for elsewhere, and not known here" }
-        ul { @for text in &report.not_known { li { (text) } } }
     }
 }
 

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use repower_core::fact::{Entry, Fact, JobSubmitted, SubmissionRefused};
+use repower_core::fact::{AttemptEnded, Entry, Fact, JobSubmitted, SubmissionRefused};
 use repower_core::policy::{Tier, hash_of};
 use repower_model::{
-    Approval, ApprovalId, AttemptId, Evidence, Finding, FindingId, FindingSource, FindingState,
-    Hash, Instance, Inventory, JobId, JobSpec, Key, NodeId, Response, Span, TaskId, Timestamp,
-    TokenId, Verdict,
+    Approval, ApprovalId, AttemptId, Evidence, Fault, Finding, FindingId, FindingSource,
+    FindingState, Hash, Instance, Inventory, JobId, JobSpec, JobState, Key, NodeId, Outcome,
+    Response, Sequel, Span, TaskId, Timestamp, TokenId, Usage, Verdict,
 };
 
 use super::{Compliance, Gather, Ledger};
@@ -44,10 +44,10 @@ pub(crate) fn example() -> Compliance {
     }
     gather.finish(Ledger {
         origin: "repower.example/farm".into(),
-        size: 9,
+        size: 13,
         root: "ab".repeat(32),
         verified: true,
-        head: "repower.example/farm\n9\nq6ur..\n".into(),
+        head: "repower.example/farm\n13\nq6ur..\n".into(),
         key: "repower.example/farm+1a2b3c4d+Ab..".into(),
         made_by: "repower 0.1.0".into(),
     })
@@ -80,6 +80,14 @@ fn facts() -> Vec<Fact> {
         },
         Fact::NodeConnected { node, instance: Instance([2; 16]), inventory: Box::new(inventory) },
         submitted(policy),
+        Fact::AttemptPlaced {
+            attempt: attempt(),
+            node,
+            runway: false,
+            alternative: 0,
+            parts: Vec::new(),
+        },
+        Fact::AttemptStarted { attempt: attempt(), started: AT + Span::from_secs(31) },
         Fact::SubmissionRefused(Box::new(SubmissionRefused {
             submitter: "ada".into(),
             name: "night".into(),
@@ -116,7 +124,29 @@ fn facts() -> Vec<Fact> {
             reason: "it hashes".into(),
             policy,
         },
+        Fact::AttemptEnded(Box::new(AttemptEnded {
+            attempt: attempt(),
+            outcome: Outcome::Finding { detail: "finding 3".into() },
+            usage: Usage { wall_us: 61_500_000, cpu_us: 118_000_000, ..Usage::default() },
+            started: Some(AT + Span::from_secs(31)),
+            ended: AT + Span::from_secs(92),
+            sequel: Sequel::Failed,
+            again_after: None,
+            fault: Fault::User,
+        })),
+        Fact::JobEnded {
+            job: JobId(12),
+            state: JobState::Failed,
+            succeeded: 0,
+            failed: 1,
+            cancelled: 0,
+            exit_code: 77,
+        },
     ]
+}
+
+fn attempt() -> AttemptId {
+    AttemptId { task: TaskId { job: JobId(12), index: 0 }, number: 1 }
 }
 
 fn submitted(policy: Hash) -> Fact {
@@ -124,7 +154,13 @@ fn submitted(policy: Hash) -> Fact {
         job: JobId(12),
         key: Key([4; 16]),
         submitter: "mia".into(),
-        spec: Arc::new(JobSpec { class: "sci-simulation".into(), ..JobSpec::default() }),
+        spec: Arc::new(JobSpec {
+            name: "fold".into(),
+            class: "sci-simulation".into(),
+            project: "vision".into(),
+            command: vec!["./fold".into()],
+            ..JobSpec::default()
+        }),
         tier: Tier::Encouraged,
         policy,
         review: false,

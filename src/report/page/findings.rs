@@ -15,14 +15,33 @@ pub(super) fn findings(report: &Compliance) -> Markup {
             html! { (one.id) },
             html! { @match one.job { Some(job) => { "job " (job) }, None => "-" } br; (one.class)
             @if let Some(node) = &one.node { br; "on " (node) } },
-            html! { @for rule in &one.rules { (code(rule)) br; } },
+            html! { @for rule in &one.verdicts {
+                (code(&rule.rule)) br;
+                span .soft { "version " (rule.version) ", tier " (rule.tier) ", " (rule.mechanism) } br;
+            } },
             html! { (moment(one.first_seen.as_deref())) br; (moment(one.last_seen.as_deref())) },
-            html! { (one.state) @if let Some(decided) = &one.decided { br; span .a { (decided) } } },
+            html! {
+                (one.state) ", " (one.response)
+                @for decision in &one.decisions {
+                    br; span .a { (decision.state) " by " (decision.by) ": " (decision.reason) }
+                    " " span .soft { "by policy " code .h { (short(&decision.policy)) } }
+                }
+            },
             exposure(&one.exposure),
             html! { @for digest in &one.evidence { code .h { (short(digest)) } br; } },
+            html! { code .h { (short(&one.policy)) } },
         ]
     });
-    let columns = ["no.", "job", "rules", "first and last seen", "state", "exposure", "evidence"];
+    let columns = [
+        "no.",
+        "job",
+        "rules",
+        "first and last seen",
+        "state, what was done",
+        "exposure",
+        "evidence",
+        "policy",
+    ];
     html! {
         h2 { "Findings" }
         p { "A finding is a reason to look, not a conviction. Its exposure is what it costs if it is true: the surcharge of the policy's tariff on the energy that the rule charges for. Where no meter is read the amount is unknown; what operators declare that their nodes draw gives an upper figure for these nodes beside it." }
