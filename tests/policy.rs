@@ -53,11 +53,20 @@ fn a_policy_is_compared_and_put_in_force_by_name_and_holds_what_it_prohibits() {
         .iter()
         .map(|one| one["key"].as_str().unwrap())
         .collect();
+    assert!(diff["differences"].as_array().unwrap().iter().all(|one| one["gives_root"] == false));
     assert_eq!(
         keys,
         ["class.render-transcode.entry", "class.render-transcode.tier", "policy-version"]
     );
+    let without = DEFAULT.replace("[class.render-transcode]", "[class.rendering]");
+    let without = file(folder.path(), "without.toml", without);
+    let said = cli.run(&["policy", "diff", &without]).ok().out;
+    assert_eq!(said.matches("class.render-transcode").count(), 1, "{said}");
+    assert!(said.contains("class.rendering.root   ROOT: "), "{said}");
+    let checked = cli.run(&["policy", "check", &without]).ok().out;
+    assert!(checked.contains("ROOT: ") && checked.contains("rendering"), "{checked}");
     let dry = cli.json(&["policy", "apply", &strict, "--dry-run"]);
+    assert!(dry["rooted"].as_array().unwrap().contains(&Value::from("software-build")), "{dry}");
     assert_eq!((&dry["changed"], &dry["held"]), (&Value::Bool(true), &Value::from(1)));
     assert_eq!(cli.json(&["policy", "show"])["version"], "default-2", "a dry run changes nothing");
     let wrong = "0".repeat(64);
@@ -96,6 +105,10 @@ fn a_policy_file_that_cannot_be_is_refused_with_its_line_and_changes_nothing() {
     );
     check("not toml at all", &["line 1"]);
     check("", &["policy-version"]);
+    check(
+        "policy-version = \"1\"\n[class.a]\ntier = \"permited\"\n[detector]\nhardst = 1\n[class.B]\ntier = \"review\"\n",
+        &["line 3", "permited", "line 5", "`hardest`", "line 6", "class name `B`"],
+    );
 }
 
 #[test]

@@ -6,6 +6,7 @@ use repower_proto::v1::{ApplyPolicyReply, ApplyPolicyRequest};
 use serde::Serialize;
 
 use super::file;
+use super::show;
 use crate::arguments::Reach;
 use crate::failure::{Exit, Failure};
 use crate::render::quantity::count;
@@ -43,26 +44,41 @@ struct Document {
     held: u64,
     running: u64,
     dry_run: bool,
+    rooted: Vec<String>,
 }
 
 impl Apply {
     /// Puts the file in force.
     pub(super) async fn run(self, screen: &mut Screen) -> Result<Exit, Failure> {
         let rules = file::read(&self.file)?;
+        let rooted: Vec<String> = rules.rooted().map(str::to_owned).collect();
         let client = self.reach.connect(screen).await?;
         let (replaces, dry_run) = (self.replaces, self.dry_run);
         let request = ApplyPolicyRequest { text: rules.text, replaces, dry_run };
         let reply = client.policies().apply(request).await;
         let reply = reply.map_err(|status| client.refused(&status))?.into_inner();
-        page(screen, &reply, dry_run)?;
+        page(screen, &reply, dry_run, rooted)?;
         Ok(Exit::OK)
     }
 }
 
-fn page(screen: &mut Screen, reply: &ApplyPolicyReply, dry_run: bool) -> Result<(), Failure> {
+fn page(
+    screen: &mut Screen,
+    reply: &ApplyPolicyReply,
+    dry_run: bool,
+    rooted: Vec<String>,
+) -> Result<(), Failure> {
     let ApplyPolicyReply { version, hash, changed, held, running } = reply.clone();
     if screen.is_json() {
-        return Ok(screen.json(&Document { version, hash, changed, held, running, dry_run })?);
+        return Ok(screen.json(&Document {
+            version,
+            hash,
+            changed,
+            held,
+            running,
+            dry_run,
+            rooted,
+        })?);
     }
     if screen.is_quiet() {
         return Ok(screen.line(hash)?);
@@ -78,6 +94,7 @@ fn page(screen: &mut Screen, reply: &ApplyPolicyReply, dry_run: bool) -> Result<
             screen.line(format_args!("policy {version} would be in force, sha256 {short}…"))?;
         }
     }
+    show::rooted(screen, &rooted)?;
     if held > 0 {
         screen.line(format_args!("held by it: {}", count(held, "job")))?;
     }

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::error::CheckError;
 use super::file;
+use super::show::ROOTED;
 use crate::arguments::Reach;
 use crate::failure::{Exit, Failure};
 use crate::render::{Screen, json, words};
@@ -40,6 +41,7 @@ struct Line {
     key: String,
     before: Option<String>,
     after: Option<String>,
+    gives_root: bool,
 }
 
 impl Diff {
@@ -63,7 +65,10 @@ pub(super) fn page(screen: &mut Screen, before: &Rules, after: &Rules) -> Result
             version: rules.version.clone(),
             hash: json::hex(&rules.hash.0),
         };
-        let line = |one: Difference| Line { key: one.key, before: one.before, after: one.after };
+        let line = |one: Difference| {
+            let gives_root = one.gives_root();
+            Line { key: one.key, before: one.before, after: one.after, gives_root }
+        };
         return Ok(screen.json(&Document {
             before: version(before),
             after: version(after),
@@ -89,7 +94,11 @@ pub(super) fn lines(
         return Ok(());
     }
     for one in differences {
-        screen.line(&one.key)?;
+        if one.gives_root() {
+            screen.line(format_args!("{}   ROOT: {ROOTED}", one.key))?;
+        } else {
+            screen.line(&one.key)?;
+        }
         if let Some(before) = &one.before {
             screen.line(format_args!("  - {}", words::tame(before)))?;
         }

@@ -1,5 +1,7 @@
 //! Why a policy cannot be used.
 
+use std::error::Error;
+use std::fmt;
 use std::path::PathBuf;
 
 use repower_core::policy::PolicyError;
@@ -17,9 +19,40 @@ pub(super) enum CheckError {
     #[error("the policy {path} is larger than {LARGEST} bytes, the most that is read", path = path.display())]
     TooLarge { path: PathBuf },
     #[error("{path} is not a policy that can be adopted", path = path.display())]
-    Wrong { path: PathBuf, source: PolicyError },
+    Wrong { path: PathBuf, source: Faults },
     #[error("the policy in force cannot be read by this command line")]
     Newer { source: PolicyError },
+}
+
+/// All that is wrong with a policy: each is the cause of the one before, so that all of them are told.
+#[derive(Debug)]
+pub(super) struct Faults {
+    first: PolicyError,
+    rest: Option<Box<Faults>>,
+}
+
+impl Faults {
+    /// Of a list, in its order; `None`: nothing is wrong.
+    pub(super) fn of(list: Vec<PolicyError>) -> Option<Self> {
+        let chain = |rest: Option<Self>, first| Some(Self { first, rest: rest.map(Box::new) });
+        list.into_iter().rev().fold(None, chain)
+    }
+
+    fn has(&self, which: &PolicyError) -> bool {
+        self.first == *which || self.rest.as_ref().is_some_and(|rest| rest.has(which))
+    }
+}
+
+impl fmt::Display for Faults {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.first.fmt(f)
+    }
+}
+
+impl Error for Faults {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.rest.as_deref().map(|rest| rest as &dyn Error)
+    }
 }
 
 impl Explain for CheckError {
@@ -28,10 +61,10 @@ impl Explain for CheckError {
             Self::Unreadable { .. } => "check its name and permissions".to_owned(),
             Self::NoFile { .. } => "write the policy to a file, and name that".to_owned(),
             Self::TooLarge { .. } => "a policy has a few lines for each class".to_owned(),
-            Self::Wrong { source: PolicyError::Newer { .. }, .. } => {
+            Self::Wrong { source: Faults { first: PolicyError::Newer { .. }, .. }, .. } => {
                 "use it with a later release, or write it in the format of this one".to_owned()
             }
-            Self::Wrong { source: PolicyError::NothingRuns, .. } => {
+            Self::Wrong { source, .. } if source.has(&PolicyError::NothingRuns) => {
                 "to stop new work, drain the nodes: `repower drain NODE`".to_owned()
             }
             Self::Wrong { .. } => {

@@ -5,12 +5,12 @@ use std::path::Path;
 
 use repower_core::policy::Policy as Rules;
 
-use super::error::CheckError;
+use super::error::{CheckError, Faults};
 
 /// The largest policy that is read, in bytes.
 pub(super) const LARGEST: u64 = 1 << 20;
 
-/// The policy in a file.
+/// The policy in a file; if it is none, with all that is wrong.
 pub(super) fn read(path: &Path) -> Result<Rules, CheckError> {
     let unreadable = |source| CheckError::Unreadable { path: path.to_owned(), source };
     let mut text = String::new();
@@ -23,7 +23,13 @@ pub(super) fn read(path: &Path) -> Result<Rules, CheckError> {
     if text.len() as u64 > LARGEST {
         return Err(CheckError::TooLarge { path: path.to_owned() });
     }
-    Rules::proposed(&text).map_err(|source| CheckError::Wrong { path: path.to_owned(), source })
+    match Faults::of(Rules::faults(&text)) {
+        Some(source) => Err(CheckError::Wrong { path: path.to_owned(), source }),
+        None => Rules::proposed(&text).map_err(|error| {
+            let source = Faults::of(vec![error]).expect("a list of one");
+            CheckError::Wrong { path: path.to_owned(), source }
+        }),
+    }
 }
 
 #[cfg(test)]

@@ -10,6 +10,9 @@ use crate::failure::{Exit, Failure};
 use crate::render::words::{Tint, tame};
 use crate::render::{Cell, Column, Screen, Table, json, time};
 
+/// What it means that a class may be root.
+pub(super) const ROOTED: &str = "tasks have the agent's own user, which may be root";
+
 /// Options of `repower policy show`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Show {
@@ -80,6 +83,14 @@ impl Show {
     }
 }
 
+/// Which classes may be root is said wherever a policy is shown: it decides who owns the nodes.
+pub(super) fn rooted(screen: &mut Screen, names: &[String]) -> Result<(), Failure> {
+    if !names.is_empty() {
+        screen.line(format_args!("ROOT: {} ({ROOTED})", names.join(", ")))?;
+    }
+    Ok(())
+}
+
 fn document(rules: &Rules, hash: String, adopted_at: Option<String>) -> Document {
     let class = |(name, class): (&String, &repower_core::policy::Class)| Class {
         name: name.clone(),
@@ -145,6 +156,7 @@ pub(super) fn page(
     if let Some((name, tariff)) = rules.surcharge() {
         screen.line(format_args!("surcharge: {}, {}", tame(name), tame(&tariff.in_words())))?;
     }
+    rooted(screen, &rules.rooted().map(str::to_owned).collect::<Vec<_>>())?;
     screen.line("")?;
     let mut table =
         Table::new(&[Column::whole("CLASS"), Column::whole("TIER"), Column::cut("WHAT IT IS", 20)]);

@@ -20,7 +20,20 @@ pub struct Difference {
 /// All that `after` says otherwise than `before`, by key. Comments, order and spelling of the texts do
 /// not count, but for the version.
 pub fn diff(before: &Policy, after: &Policy) -> Vec<Difference> {
-    let (before, after) = (before.sayings(), after.sayings());
+    let gone = |name: &&String| !after.classes.contains_key(*name);
+    let gone: BTreeSet<&String> = before.classes.keys().filter(gone).collect();
+    let (mut before, after) = (before.sayings(), after.sayings());
+    // What a class was that is gone is said in one line, not key by key.
+    before.retain(|(key, _)| {
+        let of = key.strip_prefix("class.").and_then(|rest| rest.split_once('.'));
+        of.is_none_or(|(name, what)| what == "tier" || !gone.iter().any(|gone| *gone == name))
+    });
+    for (key, value) in &mut before {
+        let name = key.strip_prefix("class.").and_then(|rest| rest.strip_suffix(".tier"));
+        if let Some(name) = name.filter(|name| gone.iter().any(|gone| gone == name)) {
+            (*key, *value) = (format!("class.{name}"), format!("{value}, and is gone now"));
+        }
+    }
     let keys: BTreeSet<&String> = before.iter().chain(&after).map(|(key, _)| key).collect();
     let find = |all: &[(String, String)], key: &str| {
         all.iter().find(|(known, _)| known == key).map(|(_, value)| value.clone())
@@ -31,6 +44,15 @@ pub fn diff(before: &Policy, after: &Policy) -> Vec<Difference> {
         key: key.clone(),
     });
     all.filter(|one| one.before != one.after).collect()
+}
+
+impl Difference {
+    /// Whether it lets tasks be root that were not let before.
+    pub fn gives_root(&self) -> bool {
+        let mut words = self.key.split('.');
+        let is_of_class = words.next() == Some("class") && words.next_back() == Some("root");
+        is_of_class && self.after.as_deref() == Some("true")
+    }
 }
 
 impl Policy {
@@ -212,7 +234,10 @@ mod tests {
             })
         };
         assert!(has("class.render-transcode.tier", Some("permitted"), Some("review")), "{found:?}");
-        assert!(has("class.software-build.tier", Some("permitted"), None), "{found:?}");
+        assert!(has("class.software-build", Some("permitted, and is gone now"), None), "{found:?}");
+        let of_gone = found.iter().filter(|one| one.key.starts_with("class.software-build"));
+        assert_eq!(of_gone.count(), 1, "one line says it: {found:?}");
+        assert!(found.iter().any(|one| one.key == "class.builds.root" && one.gives_root()));
         assert!(has("class.builds.detector", None, Some("hardest freeze")), "{found:?}");
     }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use toml::Spanned;
+use toml::de::DeTable;
 
 use super::admission::{AdmissionTable, ApprovalsTable};
 use super::catalogue::{CatalogueTable, MappingTable};
@@ -79,12 +80,40 @@ pub enum PolicyError {
         /// What is wrong with it.
         problem: &'static str,
     },
-    /// An empty version.
-    #[error("`policy-version` is empty")]
+    /// No version.
+    #[error("`policy-version` is missing or empty")]
     VersionMissing,
     /// A version that cannot be shown in a line.
     #[error("`policy-version` must have at most {LONGEST} bytes and no control characters")]
     VersionWrong,
+}
+
+impl PolicyError {
+    /// The line that is wrong, from 1; 0: it is about the whole.
+    pub fn line(&self) -> usize {
+        match self {
+            Self::Malformed { line, .. }
+            | Self::Newer { line, .. }
+            | Self::ClassName { line, .. }
+            | Self::ClassUnknown { line, .. }
+            | Self::EntryMissing { line, .. }
+            | Self::Table { line, .. } => *line,
+            Self::NothingRuns | Self::VersionMissing | Self::VersionWrong => 0,
+        }
+    }
+}
+
+/// An error, and the byte of the text that it is about; `None`: the whole.
+#[derive(Debug)]
+pub(super) struct Wrong {
+    pub(super) at: Option<usize>,
+    pub(super) error: PolicyError,
+}
+
+impl From<PolicyError> for Wrong {
+    fn from(error: PolicyError) -> Self {
+        Self { at: None, error }
+    }
 }
 
 fn near(nearest: Option<&String>) -> String {
@@ -94,6 +123,7 @@ fn near(nearest: Option<&String>) -> String {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct File {
+    #[serde(default)]
     policy_version: String,
     #[serde(default, rename = "format")]
     _format: Option<i64>,
@@ -103,6 +133,7 @@ struct File {
     catalogue: Option<Spanned<CatalogueTable>>,
     #[serde(default)]
     mapping: BTreeMap<String, Spanned<MappingTable>>,
+    #[serde(default)]
     class: BTreeMap<String, Spanned<ClassTable>>,
     detector: Option<Spanned<DetectorTable>>,
     #[serde(default)]
@@ -124,11 +155,20 @@ struct Format {
 
 pub(super) fn parse(text: &str) -> Result<Policy, PolicyError> {
     check_format(text)?;
-    let file: File = toml::from_str(text).map_err(|error| malformed(text, &error))?;
-    if file.policy_version.trim().is_empty() {
-        return Err(PolicyError::VersionMissing);
-    }
-    let wrong = |at: usize, problem| PolicyError::Table { line: position(text, at).0, problem };
+    let table = DeTable::parse(text).map_err(|error| malformed(text, &error))?;
+    read(text, table).map_err(|wrong| wrong.error)
+}
+
+/// Reads what is TOML: the table of `text`, or what is left of it.
+pub(super) fn read(text: &str, table: Spanned<DeTable<'_>>) -> Result<Policy, Wrong> {
+    let file = File::deserialize(toml::Deserializer::from(table)).map_err(|error| {
+        let at = error.span().map(|span| span.start);
+        Wrong { at, error: malformed(text, &error) }
+    })?;
+    let wrong = |at: usize, problem| {
+        let line = position(text, at).0;
+        Wrong { at: Some(at), error: PolicyError::Table { line, problem } }
+    };
     let detector = match file.detector {
         None => Detector::default(),
         Some(table) => {
@@ -143,11 +183,11 @@ pub(super) fn parse(text: &str) -> Result<Policy, PolicyError> {
     };
     let projects = file.project.into_iter().map(|(name, table)| {
         let at = table.span().start;
-        Ok((name, table.into_inner().read().map_err(|why| wrong(at, why))?))
+        Ok::<_, Wrong>((name, table.into_inner().read().map_err(|why| wrong(at, why))?))
     });
     let tariffs = file.tariff.into_iter().map(|(name, table)| {
         let at = table.span().start;
-        Ok((name, table.into_inner().read().map_err(|why| wrong(at, why))?))
+        Ok::<_, Wrong>((name, table.into_inner().read().map_err(|why| wrong(at, why))?))
     });
     let catalogue = match file.catalogue {
         None => super::Catalogue::default(),
@@ -165,6 +205,9 @@ pub(super) fn parse(text: &str) -> Result<Policy, PolicyError> {
     };
     let admission = file.admission.read(file.approvals).map_err(|(at, why)| wrong(at, why))?;
     let mappings = mappings(text, file.mapping, &classes)?;
+    if file.policy_version.trim().is_empty() {
+        return Err(PolicyError::VersionMissing.into());
+    }
     Ok(Policy {
         version: file.policy_version,
         hash: hash_of(text.as_bytes()),
@@ -176,9 +219,9 @@ pub(super) fn parse(text: &str) -> Result<Policy, PolicyError> {
         classes,
         detector,
         admission,
-        tariffs: tariffs.collect::<Result<_, _>>()?,
+        tariffs: tariffs.collect::<Result<_, Wrong>>()?,
         scheduling,
-        projects: projects.collect::<Result<_, _>>()?,
+        projects: projects.collect::<Result<_, Wrong>>()?,
     })
 }
 
@@ -208,26 +251,26 @@ fn classes(
     text: &str,
     tables: BTreeMap<String, Spanned<ClassTable>>,
     detector: &Detector,
-) -> Result<BTreeMap<String, Class>, PolicyError> {
+) -> Result<BTreeMap<String, Class>, Wrong> {
     let mut classes = BTreeMap::new();
     for (name, spanned) in tables {
         let at = spanned.span().start;
         let line = position(text, at).0;
         let right = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
         if name.is_empty() || name.len() > 64 || !name.chars().all(right) {
-            return Err(PolicyError::ClassName { line, name });
+            return Err(Wrong { at: Some(at), error: PolicyError::ClassName { line, name } });
         }
-        let class = spanned
-            .into_inner()
-            .read(at, detector)
-            .map_err(|(at, problem)| PolicyError::Table { line: position(text, at).0, problem })?;
+        let class = spanned.into_inner().read(at, detector).map_err(|(at, problem)| {
+            let line = position(text, at).0;
+            Wrong { at: Some(at), error: PolicyError::Table { line, problem } }
+        })?;
         if class.tier == Tier::Prohibited && class.entry.trim().is_empty() {
-            return Err(PolicyError::EntryMissing { line, name });
+            return Err(Wrong { at: Some(at), error: PolicyError::EntryMissing { line, name } });
         }
         classes.insert(name, class);
     }
     if classes.values().all(|class| class.tier == Tier::Prohibited) {
-        return Err(PolicyError::NothingRuns);
+        return Err(PolicyError::NothingRuns.into());
     }
     Ok(classes)
 }
@@ -236,15 +279,21 @@ fn mappings(
     text: &str,
     tables: BTreeMap<String, Spanned<MappingTable>>,
     classes: &BTreeMap<String, Class>,
-) -> Result<BTreeMap<String, Mapping>, PolicyError> {
+) -> Result<BTreeMap<String, Mapping>, Wrong> {
     let mut mappings = BTreeMap::new();
     for (name, table) in tables {
-        let line = position(text, table.span().start).0;
+        let start = table.span().start;
+        let line = position(text, start).0;
         let read = table.into_inner().read();
-        let (mapping, named) = read.map_err(|problem| PolicyError::Table { line, problem })?;
+        let (mapping, named) = read.map_err(|problem| Wrong {
+            at: Some(start),
+            error: PolicyError::Table { line, problem },
+        })?;
         if let Some((name, at)) = named.into_iter().find(|(name, _)| !classes.contains_key(name)) {
             let nearest = nearest(&name, classes.keys().map(String::as_str)).map(str::to_owned);
-            return Err(PolicyError::ClassUnknown { line: position(text, at).0, name, nearest });
+            let line = position(text, at).0;
+            let error = PolicyError::ClassUnknown { line, name, nearest };
+            return Err(Wrong { at: Some(at), error });
         }
         mappings.insert(name, mapping);
     }
@@ -253,7 +302,7 @@ fn mappings(
 
 /// All keys that a policy may have.
 fn keys() -> impl Iterator<Item = &'static str> {
-    ["policy-version", "format", "catalogue"]
+    ["policy-version", "format", "jurisdictions", "catalogue"]
         .into_iter()
         .chain(class::KEYS)
         .chain(catalogue::KEYS)
@@ -266,12 +315,12 @@ fn keys() -> impl Iterator<Item = &'static str> {
         .chain(ProjectTable::KEYS)
 }
 
-fn malformed(text: &str, error: &toml::de::Error) -> PolicyError {
+pub(super) fn malformed(text: &str, error: &toml::de::Error) -> PolicyError {
     let (line, column) = error.span().map_or((1, 1), |span| position(text, span.start));
     let mut problem = error.message().to_owned();
     if let Some(key) =
         problem.strip_prefix("unknown field `").and_then(|rest| rest.split('`').next())
-        && let Some(near) = nearest(key, keys())
+        && let Some(near) = nearest(key, keys().filter(|known| *known != key))
     {
         problem = format!("unknown key `{key}`; did you mean `{near}`?");
     }

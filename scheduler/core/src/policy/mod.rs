@@ -11,6 +11,7 @@ mod content;
 mod detector;
 mod diff;
 mod exposure;
+mod faults;
 mod file;
 mod scheduling;
 mod site;
@@ -93,6 +94,17 @@ impl Policy {
         let policy = Self::parse(text)?;
         file::check_version(&policy.version)?;
         Ok(policy)
+    }
+
+    /// All that keeps a text from being put in force, by line; empty: nothing does. At most 100.
+    pub fn faults(text: &str) -> Vec<PolicyError> {
+        faults::faults(text)
+    }
+
+    /// The names of classes of which tasks may be root where agents are.
+    pub fn rooted(&self) -> impl Iterator<Item = &str> {
+        let may = |(_, class): &(&String, &Class)| class.root && class.tier != Tier::Prohibited;
+        self.classes.iter().filter(may).map(|(name, _)| name.as_str())
     }
 
     /// The names of the classes that may run, in order.
