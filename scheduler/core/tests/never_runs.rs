@@ -1,11 +1,14 @@
 //! Under any sequence of policies, approvals, reviews and restarts, what the policy does not let run
 //! does not run, and each decision names the policy that it was made by. The journal alone is asked.
+//!
+//! What nodes are told is on its way for a while, and each stop by itself: so a node may start what a new policy has
+//! already taken back, as long as it has not heard so.
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 #![expect(clippy::wildcard_enum_match_arm, reason = "tests pick one fact out of many")]
 
 mod world;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use repower_core::effect::{Answer, Effect};
@@ -14,8 +17,8 @@ use repower_core::fact::{Entry, Fact};
 use repower_core::input::{Approve, Input, Submit};
 use repower_core::policy::{Policy, Tier, content_of};
 use repower_model::{
-    Approval, ApprovalId, AttemptId, Hash, JobId, JobSpec, Key, Mark, Outcome, Sign, Span, TaskId,
-    Timestamp,
+    Approval, ApprovalId, AttemptId, Hash, JobId, JobSpec, Key, Mark, Outcome, Sign, Span,
+    StopReason, TaskId, Timestamp,
 };
 use world::{World, array};
 
@@ -64,6 +67,8 @@ struct Case {
     /// What nodes have been told to start, and not to stop since.
     told: Vec<AttemptId>,
     running: Vec<AttemptId>,
+    /// Stops on their way to nodes.
+    stops: Vec<(AttemptId, StopReason)>,
     keys: u64,
 }
 
@@ -71,11 +76,12 @@ impl Case {
     fn new(seed: u64) -> Self {
         let mut dice = Dice(seed);
         let world = World::under(&policy(&mut dice), &[2, 1]);
-        Self { world, dice, told: Vec::new(), running: Vec::new(), keys: 0 }
+        let (told, running, stops) = (Vec::new(), Vec::new(), Vec::new());
+        Self { world, dice, told, running, stops, keys: 0 }
     }
 
     fn step(&mut self) {
-        match self.dice.below(16) {
+        match self.dice.below(20) {
             0..5 => self.submit(),
             5 => {
                 let text = policy(&mut self.dice);
@@ -91,15 +97,24 @@ impl Case {
             10 | 11 => {
                 self.world.schedule();
             }
-            12 => self.start(),
-            13 => self.end(),
+            12 | 13 => self.start(),
+            16..19 => self.stop(),
+            19 => self.end(),
             14 => {
                 let ms = self.dice.pick(&[1, 500, 5_000, 60_000]);
                 self.world.wait(ms);
             }
             _ => self.restart(),
         }
-        self.hear();
+        self.post();
+    }
+
+    /// All that is on its way arrives, and nothing new begins.
+    fn settle(&mut self) {
+        while !self.stops.is_empty() {
+            self.stop();
+            self.post();
+        }
     }
 
     fn submit(&mut self) {
@@ -158,9 +173,11 @@ impl Case {
         jobs.filter(|job| which(job)).map(|job| job.id).collect()
     }
 
-    /// A node starts what it was told to, and not told to stop.
+    /// A node starts one of those it was told to, unless it has heard that it is to stop.
     fn start(&mut self) {
-        if let Some(attempt) = self.told.pop() {
+        let count = self.told.len() as u64;
+        if count > 0 {
+            let attempt = self.told.swap_remove(usize::try_from(self.dice.below(count)).unwrap());
             self.world.started(attempt);
             self.running.push(attempt);
         }
@@ -170,6 +187,17 @@ impl Case {
         if let Some(attempt) = self.running.pop() {
             let code = self.dice.pick(&[0, 0, 1]);
             self.world.end(attempt, Outcome::Exited { code });
+        }
+    }
+
+    /// When nothing is on its way any more, nothing lies on a node that the policy does not let start.
+    fn holds_nothing_that_waits_barred(&self) {
+        let state = self.world.engine.state();
+        let policy = &state.policy.as_ref().unwrap().0;
+        for attempt in &self.told {
+            let Some(job) = state.jobs.get(&attempt.task.job) else { continue };
+            let tier = policy.classes.get(&job.spec.class).map(|class| class.tier);
+            assert!(!matches!(tier, None | Some(Tier::Prohibited)), "{attempt} waits as {tier:?}");
         }
     }
 
@@ -196,21 +224,35 @@ impl Case {
         self.world.engine = engine;
     }
 
-    /// Nodes hear what they are owed at once.
-    fn hear(&mut self) {
+    /// A node hears one of the stops, any of them. What has not started it gives back; what runs goes on if it was
+    /// only asked back, and ends if it was cancelled.
+    fn stop(&mut self) {
+        let count = self.stops.len() as u64;
+        if count == 0 {
+            return;
+        }
+        let (attempt, why) =
+            self.stops.swap_remove(usize::try_from(self.dice.below(count)).unwrap());
+        let waited = self.told.iter().position(|told| *told == attempt);
+        let ran = self.running.iter().position(|ran| *ran == attempt);
+        if let Some(at) = waited {
+            self.told.remove(at);
+            self.world.end(attempt, Outcome::Recalled);
+        } else if let Some(at) = ran.filter(|_| why != StopReason::Recalled) {
+            self.running.remove(at);
+            self.world.end(attempt, Outcome::Cancelled);
+        }
+    }
+
+    /// What nodes are owed is on its way: starts arrive in order, stops one by one and later.
+    fn post(&mut self) {
         for effect in std::mem::take(&mut self.world.owed) {
             match effect {
                 Effect::Start { attempt, .. } => self.told.push(attempt),
-                Effect::Stop { rank, .. } => {
-                    let attempt = rank.attempt;
-                    let waited = self.told.iter().position(|told| *told == attempt);
-                    let ran = self.running.iter().position(|ran| *ran == attempt);
-                    if let Some(at) = waited {
-                        self.told.remove(at);
-                        self.world.end(attempt, Outcome::Recalled);
-                    } else if let Some(at) = ran {
-                        self.running.remove(at);
-                        self.world.end(attempt, Outcome::Cancelled);
+                Effect::Stop { rank, why, .. } => {
+                    let stop = (rank.attempt, why);
+                    if !self.stops.contains(&stop) {
+                        self.stops.push(stop);
                     }
                 }
                 Effect::Forget { .. }
@@ -231,8 +273,12 @@ struct Auditor {
     policy: Option<Rc<Policy>>,
     jobs: BTreeMap<JobId, Held>,
     approvals: BTreeMap<ApprovalId, Approval>,
+    /// What nodes were asked to give back or to end.
+    stopping: BTreeSet<AttemptId>,
     placed: u64,
     started: u64,
+    /// Starts of what the policy in force does not let run, which had crossed the word of it.
+    crossed: u64,
     decided: u64,
 }
 
@@ -312,10 +358,14 @@ impl Auditor {
             Fact::AttemptStarted { attempt, .. } => {
                 self.started += 1;
                 let tier = self.tier(&self.jobs[&attempt.task.job].class);
-                assert!(
-                    !matches!(tier, None | Some(Tier::Prohibited)),
-                    "{attempt} runs as {tier:?}"
-                );
+                if matches!(tier, None | Some(Tier::Prohibited)) {
+                    // It was placed under another policy, and taken back before this one let it start.
+                    assert!(self.stopping.contains(attempt), "{attempt} runs as {tier:?}");
+                    self.crossed += 1;
+                }
+            }
+            Fact::AttemptStopping { attempt, .. } => {
+                self.stopping.insert(*attempt);
             }
             _ => {}
         }
@@ -347,21 +397,24 @@ impl Auditor {
 
 #[test]
 fn no_prohibited_or_undeclared_job_runs_whatever_policies_approvals_and_restarts_come() {
-    let (mut placed, mut started, mut decided) = (0, 0, 0);
+    let (mut placed, mut started, mut decided, mut crossed) = (0, 0, 0, 0);
     for seed in 0..CASES {
         let mut case = Case::new(seed);
         for _ in 0..STEPS {
             case.step();
         }
+        case.settle();
+        case.holds_nothing_that_waits_barred();
         let mut auditor = Auditor::default();
         case.world.journal.iter().for_each(|entry| auditor.read(entry));
         placed += auditor.placed;
         started += auditor.started;
         decided += auditor.decided;
+        crossed += auditor.crossed;
     }
 
     assert!(
-        placed > CASES && started > CASES / 4 && decided > CASES * 5,
-        "{placed} {started} {decided}"
+        placed > CASES && started > CASES / 4 && decided > CASES * 5 && crossed > CASES / 100,
+        "{placed} {started} {decided} {crossed}"
     );
 }
