@@ -17,7 +17,10 @@ fn labelled(tell: &SyncSender<Place>, end: &Receiver<()>) {
     let folder = scratch();
     let mut cell = Cell::start(folder.path(), &[]);
     cell.add_agent("plain", &["--cpus", "4"]);
-    cell.add_agent("fast", &["--cpus", "4", "--label", "gpu=v100", "--label", "rack=3"]);
+    cell.add_agent(
+        "fast",
+        &["--cpus", "4", "--label", "gpu=v100", "--label", "rack=3", "--extra", "licence=1,gpu=1"],
+    );
     tell.send(Place::new(folder.path(), &cell.data(), &cell.url)).expect("a test waits for it");
     assert!(end.recv().is_err(), "nobody sends");
     drop(cell);
@@ -42,6 +45,27 @@ fn a_job_goes_to_a_node_with_the_label_that_it_asks_for() {
     let node = shared.cli.json(&["node", "fast"]);
     assert_eq!(node["inventory"]["labels"], json!({ "gpu": "v100", "rack": "3" }));
     shared.cli.run(&["cancel", &nowhere]).ok();
+}
+
+#[test]
+fn a_task_is_told_and_held_to_what_it_was_placed_by() {
+    let shared = CELL.get();
+    let gate = Gate::new(&shared.cli.folder, "licence");
+    let there = ["--time-limit", "1m", "--label", "gpu", "--extra", "licence=1"];
+    let line = gate.told("here", "exit 0");
+    let holder = [&there[..], &["--", "/bin/sh", "-c", &line]].concat();
+    let holder = shared.cli.submit(&holder);
+    gate.wait_for("here");
+
+    let either = [&there[..], &["--memory", "32MiB", "--or", "cpus=2,memory=96M,gpu"]].concat();
+    let told = "echo $REPOWER_CPUS $REPOWER_MEMORY \"<$CUDA_VISIBLE_DEVICES>\"";
+    let used = "head -c 60m /dev/zero | tail -c 48m | wc -c";
+    let said = shared.cli.wait_for(&either, &format!("{told}; {used}")).ok();
+    gate.open();
+    shared.cli.run(&["wait", &holder]).ok();
+
+    let logs = shared.cli.run(&["logs", said.out.trim()]).ok();
+    assert_eq!(logs.out, "2 100663296 <0>\n50331648\n", "{logs:?}");
 }
 
 #[test]

@@ -41,6 +41,9 @@ pub enum Action {
         attempt: RankId,
         /// What to run.
         definition: Arc<Definition>,
+        /// By which of its job's amounts it was placed: 0 the first choice, else that alternative; `None`: nobody has
+        /// said.
+        alternative: Option<u32>,
         /// Of a gang: what its ranks here are told.
         rendezvous: Option<Arc<Rendezvous>>,
     },

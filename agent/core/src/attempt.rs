@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use repower_model::{Rendezvous, Span, Timestamp, Usage, Verdict};
+use repower_model::{Rendezvous, Resources, Span, Timestamp, Usage, Verdict};
 
 use crate::outbox::Place;
 use crate::phase::Phase;
@@ -14,6 +14,8 @@ use crate::{Definition, Exit, Moment, Stream};
 #[derive(Debug)]
 pub(crate) struct Attempt {
     pub(crate) definition: Arc<Definition>,
+    /// By which of its job's amounts it was placed; `None`: nobody has said.
+    pub(crate) alternative: Option<u32>,
     pub(crate) rendezvous: Option<Arc<Rendezvous>>,
     pub(crate) phase: Phase,
     /// Whether what an earlier attempt has saved is here, or it asks for nothing of that.
@@ -54,12 +56,14 @@ pub(crate) struct Suspicion {
 impl Attempt {
     pub(crate) fn new(
         definition: Arc<Definition>,
+        alternative: Option<u32>,
         rendezvous: Option<Arc<Rendezvous>>,
         phase: Phase,
     ) -> Self {
         Self {
             is_restored: !definition.spec.checkpoint,
             definition,
+            alternative,
             rendezvous,
             phase,
             started: None,
@@ -72,6 +76,11 @@ impl Attempt {
             stdout: Printed::default(),
             stderr: Printed::default(),
         }
+    }
+
+    /// What it takes of the node while it runs.
+    pub(crate) fn amounts(&self) -> &Resources {
+        self.definition.spec.amounts(self.alternative.unwrap_or(0))
     }
 
     /// One of its two streams.

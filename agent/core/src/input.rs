@@ -47,6 +47,9 @@ pub enum Input<'a> {
     Start {
         /// Which.
         attempt: AttemptId,
+        /// By which of its job's amounts it was placed: 0 the first choice, else that alternative; `None`: nobody has
+        /// said, so it is taken to be the first choice.
+        alternative: Option<u32>,
         /// Of a gang: all of its ranks here start, each when what it needs is free.
         rendezvous: Option<Arc<Rendezvous>>,
         /// What an earlier attempt has saved, if anything is in the store.

@@ -60,6 +60,7 @@ struct Job {
 /// What comes with the order to start an attempt.
 #[derive(Debug)]
 struct Order {
+    alternative: Option<u32>,
     rendezvous: Option<Arc<Rendezvous>>,
     checkpoint: Option<Checkpoint>,
 }
@@ -128,8 +129,8 @@ impl Session {
             Input::StandsInPart { attempt, detail } => self.stands_in_part(attempt, &detail),
             Input::Noticed(noticed) => self.noticed(*noticed, now, actions),
             Input::Forget(job) => self.forget(job, actions),
-            Input::Start { attempt, rendezvous, checkpoint } => {
-                let order = Order { rendezvous, checkpoint };
+            Input::Start { attempt, alternative, rendezvous, checkpoint } => {
+                let order = Order { alternative, rendezvous, checkpoint };
                 self.start(attempt, &order, now, actions);
             }
             Input::DropCheckpoint(task) => actions.push(Action::DropCheckpoint(task)),
@@ -238,7 +239,7 @@ impl Session {
                 self.slots.skip();
                 continue;
             };
-            if !self.slots.take(&attempt.definition.spec.resources) {
+            if !self.slots.take(attempt.amounts()) {
                 return;
             }
             self.slots.pop();

@@ -7,6 +7,7 @@ use repower_model::{Ability, Bytes, Cpus, Dimension, Inventory, Resources};
 use sysinfo::{CpuRefreshKind, MemoryRefreshKind, RefreshKind, System};
 
 use crate::container::Engine;
+use crate::tasks::EXTRA;
 use crate::{Error, Options, detector, environment, sandbox};
 
 /// Looks at the machine. What the options say about capacity comes first.
@@ -110,8 +111,29 @@ fn capacity(options: &Options, system: &System, data: &Path) -> Resources {
             "the agent offers {said} of {what}, but the machine has {has}: tasks will share what there is"
         );
     }
+    warn_of_gpus(options.extras.get(EXTRA).copied().unwrap_or(0));
     let extras = options.extras.iter().filter(|(_, amount)| **amount > 0);
     Resources { extras: extras.map(|(name, amount)| (name.clone(), *amount)).collect(), ..said }
+}
+
+/// Says so if an agent offers GPUs that have no device files here: who is given those is told their numbers only, or does
+/// not start.
+fn warn_of_gpus(offered: u64) {
+    let found = sandbox::Devices::look(Path::new("/")).now();
+    let has = found.as_ref().map_or(0, |found| found.numbers().len());
+    match (offered, has) {
+        (0, _) => {}
+        (_, 0) => tracing::warn!(
+            offered,
+            "the agent offers GPUs, but this machine has no device files of any: tasks are told numbers only"
+        ),
+        (_, has) if offered > has as u64 => tracing::warn!(
+            offered,
+            has,
+            "the agent offers more GPUs than this machine has device files of: some tasks will not start"
+        ),
+        _ => {}
+    }
 }
 
 /// What an operator says that there is, and is more than the machine has: what, how much is said, and

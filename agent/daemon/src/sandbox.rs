@@ -4,6 +4,7 @@
 //! | --- | --- |
 //! | `spawn` | starts a task's first process in a given confinement |
 //! | `cgroup` | limits, figures, and the killing of all of a task, by control groups 1 and 2 |
+//! | `devices` | the device files of GPUs, and whose they are |
 //! | `processors` | which processors a task has to itself |
 //! | `view` | what a task sees of the files |
 //! | `landlock`, `seccomp` | which files and system calls a task may use |
@@ -14,6 +15,7 @@
 
 mod abilities;
 mod cgroup;
+mod devices;
 mod host;
 mod init;
 mod landlock;
@@ -32,6 +34,9 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 pub(crate) use cgroup::{Error as GroupError, Figures, Group, Limits, Tree};
+#[cfg(test)]
+pub(crate) use devices::tree as device_tree;
+pub(crate) use devices::{Devices, Found, Maker};
 pub(crate) use host::{Error, Host, Prepared, Wanted};
 pub(crate) use init::digest as init_digest;
 pub(crate) use landlock::Access;

@@ -53,6 +53,7 @@ use crate::sandbox::Host;
 use crate::{Error, clock, environment, inventory, sandbox};
 
 pub(crate) use door::Door;
+pub(crate) use gpus::EXTRA;
 pub(crate) use leftovers::{kill_leftovers, wait_for_end};
 use orphans::Orphans;
 use prepared::Jobs;

@@ -4,7 +4,7 @@
 mod world;
 
 use repower_core::refusal::Refusal;
-use repower_model::{Constraints, Gang, JobSpec, LabelRule, Layout, Span};
+use repower_model::{AttemptId, Constraints, Gang, JobSpec, LabelRule, Layout, Span};
 use world::{World, cpus, job};
 
 fn refused(spec: JobSpec) -> Option<String> {
@@ -125,4 +125,21 @@ fn a_checkpoint_signal_is_one_that_a_program_can_catch() {
             Refusal::OutOfBounds { what: "", asked: String::new(), allowed: String::new() }.code()
         )
     );
+}
+
+#[test]
+fn by_which_of_its_amounts_an_attempt_was_placed_is_known_while_it_lives() {
+    let mut world = World::with_nodes(&[3]);
+    let first = JobSpec { resources: cpus(2), ..job() };
+    let either = JobSpec { resources: cpus(2), alternatives: vec![cpus(3), cpus(1)], ..job() };
+
+    let (first, either) = (world.submit(first), world.submit(either));
+    let placed = world.schedule();
+
+    let state = world.engine.state();
+    let of = |job| placed.iter().find(|(one, _)| one.task.job == job).map(|(one, _)| *one).unwrap();
+    assert_eq!(state.alternative(of(first)), Some(0));
+    assert_eq!(state.alternative(of(either)), Some(2));
+    let later = AttemptId { number: 2, ..of(either) };
+    assert_eq!(state.alternative(later), None, "it is not the one that lives");
 }

@@ -152,18 +152,20 @@ impl JobSpec {
 
     /// What a node must be able to do for its tasks, ascending, none twice; most jobs need nothing.
     ///
-    /// Who declares its memory goes where that is its limit, on each level: on a node that could not hold it to its word
+    /// Who declares its memory, be it in an alternative only, goes where that is its limit, on each level: on a node that could not hold it to its word
     /// it would take from its neighbours what they were promised.
     pub fn abilities(&self) -> Vec<Ability> {
         let level = self.level();
         let is_listed = matches!(self.egress, Some(Egress::Only(_)));
+        let mut choices = std::iter::once(&self.resources).chain(&self.alternatives);
+        let declares_memory = choices.any(|amounts| amounts.memory > Bytes::default());
         let needs = [
             (level == Isolation::Bare && self.project_user, Ability::Bare),
             (level == Isolation::Boxed, Ability::Boxed),
             (level == Isolation::Sealed, Ability::Sealed),
             (self.egress == Some(Egress::None), Ability::OwnNetwork),
             (is_listed, Ability::AllowList),
-            (self.resources.memory > Bytes::default(), Ability::LimitMemory),
+            (declares_memory, Ability::LimitMemory),
             (self.pids.is_some(), Ability::LimitPids),
             (self.pin_cpus, Ability::Cpuset),
             (!self.image.is_empty(), Ability::Container),
@@ -235,6 +237,8 @@ mod tests {
         };
 
         assert_eq!(names(JobSpec::default()), Vec::<&str>::new());
+        let other = JobSpec { alternatives: vec![memory.clone()], ..JobSpec::default() };
+        assert_eq!(names(other), ["limit.memory"]);
         assert_eq!(names(JobSpec { resources: memory, ..JobSpec::default() }), ["limit.memory"]);
         assert_eq!(names(sealed), ["isolation.sealed", "namespace.network", "limit.memory"]);
         let only = JobSpec { egress: Some(Egress::Only(vec![])), ..JobSpec::default() };

@@ -65,8 +65,8 @@ pub(crate) enum Order {
     },
     /// No more tasks of it come without a new definition.
     Forget(JobId),
-    /// Of a gang with what its ranks are told.
-    Start(AttemptId, Option<Arc<Rendezvous>>, Option<Checkpoint>),
+    /// By this of its job's amounts, and of a gang with what its ranks are told.
+    Start(AttemptId, Option<u32>, Option<Arc<Rendezvous>>, Option<Checkpoint>),
     DropCheckpoint(TaskId),
     Stop(RankId, StopReason),
     Freeze(RankId),

@@ -83,7 +83,7 @@ impl Session {
         }
         match end.held {
             Held::Nothing => {}
-            Held::Resources => self.slots.give_back(&spec.resources),
+            Held::Resources => self.slots.give_back(attempt.amounts()),
             Held::Output => actions.push(Action::CloseOutput { attempt: id }),
         }
         let definition = Arc::clone(&attempt.definition);

@@ -23,7 +23,8 @@ impl Session {
             Deed::Launch => {
                 let (definition, rendezvous) =
                     (attempt.definition.clone(), attempt.rendezvous.clone());
-                actions.push(Action::Launch { attempt: id, definition, rendezvous });
+                let alternative = attempt.alternative;
+                actions.push(Action::Launch { attempt: id, definition, alternative, rendezvous });
             }
             Deed::Begin => self.begin(id, now),
             Deed::BeginAndSend(signal) => {
@@ -104,7 +105,7 @@ impl Session {
     /// Its process has ended: what it held is free, but its output may still come.
     fn drain(&mut self, id: RankId, now: Now) {
         if let Some(attempt) = self.attempts.get(&id) {
-            self.slots.give_back(&attempt.definition.spec.resources);
+            self.slots.give_back(attempt.amounts());
         }
         self.set_due(id, Some(now.steady + self.limits.drain));
     }
@@ -124,7 +125,7 @@ impl Session {
         };
         match end.held {
             Held::Nothing => {}
-            Held::Resources => self.slots.give_back(&attempt.definition.spec.resources),
+            Held::Resources => self.slots.give_back(attempt.amounts()),
             Held::Output => actions.push(Action::CloseOutput { attempt: id }),
         }
         if let Some(place) = attempt.start_report.take() {

@@ -30,8 +30,7 @@ impl Session {
         self.leaving = false;
         self.slots.resize(capacity);
         let waits = |attempt: &Attempt| matches!(attempt.phase, Phase::Waiting | Phase::Staging);
-        let fits =
-            |attempt: &Attempt| self.slots.capacity().holds(&attempt.definition.spec.resources);
+        let fits = |attempt: &Attempt| self.slots.capacity().holds(attempt.amounts());
         let unfit = self.attempts.iter().filter(|(_, one)| waits(one) && !fits(one));
         let unfit: Vec<RankId> = unfit.map(|(id, _)| *id).collect();
         for attempt in unfit {

@@ -67,7 +67,15 @@ impl Session {
             return self.refuse(attempt, Outcome::Lost { detail }, now);
         };
         let definition = Arc::clone(&known.definition);
-        let short = self.slots.capacity().shortages(&definition.spec.resources);
+        let others = definition.spec.alternatives.len();
+        if let Some(number) = order.alternative.filter(|number| *number as usize > others) {
+            let detail = format!(
+                "the scheduler has placed it by alternative {number}, but job {job} has {others}"
+            );
+            return self.refuse(attempt, Outcome::Lost { detail }, now);
+        }
+        let amounts = definition.spec.amounts(order.alternative.unwrap_or(0));
+        let short = self.slots.capacity().shortages(amounts);
         if let Some(short) = short.first() {
             let (asked, given) =
                 (short.dimension.show(short.asked), short.dimension.show(short.given));
@@ -82,7 +90,8 @@ impl Session {
             actions.push(Action::Stage(Arc::clone(&definition)));
         }
         self.unended += 1;
-        let mut known = Attempt::new(definition, order.rendezvous.clone(), Phase::Staging);
+        let (alternative, rendezvous) = (order.alternative, order.rendezvous.clone());
+        let mut known = Attempt::new(definition, alternative, rendezvous, Phase::Staging);
         let is_ready = inputs == Inputs::Here && known.is_restored;
         if is_ready {
             known.phase = Phase::Waiting;

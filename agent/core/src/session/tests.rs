@@ -39,7 +39,7 @@ fn attempt(index: u32) -> RankId {
 
 /// An order to start a plain attempt.
 fn start(plain: RankId) -> Input<'static> {
-    Input::Start { attempt: plain.attempt, rendezvous: None, checkpoint: None }
+    Input::Start { attempt: plain.attempt, alternative: None, rendezvous: None, checkpoint: None }
 }
 
 fn spec() -> JobSpec {

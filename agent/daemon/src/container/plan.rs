@@ -26,6 +26,10 @@ pub(crate) struct Plan<'a> {
     /// Whether it may do what root of a container usually may.
     pub(crate) has_capabilities: bool,
     pub(crate) network: Network,
+    /// Devices of the host that it may use, and where it sees them.
+    pub(crate) devices: Vec<(&'a Path, &'a Path)>,
+    /// Groups that its user is in besides, by number.
+    pub(crate) groups: Vec<u32>,
     /// Below which it gets its own, as the engine names it.
     pub(crate) group: &'a Path,
     /// The only ones that it runs on: `0-2,5`; `None`: all.
@@ -87,6 +91,16 @@ impl Plan<'_> {
             }
         };
         add("--network", network);
+        for (path, shown) in &self.devices {
+            let mut device = path.as_os_str().to_owned();
+            device.push(":");
+            device.push(shown);
+            device.push(":rwm");
+            add("--device", device);
+        }
+        for group in &self.groups {
+            add("--group-add", group.to_string().into());
+        }
         add("--cgroup-parent", self.group.into());
         // The limit is that of the group above, which is set when the engine needs no more threads in it.
         add("--pids-limit", MOST_PIDS.to_string().into());

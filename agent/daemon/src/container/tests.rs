@@ -18,6 +18,8 @@ pub(super) fn plan() -> Plan<'static> {
         user: (200_000, 200_001),
         has_capabilities: false,
         network: Network::None,
+        devices: Vec::new(),
+        groups: Vec::new(),
         group: Path::new("/repower/7"),
         processors: None,
         shared_memory: Some(1 << 20),
@@ -31,6 +33,15 @@ fn words(plan: &Plan<'_>) -> Vec<String> {
 
 fn has(words: &[String], option: &str, value: &str) -> bool {
     words.windows(2).any(|pair| pair[0] == option && pair[1] == value)
+}
+
+#[test]
+fn a_container_has_the_devices_of_its_task_and_the_groups_that_may_use_them() {
+    let card = (Path::new("/elsewhere/renderD128"), Path::new("/dev/dri/renderD128"));
+    let words = words(&Plan { devices: vec![card], groups: vec![105], ..plan() });
+
+    assert!(has(&words, "--device", "/elsewhere/renderD128:/dev/dri/renderD128:rwm"));
+    assert!(has(&words, "--group-add", "105"));
 }
 
 #[test]

@@ -25,6 +25,7 @@ pub(crate) mod name {
     pub(crate) const LANDLOCK: &str = "landlock";
     pub(crate) const SCOPES: &str = "landlock.scopes";
     pub(crate) const USERS: &str = "users";
+    pub(crate) const DEVICES: &str = "devices";
     pub(crate) const ALLOW_LIST: &str = "egress.allow-list";
     /// Everything that the levels of these names need, tried together; on the first for who is not to be root.
     pub(crate) const BARE: &str = "isolation.bare";

@@ -5,6 +5,7 @@
 //! making one costs more than starting a process.
 
 mod file;
+mod gate;
 mod mounts;
 mod pool;
 mod tree;
@@ -15,6 +16,9 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
 use repower_model::Bytes;
+
+use super::devices::Number;
+use gate::Gate;
 
 pub(crate) use tree::Tree;
 
@@ -52,6 +56,8 @@ pub(crate) struct Controllers {
     pub(crate) cpu: bool,
     pub(crate) io: bool,
     pub(crate) cpuset: bool,
+    /// Which devices may be used.
+    pub(crate) devices: bool,
 }
 
 /// Puts this process into the groups of another, in all hierarchies where they differ.
@@ -80,6 +86,10 @@ pub(crate) enum Error {
         "this host has no control groups that the agent may use: mount them, or delegate some to the agent"
     )]
     Nothing,
+    #[error(
+        "a program that denies devices cannot be {verb}: check what the agent may do in the kernel"
+    )]
+    Program { verb: &'static str, source: std::io::Error },
     #[error("the processes in {} do not end", path.display())]
     Immortal { path: PathBuf },
 }
@@ -182,6 +192,16 @@ impl Group {
         match self {
             Self::V1(group) => group.pin(cpus),
             Self::V2(group) => group.pin(cpus),
+        }
+    }
+
+    /// Denies its processes these devices, and no others. Before the first of them is in it.
+    fn deny(&mut self, denied: &[Number], gate: &Gate) -> Result<(), Error> {
+        match self {
+            Self::V1(group) => group.deny(denied),
+            Self::V2(group) if !denied.is_empty() => gate.close(denied, group.door()),
+            // Each serves one task only, so nothing was denied before.
+            Self::V2(_) => Ok(()),
         }
     }
 

@@ -1,23 +1,21 @@
 //! What this host can do for tasks, and the parts that all launches share.
 
-use std::ffi::{CStr, CString};
-use std::fs::{DirBuilder, File};
+mod trials;
+
+use std::fs::DirBuilder;
 use std::io;
-use std::os::fd::{AsFd as _, AsRawFd as _};
-use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
-
-use rustix::process::{WaitOptions, waitpid};
+use std::sync::Arc;
 
 use super::abilities::{self, Abilities, name};
 use super::cgroup::{self, Limits, Tree};
+use super::devices::{Devices, File as Device, Found, Number};
 use super::landlock::{Access, Landlock};
 use super::processors::{Pinned, Processors, Scarce};
 use super::reach::{Reach, Unreachable};
 use super::seccomp::Filter;
 use super::spawn::{Confinement, Failure, Launcher, Namespaces, Program};
-use super::strings::Strings;
 use super::users::{self, User, Users};
 use super::view::{Builder, System, Unusable, View};
 
@@ -31,6 +29,8 @@ pub(crate) struct Host {
     filter: Filter,
     landlock: Option<Landlock>,
     users: Users,
+    /// The device files of GPUs.
+    devices: Devices,
     /// The agent's own folder, below which tasks have theirs.
     data: PathBuf,
     /// Where the list of hosts is while it is tried whether a task can have one.
@@ -53,6 +53,8 @@ pub(crate) struct Wanted<'a> {
     pub(crate) reaches: Option<(&'a [String], &'a Path)>,
     /// On how many processors it runs that no other task has that asks for it; 0: wherever there is room.
     pub(crate) pins: usize,
+    /// The GPUs that it has, by their numbers.
+    pub(crate) gpus: &'a [u64],
     /// Whose user the task is; `None`: the agent's own.
     pub(crate) project: Option<&'a str>,
     /// What it may see of the files besides the system.
@@ -64,6 +66,8 @@ pub(crate) struct Wanted<'a> {
 pub(crate) struct Prepared {
     pub(crate) group: Option<cgroup::Group>,
     pub(crate) user: Option<User>,
+    /// Groups of users that it is in besides, so that it may use its devices.
+    groups: Vec<u32>,
     view: Option<View>,
     namespaces: Namespaces,
     /// The network that reaches named places only.
@@ -131,6 +135,15 @@ impl Host {
     ///
     /// If the data folder cannot be used, or the kernel is too old to launch tasks this way at all.
     pub(crate) fn new(data: &Path, name: &str) -> Result<Self, Error> {
+        Self::with_devices(data, name, Devices::look(Path::new("/")))
+    }
+
+    /// The same with the device files of another host.
+    ///
+    /// # Errors
+    ///
+    /// As [`Host::new`].
+    pub(super) fn with_devices(data: &Path, name: &str, devices: Devices) -> Result<Self, Error> {
         let root = data.join("box");
         let made = match DirBuilder::new().mode(0o700).create(&root) {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
@@ -157,6 +170,7 @@ impl Host {
             filter: Filter::new(),
             landlock: Landlock::detect(),
             users: Users::open(&data.join("users"))?,
+            devices,
             data: data.to_owned(),
             hosts: data.join(format!("{name}.hosts")),
             system,
@@ -169,7 +183,7 @@ impl Host {
 
     /// A view of the system alone.
     pub(super) fn bare_view(&self) -> Result<View, Unusable> {
-        self.view(&[], None)
+        self.view(&[], None, &[])
     }
 
     pub(super) const fn launcher(&self) -> &Launcher {
@@ -187,7 +201,7 @@ impl Host {
     /// A group with limits.
     pub(super) fn group(&self, limits: Limits) -> io::Result<cgroup::Group> {
         let tree = self.tree.as_ref().ok_or(cgroup::Error::Nothing).map_err(io::Error::other)?;
-        tree.take(limits).map_err(io::Error::other)
+        tree.take(limits, &[]).map_err(io::Error::other)
     }
 
     /// Takes a group back, to be used again.
@@ -238,12 +252,19 @@ impl Host {
         let user = wanted.project.map(|project| self.users.of(project)).transpose()?;
         let reach = wanted.reaches.map(|(places, hosts)| self.reach(places, hosts)).transpose()?;
         let hosts = reach.as_ref().map(Reach::hosts);
-        let view = wanted.boxed.then(|| self.view(wanted.sees, hosts)).transpose()?;
+        let found = self.devices.now();
+        let denied = self.denied(found.as_deref(), wanted.gpus);
+        let given = found.as_deref().map(|found| found.files(wanted.gpus)).unwrap_or_default();
+        let view = wanted.boxed.then(|| self.view(wanted.sees, hosts, &given)).transpose()?;
+        // A box has files of its own, which its user may use.
+        let groups = found.filter(|_| user.is_some() && !wanted.boxed);
+        let groups = groups.map(|found| found.groups(wanted.gpus)).unwrap_or_default();
         let namespaces = self.namespaces(wanted.boxed, wanted.own_network);
         let pinned = self.pin(wanted.pins)?;
-        let has_group = wanted.limits != Limits::default() || pinned.is_some();
+        let is_held = wanted.limits != Limits::default() || pinned.is_some();
+        let has_group = is_held || !denied.is_empty();
         let tree = self.tree.as_ref().filter(|_| has_group);
-        let mut group = tree.map(|tree| tree.take(wanted.limits)).transpose()?;
+        let mut group = tree.map(|tree| tree.take(wanted.limits, &denied)).transpose()?;
         if let (Some(pinned), Some(one)) = (&pinned, &mut group)
             && let Err(error) = one.pin(&pinned.list())
         {
@@ -252,7 +273,7 @@ impl Host {
             }
             return Err(error.into());
         }
-        Ok(Prepared { group, user, view, namespaces, reach, pinned })
+        Ok(Prepared { group, user, groups, view, namespaces, reach, pinned })
     }
 
     /// So many processors that no other pinned task has; `None`: none were asked for.
@@ -268,6 +289,22 @@ impl Host {
             return Err(Error::Lacks { ability: name::CPUSET });
         }
         Ok(Some(self.processors.take(count)?))
+    }
+
+    /// The GPUs that there are just now, with their files; `None`: there are no files.
+    pub(crate) fn gpus(&self) -> Option<Arc<Found>> {
+        self.devices.again()
+    }
+
+    /// Whether tasks are kept from devices wherever the files of those are.
+    pub(crate) fn denies_devices(&self) -> bool {
+        self.abilities.contains(name::DEVICES)
+    }
+
+    /// The devices that a task with these GPUs must not use, as far as this host can keep it from them.
+    fn denied(&self, found: Option<&Found>, gpus: &[u64]) -> Vec<Number> {
+        let found = found.filter(|_| self.denies_devices());
+        found.map(|found| found.denied(gpus)).unwrap_or_default()
     }
 
     /// A network that reaches named places only, the list of which is written to `hosts`.
@@ -299,14 +336,22 @@ impl Host {
         lacking.map_or(Ok(()), |(_, ability)| Err(Error::Lacks { ability }))
     }
 
-    /// What a task sees: the system, these, and a list of hosts in the place of the system's.
-    fn view(&self, sees: &[(&Path, Access)], hosts: Option<&Path>) -> Result<View, Unusable> {
+    /// What a task sees: the system, these, a list of hosts in the place of the system's, and its devices.
+    fn view(
+        &self,
+        sees: &[(&Path, Access)],
+        hosts: Option<&Path>,
+        devices: &[&Device],
+    ) -> Result<View, Unusable> {
         let mut view = self.view.clone();
         if let Some(hosts) = hosts {
             view.stand_in(hosts, &self.system.hosts)?;
         }
         for (path, access) in sees {
             view.see(path, *access)?;
+        }
+        for device in devices {
+            view.device(device, self.system.is_privileged)?;
         }
         view.finish()
     }
@@ -330,6 +375,7 @@ impl Host {
         let confinement = Confinement {
             group: prepared.group.as_ref().map(cgroup::Group::entrance),
             user: prepared.user,
+            groups: &prepared.groups,
             namespaces: prepared.namespaces,
             network: prepared.reach.as_ref().map(Reach::namespace),
             view: prepared.view.as_ref(),
@@ -371,102 +417,5 @@ impl Host {
             (Some(tree), Some(group)) => tree.give_back(group),
             (_, None) | (None, _) => Ok(()),
         }
-    }
-
-    /// Starts a process in each kind of confinement, and says which of them worked.
-    pub(super) fn trials(&self) -> Vec<(&'static str, io::Result<()>)> {
-        let none = Namespaces { user: !self.is_privileged(), ..Namespaces::default() };
-        let plain = |namespaces| Confinement { namespaces, ..Confinement::default() };
-        let view = self.view(&[], None).ok();
-        let boxed = |network| Confinement {
-            namespaces: self.namespaces(true, network),
-            view: view.as_ref(),
-            landlock: self.landlock,
-            filter: Some(&self.filter),
-            ..Confinement::default()
-        };
-        let user = Namespaces { user: true, ..Namespaces::default() };
-        let filter = Confinement { filter: Some(&self.filter), ..Confinement::default() };
-        let whole = |confinement| match self.landlock {
-            Some(_) => self.attempt(confinement),
-            None => Err(io::Error::other("the kernel has no Landlock, or it is not switched on")),
-        };
-        vec![
-            (name::USER, self.attempt(plain(user))),
-            (name::PID, self.attempt(plain(Namespaces { pid: true, ..none }))),
-            (name::MOUNT, self.attempt(plain(Namespaces { mount: true, ..none }))),
-            (name::IPC, self.attempt(plain(Namespaces { ipc: true, ..none }))),
-            (name::NETWORK, self.attempt(plain(Namespaces { network: true, ..none }))),
-            (name::SECCOMP, self.attempt(filter)),
-            (name::BARE, self.attempt_unprivileged()),
-            (name::LANDLOCK, whole(Confinement::default())),
-            (name::BOXED, whole(boxed(false))),
-            (name::SEALED, whole(boxed(true))),
-            (name::ALLOW_LIST, self.attempt_reach(boxed(false))),
-        ]
-    }
-
-    /// Starts a process outside of boxes that is not root, in the folder below which it would have its own.
-    fn attempt_unprivileged(&self) -> io::Result<()> {
-        let user = self.is_privileged().then_some(User::NOBODY);
-        let folder = CString::new(self.data.as_os_str().as_bytes())?;
-        let tried = self.attempt_in(&folder, Confinement { user, ..Confinement::default() });
-        tried.map_err(|error| {
-            let folder = self.data.display();
-            let text = format!(
-                "{error}: let everybody pass through all folders above {folder} (chmod a+x)"
-            );
-            io::Error::new(error.kind(), text)
-        })
-    }
-
-    /// Starts a process in a box whose network reaches one place.
-    fn attempt_reach(&self, confinement: Confinement<'_>) -> io::Result<()> {
-        if !self.is_privileged() {
-            let text = "a network that is made beforehand can be entered by root only";
-            return Err(io::Error::other(text));
-        }
-        if self.landlock.is_none() {
-            return Err(io::Error::other("there are no boxes"));
-        }
-        let reach =
-            Reach::open(&["127.0.0.1:9".to_owned()], &self.hosts).map_err(io::Error::other)?;
-        let view = self.view(&[], Some(reach.hosts())).map_err(io::Error::other)?;
-        let network = Some(reach.namespace());
-        self.attempt(Confinement { network, view: Some(&view), ..confinement })
-    }
-
-    /// Starts and reaps a process that ends at once.
-    fn attempt(&self, confinement: Confinement<'_>) -> io::Result<()> {
-        self.attempt_in(c"/", confinement)
-    }
-
-    fn attempt_in(&self, folder: &CStr, confinement: Confinement<'_>) -> io::Result<()> {
-        let null = File::options().read(true).write(true).open("/dev/null")?;
-        let file = self.launcher.trial_program();
-        let path = CString::new(format!("/proc/self/fd/{}", file.as_raw_fd()))?;
-        let mut arguments = Strings::new();
-        arguments.push("trial".as_ref())?;
-        let program = Program {
-            path: &path,
-            arguments: &arguments,
-            environment: &Strings::new(),
-            folder,
-            streams: [null.as_fd(); 3],
-        };
-        let started = self.launcher.spawn(program, confinement).map_err(|failure| {
-            let view = confinement.view.filter(|_| failure.step == super::spawn::Step::View);
-            let part = view.map(|view| format!(" ({})", view.describe(failure.detail)));
-            let (what, why) = (failure.step.what(), failure.error());
-            io::Error::other(format!("a task cannot {what}{}: {why}", part.unwrap_or_default()))
-        })?;
-        let ended = waitpid(Some(started.pid), WaitOptions::empty())?;
-        let code = ended.and_then(|(_, status)| status.exit_status());
-        // A task that has nothing to wait for says 1; the `init` of one that has ended says 0.
-        let expected = i32::from(started.status.is_none());
-        if code == Some(expected) {
-            return Ok(());
-        }
-        Err(io::Error::other(format!("a process in it ended with {code:?} instead of {expected}")))
     }
 }

@@ -127,6 +127,7 @@ impl Launches {
         let confinement = Confinement {
             group: group.as_ref().map(Group::entrance),
             user: Some(Self::USER).filter(|_| on.user && self.host.is_privileged()),
+            groups: &[],
             namespaces: Namespaces {
                 user: !self.host.is_privileged() && on.namespaces != NONE,
                 ..on.namespaces

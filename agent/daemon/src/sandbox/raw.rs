@@ -3,10 +3,14 @@
 //! There a process shares its memory with its parent: no allocation, no lock, and no `errno`, which
 //! would be the parent's. The functions here are what such code may call: each is one system call.
 
+mod bpf;
+
 use std::arch::asm;
 use std::ffi::{CStr, c_void};
 use std::net::IpAddr;
 use std::ptr;
+
+pub(super) use bpf::{attach_device_program, load_device_program};
 
 /// What a system call says when it fails.
 pub(super) type Errno = i32;
@@ -270,10 +274,10 @@ pub(super) fn change_folder(path: &CStr) -> Result<(), Errno> {
     done(call(libc::SYS_chdir, [at(path), 0, 0, 0, 0, 0]))
 }
 
-/// Gives up every group but `gid`, then every user but `uid`, of this process only.
-pub(super) fn become_user(uid: u32, gid: u32) -> Result<(), Errno> {
+/// Gives up every group but `gid` and these, then every user but `uid`, of this process only.
+pub(super) fn become_user(uid: u32, gid: u32, groups: &[u32]) -> Result<(), Errno> {
     let (uid, gid) = (uid as usize, gid as usize);
-    call(libc::SYS_setgroups, [0; 6])?;
+    call(libc::SYS_setgroups, [groups.len(), groups.as_ptr() as usize, 0, 0, 0, 0])?;
     call(libc::SYS_setresgid, [gid, gid, gid, 0, 0, 0])?;
     done(call(libc::SYS_setresuid, [uid, uid, uid, 0, 0, 0]))
 }

@@ -7,6 +7,7 @@
 
 mod child;
 mod failure;
+mod trial;
 
 use std::ffi::CStr;
 use std::io;
@@ -26,6 +27,7 @@ use super::users::User;
 use super::view::View;
 
 pub(crate) use failure::{Failure, Step};
+pub(super) use trial::opens;
 
 /// How large the stack is of which a new process uses a few hundred bytes.
 const STACK: usize = 64 << 10;
@@ -55,6 +57,8 @@ pub(crate) struct Program<'a> {
 pub(crate) struct Confinement<'a> {
     pub(crate) group: Option<&'a Entrance>,
     pub(crate) user: Option<User>,
+    /// Groups of users that it is in besides, if it has a user.
+    pub(crate) groups: &'a [u32],
     pub(crate) namespaces: Namespaces,
     /// The network that it enters, if not one of its own.
     pub(crate) network: Option<BorrowedFd<'a>>,

@@ -1,5 +1,6 @@
 //! Boxes as they are: every test starts real processes.
 
+mod devices;
 mod escapes;
 mod harness;
 mod levels;

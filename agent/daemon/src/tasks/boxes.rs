@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Component, Path};
 
 use repower_agent_core::Status;
-use repower_model::{Bytes, Egress, Isolation, JobSpec, RankId};
+use repower_model::{Bytes, Egress, Isolation, JobSpec};
 
 use super::Tasks;
 use super::exit;
@@ -14,10 +14,22 @@ use super::failure::Failure;
 use super::folders::Folder;
 use super::launch::Words;
 use super::prepared::Prepared as Job;
+use super::state::Launch;
 use crate::folder::show;
 use crate::sandbox::{
     self, Access, Figures, Limits, Prepared, Program, Reach, Started, Step, Strings, Wanted,
 };
+
+/// What a task has of the node besides its folder.
+#[derive(Debug)]
+pub(super) struct Besides<'a> {
+    /// The list of hosts of its gang.
+    pub(super) hosts: Option<&'a Path>,
+    /// Where it saves its work.
+    pub(super) saved: Option<&'a Path>,
+    /// Its GPUs, by their numbers.
+    pub(super) gpus: &'a [u64],
+}
 
 impl Tasks {
     /// Refuses a folder of this node that a job names for a box, unless it is one that every box shows; and for whoever
@@ -45,24 +57,25 @@ impl Tasks {
     /// What holds a task of this job, ready; its folder belongs to the task's user then.
     pub(super) fn hold(
         &self,
-        spec: &JobSpec,
+        launch: &Launch,
         job: &Job,
-        attempt: RankId,
-        (hosts, saved): (Option<&Path>, Option<&Path>),
+        besides: &Besides<'_>,
         folder: &mut Folder,
     ) -> Result<Prepared, Failure> {
+        let spec = &launch.definition.spec;
         let boxed = is_boxed(spec);
         let own = folder.path().to_owned();
-        let given = [job.script(), hosts].into_iter().flatten();
+        let given = [job.script(), besides.hosts].into_iter().flatten();
         let read = given.clone().map(|path| (path, Access::Read));
-        let changed = std::iter::once(own.as_path()).chain(saved);
+        let changed = std::iter::once(own.as_path()).chain(besides.saved);
         let sees: Vec<_> = changed.map(|path| (path, Access::Change)).chain(read).collect();
-        let names = self.jobs.names(attempt);
+        let names = self.jobs.names(launch.attempt);
         let reaches = places(spec).map(|places| (places, names.as_path()));
         let wanted = Wanted {
-            limits: self.limits(spec),
+            limits: self.limits(launch),
             boxed,
-            pins: pins(spec),
+            pins: pins(launch),
+            gpus: besides.gpus,
             own_network: is_alone(spec),
             reaches,
             project: Some(spec.project.as_str()).filter(|_| has_user(spec)),
@@ -86,7 +99,7 @@ impl Tasks {
     pub(super) fn start_in(
         &self,
         held: &Prepared,
-        spec: &JobSpec,
+        launch: &Launch,
         job: &Job,
         words: &Words,
         folder: &Path,
@@ -102,16 +115,17 @@ impl Tasks {
             folder: &folder,
             streams,
         };
-        self.host.start(program, held).map_err(|failure| meaning(failure, held, spec, job))
+        self.host.start(program, held).map_err(|failure| meaning(failure, held, launch, job))
     }
 
     /// The limits of a task: what its job declares, and what this node has for those that do not say.
-    pub(super) fn limits(&self, spec: &JobSpec) -> Limits {
+    pub(super) fn limits(&self, launch: &Launch) -> Limits {
         let most = self.task_pids.load(std::sync::atomic::Ordering::Acquire);
         let usual = Some(most).filter(|most| *most > 0 && self.host.limits_pids());
-        let limits = limits(spec);
+        let limits = limits(launch);
         // Where a group is one folder its share costs one write, and none if it is that of one processor.
-        let share = Some(spec.resources.cpus.as_milli()).filter(|_| self.host.has_one_hierarchy());
+        let share =
+            Some(launch.amounts().cpus.as_milli()).filter(|_| self.host.has_one_hierarchy());
         let cpu_milli = limits.cpu_milli.or(share);
         Limits { pids: limits.pids.or(usual), cpu_milli, ..limits }
     }
@@ -148,9 +162,9 @@ pub(super) fn places(spec: &JobSpec) -> Option<&[String]> {
 }
 
 /// How many processors a task has to itself.
-pub(super) fn pins(spec: &JobSpec) -> usize {
-    let whole = spec.resources.cpus.as_milli().div_ceil(1000);
-    if spec.pin_cpus { usize::try_from(whole).unwrap_or(usize::MAX) } else { 0 }
+pub(super) fn pins(launch: &Launch) -> usize {
+    let whole = launch.amounts().cpus.as_milli().div_ceil(1000);
+    if launch.definition.spec.pin_cpus { usize::try_from(whole).unwrap_or(usize::MAX) } else { 0 }
 }
 
 /// Whether a task reaches nothing but itself.
@@ -160,8 +174,8 @@ pub(super) fn is_alone(spec: &JobSpec) -> bool {
 }
 
 /// What it means that a step has failed.
-fn meaning(failure: sandbox::Failure, held: &Prepared, spec: &JobSpec, job: &Job) -> Failure {
-    let limit = held.group.as_ref().and(limits(spec).memory);
+fn meaning(failure: sandbox::Failure, held: &Prepared, launch: &Launch, job: &Job) -> Failure {
+    let limit = held.group.as_ref().and(limits(launch).memory);
     if let Some(limit) = limit.filter(|limit| failure.wants_memory() && *limit < SMALL) {
         return Failure::LittleMemory { limit, program: job.program.clone() };
     }
@@ -186,11 +200,11 @@ fn meaning(failure: sandbox::Failure, held: &Prepared, spec: &JobSpec, job: &Job
 /// With less memory than this it may be the limit that keeps a program from being loaded.
 const SMALL: Bytes = Bytes::from_mib(8);
 
-/// The limits that a job declares.
-fn limits(spec: &JobSpec) -> Limits {
-    let memory = Some(spec.resources.memory).filter(|memory| *memory > Bytes::default());
-    let cpu_milli =
-        (memory.is_some() || spec.pids.is_some()).then(|| spec.resources.cpus.as_milli());
+/// The limits that a job declares, by the amounts that the task was placed by.
+fn limits(launch: &Launch) -> Limits {
+    let (spec, amounts) = (&launch.definition.spec, launch.amounts());
+    let memory = Some(amounts.memory).filter(|memory| *memory > Bytes::default());
+    let cpu_milli = (memory.is_some() || spec.pids.is_some()).then(|| amounts.cpus.as_milli());
     Limits { memory, pids: spec.pids, cpu_milli }
 }
 

@@ -11,13 +11,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use repower_agent_core::Status;
-use repower_model::{Bytes, JobSpec, RankId};
+use repower_model::Bytes;
 
 use super::boxes::{has_user, is_alone, is_boxed, pins, places, strings};
 use super::crew::Kit;
 use super::failure::Failure;
 use super::folders::Folder;
 use super::prepared::Prepared as Job;
+use super::state::Launch;
 use super::{Tasks, exit};
 use crate::clock;
 use crate::container::{Container, FRONT_PATH, Mount, Network, Plan, STATUS_PATH, Shown};
@@ -54,15 +55,16 @@ pub(super) struct Contained {
 /// What a task in a container is given.
 #[derive(Debug)]
 pub(super) struct Given<'a> {
-    pub(super) spec: &'a JobSpec,
+    pub(super) launch: &'a Launch,
     pub(super) job: &'a Job,
-    pub(super) attempt: RankId,
     pub(super) serial: u64,
     pub(super) variables: Vec<(OsString, OsString)>,
     /// Files that it may read.
     pub(super) files: Vec<&'a Path>,
     /// Where its task saves its work, and the number of the attempt that does so now.
     pub(super) saved: Option<(&'a Place, u32)>,
+    /// Its GPUs, by their numbers.
+    pub(super) gpus: &'a [u64],
 }
 
 /// What the first process in a container has written down.
@@ -82,19 +84,20 @@ impl Tasks {
         folder: &mut Folder,
     ) -> Result<Contained, Failure> {
         let since = clock::uptime();
-        let (spec, job) = (given.spec, given.job);
+        let (spec, job) = (&given.launch.definition.spec, given.job);
         let kit = self.crew.kit(&self.data)?;
         let boxed = is_boxed(spec);
         let working_folder = working_folder(job, boxed)?;
-        let limits = self.limits(spec);
+        let limits = self.limits(given.launch);
         if let Some(limit) = limits.memory.filter(|limit| *limit < LEAST) {
             return Err(Failure::LittleMemory { limit, program: FRONT_PATH.into() });
         }
         let is_own = has_user(spec);
         let user = is_own.then(|| self.host.user_of(&spec.project)).transpose();
         let user = user.map_err(|source| Failure::Held { source })?;
-        let pinned = self.host.pin(pins(spec)).map_err(|source| Failure::Held { source })?;
-        let names = self.jobs.names(given.attempt);
+        let pinned =
+            self.host.pin(pins(given.launch)).map_err(|source| Failure::Held { source })?;
+        let names = self.jobs.names(given.launch.attempt);
         let reach = places(spec).map(|places| self.host.reach(places, &names)).transpose();
         let reach = reach.map_err(|source| Failure::Held { source })?;
         folder.give_to(user).map_err(|source| Failure::Folder { source })?;
@@ -114,7 +117,7 @@ impl Tasks {
         let path = kit.folder.join(format!("{}.status", given.serial));
         let status = status_file(&path, user).map_err(|source| Failure::Folder { source })?;
         let failed = |source| Failure::Group { source };
-        let group = kit.tree().take(Limits { pids: None, ..limits });
+        let group = kit.tree().take(Limits { pids: None, ..limits }, &[]);
         let mut group = group.map_err(|source| {
             std::fs::remove_file(&path).unwrap_or_default();
             failed(source)
@@ -137,28 +140,15 @@ impl Tasks {
             pinned,
         };
         let kit = &contained.kit;
-        let init =
-            Mount { path: kit.folder.join("init"), at: FRONT_PATH.into(), shown: Shown::ToRead };
-        let status =
-            Mount { path: contained.path.clone(), at: STATUS_PATH.into(), shown: Shown::ToChange };
-        let own = Mount::here(folder.path(), Shown::ToChange);
-        let named = working_folder.as_deref().filter(|path| *path != Path::new("/"));
-        let named = named.map(|path| Mount::here(path, Shown::ToChange));
-        let files = given.files.iter().map(|path| Mount::here(path, Shown::ToRead));
-        let saved = given.saved.map(|(place, _)| Mount::here(&place.data(), Shown::ToChange));
+        let mounts = contained.mounts(&given, folder, working_folder.as_deref());
         let reach = contained.reach.as_ref();
-        let hosts = reach.map(|reach| Mount {
-            path: reach.hosts().into(),
-            at: "/etc/hosts".into(),
-            shown: Shown::ToRead,
-        });
-        let more = named.into_iter().chain(saved).chain(files).chain(hosts);
-        let mounts = [init, status, own].into_iter().chain(more).collect();
         let network = match reach {
             Some(reach) => Network::Joined(path_of(reach)),
             None if is_alone(spec) => Network::None,
             None => Network::Host,
         };
+        let found = (!given.gpus.is_empty()).then(|| self.host.gpus()).flatten();
+        let devices = found.as_ref().map(|found| found.files(given.gpus)).unwrap_or_default();
         let program = std::iter::once(&job.name).chain(&job.arguments).cloned().collect();
         let plan = Plan {
             name,
@@ -172,6 +162,8 @@ impl Tasks {
             user,
             has_capabilities: !is_own,
             network,
+            devices: devices.iter().map(|file| (&*file.path, &*file.shown)).collect(),
+            groups: found.as_ref().map(|found| found.groups(given.gpus)).unwrap_or_default(),
             group: &contained.place,
             processors: contained.pinned.as_ref().map(Pinned::list),
             shared_memory: limits.memory.map(Bytes::as_u64),
@@ -215,6 +207,32 @@ impl Tasks {
 }
 
 impl Contained {
+    /// What of this node is seen in it.
+    fn mounts(
+        &self,
+        given: &Given<'_>,
+        folder: &Folder,
+        working_folder: Option<&Path>,
+    ) -> Vec<Mount> {
+        let kit = &self.kit;
+        let init =
+            Mount { path: kit.folder.join("init"), at: FRONT_PATH.into(), shown: Shown::ToRead };
+        let status =
+            Mount { path: self.path.clone(), at: STATUS_PATH.into(), shown: Shown::ToChange };
+        let own = Mount::here(folder.path(), Shown::ToChange);
+        let named = working_folder.filter(|path| *path != Path::new("/"));
+        let named = named.map(|path| Mount::here(path, Shown::ToChange));
+        let files = given.files.iter().map(|path| Mount::here(path, Shown::ToRead));
+        let saved = given.saved.map(|(place, _)| Mount::here(&place.data(), Shown::ToChange));
+        let hosts = self.reach.as_ref().map(|reach| Mount {
+            path: reach.hosts().into(),
+            at: "/etc/hosts".into(),
+            shown: Shown::ToRead,
+        });
+        let more = named.into_iter().chain(saved).chain(files).chain(hosts);
+        [init, status, own].into_iter().chain(more).collect()
+    }
+
     /// What runs another program in it, to which that is added.
     pub(super) fn enter(&self, on_terminal: bool) -> Vec<OsString> {
         let container = self.container.as_ref();

@@ -77,6 +77,10 @@ pub(super) enum Failure {
     )]
     LittleMemory { limit: Bytes, program: PathBuf },
     #[error(
+        "the task asks for {asked} GPUs, but {free} of the {all} that this node has files of are free: let its agent offer no more (--extra gpu={all})"
+    )]
+    FewGpus { asked: u64, free: usize, all: usize },
+    #[error(
         "the working folder {} is not seen from a box: leave it out, or ask for isolation `bare`",
         folder.display()
     )]

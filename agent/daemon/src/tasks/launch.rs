@@ -7,16 +7,18 @@ use std::path::{Path, PathBuf};
 use repower_agent_core::{Exit, Input, Status};
 use rustix::process::{Pid, WaitOptions, waitpid};
 
+use super::boxes::Besides;
 use super::child::{Child, pipe};
 use super::contained::Given;
 use super::failure::Failure;
 use super::folders::Folder;
+use super::gpus::Assigned;
 use super::ownfile::OwnFile;
 use super::prepared::Prepared as Job;
 use super::progress::{self, Book, Said};
 use super::state::{self, Launch, State};
 use super::still::Still;
-use super::{Tasks, boxes, files, gang, gpus};
+use super::{Tasks, boxes, files, gang, prepared};
 use crate::sandbox::{Strings, User};
 use crate::saved::Place;
 use crate::{clock, environment};
@@ -106,25 +108,26 @@ impl Tasks {
         let task = launch.attempt.attempt.task;
         let saved = spec.checkpoint.then(|| self.lock().checkpoints.place(task));
         let streams = [self.nothing.as_fd(), stdout_writer.as_fd(), stderr_writer.as_fd()];
-        let gpus = self.lock().gpus.take(serial, spec);
+        let gpus = self.assign(serial, launch)?;
         let own = variables(
             launch,
             serial,
             &job,
             (folder.path(), saved.as_ref().map(Place::data)),
-            (hosts.as_ref(), gpus),
+            (hosts.as_ref(), &gpus),
         );
         let list = hosts.as_ref().map(OwnFile::path);
         let (since, started, held, contained) = if spec.image.is_empty() {
             let words = words(&job, &own)?;
             let seen = saved.as_ref().map(Place::data);
-            let held = self.hold(spec, &job, launch.attempt, (list, seen.as_deref()), folder)?;
+            let besides = Besides { hosts: list, saved: seen.as_deref(), gpus: &gpus.numbers };
+            let held = self.hold(launch, &job, &besides, folder)?;
             if let Err(failure) = begin_to_save(launch, saved.as_ref(), held.user) {
                 self.release(held);
                 return Err(failure);
             }
             let since = clock::uptime();
-            match self.start_in(&held, spec, &job, &words, folder.path(), streams) {
+            match self.start_in(&held, launch, &job, &words, folder.path(), streams) {
                 Ok(started) => (since, started, Some(held), None),
                 Err(failure) => {
                     self.release(held);
@@ -138,8 +141,8 @@ impl Tasks {
             let variables = shared.into_iter().chain(own).collect();
             let number = launch.attempt.attempt.number;
             let saved = saved.as_ref().map(|place| (place, number));
-            let attempt = launch.attempt;
-            let given = Given { spec, job: &job, attempt, serial, variables, files, saved };
+            let gpus = &gpus.numbers;
+            let given = Given { launch, job: &job, serial, variables, files, saved, gpus };
             let contained = self.contain(given, folder)?;
             let since = clock::uptime();
             let started = self.start_contained(&contained, mark.as_ref(), streams)?;
@@ -205,7 +208,7 @@ fn variables(
     serial: u64,
     job: &Job,
     (folder, saved): (&Path, Option<PathBuf>),
-    (hosts, gpus): (Option<&OwnFile>, Option<String>),
+    (hosts, gpus): (Option<&OwnFile>, &Assigned),
 ) -> Vec<Variable> {
     let attempt = launch.attempt.attempt;
     let mut own: Vec<Variable> = vec![
@@ -220,9 +223,12 @@ fn variables(
         // The home of the agent's own user is not there.
         own.push(("HOME".into(), folder.into()));
     }
-    if let Some(gpus) = gpus {
-        own.extend(gpus::VARIABLES.map(|name| (name.into(), OsString::from(&gpus))));
+    if launch.alternative.is_some_and(|number| number > 0) {
+        let amounts = launch.amounts();
+        own.push((prepared::CPUS.into(), amounts.cpus.to_string().into()));
+        own.push((prepared::MEMORY.into(), amounts.memory.as_u64().to_string().into()));
     }
+    own.extend(gpus.variables.iter().map(|(name, value)| ((*name).into(), value.into())));
     if let Some(saved) = saved {
         own.push(("REPOWER_CHECKPOINT_DIR".into(), saved.into()));
     }

@@ -16,6 +16,11 @@ use super::failure::Failure;
 use super::ownfile::OwnFile;
 use super::{About, boxes, folders, gpus};
 
+/// What tasks may take of the node: these say the first choice of their job, and are told anew to those that were placed
+/// by another.
+pub(super) const CPUS: &str = "REPOWER_CPUS";
+pub(super) const MEMORY: &str = "REPOWER_MEMORY";
+
 /// The jobs of which tasks are launched here.
 #[derive(Debug)]
 pub(super) struct Jobs {
@@ -176,13 +181,13 @@ impl Jobs {
             ("REPOWER_JOB_NAME", spec.name.clone()),
             ("REPOWER_TASK_COUNT", definition.tasks.to_string()),
             ("REPOWER_NODE", setting.about.name.clone()),
-            ("REPOWER_CPUS", asked.cpus.to_string()),
-            ("REPOWER_MEMORY", asked.memory.as_u64().to_string()),
+            (CPUS, asked.cpus.to_string()),
+            (MEMORY, asked.memory.as_u64().to_string()),
             ("REPOWER_CLASS", spec.class.clone()),
             ("REPOWER_PROJECT", spec.project.clone()),
         ];
         let system = system.map(|(name, value)| (name.into(), value.into()));
-        // Those that have any are told at their launch.
+        // Those that have any are told so at their launch.
         let system = system.into_iter().chain(gpus::VARIABLES.map(|name| (name.into(), "".into())));
         // An image brings its own.
         let inherited = setting.inherited.iter().filter(|_| spec.image.is_empty()).cloned();

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use repower_agent_core::{Action, Definition, Input, Moment, Now, Session, Signal, Stream};
-use repower_model::{Checkpoint, RankId, Rendezvous};
+use repower_model::{Checkpoint, RankId, Rendezvous, Resources};
 use repower_proto::v1::{self, RunningProcess, Watched, WatchedTask};
 use rustix::process::{Pid, kill_process_group};
 
@@ -72,8 +72,17 @@ pub(super) struct State {
 pub(super) struct Launch {
     pub(super) attempt: RankId,
     pub(super) definition: Arc<Definition>,
+    /// By which of its job's amounts it was placed; `None`: nobody has said.
+    pub(super) alternative: Option<u32>,
     /// Of a gang: what its ranks here are told.
     pub(super) rendezvous: Option<Arc<Rendezvous>>,
+}
+
+impl Launch {
+    /// What it may take of the node.
+    pub(super) fn amounts(&self) -> &Resources {
+        self.definition.spec.amounts(self.alternative.unwrap_or(0))
+    }
 }
 
 impl State {
@@ -199,10 +208,11 @@ impl State {
             }
             Action::Release(attempt) => return self.release(*attempt),
             Action::DropCheckpoint(task) => self.needless.extend(self.checkpoints.drop_task(*task)),
-            Action::Launch { attempt, definition, rendezvous } => {
+            Action::Launch { attempt, definition, alternative, rendezvous } => {
                 let (attempt, definition) = (*attempt, Arc::clone(definition));
-                let rendezvous = rendezvous.clone();
-                self.launches.push_back(Launch { attempt, definition, rendezvous });
+                let (alternative, rendezvous) = (*alternative, rendezvous.clone());
+                let launch = Launch { attempt, definition, alternative, rendezvous };
+                self.launches.push_back(launch);
             }
             Action::Signal { attempt, signal } => self.signal(*attempt, *signal),
             Action::Freeze(attempt) => self.stand(*attempt, true, tasks),

@@ -34,6 +34,7 @@ fn read(order: v1::Order) -> Result<Input<'static>, ConvertError> {
         Body::Forget(forget) => Input::Forget(JobId(forget.job)),
         Body::Start(start) => Input::Start {
             attempt: attempt(start.attempt)?.attempt,
+            alternative: start.alternative,
             rendezvous: rendezvous(start.rendezvous)?,
             checkpoint: start.checkpoint.map(Checkpoint::try_from).transpose()?,
         },

@@ -9,6 +9,7 @@ mod enrolling;
 mod fake;
 mod freezing;
 mod gangs;
+mod gpus;
 mod house;
 mod image;
 mod killed;

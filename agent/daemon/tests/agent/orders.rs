@@ -14,7 +14,13 @@ pub(crate) fn define(job: u64, spec: JobSpec) -> Order {
 }
 
 pub(crate) fn start(attempt: AttemptRef) -> Order {
-    Order::Start(Start { attempt: Some(attempt), rendezvous: None, checkpoint: None })
+    Order::Start(Start { attempt: Some(attempt), ..Start::default() })
+}
+
+/// Starts what was placed by an alternative of its job.
+pub(crate) fn start_by(attempt: AttemptRef, alternative: u32) -> Order {
+    let alternative = Some(alternative);
+    Order::Start(Start { attempt: Some(attempt), alternative, ..Start::default() })
 }
 
 pub(crate) fn forget(job: u64) -> Order {
@@ -30,7 +36,7 @@ pub(crate) fn start_gang(attempt: AttemptRef, hosts: &[(&str, u32)], node_rank: 
     };
     let hosts = hosts.iter().map(host).collect();
     let rendezvous = Some(Rendezvous { hosts, node_rank, port: 20_123 });
-    Order::Start(Start { attempt: Some(attempt), rendezvous, checkpoint: None })
+    Order::Start(Start { attempt: Some(attempt), rendezvous, ..Start::default() })
 }
 
 pub(crate) fn stop(attempt: AttemptRef, reason: StopReason) -> Order {

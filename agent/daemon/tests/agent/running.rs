@@ -2,14 +2,13 @@
 
 use std::time::Duration;
 
-use repower_agent::Options;
 use repower_proto::v1::to_agent::Body as Down;
 use repower_proto::v1::{
-    Acknowledged, Extra, JobSpec, OutcomeKind, Resources, Sample, SampleTasks, Stream, Variable,
+    Acknowledged, JobSpec, OutcomeKind, Resources, Sample, SampleTasks, Stream, Variable,
 };
 
 use crate::fake::{Fake, terms};
-use crate::house::{Agent, House, entries, now};
+use crate::house::{House, entries, now};
 use crate::memory::Memory;
 use crate::orders::{attempt, command, define, shell, start};
 
@@ -219,38 +218,6 @@ async fn a_task_finds_its_environment_and_nothing_of_the_agents() {
         let is_ours = name.starts_with("REPOWER_") || hides_gpus;
         assert!(is_ours || known.contains(&name), "{name} has leaked");
     }
-    agent.stop().await.unwrap();
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn tasks_that_ask_for_gpus_are_told_their_numbers_and_others_see_none() {
-    let fake = Fake::start().await;
-    let house = House::new(&fake);
-    let extras = [("gpu".to_owned(), 3)].into_iter().collect();
-    let agent = Agent::start(Options { extras, ..house.options() });
-    let asks = |count| {
-        let extras = vec![Extra { name: "gpu".into(), amount: count }];
-        let resources = Some(Resources { extras, ..Resources::default() });
-        let line = "echo \"$CUDA_VISIBLE_DEVICES;$HIP_VISIBLE_DEVICES;$ROCR_VISIBLE_DEVICES\"; read never < $PWD/pipe";
-        let spec = shell(&format!("mkfifo pipe; {line}"));
-        JobSpec { resources, ..spec }
-    };
-
-    let none = fake.run(3, shell("echo \"<$CUDA_VISIBLE_DEVICES>\"")).await;
-    fake.ended(none).await;
-    let (two, one) = (fake.run(1, asks(2)).await, fake.run(2, asks(1)).await);
-    let said = |attempt| {
-        let whole = move |memory: &mut Memory| {
-            let said = memory.output(attempt, Stream::Stdout);
-            said.ends_with(b"\n").then(|| String::from_utf8(said).unwrap())
-        };
-        fake.until("what a task says", whole)
-    };
-
-    let both = [said(two).await, said(one).await];
-    let all = |numbers: &str| format!("{numbers};{numbers};{numbers}\n");
-    assert!(both == [all("0,1"), all("2")] || both == [all("1,2"), all("0")], "{both:?}");
-    assert_eq!(said(none).await, "<>\n");
     agent.stop().await.unwrap();
 }
 

@@ -24,7 +24,7 @@ mod token;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use repower_model::{Hash, JobId, Key, NodeId, Resources, TaskId, Timestamp, TokenId};
+use repower_model::{AttemptId, Hash, JobId, Key, NodeId, Resources, TaskId, Timestamp, TokenId};
 use serde::{Deserialize, Serialize};
 
 use crate::policy::{Policy, Scheduling};
@@ -153,6 +153,12 @@ impl State {
     pub fn asked(&self, task: TaskId) -> Option<&Resources> {
         let alternative = self.attempts.get(&task)?.alternative;
         Some(self.jobs.get(&task.job)?.spec.amounts(alternative))
+    }
+
+    /// By which of its job's amounts a live attempt was placed: 0 the first choice, else that alternative.
+    pub fn alternative(&self, attempt: AttemptId) -> Option<u32> {
+        let live = self.attempts.get(&attempt.task)?;
+        (live.number == attempt.number).then_some(live.alternative)
     }
 
     /// Whether a job of this id was ever submitted.

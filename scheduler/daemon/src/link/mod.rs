@@ -6,6 +6,6 @@ mod serve;
 mod told;
 mod watch;
 
-pub(crate) use outbox::{Item, Outbox};
+pub(crate) use outbox::{Item, Outbox, With};
 pub(crate) use registry::Links;
 pub(crate) use serve::serve;

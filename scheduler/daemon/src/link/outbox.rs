@@ -32,9 +32,8 @@ pub(crate) enum Item {
     Define(JobId, Arc<JobSpec>, Vec<u8>),
     /// A job of which nothing more will come.
     Forget(JobId),
-    /// Start what the node has of an attempt; of a gang with what its ranks are told, and with what an earlier one has
-    /// saved.
-    Start(AttemptId, Option<Box<Rendezvous>>, Option<Box<Checkpoint>>),
+    /// Start what the node has of an attempt.
+    Start(AttemptId, With),
     /// What a task has saved there is of no use any more.
     DropCheckpoint(TaskId),
     /// Stop a process of an attempt.
@@ -47,6 +46,17 @@ pub(crate) enum Item {
     Thaw(RankId, Vec<String>),
     /// Programs that must not run: all of them.
     Forbidden(Arc<v1::Forbidden>),
+}
+
+/// What an attempt is started with.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct With {
+    /// The number of its job's amounts that it was placed by; `None`: it has ended since.
+    pub(crate) alternative: Option<u32>,
+    /// Of a gang: what its ranks there are told.
+    pub(crate) rendezvous: Option<Box<Rendezvous>>,
+    /// What an earlier attempt has saved.
+    pub(crate) checkpoint: Option<Box<Checkpoint>>,
 }
 
 impl Item {
@@ -239,10 +249,11 @@ fn orders(items: &mut VecDeque<Item>) -> v1::Orders {
             Some(Item::DropCheckpoint(task)) => {
                 Body::DropCheckpoint(v1::DropCheckpoint { task: Some((*task).into()) })
             }
-            Some(Item::Start(attempt, rendezvous, checkpoint)) => Body::Start(v1::Start {
+            Some(Item::Start(attempt, with)) => Body::Start(v1::Start {
                 attempt: Some(RankId::from(*attempt).into()),
-                rendezvous: rendezvous.as_deref().map(Into::into),
-                checkpoint: checkpoint.as_deref().map(|checkpoint| (*checkpoint).into()),
+                rendezvous: with.rendezvous.as_deref().map(Into::into),
+                checkpoint: with.checkpoint.as_deref().map(|checkpoint| (*checkpoint).into()),
+                alternative: with.alternative,
             }),
             Some(Item::Stop(rank, why)) => Body::Stop(v1::Stop {
                 attempt: Some((*rank).into()),
@@ -271,7 +282,7 @@ mod tests {
     }
 
     fn start(index: u32) -> Item {
-        Item::Start(AttemptId { task: TaskId { job: JobId(1), index }, number: 1 }, None, None)
+        Item::Start(AttemptId { task: TaskId { job: JobId(1), index }, number: 1 }, With::default())
     }
 
     #[tokio::test]

@@ -8,7 +8,7 @@ use repower_core::state::State;
 use repower_model::{JobId, NodeId};
 use repower_proto::v1;
 
-use super::{Item, Outbox, watch};
+use super::{Item, Outbox, With, watch};
 
 /// The links that stand, at most one a node.
 #[derive(Debug, Default)]
@@ -155,7 +155,8 @@ impl Inner {
                     items.push(Item::Define(job, Arc::clone(&known.spec), watch));
                 }
                 let checkpoint = state.checkpoint(attempt.task).map(Box::new);
-                items.push(Item::Start(*attempt, rendezvous, checkpoint));
+                let alternative = state.alternative(*attempt);
+                items.push(Item::Start(*attempt, With { alternative, rendezvous, checkpoint }));
             }
             Effect::DropCheckpoint { node, task } => {
                 items.entry(*node).or_default().push(Item::DropCheckpoint(*task));

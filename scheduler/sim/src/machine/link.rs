@@ -151,8 +151,8 @@ fn input(order: Order) -> Input<'static> {
         Order::Freeze(rank) => Input::Freeze(rank),
         Order::Thaw(rank, rules) => Input::Thaw(rank, rules),
         Order::Forget(job) => Input::Forget(job),
-        Order::Start(attempt, rendezvous, checkpoint) => {
-            Input::Start { attempt, rendezvous, checkpoint }
+        Order::Start(attempt, alternative, rendezvous, checkpoint) => {
+            Input::Start { attempt, alternative, rendezvous, checkpoint }
         }
         Order::DropCheckpoint(task) => Input::DropCheckpoint(task),
         Order::Stop(attempt, why) => Input::Stop(attempt, why),

@@ -260,7 +260,8 @@ impl Scheduler {
                     self.links.order(node, Order::Define { job, spec, tasks });
                 }
                 let checkpoint = self.engine.state().checkpoint(attempt.task);
-                self.links.order(node, Order::Start(attempt, rendezvous, checkpoint));
+                let alternative = self.engine.state().alternative(attempt);
+                self.links.order(node, Order::Start(attempt, alternative, rendezvous, checkpoint));
             }
             Effect::DropCheckpoint { node, task } => {
                 self.links.order(node, Order::DropCheckpoint(task));

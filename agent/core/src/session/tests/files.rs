@@ -68,7 +68,12 @@ fn others_do_not_wait_for_the_inputs_of_a_job() {
     world.start_all(0..2);
     let other = repower_model::TaskId { job: JobId(2), index: 0 };
     let other = repower_model::AttemptId { task: other, number: 1 };
-    world.tell(Input::Start { attempt: other, rendezvous: None, checkpoint: None });
+    world.tell(Input::Start {
+        attempt: other,
+        alternative: None,
+        rendezvous: None,
+        checkpoint: None,
+    });
 
     assert_eq!(asked(&mut world), ["stage 1", "launch 2.0#1"]);
 }
@@ -184,7 +189,12 @@ fn an_attempt_waits_until_what_was_saved_before_is_here_and_for_the_inputs_too()
     let saved = Some(Checkpoint { number: 3, stored: stored() });
     let plain = attempt(0);
 
-    world.tell(Input::Start { attempt: plain.attempt, rendezvous: None, checkpoint: saved });
+    world.tell(Input::Start {
+        attempt: plain.attempt,
+        alternative: None,
+        rendezvous: None,
+        checkpoint: saved,
+    });
     let asked_first = world.actions();
     world.tell(Input::Restored(plain));
     let before_inputs = asked(&mut world);

@@ -19,7 +19,7 @@ fn rendezvous(ranks: u32) -> Arc<Rendezvous> {
 
 fn order(world: &mut World, ranks: u32) {
     let rendezvous = Some(rendezvous(ranks));
-    world.tell(Input::Start { attempt: GANG, rendezvous, checkpoint: None });
+    world.tell(Input::Start { attempt: GANG, alternative: Some(0), rendezvous, checkpoint: None });
 }
 
 fn ranks(ids: &[u32]) -> Vec<RankId> {

@@ -57,6 +57,49 @@ fn a_countable_thing_is_held_by_one_task_at_a_time() {
 }
 
 #[test]
+fn who_was_placed_by_an_alternative_holds_what_that_asks_for() {
+    let resources = Resources { extras: vec![("licence".into(), 1)], ..cpus(1) };
+    let alternatives = vec![cpus(2)];
+    let mut world = World::with(repower_model::JobSpec { resources, alternatives, ..spec() });
+    let by = |index, alternative| {
+        let (attempt, rendezvous) = (attempt(index).attempt, None);
+        Input::Start { attempt, alternative: Some(alternative), rendezvous, checkpoint: None }
+    };
+
+    world.tell(by(0, 1));
+    let launched = world.actions();
+    world.tell(Input::Started { attempt: attempt(0) });
+    world.tell(by(1, 0));
+    assert!(matches!(launched[..], [Action::Launch { alternative: Some(1), .. }]), "{launched:?}");
+    assert_eq!(world.launched(), [], "no processor is left, though nobody has the licence");
+    world.exit(attempt(0), Status::Code(0), true);
+    assert_eq!(world.launched(), [attempt(1)]);
+    world.tell(Input::Started { attempt: attempt(1) });
+    world.exit(attempt(1), Status::Code(0), true);
+
+    world.tell(by(2, 1));
+    assert_eq!(world.launched(), [attempt(2)], "both have given back what they had");
+}
+
+#[test]
+fn an_alternative_that_the_job_does_not_have_is_given_back() {
+    let alternatives = vec![cpus(2)];
+    let mut world = World::with(repower_model::JobSpec { alternatives, ..spec() });
+    let plain = attempt(0).attempt;
+
+    world.tell(Input::Start {
+        attempt: plain,
+        alternative: Some(2),
+        rendezvous: None,
+        checkpoint: None,
+    });
+
+    assert_eq!(world.launched(), []);
+    let detail = "the scheduler has placed it by alternative 2, but job 1 has 1".to_owned();
+    assert_eq!(world.outcomes(), [(attempt(0), Outcome::Lost { detail })]);
+}
+
+#[test]
 fn a_task_that_could_never_fit_is_given_back_with_both_numbers() {
     let resources = Resources { memory: Bytes::from_gib(4), ..cpus(1) };
     let mut world = World::with(repower_model::JobSpec { resources, ..spec() });

@@ -4,10 +4,12 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
+use super::gate::Gate;
 use super::mounts::{Hierarchy, Mounts};
 use super::pool::Pool;
 use super::v1::Roots;
 use super::{Controllers, Error, Group, Limits, file, v1, v2};
+use crate::sandbox::devices::Number;
 
 /// How often a group that was killed is looked at before it counts as one that does not end.
 ///
@@ -21,6 +23,7 @@ const ASIDE: &str = "repower-agent";
 #[derive(Debug)]
 pub(crate) struct Tree {
     roots: Root,
+    gate: Gate,
     pool: Mutex<Pool>,
 }
 
@@ -77,17 +80,18 @@ impl Tree {
                         .into_iter()
                         .find_map(|(file, _)| root_v1(mounts, "blkio", file, name)),
                     cpuset: root_of_cpus(mounts, name),
+                    devices: root_of_devices(mounts, name),
                 })
             }
         };
         if matches!(&roots, Root::V1(roots) if roots.folders().is_empty()) {
-            // Which processors a task runs on is no limit of anything.
-            if let Root::V1(Roots { cpuset: Some(folder), .. }) = &roots {
-                file::remove(folder)?;
+            // Which processors a task runs on is no limit of anything, nor is what it may open.
+            if let Root::V1(roots) = &roots {
+                roots.all().into_iter().try_for_each(|folder| file::remove(folder))?;
             }
             return Err(Error::Nothing);
         }
-        let tree = Self { roots, pool: Mutex::new(Pool::new()) };
+        let tree = Self { roots, gate: Gate::default(), pool: Mutex::new(Pool::new()) };
         tree.sweep()?;
         Ok(tree)
     }
@@ -118,25 +122,29 @@ impl Tree {
         }
     }
 
-    /// A group for a task, with its limits set.
+    /// A group for a task, with its limits set; its processes may not use these devices.
     ///
     /// # Errors
     ///
     /// If it cannot be made or limited.
-    pub(crate) fn take(&self, limits: Limits) -> Result<Group, Error> {
+    pub(crate) fn take(&self, limits: Limits, denied: &[Number]) -> Result<Group, Error> {
+        let set = |group: &mut Group| {
+            group.limit(limits)?;
+            group.deny(denied, &self.gate)
+        };
         let (spare, name) = {
             let mut pool = self.pool();
             (pool.take(limits), pool.name())
         };
         if let Some(mut group) = spare {
-            if group.limit(limits).is_ok() {
+            if set(&mut group).is_ok() {
                 return Ok(group);
             }
             // What little is left in it may be more than the new limit.
             group.remove()?;
         }
         let mut group = self.make(&name)?;
-        match group.limit(limits) {
+        match set(&mut group) {
             Ok(()) => Ok(group),
             Err(error) => {
                 group.remove()?;
@@ -318,6 +326,22 @@ fn root_of_cpus(mounts: &Mounts, name: &str) -> Option<PathBuf> {
     Some(path)
 }
 
+/// The same in the hierarchy of devices, if the agent itself is in a group that may use all that it does not name.
+/// Where a group may use what it names and nothing else, one that names many at once denies none of them.
+fn root_of_devices(mounts: &Mounts, name: &str) -> Option<PathBuf> {
+    let Hierarchy { mount, own } = mounts.v1("devices")?;
+    [own, mount].into_iter().find_map(|place| {
+        let path = place.join(name);
+        file::make(&path).ok()?;
+        let names_few = file::read(&path.join("devices.list")).is_ok_and(|all| all == "a *:* rwm");
+        let is_ours = names_few && path.join(v1::DENY).exists();
+        if !is_ours {
+            let _ = file::remove(&path);
+        }
+        is_ours.then_some(path)
+    })
+}
+
 /// Makes the folder of the tree in the hierarchy of version 2, with all controllers that can be had.
 fn root_v2(hierarchy: &Hierarchy, name: &str) -> Option<(PathBuf, Controllers)> {
     let Hierarchy { mount, own } = hierarchy;
@@ -336,6 +360,8 @@ fn root_v2(hierarchy: &Hierarchy, name: &str) -> Option<(PathBuf, Controllers)> 
             cpu: has("cpu"),
             io: has("io") && v2::io_weight(&path).is_some(),
             cpuset: has("cpuset"),
+            // Not by a controller: whether the kernel takes a program is found out by one.
+            devices: true,
         };
         if !has.memory && !has.pids && place != mount.as_path() {
             let _ = file::remove(&path);

@@ -1,6 +1,8 @@
 //! A group in the hierarchies of version 1: one folder for each controller.
 
+mod aside;
 mod memory;
+mod roots;
 
 use std::cell::Cell;
 use std::os::fd::{AsRawFd as _, OwnedFd};
@@ -9,9 +11,14 @@ use std::path::{Path, PathBuf};
 use repower_model::Bytes;
 use rustix::fs::{Mode, OFlags};
 
+use self::aside::{Aside, Denial};
 use self::memory::{Memory, set_memory, watch_shortages};
 use super::file::Kept;
-use super::{Controllers, Entrance, Error, Figures, Limits, file};
+use super::{Entrance, Error, Figures, Limits, file};
+use crate::sandbox::devices::Number;
+
+pub(super) use self::aside::DENY;
+pub(crate) use self::roots::Roots;
 
 /// The least weight and that of a whole processor, in the kernel's own measure.
 const SHARES: (u64, u64) = (2, 1024);
@@ -24,6 +31,9 @@ pub(super) const IO_WEIGHTS: [(&str, u64); 2] = [("blkio.bfq.weight", 100), ("bl
 pub(super) const CPUS: &str = "cpuset.cpus";
 pub(super) const MEMS: &str = "cpuset.mems";
 
+/// Where a process writes to enter a group.
+const DOOR: &str = "tasks";
+
 /// A group of one folder for each controller.
 #[derive(Debug)]
 pub(crate) struct Group {
@@ -34,10 +44,9 @@ pub(crate) struct Group {
     entrance: Entrance,
     /// Where only processes are limited: entering one hierarchy costs less than entering all.
     narrow: Option<Entrance>,
-    /// Where its part of the processors' hierarchy is, if it has one: most groups need none.
-    cpuset: Option<PathBuf>,
-    /// Where that would be made.
-    pins: Option<PathBuf>,
+    /// Its part of the processors' hierarchy, and of that of devices.
+    cpuset: Option<Aside>,
+    devices: Option<Denial>,
     pub(super) limits: Limits,
     /// What [`Group::kills`] said when the group was given out.
     before: u64,
@@ -61,45 +70,6 @@ struct Pids {
     folder: PathBuf,
     /// Counts those that have not been reaped, too.
     current: Kept,
-}
-
-/// The folders of which each holds one controller's part of the tree.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(crate) struct Roots {
-    pub(super) memory: Option<PathBuf>,
-    pub(super) pids: Option<PathBuf>,
-    pub(super) cpu: Option<PathBuf>,
-    pub(super) io: Option<PathBuf>,
-    /// In which a group has a part only if its processes are pinned.
-    pub(super) cpuset: Option<PathBuf>,
-}
-
-impl Roots {
-    /// All folders.
-    pub(super) fn all(&self) -> Vec<&PathBuf> {
-        let mut all = self.folders();
-        all.extend(self.cpuset.as_ref().filter(|cpuset| !self.folders().contains(cpuset)));
-        all
-    }
-
-    /// The folders in which every group has a part, each once: controllers may share one.
-    pub(super) fn folders(&self) -> Vec<&PathBuf> {
-        let mut folders: Vec<_> =
-            [&self.memory, &self.pids, &self.cpu, &self.io].into_iter().flatten().collect();
-        folders.sort();
-        folders.dedup();
-        folders
-    }
-
-    pub(super) fn controllers(&self) -> Controllers {
-        Controllers {
-            memory: self.memory.is_some(),
-            pids: self.pids.is_some(),
-            cpu: self.cpu.is_some(),
-            io: self.io.is_some(),
-            cpuset: self.cpuset.is_some(),
-        }
-    }
 }
 
 impl Group {
@@ -126,8 +96,8 @@ impl Group {
             cpu: below(&roots.cpu),
             io: below(&roots.io),
             entrance: Entrance::Write(doors),
-            cpuset: below(&roots.cpuset).filter(|folder| folder.exists()),
-            pins: below(&roots.cpuset),
+            cpuset: roots.cpuset.as_ref().map(|root| Aside::below(root, name)),
+            devices: roots.devices.as_ref().map(|root| Denial::below(root, name)),
             narrow: narrow.map(|door| Entrance::Write(vec![door])),
             limits: Limits::default(),
             before: 0,
@@ -145,16 +115,25 @@ impl Group {
 
     /// Lets its processes run on these processors only.
     pub(super) fn pin(&mut self, cpus: &str) -> Result<(), Error> {
-        let folder = self.pins.clone().ok_or(Error::Nothing)?;
-        let root = folder.parent().ok_or(Error::Nothing)?;
-        file::make(&folder)?;
-        self.cpuset = Some(folder.clone());
-        // Without memory to use it would take no process.
-        file::write(&folder.join(MEMS), &file::read(&root.join(MEMS))?)?;
-        file::write(&folder.join(CPUS), cpus)?;
+        let cpuset = self.cpuset.as_mut().ok_or(Error::Nothing)?;
+        let (is_new, folder) = (cpuset.pin(cpus)?, cpuset.folder().to_owned());
+        if is_new { self.add_door(&folder) } else { Ok(()) }
+    }
+
+    /// Denies its processes these devices, and no others.
+    pub(super) fn deny(&mut self, denied: &[Number]) -> Result<(), Error> {
+        let Some(devices) = &mut self.devices else {
+            return if denied.is_empty() { Ok(()) } else { Err(Error::Nothing) };
+        };
+        let (is_new, folder) = (devices.deny(denied)?, devices.part.folder().to_owned());
+        if is_new { self.add_door(&folder) } else { Ok(()) }
+    }
+
+    /// Has processes enter one more hierarchy.
+    fn add_door(&mut self, folder: &Path) -> Result<(), Error> {
         for entrance in std::iter::once(&mut self.entrance).chain(&mut self.narrow) {
             if let Entrance::Write(doors) = entrance {
-                doors.push(door(&folder)?);
+                doors.push(door(folder)?);
             }
         }
         Ok(())
@@ -162,8 +141,11 @@ impl Group {
 
     /// Removes its part of the processors' hierarchy; it has no processes.
     fn unpin(&mut self) -> Result<(), Error> {
-        let Some(folder) = self.cpuset.take() else { return Ok(()) };
-        let path = folder.join("tasks");
+        let Some(cpuset) = &mut self.cpuset else { return Ok(()) };
+        if !cpuset.is_there() {
+            return Ok(());
+        }
+        let path = cpuset.folder().join(DOOR);
         let is_other = |door: &OwnedFd| {
             let at = std::fs::read_link(format!("/proc/self/fd/{}", door.as_raw_fd()));
             at.map_or(true, |at| at != path)
@@ -173,7 +155,7 @@ impl Group {
                 doors.retain(is_other);
             }
         }
-        file::remove_all(&folder)
+        cpuset.remove()
     }
 
     /// Whether its processes are in the hierarchy that limits their number, and in no other.
@@ -312,6 +294,9 @@ impl Group {
 
     pub(super) fn remove(mut self) -> Result<(), Error> {
         self.unpin()?;
+        if let Some(devices) = &mut self.devices {
+            devices.part.remove()?;
+        }
         let folders: Vec<PathBuf> = self.folders().cloned().collect();
         let has_others = self.nest.is_some();
         // What is open in them goes first.
@@ -336,7 +321,7 @@ fn share_disks(folder: &Path, cpu_milli: Option<u64>) -> Result<(), Error> {
 
 /// Where a process writes to get into a group.
 fn door(folder: &Path) -> Result<OwnedFd, Error> {
-    let path = folder.join("tasks");
+    let path = folder.join(DOOR);
     let door = rustix::fs::open(&path, OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty());
     door.map_err(|errno| file::failed("opened", &path)(errno.into()))
 }

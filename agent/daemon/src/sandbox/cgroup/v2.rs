@@ -1,5 +1,6 @@
 //! A group in the one hierarchy of version 2: one folder.
 
+use std::os::fd::{AsFd as _, BorrowedFd};
 use std::path::{Path, PathBuf};
 
 use repower_model::Bytes;
@@ -48,6 +49,14 @@ impl Group {
             }
         }
         Ok(group)
+    }
+
+    /// Its folder, open.
+    pub(super) fn door(&self) -> BorrowedFd<'_> {
+        let Entrance::Born(folder) = &self.entrance else {
+            unreachable!("a group of version 2 is entered by birth")
+        };
+        folder.as_fd()
     }
 
     /// Its folder.

@@ -178,7 +178,7 @@ fn become_task(plan: &Plan<'_>, rules: Option<i32>, by: Tie) -> Result<(), Faile
         raw::limit(*resource, limit).map_err(at(Step::Limits))?;
     }
     if let Some(user) = confinement.user {
-        raw::become_user(user.uid, user.gid).map_err(at(Step::User))?;
+        raw::become_user(user.uid, user.gid, confinement.groups).map_err(at(Step::User))?;
     }
     if by == Tie::Owner {
         // A change of user undoes it, so it comes after.

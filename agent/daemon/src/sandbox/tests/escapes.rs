@@ -10,8 +10,12 @@ use std::os::unix::net::{SocketAddr, UnixListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
+use tempfile::TempDir;
+
 use super::harness::{End, Level, Room, limits};
 use crate::sandbox::abilities::name;
+use crate::sandbox::device_tree;
+use crate::sandbox::devices::Devices;
 
 /// What is tried, and a script that prints OPEN if it succeeds. Words in capitals stand for what
 /// the world below has.
@@ -47,6 +51,14 @@ const ATTEMPTS: &[(&str, &str)] = &[
     (
         "make a device",
         r#"perl -e 'print "OPEN" if syscall(MKNOD, $n = "./device", 020666, 0x103) == 0 && open(F, "<", $n)'"#,
+    ),
+    (
+        "open a GPU of another task",
+        "for f in /dev/nvidia0 GPUS/dev/nvidia0; do head -c0 < $f && echo OPEN; done",
+    ),
+    (
+        "make a device file of such a GPU, and open it",
+        r#"perl -e 'print "OPEN" if syscall(MKNOD, $n = "./gpu", 020666, 0x107) == 0 && open(F, "<", $n)'"#,
     ),
     (
         "mount a file system",
@@ -99,6 +111,7 @@ const ATTEMPTS: &[(&str, &str)] = &[
 /// What there is to reach for.
 struct World {
     room: Room,
+    gpus: TempDir,
     other: PathBuf,
     victim: Child,
     _socket: UnixListener,
@@ -111,7 +124,10 @@ struct World {
 
 impl World {
     fn new() -> Self {
-        let room = Room::new();
+        // Those of another task and of those that are tried: `full` and `zero`.
+        let gpus = device_tree(&[("nvidia0", 7), ("nvidia1", 5)]);
+        let mut room = Room::with(Devices::look(gpus.path()));
+        room.gpus = vec![1];
         let data = room.folder.path().to_owned();
         let other = room.work("other");
         secret(&other.join("secret"));
@@ -133,6 +149,7 @@ impl World {
             tcp: TcpListener::bind("127.0.0.1:0").unwrap(),
             victim: Command::new("sleep").arg("600").stdout(Stdio::null()).spawn().unwrap(),
             room,
+            gpus,
             other,
             shared,
             canary,
@@ -145,6 +162,7 @@ impl World {
         let words = [
             ("OTHER", text(&self.other)),
             ("DATA", text(self.room.folder.path())),
+            ("GPUS", text(self.gpus.path())),
             ("CANARY", self.canary.clone()),
             ("VICTIM", self.victim.id().to_string()),
             ("SHARED", shared_key().to_string()),
@@ -259,6 +277,14 @@ fn every_level_blocks_what_its_table_says_and_nothing_less() {
         page
     } else {
         page.replace(scoped, "abstract sockets | possible | possible |")
+    };
+    // And what takes control groups for devices, as the page says there, too.
+    let page = if world.room.can(name::DEVICES) {
+        page
+    } else {
+        [" another task", " such a GPU, and open it"].iter().fold(page, |page, gpu| {
+            page.replace(&format!("{gpu} | blocked |"), &format!("{gpu} | possible |"))
+        })
     };
     assert!(page.contains(&table), "docs/isolation.md has another table than this:\n{table}");
 }

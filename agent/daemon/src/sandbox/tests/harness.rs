@@ -13,6 +13,7 @@ use rustix::process::{WaitOptions, waitpid};
 use tempfile::TempDir;
 
 use crate::sandbox::cgroup::{Figures, Group, Limits};
+use crate::sandbox::devices::Devices;
 use crate::sandbox::host::{Host, Wanted};
 use crate::sandbox::landlock::Access;
 use crate::sandbox::spawn::{Failure, Program};
@@ -28,6 +29,8 @@ pub(super) struct Room {
     pub(super) pins: usize,
     /// What tasks reach that reach named places only.
     pub(super) places: Vec<String>,
+    /// The GPUs that tasks have.
+    pub(super) gpus: Vec<u64>,
 }
 
 /// How much a test asks for.
@@ -54,12 +57,17 @@ static NUMBER: AtomicU32 = AtomicU32::new(0);
 
 impl Room {
     pub(super) fn new() -> Self {
+        Self::with(Devices::look(Path::new("/")))
+    }
+
+    /// On a host with these device files.
+    pub(super) fn with(devices: Devices) -> Self {
         let folder = TempDir::new().unwrap();
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let name = format!("repower-test-{}-{number}", std::process::id());
-        let host = Host::new(folder.path(), &name).unwrap();
+        let host = Host::with_devices(folder.path(), &name, devices).unwrap();
         let places = vec!["127.0.0.1:9".to_owned()];
-        Self { host, folder, name, pins: 0, places }
+        Self { host, folder, name, pins: 0, places, gpus: Vec::new() }
     }
 
     /// Whether the host can do this; says so if it cannot.
@@ -115,6 +123,7 @@ impl Room {
             boxed,
             own_network: level == Level::Sealed,
             pins,
+            gpus: &self.gpus,
             reaches: reaches.map(|places| (places, hosts.as_path())),
             project: Some(project).filter(|_| boxed && self.host.is_privileged()),
             sees: &sees,

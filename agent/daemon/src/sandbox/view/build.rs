@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::system::{DEVICES, System};
 use super::{How, Step, View};
+use crate::sandbox::devices::File;
 use crate::sandbox::landlock::{Access, Rule};
 
 /// Builds the view of a task.
@@ -96,6 +97,25 @@ impl Builder {
         };
         self.part(path, path, how)?;
         self.rule(path, access, is_folder)
+    }
+
+    /// Lets the task see and use a device of the host.
+    ///
+    /// # Errors
+    ///
+    /// If a path has a zero byte in it.
+    pub(crate) fn device(&mut self, device: &File, is_privileged: bool) -> Result<(), Unusable> {
+        if let Some(parent) = device.shown.parent() {
+            self.folder(parent)?;
+        }
+        let path = self.on_host(&device.shown)?;
+        // What is made here may be used by everybody in the box.
+        if is_privileged && !device.is_guarded {
+            self.steps.push(Step::Device { path, device: device.raw() });
+            return Ok(());
+        }
+        self.steps.push(Step::File { path });
+        self.part(&device.path, &device.shown, How::Device)
     }
 
     /// Lets the task see a file of the host in the place of one of the system's.
