@@ -10,6 +10,7 @@ use repower_proto::v1::{Extra, Isolation, JobSpec, OutcomeKind, Resources, Strea
 use crate::boxes::can;
 use crate::fake::Fake;
 use crate::house::{Agent, House, PROGRAM};
+use crate::image::Image;
 use crate::memory::Memory;
 use crate::orders::{attempt, define, shell, start_by};
 
@@ -167,5 +168,41 @@ async fn who_asks_for_more_gpus_than_there_are_files_of_is_told_so() {
     let outcome = fake.ended(attempt).await.outcome.unwrap();
     assert_eq!(outcome.kind(), OutcomeKind::NotStarted);
     assert!(outcome.detail.contains("asks for 3 GPUs, but 2 of the 2"), "{}", outcome.detail);
+    agent.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_container_has_the_files_of_its_gpus_and_its_user_may_use_them() {
+    let fake = Fake::start().await;
+    let house = House::new(&fake);
+    let extras = [("gpu".to_owned(), 2)].into_iter().collect();
+    let agent = Agent::start(Options { extras, executor: on_host(), ..house.options() });
+    fake.linked().await;
+    if !can(&fake, "container.podman") {
+        return agent.stop().await.unwrap();
+    }
+    let image = Image::new();
+    let line = "cd /dev; for file in dri/renderD128 dri/renderD129 kfd; do head -c0 < $file && echo $file; done 2> /dev/null; \
+                echo $REPOWER_GPUS $HIP_VISIBLE_DEVICES";
+    let asks = |count, spec: JobSpec| {
+        let extras = vec![Extra { name: "gpu".into(), amount: count }];
+        let resources = Resources { cpu_milli: 1000, extras, ..Resources::default() };
+        let image = image.name.clone();
+        JobSpec { resources: Some(resources), project: "red".into(), image, ..spec }
+    };
+    let boxed = |line| JobSpec { isolation: Isolation::Boxed.into(), ..shell(line) };
+    let jobs = [
+        (asks(0, boxed(line)), "\n"),
+        (asks(1, boxed(line)), "dri/renderD128\nkfd\n0 0\n"),
+        (asks(2, shell(line)), "dri/renderD128\ndri/renderD129\nkfd\n0,1 0,1\n"),
+    ];
+
+    for (job, (spec, expected)) in (1..).zip(jobs) {
+        let attempt = fake.run(job, spec).await;
+        let outcome = fake.ended(attempt).await.outcome.unwrap();
+        assert_eq!(outcome.detail, "", "job {job}");
+        let said = fake.memory().output(attempt, Stream::Stdout);
+        assert_eq!(String::from_utf8(said).unwrap(), expected, "job {job}");
+    }
     agent.stop().await.unwrap();
 }
