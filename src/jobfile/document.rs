@@ -76,7 +76,7 @@ impl DocumentError {
 }
 
 /// Keys that take one text or number.
-const SINGLE: [&str; 28] = [
+const SINGLE: [&str; 29] = [
     "array",
     "checkpoint-exit",
     "checkpoint-grace",
@@ -89,6 +89,7 @@ const SINGLE: [&str; 28] = [
     "expect",
     "grace",
     "image",
+    "io-weight",
     "isa",
     "isolation",
     "keep-outputs",

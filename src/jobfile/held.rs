@@ -1,5 +1,5 @@
 //! How far a job's tasks are kept apart from their node: `--isolation`, `--egress`, `--image`, `--pids`,
-//! `--pin-cpus`.
+//! `--pin-cpus`, `--io-weight`.
 
 use std::str::FromStr;
 
@@ -28,6 +28,10 @@ pub struct Held {
     /// Each process runs on processors that no other pinned one has, of one NUMA node if possible; takes whole `--cpus`
     #[arg(long)]
     pub pin_cpus: bool,
+    /// What of the disks each process gets when they are scarce, 1 to 1000, where one of one processor has 100
+    /// [default: by its processors]
+    #[arg(long, value_name = "WEIGHT", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub io_weight: Option<u32>,
 }
 
 /// A level of isolation.
@@ -92,6 +96,7 @@ impl Held {
             image: self.image.or(lower.image),
             pids: self.pids.or(lower.pids),
             pin_cpus: self.pin_cpus || lower.pin_cpus,
+            io_weight: self.io_weight.or(lower.io_weight),
         }
     }
 
@@ -120,6 +125,7 @@ impl Held {
         });
         spec.pids = self.pids.unwrap_or(0);
         spec.pin_cpus = self.pin_cpus;
+        spec.io_weight = self.io_weight.unwrap_or(0);
         spec.image = self.image.unwrap_or_default();
     }
 }
@@ -159,12 +165,13 @@ mod tests {
             egress: Some(Egress::None),
             image: Some("x".into()),
             pin_cpus: true,
+            io_weight: Some(300),
         };
 
         upper.over(lower).write(&mut spec);
 
         assert_eq!((spec.isolation(), spec.pids), (v1::Isolation::Sealed, 9));
         assert_eq!(spec.egress.unwrap().kind(), v1::EgressKind::None);
-        assert_eq!((spec.image.as_str(), spec.pin_cpus), ("x", true));
+        assert_eq!((spec.image.as_str(), spec.pin_cpus, spec.io_weight), ("x", true, 300));
     }
 }

@@ -55,10 +55,18 @@ fn abilities(
     if let Some(engine) = engine {
         let able = Ability::Container.as_str();
         abilities.extend([able.to_owned(), format!("{able}.{}", engine.name())]);
-        let has_lists = abilities.iter().any(|name| name == Ability::AllowList.as_str());
-        if has_lists && engine.joins_networks() {
-            abilities.push(Ability::ContainerAllowList.as_str().to_owned());
-        }
+        let has = |ability: &str| abilities.iter().any(|name| name == ability);
+        let more = [
+            (
+                has(Ability::AllowList.as_str()) && engine.joins_networks(),
+                Ability::ContainerAllowList,
+            ),
+            // With version 1 an engine's containers are in no group of ours that weighs their use of disks.
+            (has(Ability::LimitIo.as_str()) && has(sandbox::CGROUP_V2), Ability::ContainerLimitIo),
+        ];
+        let more = more.into_iter().filter(|(is_able, _)| *is_able);
+        let more: Vec<_> = more.map(|(_, ability)| ability.as_str().to_owned()).collect();
+        abilities.extend(more);
     }
     abilities.sort();
     Ok(abilities)

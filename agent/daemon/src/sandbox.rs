@@ -33,6 +33,7 @@ use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
+pub(crate) use abilities::name::CGROUP_V2;
 pub(crate) use cgroup::{Error as GroupError, Figures, Group, Limits, Tree};
 #[cfg(test)]
 pub(crate) use devices::tree as device_tree;

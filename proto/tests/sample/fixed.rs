@@ -507,6 +507,11 @@ fn of_users() -> Vec<Fact> {
     vec![Fact::JobSubmitted(Box::new(JobSubmitted { spec: Arc::new(spec), ..submitted() }))]
 }
 
+fn of_disks() -> Vec<Fact> {
+    let spec = JobSpec { io_weight: Some(250), ..spec() };
+    vec![Fact::JobSubmitted(Box::new(JobSubmitted { spec: Arc::new(spec), ..submitted() }))]
+}
+
 /// One fact of every variant. What came later stands at the end: the lines before never change.
 pub(crate) fn fixed() -> Vec<Entry> {
     let early = [of_the_cell(), of_jobs(), of_attempts(), of_nodes()];
@@ -522,6 +527,7 @@ pub(crate) fn fixed() -> Vec<Entry> {
         of_progress(),
         of_roles(),
         of_users(),
+        of_disks(),
     ];
     let facts = early.into_iter().chain(late).flatten();
     facts.zip(1..).map(|(fact, seq)| Entry { seq, at: AT, fact }).collect()

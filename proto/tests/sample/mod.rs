@@ -146,10 +146,11 @@ fn bounds() -> impl Strategy<Value = JobSpec> {
     let levels = prop::sample::select(Isolation::ALL.to_vec());
     let walls =
         (levels, option::of(egress), option::of(1..u32::MAX), "[a-z:/]{0,9}", any::<bool>());
-    let rest = (any::<bool>(), any::<bool>());
+    let rest = (any::<bool>(), any::<bool>(), option::of(1..u32::MAX));
     (files, stop, walls, rest).prop_map(|(files, stop, walls, rest)| JobSpec {
         checkpoint: rest.0,
         project_user: rest.1,
+        io_weight: rest.2,
         checkpoint_grace: stop.0.map(Span::from_millis),
         checkpoint_exit: stop.1,
         on_disconnect: stop.2,

@@ -122,6 +122,8 @@ fn an_open_network_in_a_sealed_box_is_refused_and_so_are_places_that_are_none() 
         of("fetching", Isolation::Bare, Some(Egress::Open)),
         of("sealed-fetching", Isolation::Bare, Some(Egress::Open)),
         JobSpec { pids: Some(0), ..job() },
+        JobSpec { io_weight: Some(0), ..job() },
+        JobSpec { io_weight: Some(1001), ..job() },
         JobSpec { pin_cpus: true, resources: milli(1500), ..job() },
         JobSpec { pin_cpus: true, resources: milli(0), ..job() },
         JobSpec { pin_cpus: true, resources: cpus(2), alternatives: vec![cpus(1)], ..job() },
@@ -220,14 +222,18 @@ fn a_job_starts_only_where_its_node_can_do_what_it_needs_and_why_names_what_lack
         world.submit(of("sci-simulation", Isolation::Bare, Some(only(&["a.example:443"]))));
 
     let pinned = world.submit(JobSpec { pin_cpus: true, ..job() });
+    let weighed = world.submit(JobSpec { io_weight: Some(1000), ..job() });
 
     let placed: Vec<_> =
         world.schedule().into_iter().map(|(attempt, node)| (attempt.task.job, node)).collect();
 
     assert_eq!(placed, [(boxed, NodeId(2)), (limited, NodeId(2))]);
-    for (job, ability) in
-        [(sealed, "isolation.sealed"), (listed, "egress.allow-list"), (pinned, "cpuset")]
-    {
+    for (job, ability) in [
+        (sealed, "isolation.sealed"),
+        (listed, "egress.allow-list"),
+        (pinned, "cpuset"),
+        (weighed, "limit.io"),
+    ] {
         let found = why(world.engine.state(), job, None, world.now).unwrap();
         assert_eq!(found.reason.code(), "nodes.abilities");
         assert_eq!(

@@ -11,7 +11,7 @@ use repower_store::sqlite::Journal;
 use crate::Error;
 
 /// The encoding of snapshots: the state in postcard, as this version lays it out.
-const FORMAT: u32 = 6;
+const FORMAT: u32 = 7;
 /// Facts that are read at one time during replay.
 const PAGE: usize = 10_000;
 

@@ -103,12 +103,16 @@ pub enum Ability {
     LimitMemory,
     /// The processes of a task have a limit.
     LimitPids,
+    /// Disks are shared by weight when they are scarce.
+    LimitIo,
     /// The processors on which a task runs can be chosen.
     Cpuset,
     /// Container images.
     Container,
     /// Containers in a network that reaches named places only.
     ContainerAllowList,
+    /// Disks are shared with containers by weight, too.
+    ContainerLimitIo,
 }
 
 impl Ability {
@@ -122,9 +126,11 @@ impl Ability {
             Self::AllowList => "egress.allow-list",
             Self::LimitMemory => "limit.memory",
             Self::LimitPids => "limit.pids",
+            Self::LimitIo => "limit.io",
             Self::Cpuset => "cpuset",
             Self::Container => "container",
             Self::ContainerAllowList => "container.allow-list",
+            Self::ContainerLimitIo => "container.limit.io",
         }
     }
 }
@@ -167,9 +173,11 @@ impl JobSpec {
             (is_listed, Ability::AllowList),
             (declares_memory, Ability::LimitMemory),
             (self.pids.is_some(), Ability::LimitPids),
+            (self.io_weight.is_some(), Ability::LimitIo),
             (self.pin_cpus, Ability::Cpuset),
             (!self.image.is_empty(), Ability::Container),
             (!self.image.is_empty() && is_listed, Ability::ContainerAllowList),
+            (!self.image.is_empty() && self.io_weight.is_some(), Ability::ContainerLimitIo),
         ];
         needs.into_iter().filter(|(is_needed, _)| *is_needed).map(|(_, ability)| ability).collect()
     }
@@ -251,6 +259,10 @@ mod tests {
         let limited =
             JobSpec { pids: Some(9), pin_cpus: true, image: "x".into(), ..JobSpec::default() };
         assert_eq!(names(limited), ["limit.pids", "cpuset", "container"]);
+        let weighed = JobSpec { io_weight: Some(1), ..JobSpec::default() };
+        assert_eq!(names(weighed.clone()), ["limit.io"]);
+        let inside = JobSpec { image: "x".into(), ..weighed };
+        assert_eq!(names(inside), ["limit.io", "container", "container.limit.io"]);
         let own = |isolation| JobSpec { project_user: true, isolation, ..JobSpec::default() };
         assert_eq!(names(own(Isolation::Bare)), ["isolation.bare"]);
         assert_eq!(names(own(Isolation::Boxed)), ["isolation.boxed"]);

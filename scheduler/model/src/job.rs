@@ -77,6 +77,9 @@ pub struct JobSpec {
     pub pids: Option<u32>,
     /// Whether each of its processes runs on processors that no other pinned one has; whole ones then.
     pub pin_cpus: bool,
+    /// What of the disks each of its processes gets when they are scarce, where 100 is what one of one processor has;
+    /// `None`: by its processors. Within [`JobSpec::IO_WEIGHTS`].
+    pub io_weight: Option<u32>,
     /// The container image to run in, by its digest or id, see [`check_image`](crate::check_image); empty: none.
     pub image: String,
     /// Whether its tasks have the user of their project also on [`Isolation::Bare`], where an agent may be root.
@@ -120,6 +123,7 @@ impl Default for JobSpec {
             egress: None,
             pids: None,
             pin_cpus: false,
+            io_weight: None,
             image: String::new(),
             project_user: false,
         }
@@ -127,6 +131,9 @@ impl Default for JobSpec {
 }
 
 impl JobSpec {
+    /// What a job may ask for as its weight in the use of disks.
+    pub const IO_WEIGHTS: std::ops::RangeInclusive<u32> = 1..=1000;
+
     /// How many processors a task takes in all, with the amounts of a number.
     pub fn processors(&self, number: u32) -> Cpus {
         let ranks = self.gang.map_or(1, |gang| u64::from(gang.ranks()));

@@ -69,6 +69,7 @@ fn held(spec: &JobSpec) -> String {
         egress.map(|egress| format!("egress {egress}")),
         (spec.pids != 0).then(|| format!("at most {} processes", spec.pids)),
         spec.pin_cpus.then(|| "on processors of its own".to_owned()),
+        (spec.io_weight != 0).then(|| format!("disk weight {}", spec.io_weight)),
         (!spec.image.is_empty()).then(|| format!("in image {}", spec.image)),
     ];
     let parts: Vec<String> = parts.into_iter().flatten().map(|part| format!(", {part}")).collect();

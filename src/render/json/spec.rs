@@ -41,6 +41,7 @@ pub struct Spec {
     egress: Option<String>,
     pids: Option<u32>,
     pin_cpus: bool,
+    io_weight: Option<u32>,
     image: Option<String>,
     project_user: bool,
     inputs: Vec<Input>,
@@ -125,6 +126,7 @@ impl From<&v1::JobSpec> for Spec {
             egress: words::egress(spec.egress.as_ref()),
             pids: (spec.pids != 0).then_some(spec.pids),
             pin_cpus: spec.pin_cpus,
+            io_weight: (spec.io_weight != 0).then_some(spec.io_weight),
             image: text(&spec.image),
             project_user: spec.project_user,
         }

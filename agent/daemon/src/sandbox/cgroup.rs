@@ -30,6 +30,18 @@ pub(crate) struct Limits {
     pub(crate) pids: Option<u32>,
     /// Share of the processors when they are scarce, in thousandths of one.
     pub(crate) cpu_milli: Option<u64>,
+    /// Share of the disks when they are scarce, where 100 is that of one processor; `None`: by `cpu_milli`.
+    pub(crate) io_weight: Option<u32>,
+}
+
+impl Limits {
+    /// The share of the disks, in a measure in which that of a whole processor is `whole`.
+    fn share_of_disks(&self, whole: u64) -> u64 {
+        match self.io_weight {
+            Some(weight) => u64::from(weight) * whole / 100,
+            None => self.cpu_milli.map_or(whole, |milli| milli * whole / 1000),
+        }
+    }
 }
 
 /// What the processes of a group have used since the group was given to a task.

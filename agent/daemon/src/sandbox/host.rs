@@ -228,6 +228,11 @@ impl Host {
         self.tree.as_ref().is_some_and(|tree| tree.version() == 2)
     }
 
+    /// Whether what containers use of the disks can be weighed: engines put them into one hierarchy.
+    pub(crate) fn weighs_containers(&self) -> bool {
+        self.has_one_hierarchy() && self.abilities.contains(name::LIMIT_IO)
+    }
+
     /// Whether the processes of a task can have a limit.
     pub(crate) fn limits_pids(&self) -> bool {
         self.abilities.contains(name::LIMIT_PIDS)
@@ -328,6 +333,7 @@ impl Host {
             (wanted.own_network, name::NETWORK),
             (wanted.limits.memory.is_some(), name::LIMIT_MEMORY),
             (wanted.limits.pids.is_some(), name::LIMIT_PIDS),
+            (wanted.limits.io_weight.is_some(), name::LIMIT_IO),
             (wanted.project.is_some(), name::USERS),
         ];
         let lacking = needs

@@ -205,7 +205,7 @@ fn limits(launch: &Launch) -> Limits {
     let (spec, amounts) = (&launch.definition.spec, launch.amounts());
     let memory = Some(amounts.memory).filter(|memory| *memory > Bytes::default());
     let cpu_milli = (memory.is_some() || spec.pids.is_some()).then(|| amounts.cpus.as_milli());
-    Limits { memory, pids: spec.pids, cpu_milli }
+    Limits { memory, pids: spec.pids, cpu_milli, io_weight: spec.io_weight }
 }
 
 /// How the task in a pid namespace ended; its `init` writes it down before it ends itself.

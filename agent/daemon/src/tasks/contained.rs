@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use repower_agent_core::Status;
-use repower_model::Bytes;
+use repower_model::{Ability, Bytes};
 
 use super::boxes::{has_user, is_alone, is_boxed, pins, places, strings};
 use super::crew::Kit;
@@ -24,7 +24,9 @@ use crate::clock;
 use crate::container::{Container, FRONT_PATH, Mount, Network, Plan, STATUS_PATH, Shown};
 use crate::environment;
 use crate::folder::show;
-use crate::sandbox::{Figures, Group, Limits, Pinned, Program, Reach, Started, Strings, Tree};
+use crate::sandbox::{
+    Error as HostError, Figures, Group, Limits, Pinned, Program, Reach, Started, Strings, Tree,
+};
 use crate::saved::Place;
 
 /// What a container needs to be started, of memory: the engine's own program runs in it for a moment.
@@ -88,10 +90,7 @@ impl Tasks {
         let kit = self.crew.kit(&self.data)?;
         let boxed = is_boxed(spec);
         let working_folder = working_folder(job, boxed)?;
-        let limits = self.limits(given.launch);
-        if let Some(limit) = limits.memory.filter(|limit| *limit < LEAST) {
-            return Err(Failure::LittleMemory { limit, program: FRONT_PATH.into() });
-        }
+        let limits = self.limits_inside(given.launch)?;
         let is_own = has_user(spec);
         let user = is_own.then(|| self.host.user_of(&spec.project)).transpose();
         let user = user.map_err(|source| Failure::Held { source })?;
@@ -175,6 +174,20 @@ impl Tasks {
             group.limit(limits).map_err(failed)?;
         }
         Ok(contained)
+    }
+
+    /// The limits of a task in a container, if that can have them.
+    fn limits_inside(&self, launch: &Launch) -> Result<Limits, Failure> {
+        let limits = self.limits(launch);
+        if let Some(limit) = limits.memory.filter(|limit| *limit < LEAST) {
+            return Err(Failure::LittleMemory { limit, program: FRONT_PATH.into() });
+        }
+        let weight = launch.definition.spec.io_weight;
+        if weight.is_some() && !self.host.weighs_containers() {
+            let ability = Ability::ContainerLimitIo.as_str();
+            return Err(Failure::Held { source: HostError::Lacks { ability } });
+        }
+        Ok(limits)
     }
 
     /// Starts what runs the container, as the process of the task.

@@ -78,7 +78,7 @@ impl Tree {
                     cpu: root_v1(mounts, "cpu", "cpu.shares", name),
                     io: v1::IO_WEIGHTS
                         .into_iter()
-                        .find_map(|(file, _)| root_v1(mounts, "blkio", file, name)),
+                        .find_map(|(file, ..)| root_v1(mounts, "blkio", file, name)),
                     cpuset: root_of_cpus(mounts, name),
                     devices: root_of_devices(mounts, name),
                 })

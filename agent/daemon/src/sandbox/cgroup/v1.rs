@@ -23,9 +23,13 @@ pub(crate) use self::roots::Roots;
 /// The least weight and that of a whole processor, in the kernel's own measure.
 const SHARES: (u64, u64) = (2, 1024);
 
-/// The files that say how much of the disks a group gets, each with the weight of a whole processor: that of the
-/// scheduler BFQ, and that of CFQ (before Linux 5.0).
-pub(super) const IO_WEIGHTS: [(&str, u64); 2] = [("blkio.bfq.weight", 100), ("blkio.weight", 500)];
+/// The files that say how much of the disks a group gets, each with the least weight and that of a whole processor: that
+/// of the scheduler BFQ, and that of CFQ (before Linux 5.0).
+pub(super) const IO_WEIGHTS: [(&str, u64, u64); 2] =
+    [("blkio.bfq.weight", 1, 100), ("blkio.weight", 10, 500)];
+
+/// The most that both take.
+const IO_MOST: u64 = 1000;
 
 /// The files that say on which processors, and in the memory of which NUMA nodes, the processes of a group run.
 pub(super) const CPUS: &str = "cpuset.cpus";
@@ -160,8 +164,9 @@ impl Group {
 
     /// Whether its processes are in the hierarchy that limits their number, and in no other.
     fn is_narrow(&self) -> bool {
-        let Limits { memory, pids: _, cpu_milli } = self.limits;
-        memory.is_none() && cpu_milli.is_none() && self.nest.is_none() && self.narrow.is_some()
+        let Limits { memory, pids: _, cpu_milli, io_weight } = self.limits;
+        let is_shared = cpu_milli.is_some() || io_weight.is_some();
+        memory.is_none() && !is_shared && self.nest.is_none() && self.narrow.is_some()
     }
 
     /// Others make groups below it: from now on what is in those counts as in it.
@@ -209,8 +214,9 @@ impl Group {
             let shares = shares.clamp(SHARES.0, 1 << 18);
             file::write(&folder.join("cpu.shares"), &shares.to_string())?;
         }
-        if let Some(folder) = self.io.as_deref().filter(|_| limits.cpu_milli != before.cpu_milli) {
-            share_disks(folder, limits.cpu_milli)?;
+        let shares = |limits: &Limits| (limits.cpu_milli, limits.io_weight);
+        if let Some(folder) = self.io.as_deref().filter(|_| shares(&limits) != shares(&before)) {
+            share_disks(folder, limits)?;
         }
         Ok(())
     }
@@ -307,13 +313,13 @@ impl Group {
     }
 }
 
-/// Gives a group its part of the disks, by the processors that it asks for.
-fn share_disks(folder: &Path, cpu_milli: Option<u64>) -> Result<(), Error> {
-    for (name, whole) in IO_WEIGHTS {
+/// Gives a group its part of the disks.
+fn share_disks(folder: &Path, limits: Limits) -> Result<(), Error> {
+    for (name, least, whole) in IO_WEIGHTS {
         let path = folder.join(name);
         if path.exists() {
-            let weight = cpu_milli.map_or(whole, |milli| milli * whole / 1000);
-            return file::write(&path, &weight.clamp(10, 1000).to_string());
+            let weight = limits.share_of_disks(whole);
+            return file::write(&path, &weight.clamp(least, IO_MOST).to_string());
         }
     }
     Ok(())
@@ -361,16 +367,29 @@ mod tests {
     fn the_disks_are_shared_by_whichever_file_there_is() {
         let root = tempfile::TempDir::new().unwrap();
         let says = |name: &str| std::fs::read_to_string(root.path().join(name)).unwrap();
-        share_disks(root.path(), Some(2000)).unwrap();
+        let of = |cpu_milli| Limits { cpu_milli, ..Limits::default() };
+        let weighed = |weight| Limits { io_weight: Some(weight), ..of(Some(2000)) };
+        share_disks(root.path(), of(Some(2000))).unwrap();
         assert_eq!(std::fs::read_dir(root.path()).unwrap().count(), 0);
 
         std::fs::write(root.path().join("blkio.weight"), "").unwrap();
-        share_disks(root.path(), Some(1500)).unwrap();
+        share_disks(root.path(), of(Some(1500))).unwrap();
         assert_eq!(says("blkio.weight"), "750");
-        share_disks(root.path(), Some(64_000)).unwrap();
+        share_disks(root.path(), of(Some(64_000))).unwrap();
         assert_eq!(says("blkio.weight"), "1000");
+        let says_anew = |name: &str, weight| {
+            std::fs::write(root.path().join(name), "").unwrap();
+            share_disks(root.path(), weighed(weight)).unwrap();
+            says(name)
+        };
+        for (weight, written) in [(1, "10"), (50, "250"), (200, "1000"), (201, "1000")] {
+            assert_eq!(says_anew("blkio.weight", weight), written);
+        }
         std::fs::write(root.path().join("blkio.bfq.weight"), "").unwrap();
-        share_disks(root.path(), None).unwrap();
+        share_disks(root.path(), of(None)).unwrap();
         assert_eq!(says("blkio.bfq.weight"), "100");
+        for weight in [1, 1000] {
+            assert_eq!(says_anew("blkio.bfq.weight", weight), weight.to_string());
+        }
     }
 }

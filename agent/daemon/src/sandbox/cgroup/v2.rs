@@ -78,19 +78,19 @@ impl Group {
         if self.has.pids && limits.pids != before.pids {
             file::write(&self.path.join("pids.max"), &text(limits.pids.map(u64::from)))?;
         }
-        let weight = |limits: &Limits, most| {
+        let of_cpu = |limits: &Limits| {
             let weight = limits.cpu_milli.map_or(WEIGHT, |milli| milli * WEIGHT / 1000);
-            weight.clamp(1, most)
+            weight.clamp(1, CPU_MOST)
         };
-        let (of_cpu, of_io) = (weight(&limits, CPU_MOST), weight(&limits, IO_MOST));
-        if self.has.cpu && of_cpu != weight(&before, CPU_MOST) {
-            file::write(&self.path.join("cpu.weight"), &of_cpu.to_string())?;
+        let of_io = |limits: &Limits| limits.share_of_disks(WEIGHT).clamp(1, IO_MOST);
+        if self.has.cpu && of_cpu(&limits) != of_cpu(&before) {
+            file::write(&self.path.join("cpu.weight"), &of_cpu(&limits).to_string())?;
         }
         if self.has.io
-            && of_io != weight(&before, IO_MOST)
+            && of_io(&limits) != of_io(&before)
             && let Some(name) = io_weight(&self.path)
         {
-            file::write(&self.path.join(name), &format!("default {of_io}"))?;
+            file::write(&self.path.join(name), &format!("default {}", of_io(&limits)))?;
         }
         Ok(())
     }
@@ -195,6 +195,10 @@ mod tests {
 
         assert_eq!(says("cpu.weight"), "6400");
         assert_eq!(says("io.bfq.weight"), "default 1000");
+        std::fs::write(root.path().join("1/io.bfq.weight"), "").unwrap();
+        group.limit(Limits { io_weight: Some(250), ..of(64_000) }).unwrap();
+        assert_eq!(says("io.bfq.weight"), "default 250");
+        assert_eq!(says("cpu.weight"), "6400");
     }
 
     #[test]

@@ -81,6 +81,11 @@ pub(super) fn check(spec: &JobSpec) -> Result<(), Refusal> {
     if spec.pids == Some(0) {
         return super::bounds::out("the number of processes", 0, "1 or more".into());
     }
+    if let Some(weight) = spec.io_weight.filter(|weight| !JobSpec::IO_WEIGHTS.contains(weight)) {
+        let (least, most) = JobSpec::IO_WEIGHTS.into_inner();
+        let allowed = format!("{least} to {most}");
+        return super::bounds::out("the weight of its use of disks", weight, allowed);
+    }
     check_pinned(spec)?;
     let Some(Egress::Only(places)) = &spec.egress else {
         return Ok(());
