@@ -27,7 +27,7 @@ impl Spawn {
     pub(super) fn run(self, screen: &mut Screen) -> Result<Report, Failure> {
         const ROUND: u32 = 25;
         let folder = self.common.folder()?;
-        let launches = Launches::new(&folder.path())?;
+        let mut launches = Launches::new(&folder.path())?;
         let names: Vec<&str> = Launches::kinds().collect();
         let mut bare = Vec::new();
         let mut kinds: Vec<Option<Vec<f64>>> = vec![Some(Vec::new()); names.len()];
@@ -39,6 +39,7 @@ impl Spawn {
                 bare.push(watch.seconds() * 1e6);
             }
             for (kind, values) in kinds.iter_mut().enumerate() {
+                launches.prepare(kind);
                 for _ in 0..ROUND {
                     let Some(found) = values else { break };
                     let watch = Stopwatch::start();

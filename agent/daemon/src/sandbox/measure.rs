@@ -1,5 +1,7 @@
 //! One launch after another in each kind of confinement, for `repower bench spawn`.
 
+mod plain;
+
 use std::fs::File;
 use std::io;
 use std::os::fd::AsFd as _;
@@ -8,6 +10,7 @@ use std::path::Path;
 use repower_model::Bytes;
 use rustix::process::{WaitOptions, waitpid};
 
+use self::plain::Plain;
 use super::cgroup::Group;
 use super::host::Host;
 use super::spawn::{Confinement, Namespaces, Program};
@@ -25,7 +28,21 @@ pub struct Launches {
     nothing: File,
     arguments: Strings,
     environment: Strings,
+    /// What makes this process large for a while.
+    ballast: Vec<u8>,
 }
+
+/// How a process is launched.
+#[derive(Debug, Clone, Copy)]
+enum Way {
+    /// As tasks are, with this on.
+    Task(On),
+    /// Without the launcher.
+    Plain(Plain),
+}
+
+/// By how many bytes this process is larger where that is what is measured.
+const LARGE: usize = 256 << 20;
 
 /// What is on in one kind of launch.
 #[derive(Debug, Clone, Copy, Default)]
@@ -54,6 +71,14 @@ const OFF: On = On {
 };
 const BOXED: On =
     On { user: true, namespaces: BOX, view: true, landlock: true, filter: true, ..OFF };
+
+const PLAIN: [(&str, Way, usize); 5] = [
+    ("fork and exec", Way::Plain(Plain::Copied), 0),
+    ("vfork and exec", Way::Plain(Plain::Borrowed), 0),
+    ("fork and exec, by a process of 256 MiB", Way::Plain(Plain::Copied), LARGE),
+    ("vfork and exec, by a process of 256 MiB", Way::Plain(Plain::Borrowed), LARGE),
+    ("launcher, nothing on, in a process of 256 MiB", Way::Task(OFF), LARGE),
+];
 
 const KINDS: [(&str, On); 14] = [
     ("launcher, nothing on", OFF),
@@ -102,12 +127,26 @@ impl Launches {
         let mut arguments = Strings::new();
         arguments.push("true".as_ref()).map_err(|error| failed(error.into()))?;
         let nothing = File::options().read(true).write(true).open("/dev/null").map_err(failed)?;
-        Ok(Self { host, view, nothing, arguments, environment: Strings::new() })
+        let (environment, ballast) = (Strings::new(), Vec::new());
+        Ok(Self { host, view, nothing, arguments, environment, ballast })
     }
 
     /// The names of the kinds.
     pub fn kinds() -> impl Iterator<Item = &'static str> {
-        KINDS.into_iter().map(|(name, _)| name)
+        all().map(|(name, ..)| name)
+    }
+
+    /// Makes this process as large as it is in one kind of launch, or as small as it was.
+    ///
+    /// # Panics
+    ///
+    /// If there is no kind of this number.
+    pub fn prepare(&mut self, kind: usize) {
+        let (_, _, larger) = all().nth(kind).expect("a kind that there is");
+        if self.ballast.len() != larger {
+            // Of pages that are there, and not only promised.
+            self.ballast = vec![1; larger];
+        }
     }
 
     /// Launches one, waits for its end, and cleans up after it.
@@ -120,9 +159,38 @@ impl Launches {
     ///
     /// If there is no kind of this number.
     pub fn launch(&self, kind: usize) -> io::Result<()> {
-        let (_, on) = KINDS[kind];
-        let limits =
-            Limits { memory: Some(Bytes::from_mib(64)), pids: Some(64), cpu_milli: Some(1000) };
+        let (_, way, _) = all().nth(kind).expect("a kind that there is");
+        match way {
+            Way::Task(on) => self.launch_task(on),
+            Way::Plain(plain) => {
+                let pid = plain.start(self.program())?;
+                let ended = waitpid(Some(pid), WaitOptions::empty())?;
+                match ended.and_then(|(_, status)| status.exit_status()) {
+                    Some(0) => Ok(()),
+                    code => Err(io::Error::other(format!("`true` ended with {code:?}"))),
+                }
+            }
+        }
+    }
+
+    /// What is launched.
+    fn program(&self) -> Program<'_> {
+        Program {
+            path: c"/bin/true",
+            arguments: &self.arguments,
+            environment: &self.environment,
+            folder: c"/",
+            streams: [self.nothing.as_fd(); 3],
+        }
+    }
+
+    fn launch_task(&self, on: On) -> io::Result<()> {
+        let limits = Limits {
+            memory: Some(Bytes::from_mib(64)),
+            pids: Some(64),
+            cpu_milli: Some(1000),
+            io_weight: None,
+        };
         let group = (on.group || on.fresh_group).then(|| self.host.group(limits)).transpose()?;
         let confinement = Confinement {
             group: group.as_ref().map(Group::entrance),
@@ -138,21 +206,41 @@ impl Launches {
             filter: Some(self.host.filter()).filter(|_| on.filter),
             rlimits: &[],
         };
-        let program = Program {
-            path: c"/bin/true",
-            arguments: &self.arguments,
-            environment: &self.environment,
-            folder: c"/",
-            streams: [self.nothing.as_fd(); 3],
-        };
-        let started = self.host.launcher().spawn(program, confinement).map_err(|failure| {
-            io::Error::other(format!("cannot {}: {}", failure.step.what(), failure.error()))
-        })?;
+        let started =
+            self.host.launcher().spawn(self.program(), confinement).map_err(|failure| {
+                io::Error::other(format!("cannot {}: {}", failure.step.what(), failure.error()))
+            })?;
         waitpid(Some(started.pid), WaitOptions::empty())?;
         match group {
             Some(group) if on.fresh_group => self.host.remove(group).map_err(io::Error::other),
             Some(group) => self.host.return_group(group).map_err(io::Error::other),
             None => Ok(()),
         }
+    }
+}
+
+/// All kinds: their names, how they are launched, and by how much larger a process.
+fn all() -> impl Iterator<Item = (&'static str, Way, usize)> {
+    PLAIN.into_iter().chain(KINDS.into_iter().map(|(name, on)| (name, Way::Task(on), 0)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_that_needs_nothing_of_the_host_launches_a_program_to_its_end() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let mut launches = Launches::new(folder.path()).unwrap();
+
+        for kind in 0..PLAIN.len() {
+            launches.prepare(kind);
+            launches.launch(kind).unwrap();
+        }
+        launches.prepare(0);
+
+        assert_eq!(launches.ballast.len(), 0);
+        let names: std::collections::BTreeSet<_> = Launches::kinds().collect();
+        assert_eq!(names.len(), PLAIN.len() + KINDS.len(), "no two have one name");
     }
 }
