@@ -8,32 +8,16 @@ use std::fs;
 use std::io::Write as _;
 use std::os::unix::fs::{MetadataExt as _, symlink};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
-use repower_artefacts::Hasher;
 use support::by_hand::Cell;
-use support::cli::Cli;
+use support::bytes::{noise, sha256};
+use support::cli::{Cli, Said};
+use support::line::Line;
 use support::shared::{Sharing, cluster, file, scratch};
 use support::web::Web;
 
 static CLUSTER: Sharing = Sharing::of(cluster);
-
-/// Bytes that cannot be told from others by chance.
-fn noise(length: usize, seed: u64) -> Vec<u8> {
-    let mut state = seed | 1;
-    let next = |_| {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        state.to_le_bytes()[3]
-    };
-    (0..length).map(next).collect()
-}
-
-fn sha256(bytes: &[u8]) -> String {
-    let mut hasher = Hasher::default();
-    hasher.update(bytes);
-    hasher.finish().to_string()
-}
 
 /// Submits a line of shell with these further arguments, and returns the number of the job once it has ended.
 fn ran(cli: &Cli, arguments: &[&str], line: &str, code: i32) -> String {
@@ -196,36 +180,68 @@ fn a_download_from_elsewhere_goes_on_where_it_broke_off() {
     assert_eq!(web.asked(), 2);
 }
 
+/// The bytes of the one file that is on its way into a folder.
+fn arrived(folder: &Path) -> u64 {
+    let mut all = fs::read_dir(folder).unwrap();
+    let one = all.next().unwrap().unwrap().metadata().unwrap().len();
+    assert!(all.next().is_none(), "there is another one");
+    one
+}
+
+/// Asserts that what was carried is the rest of a file, and not all of it once more.
+fn is_the_rest(carried: u64, bytes: &[u8], before: u64) {
+    let rest = bytes.len() as u64 - before;
+    // What is said besides, and what protects it, is far less than a quarter of what was there before.
+    let most = rest + before / 4;
+    assert!((rest..most).contains(&carried), "{carried} bytes for the last {rest}");
+}
+
 #[test]
 fn an_agent_that_is_killed_while_inputs_come_goes_on_where_it_was() {
     let folder = scratch();
     let mut cell = Cell::start(folder.path(), &[]);
-    cell.add_agent("n1", &["--cpus", "1", "--transfer-rate", "1M"]);
+    let line = Line::to(cell.address());
+    let options = [
+        "--cpus",
+        "1",
+        "--transfer-rate",
+        "1M",
+        "--scheduler",
+        &format!("https://{}", line.address),
+    ];
+    cell.add_agent("n1", &options);
     let bytes = noise(6 << 20, 5);
     let name = file(folder.path(), "data", &bytes);
 
-    let line = format!("sha256sum data | grep -q {}", sha256(&bytes));
-    let job = submitted(&cell.cli, &["--input", &name], &line);
-    wait_for_bytes(&folder.path().join("n1/cache/incoming"), 1 << 20);
+    let check = format!("sha256sum data | grep -q {}", sha256(&bytes));
+    let job = submitted(&cell.cli, &["--input", &name], &check);
+    let incoming = folder.path().join("n1/cache/incoming");
+    wait_for_bytes(&incoming, 2 << 20);
     cell.kill_agent();
-    let left = fs::read_dir(folder.path().join("n1/cache/incoming")).unwrap().count();
-    cell.restart_agent("n1");
+    let before = arrived(&incoming);
+    line.count_anew();
+    cell.restart_agent_with("n1", &options);
 
-    assert_eq!(left, 1);
     assert_eq!(cell.cli.run(&["wait", &job]).code, 0, "{:?}", cell.cli.run(&["show", &job]));
+    is_the_rest(line.down(), &bytes, before);
 }
 
 #[test]
 fn a_scheduler_that_is_killed_while_outputs_come_gets_the_rest_when_it_is_back() {
     let folder = scratch();
     let mut cell = Cell::start(folder.path(), &[]);
-    cell.add_agent("n1", &["--cpus", "1", "--transfer-rate", "1M"]);
+    let line = Line::to(cell.address());
+    let by_line = format!("https://{}", line.address);
+    cell.add_agent("n1", &["--cpus", "1", "--transfer-rate", "1M", "--scheduler", &by_line]);
     let name = file(folder.path(), "data", noise(6 << 20, 9));
 
     let job =
         submitted(&cell.cli, &["--input", &name, "--outputs", "copy"], "tr a b < data > copy");
-    wait_for_bytes(&cell.data().join("artefacts/incoming"), 1 << 20);
+    let incoming = cell.data().join("artefacts/incoming");
+    wait_for_bytes(&incoming, 2 << 20);
     cell.kill_scheduler();
+    let before = arrived(&incoming);
+    line.count_anew();
     cell.start_scheduler(&[]);
     let ended = cell.cli.run(&["wait", &job]);
     let to = folder.path().join("back");
@@ -234,8 +250,104 @@ fn a_scheduler_that_is_killed_while_outputs_come_gets_the_rest_when_it_is_back()
     assert_eq!(ended.code, 0, "{ended:?}");
     let mut wanted = noise(6 << 20, 9);
     wanted.iter_mut().filter(|byte| **byte == b'a').for_each(|byte| *byte = b'b');
+    is_the_rest(line.up(), &wanted, before);
     assert_eq!(fetched["files"][0]["sha256"], sha256(&wanted));
     assert!(fs::read(to.join("copy")).unwrap() == wanted, "the bytes are those that were written");
+}
+
+#[test]
+fn a_submission_that_broke_off_is_gone_on_with_by_the_next_one() {
+    let folder = scratch();
+    let cell = Cell::start(folder.path(), &[]);
+    let line = Line::to(cell.address());
+    let profile = fs::read_to_string(&cell.cli.profile).unwrap();
+    let profile = profile.replace(&cell.url, &format!("https://{}", line.address));
+    let cli = Cli::new(Path::new(&file(folder.path(), "by-line.toml", profile)), folder.path());
+    let bytes = noise(6 << 20, 13);
+    let name = file(folder.path(), "data", &bytes);
+    let words = ["submit", "--class", "software-build", "-q", "--input", &name, "--", "true"];
+
+    line.gone_after(4 << 20);
+    let mut first = cli.command(&words).stderr(std::process::Stdio::null()).spawn().unwrap();
+    wait_for_bytes(&cell.data().join("artefacts/incoming"), 2 << 20);
+    while line.cuts() == 0 {
+        std::thread::yield_now();
+    }
+    // It would go on by itself as soon as it could.
+    first.kill().unwrap();
+    first.wait().unwrap();
+    until_no_longer_growing(&cell);
+    let before = arrived(&cell.data().join("artefacts/incoming"));
+    line.heal();
+    line.count_anew();
+    cli.run(&words).ok();
+
+    is_the_rest(line.up(), &bytes, before);
+    assert_eq!(objects(&cell.data()).len(), 1);
+}
+
+/// Waits until the scheduler knows that what was on its way has broken off.
+fn until_no_longer_growing(cell: &Cell) {
+    let length = || arrived(&cell.data().join("artefacts/incoming"));
+    let mut last = length();
+    loop {
+        // A question takes a while, and goes through the scheduler.
+        cell.cli.run(&["jobs"]).ok();
+        let now = length();
+        if now == last {
+            return;
+        }
+        last = now;
+    }
+}
+
+#[test]
+fn a_file_of_the_node_is_an_input_if_the_agent_shares_its_folder_and_no_other_one_is() {
+    let folder = scratch();
+    let mut cell = Cell::start(folder.path(), &[]);
+    let (shared, own) = (folder.path().join("shared"), folder.path().join("own"));
+    fs::create_dir_all(shared.join("deep")).unwrap();
+    fs::create_dir(&own).unwrap();
+    let bytes = noise(300_000, 17);
+    let inside = file(&shared, "deep/data", &bytes);
+    let outside = file(&own, "secret", "secret");
+    symlink(&outside, shared.join("leak")).unwrap();
+    symlink(&inside, own.join("way-in")).unwrap();
+    let tar = Said::by(
+        Command::new("tar")
+            .args(["-C", shared.to_str().unwrap(), "-cf"])
+            .args([own.join("../shared/deep.tar").to_str().unwrap(), "deep"]),
+        b"",
+    );
+    tar.ok();
+    cell.add_agent("n1", &["--cpus", "1", "--share", shared.to_str().unwrap()]);
+
+    let (shared, own) = (shared.display(), own.display());
+    let sure = format!("file://{inside}#sha256={}:sure", sha256(&bytes));
+    let through = format!("file://{own}/way-in:through");
+    let packed = format!("file://{shared}/deep.tar:tree/");
+    let inputs = ["--input", &sure, "--input", &through, "--input", &packed, "--outputs", "sum"];
+    let line = "cat sure through tree/deep/data | sha256sum > sum; echo changed > sure";
+    let job = ran(&cell.cli, &inputs, line, 0);
+    let to = folder.path().join("back");
+    cell.cli.run(&["fetch", &job, "--to", to.to_str().unwrap()]).ok();
+
+    let sum = fs::read_to_string(to.join("sum")).unwrap();
+    assert!(sum.starts_with(&sha256(&bytes.repeat(3))), "{sum}");
+    assert!(fs::read(&inside).unwrap() == bytes, "what a task writes changes nothing there");
+    for (path, why) in [
+        (format!("{shared}/leak"), "no --share of the agent"),
+        (format!("{shared}/../own/secret"), "no --share of the agent"),
+        (format!("{shared}/deep"), "not a regular file"),
+        (format!("{shared}/nothing"), "No such file"),
+    ] {
+        let input = format!("file://{path}:x");
+        let asked = ["--input", &input, "--system-retries", "0"];
+        let refused = submitted(&cell.cli, &asked, "true");
+        assert_ne!(cell.cli.run(&["wait", &refused]).code, 0);
+        let detail = detail(&cell.cli, &refused);
+        assert!(detail.contains(why), "{path}: {detail}");
+    }
 }
 
 #[test]
@@ -291,7 +403,7 @@ fn an_input_comes_by_https_if_the_agent_trusts_who_vouches_for_its_server_and_el
     let authority = PathBuf::from(file(folder.path(), "authority.pem", authority));
     cell.add_agent("n1", &["--cpus", "1", "--label", "trusts=others"]);
     let trusts = ("SSL_CERT_FILE", authority.as_path());
-    cell.add_agent_with("n2", trusts, &["--cpus", "1", "--label", "trusts=it"]);
+    cell.add_agent_with("n2", &[trusts], &["--cpus", "1", "--label", "trusts=it"]);
     let input = format!("{}:in", web.url);
 
     let on_n2 = ["--input", &input, "--label", "trusts=it"];

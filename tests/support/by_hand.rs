@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{BufRead as _, BufReader};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 
@@ -128,6 +129,11 @@ impl Cell {
         self.cli.folder.join("scheduler")
     }
 
+    /// Where its scheduler listens.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.url.trim_start_matches("https://").parse().unwrap()
+    }
+
     /// Makes a join file, and returns where it is.
     pub(crate) fn join_file(&self, name: &str, options: &[&str]) -> PathBuf {
         let path = self.cli.folder.join(format!("{name}.join"));
@@ -143,12 +149,12 @@ impl Cell {
         self.start_agent(name, &join, options);
     }
 
-    /// The same with a variable of its own.
+    /// The same with variables of its own.
     #[track_caller]
     pub(crate) fn add_agent_with(
         &mut self,
         name: &str,
-        (variable, value): (&str, &Path),
+        variables: &[(&str, &Path)],
         options: &[&str],
     ) {
         let join = self.join_file(name, &[]);
@@ -156,7 +162,7 @@ impl Cell {
         let words: Vec<&str> =
             words.iter().map(String::as_str).chain(options.iter().copied()).collect();
         let mut command = self.cli.command(&words);
-        command.env(variable, value);
+        command.envs(variables.iter().copied());
         self.agents.push(Daemon::spawn(&self.cli, name, command));
         self.until_connected(name);
     }

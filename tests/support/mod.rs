@@ -3,11 +3,14 @@
 #![expect(clippy::unwrap_used, unreachable_pub, reason = "helpers of tests")]
 
 pub mod bounded;
+pub mod bucket;
 pub mod by_hand;
+pub mod bytes;
 pub mod cli;
 mod dice;
 pub mod examples;
 pub mod gate;
+pub mod line;
 pub mod namespace;
 pub mod pty;
 pub mod shared;

@@ -2,88 +2,33 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 use std::fs;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::TcpStream;
-use std::os::unix::fs::PermissionsExt as _;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::net::SocketAddr;
+use std::path::Path;
 
+use bucket::Buckets;
 use bytes::Bytes;
+use line::Line;
 use repower_artefacts::{Fault, Hasher, Mover, PIECE, Place, Standing, Store};
 use repower_model::Hash;
 
-/// A server in memory; ended when it is dropped.
-struct Server {
-    child: Child,
-    port: u16,
+#[path = "../../../tests/support/bucket.rs"]
+#[allow(dead_code, reason = "others use other parts of it")]
+mod bucket;
+#[path = "../../../tests/support/line.rs"]
+#[allow(dead_code, reason = "others use other parts of it")]
+mod line;
+
+/// A server with a bucket, at a port; 0: any.
+fn buckets(port: u16) -> Buckets {
+    Buckets::start(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../.."), port)
 }
 
-impl Server {
-    /// Starts one at a port, 0 for any, and makes a bucket.
-    fn start(port: u16) -> Self {
-        let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/moto/bin/moto_server");
-        let program = if own.exists() { own } else { PathBuf::from("moto_server") };
-        let mut command = Command::new(&program);
-        command.args(["-H", "127.0.0.1", "-p", &port.to_string()]);
-        let child =
-            command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn();
-        let mut child = child.unwrap_or_else(|error| {
-            panic!(
-                "{}: {error}\nhint: tests/run installs moto[server] from PyPI",
-                program.display()
-            )
-        });
-        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
-        let port = lines.by_ref().map_while(Result::ok).find_map(|line| {
-            let (_, rest) = line.split_once("Running on http://127.0.0.1:")?;
-            rest.split(|letter: char| !letter.is_ascii_digit()).next()?.parse().ok()
-        });
-        // Whoever writes to a closed pipe ends.
-        std::thread::spawn(move || lines.for_each(drop));
-        let server = Self { child, port: port.expect("the server says where it listens") };
-        let answer = server.ask("PUT", "/files");
-        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
-        server
-    }
-
-    fn ask(&self, method: &str, path: &str) -> String {
-        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
-        let host = format!("127.0.0.1:{}", self.port);
-        let text = format!(
-            "{method} {path} HTTP/1.1\r\nhost: {host}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
-        );
-        stream.write_all(text.as_bytes()).unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        answer
-    }
-
-    fn stop(mut self) -> u16 {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-        self.port
-    }
-
-    /// The store in its bucket.
-    fn store(&self, folder: &Path) -> Store {
-        let credentials = folder.join("credentials");
-        let text = format!(
-            "AWS_ENDPOINT_URL=http://127.0.0.1:{}\nAWS_REGION=us-east-1\nAWS_ACCESS_KEY_ID=a\nAWS_SECRET_ACCESS_KEY=b\n",
-            self.port
-        );
-        fs::write(&credentials, text).unwrap();
-        fs::set_permissions(&credentials, fs::Permissions::from_mode(0o600)).unwrap();
-        let address = "s3://files/some/where".to_owned();
-        let folder = folder.join("incoming");
-        Store::open(&Place::Bucket { address, credentials: Some(credentials), folder }).unwrap()
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        drop(self.child.kill());
-        drop(self.child.wait());
-    }
+/// The store in the bucket of the server at this address.
+fn store(server: SocketAddr, folder: &Path) -> Store {
+    let credentials = bucket::credentials_file(folder, server);
+    let address = "s3://files/some/where".to_owned();
+    let folder = folder.join("incoming");
+    Store::open(&Place::Bucket { address, credentials: Some(credentials), folder }).unwrap()
 }
 
 fn bytes(length: usize) -> (Vec<u8>, Hash) {
@@ -112,8 +57,8 @@ async fn get(store: &Store, digest: Hash, offset: u64) -> Result<Vec<u8>, Fault>
 
 #[tokio::test]
 async fn artefacts_go_into_a_bucket_in_one_piece_or_in_many_and_come_out_from_any_place() {
-    let (server, folder) = (Server::start(0), tempfile::TempDir::new().unwrap());
-    let store = server.store(folder.path());
+    let (server, folder) = (buckets(0), tempfile::TempDir::new().unwrap());
+    let store = store(server.address, folder.path());
 
     for length in [0, 11, 20 << 20] {
         let (bytes, digest) = bytes(length);
@@ -136,8 +81,8 @@ async fn artefacts_go_into_a_bucket_in_one_piece_or_in_many_and_come_out_from_an
 
 #[tokio::test]
 async fn bytes_of_another_digest_never_get_there() {
-    let (server, folder) = (Server::start(0), tempfile::TempDir::new().unwrap());
-    let store = server.store(folder.path());
+    let (server, folder) = (buckets(0), tempfile::TempDir::new().unwrap());
+    let store = store(server.address, folder.path());
     let (_, digest) = bytes(4);
 
     let fault = put(&store, b"evil", digest, 0).await.unwrap_err();
@@ -148,8 +93,8 @@ async fn bytes_of_another_digest_never_get_there() {
 
 #[tokio::test]
 async fn a_server_that_goes_away_halfway_is_a_fault_that_passes_and_nothing_is_sent_here_again() {
-    let (server, folder) = (Server::start(0), tempfile::TempDir::new().unwrap());
-    let store = server.store(folder.path());
+    let (server, folder) = (buckets(0), tempfile::TempDir::new().unwrap());
+    let store = store(server.address, folder.path());
     let (bytes, digest) = bytes(9 << 20);
 
     let half = store.put(&Mover::Own, digest, bytes.len() as u64, 0).await.unwrap();
@@ -159,7 +104,7 @@ async fn a_server_that_goes_away_halfway_is_a_fault_that_passes_and_nothing_is_s
     let port = server.stop();
     let gone = half.finish().await.unwrap_err();
     let nobody = store.stat(digest).await.unwrap_err();
-    let server = Server::start(port);
+    let server = buckets(port);
     let standing = store.stat(digest).await.unwrap();
     put(&store, &bytes, digest, bytes.len()).await.unwrap();
 
@@ -168,4 +113,42 @@ async fn a_server_that_goes_away_halfway_is_a_fault_that_passes_and_nothing_is_s
     assert_eq!(standing, Standing { bytes: None, received: bytes.len() as u64 });
     assert!(get(&store, digest, 0).await.unwrap() == bytes);
     server.stop();
+}
+
+#[tokio::test]
+async fn an_artefact_gets_into_a_bucket_and_out_of_it_though_the_line_breaks_in_the_middle() {
+    let (server, folder) = (buckets(0), tempfile::TempDir::new().unwrap());
+    let line = Line::to(server.address);
+    let store = store(line.address, folder.path());
+    let (bytes, digest) = bytes(20 << 20);
+
+    line.cut_after(5 << 20);
+    let sent = put(&store, &bytes, digest, 0).await;
+    assert_eq!(line.cuts(), 1, "it broke in the middle");
+    if let Err(fault) = sent {
+        // It is all here, and goes on from here.
+        assert!(fault.may_pass(), "{fault}");
+        put(&store, &bytes, digest, bytes.len()).await.unwrap();
+    }
+    line.cut_after(5 << 20);
+    let mut reading = store.get(&Mover::Own, digest, 0).await.unwrap();
+    let (mut back, mut breaks) = (Vec::new(), 0);
+    loop {
+        match reading.next().await {
+            Ok(Some(piece)) => back.extend_from_slice(&piece),
+            Ok(None) => break,
+            Err(fault) => {
+                assert!(matches!(fault, Fault::Remote { .. }) && fault.may_pass(), "{fault}");
+                breaks += 1;
+                assert!(breaks < 5, "{fault}");
+                reading = store.get(&Mover::Own, digest, back.len() as u64).await.unwrap();
+            }
+        }
+    }
+
+    assert_eq!(line.cuts(), 2, "it broke in the middle");
+    assert!(back == bytes);
+    line.gone_after(5 << 20);
+    let gone = get(&store, digest, 0).await.unwrap_err();
+    assert!(matches!(gone, Fault::Remote { .. }) && gone.may_pass(), "{gone}");
 }
