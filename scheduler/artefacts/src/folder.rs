@@ -29,6 +29,17 @@ pub struct Entry {
     pub modified: Timestamp,
 }
 
+/// Something that has begun to come in and is not there as a whole.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Coming {
+    /// By which name.
+    pub name: String,
+    /// How much of it has come.
+    pub bytes: u64,
+    /// When the last of it did.
+    pub modified: Timestamp,
+}
+
 impl Folder {
     /// Opens a folder, and makes it if it is not there.
     pub fn open(root: &Path) -> Result<Self, Fault> {
@@ -132,6 +143,33 @@ impl Folder {
             entries.push(Entry { digest, bytes: found.len(), modified });
         }
         Ok(entries)
+    }
+
+    /// What has begun to come in, whether or not it still does.
+    pub fn coming(&self) -> Result<Vec<Coming>, Fault> {
+        let folder = self.root.join("incoming");
+        let mut all = Vec::new();
+        for entry in fs::read_dir(&folder).map_err(Fault::io("list", &folder))? {
+            let entry = entry.map_err(Fault::io("list", &folder))?;
+            // One that has just become whole is not in the list.
+            let (Ok(name), Ok(found)) = (entry.file_name().into_string(), entry.metadata()) else {
+                continue;
+            };
+            let modified = timestamp(found.modified().unwrap_or(UNIX_EPOCH));
+            all.push(Coming { name, bytes: found.len(), modified });
+        }
+        Ok(all)
+    }
+
+    /// Removes what has come in by a name; one that is not there needs no removing.
+    pub fn remove_coming(&self, name: &str) -> Result<(), Fault> {
+        let path = self.incoming(name);
+        match fs::remove_file(&path) {
+            Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
+                Err(Fault::io("remove", &path)(source))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Removes what has begun to come in and not gone on since `before`; returns how many bytes that was.

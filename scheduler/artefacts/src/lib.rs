@@ -27,7 +27,7 @@ pub use beneath::{Beneath, Escape, Mode, check_path};
 pub use bucket::{Bucket, Place};
 pub use digest::{Hasher, hash_file, parse_digest};
 pub use fault::Fault;
-pub use folder::{Entry, Folder};
+pub use folder::{Coming, Entry, Folder};
 pub use part::{Part, Sealed};
 pub use pool::{Permit, Pool};
 pub use store::{Mover, Put, Reading, Standing, Store};

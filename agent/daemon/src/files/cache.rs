@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use repower_artefacts::{Entry, Fault, Folder};
+use repower_artefacts::{Entry, Fault, Folder, Sealed};
 use repower_model::{Hash, JobId, Span};
 
 use crate::clock;
@@ -18,14 +18,35 @@ pub(crate) struct Cache {
     folder: Folder,
     limit: u64,
     state: Mutex<State>,
+    rooms: Rooms,
+}
+
+/// Bytes for which room is kept, by the names of what is to come.
+#[derive(Debug, Clone, Default)]
+struct Rooms(Arc<Mutex<BTreeMap<String, u64>>>);
+
+impl Rooms {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, u64>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// Only one has it at a time.
 #[derive(Debug, Clone)]
-pub(crate) struct Turn(
-    #[expect(dead_code, reason = "it is held, and nothing else is done with it")]
-    Arc<tokio::sync::OwnedMutexGuard<()>>,
-);
+pub(crate) struct Turn(Arc<Held>);
+
+#[derive(Debug)]
+struct Held {
+    name: String,
+    rooms: Rooms,
+    _guard: tokio::sync::OwnedMutexGuard<()>,
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.rooms.lock().remove(&self.name);
+    }
+}
 
 impl Turn {
     /// Does what takes its time, as hashing, syncing and removing do, while the link and all other transfers go on. Who gives
@@ -55,7 +76,7 @@ impl Cache {
     pub(crate) fn open(folder: &Path, limit: u64) -> Result<Self, Fault> {
         let folder = Folder::open(folder)?;
         folder.sweep(clock::now().wall.before(STALE))?;
-        Ok(Self { folder, limit, state: Mutex::default() })
+        Ok(Self { folder, limit, state: Mutex::default(), rooms: Rooms::default() })
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -94,47 +115,103 @@ impl Cache {
             state.coming.retain(|_, turn| Arc::strong_count(turn) > 1);
             Arc::clone(state.coming.entry(name.to_owned()).or_default())
         };
-        Turn(Arc::new(turn.lock_owned().await))
+        let (name, rooms, guard) = (name.to_owned(), self.rooms.clone(), turn.lock_owned().await);
+        Turn(Arc::new(Held { name, rooms, _guard: guard }))
     }
 
-    /// Makes room for more, by removing what no job here needs.
+    /// Keeps room for what comes in by this turn, of which there will be so many bytes in all: by removing what no job
+    /// here needs, and what has begun to come and nobody goes on with. It is kept until that is admitted, or the turn is
+    /// over.
     ///
     /// # Errors
     ///
-    /// In words, if what jobs here need leaves too little.
-    pub(crate) fn make_room(&self, more: u64) -> Result<(), String> {
-        let mut entries: Vec<Entry> = Vec::new();
-        for first in 0..=u8::MAX {
-            entries.extend(self.folder.list(first).map_err(|fault| fault.to_string())?);
+    /// In words, if what jobs here need, and what else comes in, leaves too little. The room that was kept before stays.
+    pub(crate) fn make_room(&self, turn: &Turn, whole: u64) -> Result<(), String> {
+        // Held to the end: room that is promised to two is no room.
+        let mut rooms = self.rooms.lock();
+        let (mut held, mut idle) = (0, Vec::new());
+        let words = |fault: Fault| fault.to_string();
+        for entry in self.entries().map_err(words)? {
+            held += entry.bytes;
+            idle.push((entry.modified, Idle::Whole(entry.digest), entry.bytes));
         }
-        let mut held: u64 = entries.iter().map(|entry| entry.bytes).sum();
-        if held.saturating_add(more) <= self.limit {
-            return Ok(());
+        let mut coming = rooms.clone();
+        for part in self.folder.coming().map_err(words)? {
+            match coming.get_mut(&part.name) {
+                Some(room) => *room = part.bytes.max(*room),
+                None if part.name == turn.0.name => {}
+                None => {
+                    held += part.bytes;
+                    idle.push((part.modified, Idle::Part(part.name), part.bytes));
+                }
+            }
         }
-        let pinned: BTreeSet<Hash> = self.state().pins.values().flatten().copied().collect();
-        entries.retain(|entry| !pinned.contains(&entry.digest));
-        entries.sort_by_key(|entry| (entry.modified, entry.digest));
-        for entry in entries {
-            if held.saturating_add(more) <= self.limit {
+        coming.remove(&turn.0.name);
+        held += coming.values().sum::<u64>();
+        idle.sort();
+        for (_, what, bytes) in idle {
+            if held.saturating_add(whole) <= self.limit {
                 break;
             }
-            self.folder.remove(entry.digest).map_err(|fault| fault.to_string())?;
-            held -= entry.bytes;
+            if self.remove(&what).map_err(words)? {
+                held -= bytes;
+            }
         }
-        if held.saturating_add(more) <= self.limit {
-            return Ok(());
+        if held.saturating_add(whole) > self.limit {
+            let limit = self.limit;
+            return Err(format!(
+                "{whole} bytes are to come, but the cache of this node may have {limit} and {held} of them are in use: \
+                 a larger --cache of its agent would help"
+            ));
         }
-        let limit = self.limit;
-        Err(format!(
-            "{more} bytes are to come, but the cache of this node may have {limit} and {held} of them are in use: \
-             a larger --cache of its agent would help"
-        ))
+        rooms.insert(turn.0.name.clone(), whole);
+        Ok(())
     }
+
+    /// Takes in what has come by a turn as a whole; it takes the room that was kept for it.
+    pub(crate) fn admit(&self, turn: &Turn, sealed: &Sealed) -> Result<(), Fault> {
+        let mut rooms = self.rooms.lock();
+        self.folder.admit(sealed)?;
+        rooms.remove(&turn.0.name);
+        Ok(())
+    }
+
+    fn entries(&self) -> Result<Vec<Entry>, Fault> {
+        let mut entries = Vec::new();
+        for first in 0..=u8::MAX {
+            entries.extend(self.folder.list(first)?);
+        }
+        Ok(entries)
+    }
+
+    /// Removes something, unless a job needs it; returns whether it did.
+    fn remove(&self, what: &Idle) -> Result<bool, Fault> {
+        match what {
+            Idle::Part(name) => self.folder.remove_coming(name)?,
+            Idle::Whole(digest) => {
+                // Nobody comes to need it meanwhile.
+                let state = self.state();
+                if state.pins.values().any(|pins| pins.contains(digest)) {
+                    return Ok(false);
+                }
+                self.folder.remove(*digest)?;
+            }
+        }
+        Ok(true)
+    }
+}
+
+/// What may be removed to make room.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Idle {
+    Whole(Hash),
+    /// By the name by which it came in.
+    Part(String),
 }
 
 #[cfg(test)]
 mod tests {
-    use repower_artefacts::Hasher;
+    use repower_artefacts::{Hasher, Part};
     use repower_model::Timestamp;
 
     use super::*;
@@ -151,8 +228,8 @@ mod tests {
         digest
     }
 
-    #[test]
-    fn what_was_not_used_for_the_longest_time_goes_first_and_what_is_needed_never() {
+    #[tokio::test]
+    async fn what_was_not_used_for_the_longest_time_goes_first_and_what_is_needed_never() {
         let root = tempfile::TempDir::new().unwrap();
         let cache = Cache::open(root.path(), 20).unwrap();
         let oldest = put(&cache, 1, b"in use", 1_000);
@@ -160,9 +237,10 @@ mod tests {
         let new = put(&cache, 2, b"newer", 3_000);
         cache.release(JobId(2));
 
-        cache.make_room(5).unwrap();
+        let turn = cache.turn("more").await;
+        cache.make_room(&turn, 5).unwrap();
         let after = [oldest, old, new].map(|digest| cache.folder.find(digest).is_some());
-        let full = cache.make_room(15).unwrap_err();
+        let full = cache.make_room(&turn, 15).unwrap_err();
 
         assert_eq!(after, [true, false, true]);
         assert!(
@@ -201,8 +279,8 @@ mod tests {
         drop(other);
     }
 
-    #[test]
-    fn what_is_needed_once_more_is_as_good_as_new() {
+    #[tokio::test]
+    async fn what_is_needed_once_more_is_as_good_as_new() {
         let root = tempfile::TempDir::new().unwrap();
         let cache = Cache::open(root.path(), 10).unwrap();
         let first = put(&cache, 1, b"first", 1_000);
@@ -211,9 +289,57 @@ mod tests {
 
         assert!(cache.pin(JobId(2), first));
         cache.release(JobId(2));
-        cache.make_room(5).unwrap();
+        cache.make_room(&cache.turn("more").await, 5).unwrap();
 
         assert_eq!((cache.folder.find(first), cache.folder.find(second)), (Some(5), None));
         assert!(!cache.pin(JobId(3), second));
+    }
+
+    /// Begins to bring something in.
+    fn part(cache: &Cache, name: &str, bytes: &[u8]) -> Part {
+        let mut part = Part::open(&cache.folder.incoming(name), 0).unwrap();
+        part.write(bytes).unwrap();
+        part
+    }
+
+    #[tokio::test]
+    async fn what_is_on_its_way_counts_as_if_it_were_there_until_it_is_or_is_given_up() {
+        let root = tempfile::TempDir::new().unwrap();
+        let cache = Cache::open(root.path(), 20).unwrap();
+        let (one, other) = (cache.turn("one").await, cache.turn("other").await);
+
+        cache.make_room(&one, 12).unwrap();
+        let full = cache.make_room(&other, 9).unwrap_err();
+        cache.make_room(&other, 8).unwrap();
+        let both = cache.make_room(&one, 13).unwrap_err();
+        assert!(full.contains("9 bytes are to come") && full.contains("20 and 12 of"), "{full}");
+        assert!(both.contains("20 and 8 of"), "{both}");
+
+        // What has come is part of what was promised, and is there once when it is whole.
+        let sealed = part(&cache, "one", b"one is here.").seal(None).unwrap();
+        cache.make_room(&other, 8).unwrap();
+        cache.admit(&one, &sealed).unwrap();
+        assert!(cache.pin(JobId(1), sealed.digest));
+        cache.make_room(&other, 8).unwrap();
+        drop(other);
+        let third = cache.turn("third").await;
+        cache.make_room(&third, 8).unwrap();
+    }
+
+    #[tokio::test]
+    async fn what_has_broken_off_goes_when_its_room_is_needed_and_what_goes_on_does_not() {
+        let root = tempfile::TempDir::new().unwrap();
+        let cache = Cache::open(root.path(), 20).unwrap();
+        part(&cache, "left", b"of an agent before");
+        part(&cache, "mine", b"first");
+        let mine = cache.turn("mine").await;
+        cache.make_room(&mine, 10).unwrap();
+        let left = cache.folder.incoming("left").exists();
+        let next = cache.turn("next").await;
+        cache.make_room(&next, 10).unwrap();
+
+        assert!(!left, "18 bytes of it and 10 to come are more than 20");
+        assert!(cache.folder.incoming("mine").exists(), "its first bytes need not come again");
+        assert!(cache.make_room(&cache.turn("more").await, 1).is_err());
     }
 }

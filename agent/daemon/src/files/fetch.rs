@@ -73,7 +73,9 @@ async fn stored(
     let mut service = shared.service.clone();
     loop {
         let same = Arc::clone(shared);
-        let part = turn.aside(move || begin(&same.cache, digest, bytes)).await.map_err(words)??;
+        let own = turn.clone();
+        let begun = turn.aside(move || begin(&same.cache, &own, digest, bytes));
+        let part = begun.await.map_err(words)??;
         let before = part.written();
         let part = (part, turn.clone());
         let (part, fetched) =
@@ -82,7 +84,9 @@ async fn stored(
         match (part, fetched) {
             (Some(part), Ok(())) => {
                 let same = Arc::clone(shared);
-                let admitted = turn.aside(move || finish(&same.cache, part, Some(digest))).await;
+                let own = turn.clone();
+                let admitted =
+                    turn.aside(move || finish(&same.cache, &own, part, Some(digest))).await;
                 return admitted.and_then(identity).map_err(words);
             }
             (None, Ok(())) => {}
@@ -107,21 +111,22 @@ async fn stored(
 }
 
 /// Makes room for an artefact of which some may be here; returns that.
-fn begin(cache: &Cache, digest: Hash, bytes: u64) -> Result<Part, String> {
+fn begin(cache: &Cache, turn: &Turn, digest: Hash, bytes: u64) -> Result<Part, String> {
     let words = |fault: Fault| told(&fault);
     let folder = cache.folder();
+    // Before any of it is looked at: until then what was left of it may make room for others.
+    cache.make_room(turn, bytes)?;
     let received = folder.received(digest);
     let part = folder.part(digest, if received > bytes { 0 } else { received }).map_err(words)?;
     let left = bytes - part.written();
-    cache.make_room(left)?;
     part.check_room(left).map_err(words)?;
     Ok(part)
 }
 
 /// Takes in what has come as a whole; returns what it is.
-fn finish(cache: &Cache, part: Part, digest: Option<Hash>) -> Result<Hash, Fault> {
+fn finish(cache: &Cache, turn: &Turn, part: Part, digest: Option<Hash>) -> Result<Hash, Fault> {
     let sealed = part.seal(digest)?;
-    cache.folder().admit(&sealed)?;
+    cache.admit(turn, &sealed)?;
     Ok(sealed.digest)
 }
 
@@ -156,7 +161,8 @@ async fn elsewhere(
         match attempt(shared, &turn, url, &part, (offset, &mut version)).await {
             Ok(part) => {
                 let same = Arc::clone(shared);
-                let admitted = turn.aside(move || finish(&same.cache, part, digest)).await;
+                let own = turn.clone();
+                let admitted = turn.aside(move || finish(&same.cache, &own, part, digest)).await;
                 let found = admitted.and_then(identity).map_err(|fault| told(&fault))?;
                 if shared.cache.pin(job, found) {
                     return Ok(found);
@@ -213,11 +219,11 @@ async fn attempt(
     }
     let left = bytes.unwrap_or(0).saturating_sub(offset);
     let refused = |problem: String| Fault::BadAddress { address: url.to_owned(), problem };
-    let make_room = |more: u64| {
-        let same = Arc::clone(shared);
-        turn.aside(move || same.cache.make_room(more))
+    let make_room = |whole: u64| {
+        let (same, own) = (Arc::clone(shared), turn.clone());
+        turn.aside(move || same.cache.make_room(&own, whole))
     };
-    let room = make_room(left).await;
+    let room = make_room(offset + left).await;
     room.and_then(|made| made.map_err(refused)).map_err(broken)?;
     let path = path.to_owned();
     let opened = turn.aside(move || {
@@ -236,7 +242,7 @@ async fn attempt(
                 if bytes.is_none() && come - offset > roomy {
                     // Nobody knows how long it is: room is made as it comes.
                     roomy += 64 << 20;
-                    let room = make_room(roomy).await;
+                    let room = make_room(offset + roomy).await;
                     if let Err(fault) = room.and_then(|made| made.map_err(refused)) {
                         break Err(fault);
                     }
