@@ -133,7 +133,7 @@ impl Attacher {
             met.frames,
             instance,
             met.child,
-            is_latest,
+            (is_latest, met.greeting.project_users),
             (Arc::clone(&self.files), Arc::clone(&self.detector)),
         );
         // It has just greeted. Should it be gone now, the link notices.

@@ -84,7 +84,12 @@ mod tests {
     use super::*;
 
     fn greeting(version: &str) -> Greeting {
-        Greeting { protocol: 1, version: version.into(), instance: vec![7; 16] }
+        Greeting {
+            protocol: 1,
+            version: version.into(),
+            instance: vec![7; 16],
+            ..Greeting::default()
+        }
     }
 
     #[test]

@@ -47,6 +47,8 @@ pub(crate) struct Executor {
     pub(crate) instance: Instance,
     /// Whether it is of the build that this agent would start.
     pub(crate) is_latest: bool,
+    /// Whether it gives tasks outside of boxes the user of their project where that is asked for.
+    pub(crate) gives_users: bool,
     child: Option<Child>,
     outgoing: mpsc::Sender<Vec<u8>>,
     holdings: mpsc::Receiver<Vec<AttemptRef>>,
@@ -123,7 +125,7 @@ impl Executor {
         frames: Frames,
         instance: Instance,
         child: Option<Child>,
-        is_latest: bool,
+        (is_latest, gives_users): (bool, bool),
         (files, detector): (Arc<files::Shared>, Arc<Detector>),
     ) -> Self {
         let (incoming, outgoing) = socket.into_split();
@@ -164,6 +166,7 @@ impl Executor {
         Self {
             instance,
             is_latest,
+            gives_users,
             child,
             outgoing: write,
             holdings,

@@ -4,6 +4,7 @@ use std::pin::pin;
 use std::time::Duration;
 
 use repower_agent_core::Moment;
+use repower_model::Ability;
 use repower_proto::v1::agents_client::AgentsClient;
 use repower_proto::v1::from_agent::Body as Up;
 use repower_proto::v1::to_agent::Body as Down;
@@ -152,6 +153,10 @@ impl Link {
             // Asked anew each time: a machine may get another address.
             let own = address::towards(self.endpoint.uri()).await;
             inventory.address = own.map(|own| own.to_string()).unwrap_or_default();
+        }
+        if !self.executor.gives_users && rustix::process::geteuid().is_root() {
+            // It would run a task as root that must not be: until it is replaced, such tasks go elsewhere.
+            inventory.abilities.retain(|ability| ability != Ability::Bare.as_str());
         }
         Ok(Hello {
             protocol: PROTOCOL,

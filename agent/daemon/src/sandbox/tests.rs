@@ -5,3 +5,4 @@ mod escapes;
 mod harness;
 mod levels;
 mod limits;
+mod unprivileged;

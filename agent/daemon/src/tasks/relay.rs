@@ -128,6 +128,7 @@ impl Tasks {
             protocol: version::PROTOCOL,
             version: self.version.clone(),
             instance: self.instance().0.to_vec(),
+            project_users: true,
         }));
         outgoing.writer.flush(&self.epoll)
     }
@@ -194,7 +195,11 @@ impl Tasks {
 
     /// Does what one message asks for.
     fn take(&self, message: ToExecutor, attached: &mut bool) -> Result<(), Broken> {
-        let body = message.body.ok_or(Broken::OutOfTurn)?;
+        let Some(body) = message.body else {
+            // What a later build asks for is not known here, and is no reason to be without an agent.
+            tracing::debug!("the agent asks for what this executor does not know");
+            return if *attached { Ok(()) } else { Err(Broken::OutOfTurn) };
+        };
         if *attached == matches!(body, Down::Attach(_)) {
             return Err(Broken::OutOfTurn);
         }

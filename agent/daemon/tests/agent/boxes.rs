@@ -11,12 +11,16 @@ use crate::fake::Fake;
 use crate::house::{Agent, House, entries, gone};
 use crate::orders::{command, shell, stop};
 
-/// Whether the node can do this; says so if it cannot.
-pub(crate) fn can(fake: &Fake, ability: &str) -> bool {
+/// Whether the node can do this.
+pub(crate) fn is_able(fake: &Fake, ability: &str) -> bool {
     let memory = fake.memory();
     let inventory = memory.hellos.last().and_then(|hello| hello.inventory.clone()).unwrap();
-    drop(memory);
-    let can = inventory.abilities.iter().any(|name| name == ability);
+    inventory.abilities.iter().any(|name| name == ability)
+}
+
+/// Whether the node can do this; says so if it cannot.
+pub(crate) fn can(fake: &Fake, ability: &str) -> bool {
+    let can = is_able(fake, ability);
     if !can {
         drop(writeln!(std::io::stderr(), "SKIPPED: this host lacks {ability}"));
     }

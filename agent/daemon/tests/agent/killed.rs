@@ -261,7 +261,12 @@ async fn an_executor_of_another_protocol_is_left_alone_and_the_agent_says_what_t
     let folder = house.data().join("executor");
     std::fs::create_dir_all(&folder).unwrap();
     let listener = std::os::unix::net::UnixListener::bind(folder.join("socket")).unwrap();
-    let greeting = Greeting { protocol: 2, version: "9.9.9".into(), instance: vec![7; 16] };
+    let greeting = Greeting {
+        protocol: 2,
+        version: "9.9.9".into(),
+        instance: vec![7; 16],
+        ..Greeting::default()
+    };
     let message = FromExecutor { body: Some(from_executor::Body::Greeting(greeting)) };
     let bytes = prost::Message::encode_to_vec(&message);
     let far = std::thread::spawn(move || {

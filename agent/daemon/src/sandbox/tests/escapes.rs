@@ -14,6 +14,7 @@ use tempfile::TempDir;
 
 use super::harness::{End, Level, Room, limits};
 use crate::sandbox::abilities::name;
+use crate::sandbox::cgroup::Limits;
 use crate::sandbox::device_tree;
 use crate::sandbox::devices::Devices;
 
@@ -109,8 +110,10 @@ const ATTEMPTS: &[(&str, &str)] = &[
 ];
 
 /// What there is to reach for.
-struct World {
-    room: Room,
+pub(super) struct World {
+    pub(super) room: Room,
+    limits: Limits,
+    /// The files of GPUs, where whoever tries may make such.
     gpus: TempDir,
     other: PathBuf,
     victim: Child,
@@ -123,11 +126,15 @@ struct World {
 }
 
 impl World {
-    fn new() -> Self {
-        // Those of another task and of those that are tried: `full` and `zero`.
-        let gpus = device_tree(&[("nvidia0", 7), ("nvidia1", 5)]);
-        let mut room = Room::with(Devices::look(gpus.path()));
-        room.gpus = vec![1];
+    /// One in which tasks have these limits.
+    pub(super) fn new(limits: Limits) -> Self {
+        let (room, gpus) = if rustix::process::geteuid().is_root() {
+            // Those of another task and of those that are tried: `full` and `zero`.
+            let gpus = device_tree(&[("nvidia0", 7), ("nvidia1", 5)]);
+            (Room { gpus: vec![1], ..Room::with(Devices::look(gpus.path())) }, gpus)
+        } else {
+            (Room::new(), TempDir::new().unwrap())
+        };
         let data = room.folder.path().to_owned();
         let other = room.work("other");
         secret(&other.join("secret"));
@@ -149,6 +156,7 @@ impl World {
             tcp: TcpListener::bind("127.0.0.1:0").unwrap(),
             victim: Command::new("sleep").arg("600").stdout(Stdio::null()).spawn().unwrap(),
             room,
+            limits,
             gpus,
             other,
             shared,
@@ -183,9 +191,37 @@ impl World {
         let work = self.room.work(&format!("{level:?}-{number}"));
         let witness = work.join("witness");
         let script = self.script(script, &witness);
-        let end = self.room.run_in(level, limits(Some(100), Some(32)), "red", &work, &script);
+        let end = self.room.run_in(level, self.limits, "red", &work, &script);
         end.output.contains("OPEN") || outlives(&witness, &end)
     }
+}
+
+impl World {
+    /// Tries everything on these levels, and says in a table with this head which of it worked.
+    pub(super) fn table(&self, head: &str, levels: &[Level]) -> String {
+        let rule = " --- |".repeat(levels.len() + 1);
+        let mut table = format!("{head}\n|{rule}\n");
+        // Without files of GPUs there is nothing to keep from anybody.
+        let has_gpus = !self.room.gpus.is_empty();
+        let all = ATTEMPTS.iter().filter(|(what, _)| has_gpus || !what.contains("GPU"));
+        for (number, (what, script)) in all.enumerate() {
+            let is_open = |level: &Level| self.is_open(*level, number, script);
+            let cells: Vec<_> = levels
+                .iter()
+                .map(|level| if is_open(level) { "possible" } else { "blocked" })
+                .collect();
+            writeln!(table, "| {what} | {} |", cells.join(" | ")).unwrap();
+        }
+        eprintln!("{table}");
+        table
+    }
+}
+
+/// The page that has the tables: inside a virtual machine, and for other users, it lies elsewhere.
+pub(super) fn page() -> PathBuf {
+    let elsewhere = std::env::var_os("REPOWER_ISOLATION_PAGE").map(PathBuf::from);
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/isolation.md");
+    elsewhere.unwrap_or_else(|| page.into())
 }
 
 impl Drop for World {
@@ -243,7 +279,7 @@ fn outlives(witness: &Path, end: &End) -> bool {
 
 #[test]
 fn every_level_blocks_what_its_table_says_and_nothing_less() {
-    let world = World::new();
+    let world = World::new(limits(Some(100), Some(32)));
     let needed = [
         name::BOXED,
         name::SEALED,
@@ -256,21 +292,11 @@ fn every_level_blocks_what_its_table_says_and_nothing_less() {
         return;
     }
 
-    let mut table = String::from(
-        "| a task tries to | bare | boxed | boxed, places named | sealed |\n| --- | --- | --- | --- | --- |\n",
-    );
-    for (number, (what, script)) in ATTEMPTS.iter().enumerate() {
-        let levels = [Level::Bare, Level::Boxed, Level::Listed, Level::Sealed];
-        let cells = levels
-            .map(|level| if world.is_open(level, number, script) { "possible" } else { "blocked" });
-        writeln!(table, "| {what} | {} |", cells.join(" | ")).unwrap();
-    }
+    let levels = [Level::Bare, Level::Boxed, Level::Listed, Level::Sealed];
+    let head = "| a task tries to | bare | boxed | boxed, places named | sealed |";
+    let table = world.table(head, &levels);
 
-    eprintln!("{table}");
-    // Inside a virtual machine it lies elsewhere.
-    let elsewhere = std::env::var_os("REPOWER_ISOLATION_PAGE").map(PathBuf::from);
-    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/isolation.md");
-    let page = fs::read_to_string(elsewhere.unwrap_or_else(|| page.into())).unwrap();
+    let page = fs::read_to_string(page()).unwrap();
     // The one line that a kernel before 6.12 cannot hold, as the page says below its table.
     let scoped = "abstract sockets | possible | blocked |";
     let page = if world.room.can(name::SCOPES) {

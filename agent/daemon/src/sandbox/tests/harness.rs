@@ -181,5 +181,5 @@ impl Room {
 
 /// Limits of memory and processes.
 pub(super) fn limits(memory: Option<u64>, pids: Option<u32>) -> Limits {
-    Limits { memory: memory.map(Bytes::from_mib), pids, cpu_milli: None }
+    Limits { memory: memory.map(Bytes::from_mib), pids, ..Limits::default() }
 }
