@@ -1,14 +1,19 @@
 //! What tasks save goes with them from node to node, and is gone when they are done.
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
+#[path = "../agent/daemon/tests/agent/image.rs"]
+#[allow(dead_code, reason = "others use other parts of it")]
+mod image;
 #[path = "support/mod.rs"]
 mod support;
 
 use std::fs;
+use std::io::Write as _;
 use std::os::unix::fs::{MetadataExt as _, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use image::Image;
 use serde_json::Value;
 use support::by_hand::Cell;
 use support::program;
@@ -182,6 +187,52 @@ fn a_full_disk_costs_the_checkpoint_and_not_the_exit_code_and_is_told() {
     assert!(problem.contains("free"), "{problem}");
     let shown = cell.cli.run(&["show", &job]).ok().out;
     assert!(shown.contains(&format!("{job}.0#1 checkpoint not kept: ")), "{shown}");
+}
+
+#[test]
+fn a_program_in_a_container_gets_the_signal_saves_its_work_and_is_started_again_where_it_was() {
+    let folder = scratch();
+    let mut cell = Cell::start(folder.path(), &[]);
+    cell.add_agent("n1", &["--cpus", "1"]);
+    let node = cell.cli.json(&["node", "n1"]).to_string();
+    if !node.contains("\"container\"") {
+        drop(writeln!(std::io::stderr(), "SKIPPED: agents of this machine cannot have containers"));
+        return;
+    }
+    let image = Image::new();
+
+    // Told to stop, it writes down what it has and asks for another start; it ends by itself at the third.
+    let line = "cd $REPOWER_CHECKPOINT_DIR; n=$(cat step || echo 0); echo from $n; \
+                trap 'echo $((n + 1)) > step; exit 85' USR1; trap 'exit 86' TERM; \
+                [ $n -ge 2 ] && exit 0; while :; do sleep 0.05; done";
+    let asked = ["--checkpoint", "--checkpoint-signal", "USR1", "--checkpoint-exit", "85"];
+    let more = ["--time-limit", "2s", "--grace", "30s", "--image", &image.name];
+    for isolation in ["bare", "boxed"] {
+        let command = ["--isolation", isolation, "--", "sh", "-c", line];
+        let job = cell.cli.submit(&[&asked[..], &more, &command].concat());
+        let code = cell.cli.run(&["wait", &job]).code;
+
+        assert_eq!(code, 0, "{isolation}: {:?}", cell.cli.run(&["show", &job]));
+        for from in 0..3 {
+            let attempt = format!("{job}.0#{}", from + 1);
+            let said = cell.cli.run(&["logs", &attempt, "--stdout", "--no-prefix"]).ok().out;
+            assert_eq!(said, format!("from {from}\n"), "{isolation}");
+        }
+        let all = attempts(&cell, &job);
+        let kinds: Vec<&str> =
+            all.iter().map(|one| one["outcome"]["kind"].as_str().unwrap()).collect();
+        assert_eq!(kinds, ["checkpointed", "checkpointed", "exited"], "{isolation}");
+        for one in &all[..2] {
+            let steps = one["steps"].as_array().unwrap();
+            assert_eq!(steps.len(), 1, "one signal was enough: {one}");
+            assert_eq!(
+                (&steps[0]["cause"], &steps[0]["signal"]),
+                (&"time-limit".into(), &10.into())
+            );
+        }
+        let shown = cell.cli.run(&["show", &job]).ok().out;
+        assert!(!shown.contains("failed"), "it is no failure: {shown}");
+    }
 }
 
 #[test]

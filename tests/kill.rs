@@ -11,6 +11,7 @@
 mod support;
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use repower_proto::v1::{
     Array, AttemptsRequest, IndexRange, JobSpec, JobState, LogsRequest, OutcomeKind, Resources,
@@ -22,8 +23,11 @@ const TASKS: u32 = 2000;
 const KILLS: usize = 20;
 const AGENTS: usize = 3;
 
-/// What a task does: prints, works for a moment, prints again on the other stream.
-const SCRIPT: &str = "echo begin $REPOWER_TASK_INDEX; i=0; while [ $i -lt 300 ]; do i=$((i+1)); done; \
+/// What a task does: prints, works for a moment, prints again on the other stream. As long as it lives it holds a lock
+/// that no other attempt of it may have then.
+const SCRIPT: &str = "exec 9>> NOTES/$REPOWER_TASK_INDEX; \
+                      flock -n 9 || { echo $REPOWER_TASK_INDEX >> NOTES/twice; exit 99; }; \
+                      echo begin $REPOWER_TASK_INDEX; i=0; while [ $i -lt 300 ]; do i=$((i+1)); done; \
                       echo end $REPOWER_TASK_INDEX >&2";
 
 #[test]
@@ -38,11 +42,12 @@ fn option_env(name: &str) -> Option<u64> {
     std::env::var_os(name)?.to_str()?.parse().ok()
 }
 
-fn job() -> JobSpec {
+fn job(notes: &Path) -> JobSpec {
+    let script = SCRIPT.replace("NOTES", notes.to_str().unwrap());
     let ranges = vec![IndexRange { first: 0, last: TASKS - 1, step: 1 }];
     JobSpec {
         job_class: "software-build".into(),
-        command: ["/bin/sh", "-c", SCRIPT].map(str::to_owned).to_vec(),
+        command: ["/bin/sh", "-c", &script].map(str::to_owned).to_vec(),
         array: Some(Array { ranges, limit: 0 }),
         resources: Some(Resources { cpu_milli: 1000, ..Resources::default() }),
         ..JobSpec::default()
@@ -52,19 +57,23 @@ fn job() -> JobSpec {
 async fn round(seed: u64) {
     let (folder, mut cluster) = start(AGENTS, Some(2)).await;
     let mut dice = Dice::new(seed);
-    let job = submit(&cluster.client().await.unwrap(), job()).await;
+    let notes = folder.path().join("notes");
+    std::fs::create_dir(&notes).unwrap();
+    let (job, mut executors) = (submit(&cluster.client().await.unwrap(), job(&notes)).await, 0);
     let mut moments: Vec<u64> = (0..KILLS).map(|_| dice.below(u64::from(TASKS) - 100)).collect();
     moments.sort_unstable();
 
     for moment in moments {
         reaches(&cluster, job, moment).await;
-        match dice.below(AGENTS as u64 + 2) {
-            victim if victim < AGENTS as u64 => {
-                let victim = usize::try_from(victim).unwrap();
+        let victim = usize::try_from(dice.below(AGENTS as u64)).unwrap();
+        match dice.below(10) {
+            0..4 => {
                 cluster.kill_agent(victim).await;
                 cluster.start_agent(victim).unwrap();
             }
-            3 => {
+            // Its agent notices, and starts another one.
+            4..6 => executors += usize::from(cluster.kill_executor(victim)),
+            6..8 => {
                 cluster.kill_scheduler().await;
                 cluster.start_scheduler().await.unwrap();
             }
@@ -80,8 +89,15 @@ async fn round(seed: u64) {
     }
     reaches(&cluster, job, u64::from(TASKS)).await;
 
-    check_attempts(&cluster, job).await;
+    let lost = check_attempts(&cluster, job).await;
     check_output(&cluster, job).await;
+    println!(
+        "{TASKS} tasks, {KILLS} kills, {executors} of executors: {lost} attempts lost and tried again"
+    );
+    assert!(executors > 0 && lost >= executors, "what an executor held is lost with it, and told");
+    let twice = std::fs::read_to_string(notes.join("twice")).unwrap_or_default();
+    assert_eq!(twice, "", "two attempts of a task ran at a time");
+    assert_eq!(std::fs::read_dir(&notes).unwrap().count(), TASKS as usize);
     verified(&cluster);
     cluster.stop().await;
     drop(folder);
@@ -107,7 +123,8 @@ async fn reaches(cluster: &repower::cluster::Cluster, job: u64, succeeded: u64) 
     }
 }
 
-async fn check_attempts(cluster: &repower::cluster::Cluster, job: u64) {
+/// Returns how many attempts were lost.
+async fn check_attempts(cluster: &repower::cluster::Cluster, job: u64) -> usize {
     let client = cluster.client().await.unwrap();
     let (mut successes, mut offset, mut lost) = (BTreeMap::<u32, u32>::new(), 0, 0);
     loop {
@@ -134,7 +151,7 @@ async fn check_attempts(cluster: &repower::cluster::Cluster, job: u64) {
     assert_eq!(successes.len(), TASKS as usize, "every task has succeeded");
     let doubled: Vec<_> = successes.iter().filter(|(_, count)| **count != 1).collect();
     assert!(doubled.is_empty(), "tasks with several successful attempts: {doubled:?}");
-    println!("{TASKS} tasks, {KILLS} kills: {lost} attempts lost and tried again");
+    lost
 }
 
 async fn check_output(cluster: &repower::cluster::Cluster, job: u64) {

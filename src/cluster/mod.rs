@@ -233,6 +233,13 @@ impl Cluster {
         }
     }
 
+    /// Kills the executor of an agent with SIGKILL, and with it all that its node runs; returns whether there was one.
+    pub fn kill_executor(&self, at: usize) -> bool {
+        let executor = self.executor(at);
+        executor.into_iter().for_each(process::kill);
+        executor.is_some()
+    }
+
     /// The process of an agent's executor, while it runs.
     pub fn executor(&self, at: usize) -> Option<u32> {
         let lock = self.plan.folder.join(agent_name(at)).join("executor/lock");
