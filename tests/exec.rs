@@ -1,6 +1,8 @@
 //! Commands in the boxes of running tasks, by pipes and on a terminal, with real processes.
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
+#[path = "exec/cards.rs"]
+mod cards;
 #[path = "exec/left.rs"]
 mod left;
 #[path = "support/mod.rs"]

@@ -28,10 +28,14 @@ impl Daemon {
 
     /// The same in another network.
     pub(crate) fn start_in(network: &Namespace, cli: &Cli, name: &str, arguments: &[&str]) -> Self {
+        Self::start_by(&["nsenter", &network.option(), "--"], cli, name, arguments)
+    }
+
+    /// The same by another program, which then becomes `repower` itself, so that this is still its parent.
+    fn start_by(by: &[&str], cli: &Cli, name: &str, arguments: &[&str]) -> Self {
         let plain = cli.command(arguments);
-        // It becomes the program itself, so that this is still its parent.
-        let mut command = Command::new("nsenter");
-        command.arg(network.option()).arg("--").arg(plain.get_program());
+        let mut command = Command::new(by[0]);
+        command.args(&by[1..]).arg(plain.get_program());
         command.args(plain.get_args()).current_dir(&cli.folder);
         Self::spawn(cli, name, command)
     }
@@ -175,6 +179,17 @@ impl Cell {
         let words: Vec<&str> =
             words.iter().map(String::as_str).chain(options.iter().copied()).collect();
         self.agents.push(Daemon::start_in(network, &self.cli, name, &words));
+        self.until_connected(name);
+    }
+
+    /// The same by another program, which then becomes `repower` itself.
+    #[track_caller]
+    pub(crate) fn add_agent_by(&mut self, by: &[&str], name: &str, options: &[&str]) {
+        let join = self.join_file(name, &[]);
+        let words = agent_words(&self.cli, name, &join);
+        let words: Vec<&str> =
+            words.iter().map(String::as_str).chain(options.iter().copied()).collect();
+        self.agents.push(Daemon::start_by(by, &self.cli, name, &words));
         self.until_connected(name);
     }
 
