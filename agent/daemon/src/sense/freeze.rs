@@ -121,6 +121,22 @@ impl Frozen {
         self.partial.as_ref()
     }
 
+    /// Looks again whether all of it stands still, and stops what does not: by signals only, because what stands still by
+    /// them another process of the same user can let go on. Returns how many processes did not stand still.
+    pub fn hold(&mut self) -> usize {
+        let How::Signals { task, stopped } = &mut self.how else { return 0 };
+        let listed = task.members.list(MOST).processes;
+        let astir: Vec<u32> = listed.into_iter().filter(|one| is_astir(*one)).collect();
+        if astir.is_empty() || task.is_over() {
+            return 0;
+        }
+        let mut sent = Sent::default();
+        task.signal(&astir, Signal::STOP, MOST, &mut sent);
+        let count = sent.done.len();
+        stopped.append(&mut sent.done);
+        count
+    }
+
     /// Lets the task go on. As slow as [`freeze`].
     pub fn release(self) {
         match self.how {
@@ -202,6 +218,15 @@ impl Sent {
     }
 }
 
+/// Whether a process could compute: it is neither stopped nor at its end, and does not wait for a device, after which it
+/// would stop.
+fn is_astir(process: u32) -> bool {
+    let line = fs::read(format!("/proc/{process}/stat")).unwrap_or_default();
+    let line = String::from_utf8_lossy(&line);
+    let state = line.rsplit(')').next().and_then(|rest| rest.trim_start().chars().next());
+    state.is_some_and(|state| !['T', 't', 'Z', 'X', 'x', 'D'].contains(&state))
+}
+
 /// Releases a control group.
 fn thaw(file: &std::path::Path) {
     if let Err(error) = fs::write(file, "0") {
@@ -254,6 +279,30 @@ mod tests {
         let frozen = stop(task, MOST);
 
         assert!(frozen.partial().is_none(), "{frozen:?}");
+        for process in processes {
+            until_still(process, true);
+        }
+        frozen.release();
+        for process in processes {
+            until_still(process, false);
+        }
+        end(child);
+    }
+
+    #[test]
+    fn what_another_lets_go_on_is_stopped_again_at_the_next_look() {
+        let (child, task, processes) = pair();
+        let mut frozen = stop(task, MOST);
+        for process in processes {
+            until_still(process, true);
+        }
+        assert_eq!(frozen.hold(), 0, "all of it stands still");
+
+        let woken = Pid::from_raw(processes[1].cast_signed()).unwrap();
+        rustix::process::kill_process(woken, Signal::CONT).unwrap();
+        until_still(processes[1], false);
+
+        assert_eq!(frozen.hold(), 1);
         for process in processes {
             until_still(process, true);
         }

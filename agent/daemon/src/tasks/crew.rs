@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use repower_model::JobSpec;
 
@@ -19,6 +20,9 @@ use crate::{Error, environment};
 /// The names of the threads, and how many there are for each [`Kind`] of work.
 const THREADS: [(&str, usize); 5] =
     [("containers", 2), ("inputs", 2), ("folders", 1), ("names", 2), ("standstill", 1)];
+
+/// How often tasks are looked at that stand still by signals: another process of their user can let them go on.
+const AGAIN: Duration = Duration::from_secs(1);
 
 /// Work of one kind never waits for that of another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -184,24 +188,42 @@ impl Crew {
     }
 }
 
+/// What a thread has to do.
+enum Next {
+    Work(Work),
+    /// Nothing has come for a while.
+    Idle,
+    /// It has to end.
+    Quit,
+}
+
 impl Lane {
     fn queue(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What is next; `None`: this thread has to end.
-    fn next(&self) -> Option<Work> {
+    /// What is next, or that nothing was for so long.
+    fn next(&self, patience: Option<Duration>) -> Next {
         let mut queue = self.queue();
         loop {
             let next = queue.work.pop_front();
             match next {
                 // Nothing is started any more, and all is killed.
                 Some(Work::Launch(_) | Work::Prepare | Work::Stand(_)) if queue.quit => continue,
-                Some(work) => return Some(work),
-                None if queue.quit => return None,
+                Some(work) => return Next::Work(work),
+                None if queue.quit => return Next::Quit,
                 None => {}
             }
-            queue = self.wake.wait(queue).unwrap_or_else(PoisonError::into_inner);
+            let Some(patience) = patience else {
+                queue = self.wake.wait(queue).unwrap_or_else(PoisonError::into_inner);
+                continue;
+            };
+            let waited = self.wake.wait_timeout(queue, patience);
+            let (after, late) = waited.unwrap_or_else(PoisonError::into_inner);
+            if late.timed_out() {
+                return Next::Idle;
+            }
+            queue = after;
         }
     }
 }
@@ -225,7 +247,16 @@ pub(super) fn start(tasks: &Arc<Tasks>) -> Result<Vec<JoinHandle<()>>, Error> {
 impl Tasks {
     /// Does what takes its time until the executor ends.
     fn take_time(&self, lane: usize) {
-        while let Some(work) = self.crew.lanes[lane].next() {
+        loop {
+            let holds = lane == Kind::Standstill as usize && self.lock().holds_by_signals();
+            let work = match self.crew.lanes[lane].next(holds.then_some(AGAIN)) {
+                Next::Work(work) => work,
+                Next::Idle => {
+                    self.keep_still();
+                    continue;
+                }
+                Next::Quit => return,
+            };
             match work {
                 Work::Prepare => {
                     if let Err(error) = self.crew.kit(&self.data) {

@@ -21,6 +21,8 @@ pub(super) struct Still {
     /// Whether a thread sees to it.
     busy: bool,
     frozen: Option<Frozen>,
+    /// How often one of its processes was found that did not stand still any more.
+    astir: u64,
 }
 
 /// What a thread is to do about a task.
@@ -43,6 +45,18 @@ impl Still {
         !is_so && !std::mem::replace(&mut self.busy, true)
     }
 
+    fn is_by_signals(&self) -> bool {
+        !self.busy && self.frozen.as_ref().is_some_and(|frozen| !frozen.is_by_group())
+    }
+
+    /// So many processes did not stand still any more; returns whether that is told: the first time, and whenever there
+    /// are twice as many.
+    fn note(&mut self, astir: u64) -> bool {
+        let before = self.astir;
+        self.astir = before.saturating_add(astir);
+        before.checked_ilog2() != self.astir.checked_ilog2()
+    }
+
     /// Its task is over; returns whether a thread still looks at the processes.
     pub(super) fn end(&mut self) -> bool {
         // Its control group may serve again, and must not hold the next one.
@@ -61,6 +75,22 @@ impl State {
         if child.still.want(still) {
             tasks.crew.add(Work::Stand(serial));
         }
+    }
+
+    /// Whether a task stands still that others could let go on.
+    pub(super) fn holds_by_signals(&self) -> bool {
+        self.children.values().any(|child| child.still.is_by_signals())
+    }
+
+    /// Those tasks, for a look whether they still do: whoever has them sees to them.
+    fn held(&mut self) -> Vec<(u64, RankId, Frozen)> {
+        let held = self.children.iter_mut().filter(|(_, child)| child.still.is_by_signals());
+        let take = held.filter_map(|(serial, child)| {
+            let frozen = child.still.frozen.take()?;
+            child.still.busy = true;
+            Some((*serial, child.attempt, frozen))
+        });
+        take.collect()
     }
 
     /// What there is to do about a task; `None`: it stands as it is to, or is over.
@@ -109,6 +139,37 @@ impl Tasks {
         }
     }
 
+    /// Looks whether all stands still that others could let go on, and stops again what does not.
+    pub(super) fn keep_still(&self) {
+        let held = self.lock().held();
+        for (serial, attempt, mut frozen) in held {
+            let astir = frozen.hold() as u64;
+            self.looked_again(serial, attempt, frozen, astir);
+        }
+    }
+
+    /// A task was looked at again.
+    fn looked_again(&self, serial: u64, attempt: RankId, frozen: Frozen, astir: u64) {
+        let mut state = self.lock();
+        let Some(child) = state.children.get_mut(&serial) else {
+            drop(state);
+            frozen.give_up();
+            return self.see_to(serial);
+        };
+        child.still.frozen = Some(frozen);
+        let (is_told, times) = (child.still.note(astir), child.still.astir);
+        if is_told {
+            let detail = format!(
+                "something has let processes of it go on ({times} times by now), which were stopped again"
+            );
+            tracing::warn!(%attempt, detail, "a task that stands still was let go on");
+            self.apply(&mut state, Input::StandsInPart { attempt, detail });
+        }
+        drop(state);
+        // It may be over by now, or is to go on.
+        self.see_to(serial);
+    }
+
     /// A task stands still.
     fn froze(&self, serial: u64, attempt: RankId, frozen: Frozen) {
         let mut state = self.lock();
@@ -127,6 +188,16 @@ impl Tasks {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_let_go_on_again_and_again_is_told_ever_more_rarely() {
+        let mut still = Still::default();
+
+        let told: Vec<u64> = (1..=20).filter(|_| still.note(1)).map(|_| 1).collect();
+
+        assert_eq!((told.len(), still.astir), (5, 20), "at 1, 2, 4, 8 and 16");
+        assert!(!still.note(0));
+    }
 
     #[test]
     fn a_thread_is_told_once_and_only_if_there_is_something_to_do() {

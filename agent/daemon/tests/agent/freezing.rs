@@ -36,6 +36,12 @@ fn is_still(pid: i32) -> bool {
     })
 }
 
+/// Lets a process go on, as another of its user could.
+fn go_on(pid: i32) {
+    let pid = rustix::process::Pid::from_raw(pid).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::CONT).unwrap();
+}
+
 /// Waits until all of these processes stand still, or none does.
 pub(crate) async fn until_still(pids: &[i32], wanted: bool) {
     // Nothing tells when a process that is not a child begins to stand still: it is asked.
@@ -100,6 +106,29 @@ async fn condemn_frozen(fake: &Fake, spec: JobSpec) {
     gone(all[1]).await;
     let printed = fake.memory().output(attempt, Stream::Stdout);
     assert!(!printed.ends_with(b"bye\n"), "it was not asked");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_task_that_another_process_lets_go_on_is_made_to_stand_still_again() {
+    let fake = Fake::start().await;
+    let house = House::new(&fake);
+    let agent = house.start();
+    let attempt = fake.run(1, shell(PAIR)).await;
+    let all = pids(&fake, attempt, 2).await;
+    fake.order(vec![freeze(attempt)]).await;
+    until_still(&all, true).await;
+
+    for pid in all.iter().copied().chain(all.iter().copied()) {
+        go_on(pid);
+        until_still(&[pid], false).await;
+        until_still(&all, true).await;
+    }
+
+    fake.order(vec![stop(attempt, StopReason::Cancelled)]).await;
+    fake.ended(attempt).await;
+    gone(all[0]).await;
+    gone(all[1]).await;
+    agent.stop().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
