@@ -274,3 +274,42 @@ fn what_is_in_quarantine_is_refused_opens_a_finding_and_is_in_the_report() {
     assert_eq!((put.len(), released.len()), (1, 1));
     assert_eq!(put[0]["reason"], "a known miner");
 }
+
+const RULES: &str = "[admission]\nyara-rules = '''\nrule harvest {\n  strings:\n    $a = \"cobalt harvest\"\n  \
+                     condition:\n    $a\n}\n'''\n";
+
+#[cfg(not(feature = "yara"))]
+#[test]
+fn a_policy_with_rules_of_yara_is_refused_by_a_build_without_them_wherever_it_comes() {
+    let folder = scratch();
+    let cell = Cell::start(folder.path(), &[]);
+    let cli = Cli::new(&cell.data().join("client.toml"), folder.path());
+    let ruled = file(folder.path(), "ruled.toml", DEFAULT.replace("[admission]\n", RULES));
+
+    for verb in ["check", "diff", "apply"] {
+        cli.run(&["policy", verb, &ruled]).fails(1, &["no rules of YARA", "--features yara"]);
+    }
+
+    let data = folder.path().join("other").display().to_string();
+    let start = ["scheduler", "--data", &data, "--listen", "127.0.0.1:0", "--policy", &ruled];
+    cli.run(&start).fails(2, &["no rules of YARA", "line "]);
+}
+
+#[cfg(feature = "yara")]
+#[test]
+fn rules_of_yara_are_checked_by_line_and_refuse_what_they_match() {
+    let folder = scratch();
+    let cell = Cell::start(folder.path(), &[]);
+    let cli = Cli::new(&cell.data().join("client.toml"), folder.path());
+    let ruled = DEFAULT.replace("[admission]\n", RULES);
+    let line = 1 + ruled.lines().position(|line| line.contains("$a = ")).unwrap();
+    let wrong = file(folder.path(), "wrong.toml", ruled.replace("    $a\n", "    $b\n"));
+    cli.run(&["policy", "check", &wrong]).fails(1, &[&format!("line {}: ", line + 2)]);
+    let ruled = file(folder.path(), "ruled.toml", &ruled);
+    cli.run(&["policy", "apply", &ruled]).ok();
+
+    let submit = ["submit", "--class", "sci-simulation", "-q", "--", "echo"];
+    cli.run(&[&submit[..], &["cobalt harvest"]].concat())
+        .fails(4, &["[content.policy-rule]", "harvest"]);
+    cli.run(&[&submit[..], &["nothing of it"]].concat()).ok();
+}

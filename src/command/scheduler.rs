@@ -82,6 +82,7 @@ impl Explain for repower_scheduler::Error {
             | Self::Fact { .. }
             | Self::RolledBack { .. }
             | Self::File { .. }
+            | Self::RulesInForce { .. }
             | Self::Certificate { .. }
             | Self::PortInUse { .. }
             | Self::Listen { .. }

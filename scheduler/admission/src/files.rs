@@ -10,6 +10,7 @@ use repower_patterns::Patterns;
 
 use crate::bounded::{Budget, fill};
 use crate::packed::{self, Packing};
+use crate::rules::{Rules, Scan};
 use crate::{plain, tar, zip};
 
 /// What is looked for.
@@ -19,13 +20,15 @@ pub struct Sought<'a> {
     pub patterns: &'a Patterns,
     /// Digests of files that must not run, in archives; whoever brings a file alone knows its digest.
     pub digests: &'a BTreeSet<Hash>,
+    /// Rules of the policy, in each file that is not packed; `None`: it has none.
+    pub rules: Option<&'a Rules>,
 }
 
 impl<'a> From<&'a Patterns> for Sought<'a> {
-    /// Without digests.
+    /// Without digests and rules.
     fn from(patterns: &'a Patterns) -> Self {
         static NONE: BTreeSet<Hash> = BTreeSet::new();
-        Self { patterns, digests: &NONE }
+        Self { patterns, digests: &NONE, rules: None }
     }
 }
 
@@ -59,6 +62,7 @@ pub struct Looked {
 /// Who looks, and what it may still cost.
 pub(crate) struct Looker<'a> {
     pub(crate) sought: Sought<'a>,
+    pub(crate) rules: Option<Scan<'a>>,
     pub(crate) budget: Budget,
     pub(crate) buffer: Vec<u8>,
     /// Asked now and then: whether to leave off.
@@ -104,8 +108,10 @@ pub fn files<'a>(
     limits: &Limits,
     leave: &'a dyn Fn() -> bool,
 ) -> io::Result<Looked> {
+    let sought = sought.into();
     let mut looker = Looker {
-        sought: sought.into(),
+        sought,
+        rules: sought.rules.map(Scan::new),
         budget: Budget::new(limits),
         buffer: vec![0; PIECE],
         leave,

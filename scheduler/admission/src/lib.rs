@@ -14,6 +14,7 @@ mod files;
 mod name;
 mod packed;
 mod plain;
+mod rules;
 mod tail;
 mod tar;
 mod texts;
@@ -22,6 +23,7 @@ mod zstd;
 
 pub use files::{Limits, Looked, Sought, files};
 pub use name::{is_program, of_input};
+pub use rules::{RuleFault, Rules, RulesError, ruled};
 pub use texts::texts;
 
 /// Looks of different versions are not the same: what an older one found has to be looked at again.

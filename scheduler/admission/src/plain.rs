@@ -8,6 +8,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::bounded::fill;
 use crate::files::{Looker, Spot};
+use crate::rules;
 use crate::tail::Tail;
 
 /// A file below this size that is no program may tell a program what to do.
@@ -51,6 +52,9 @@ pub(crate) fn look(
             Err(error) => break Err(error),
         }
         scan.feed(&buffer[..read]);
+        if let Some(rules) = &mut looker.rules {
+            rules.feed(&buffer[..read]);
+        }
         if let Some(digest) = &mut digest {
             digest.update(&buffer[..read]);
         }
@@ -65,6 +69,9 @@ pub(crate) fn look(
     }
     if let (Some(digest), Ok(()), false) = (digest, &end, looker.budget.is_spent) {
         known(looker, spot, Hash(digest.finalize().into()));
+    }
+    if let Some(scan) = &mut looker.rules {
+        rules::judge(scan, &mut looker.budget, spot.place);
     }
     let hits = scan.hits();
     judge(looker, spot, hits, is_program(head, spot), length);

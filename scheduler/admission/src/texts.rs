@@ -61,7 +61,7 @@ fn unseen(spec: &JobSpec, mark: &mut impl FnMut(Sign, &str, String)) {
 }
 
 /// The texts, each with its place.
-fn parts(spec: &JobSpec) -> Vec<(String, Vec<u8>)> {
+pub(crate) fn parts(spec: &JobSpec) -> Vec<(String, Vec<u8>)> {
     let place = |name: &str| name.to_owned();
     let mut parts = vec![
         (place("name"), spec.name.clone().into_bytes()),

@@ -215,7 +215,7 @@ fn what_wants_more_memory_than_it_gets_is_not_unpacked() {
 fn a_digest_of_the_list_is_found_in_any_archive() {
     let tool = b"\x7fELF a program that must not run".to_vec();
     let list = BTreeSet::from([Hash(Sha256::digest(&tool).into())]);
-    let sought = Sought { patterns: &PATTERNS, digests: &list };
+    let sought = Sought { patterns: &PATTERNS, digests: &list, rules: None };
     let tar = tar_of(&[("bin/tool", &tool, 0o755), ("bin/other", b"\x7fELF", 0o755)]);
     let look = |bytes: &[u8]| {
         files(sought, &mut Cursor::new(bytes), false, &Limits::default(), &|| false).unwrap()

@@ -2,7 +2,7 @@
 
 use repower_model::{
     ApprovalId, ArrayError, Bytes, FindingId, FindingState, Hash, ImageError, JobId, JobState,
-    Mark, NodeId, ReservationId, Sign, Span, TaskId, TokenId,
+    Mark, NodeId, ReservationId, Role, Sign, Span, TaskId, TokenId,
 };
 
 use crate::reason::amount;
@@ -435,6 +435,18 @@ fn verb(wanted: FindingState) -> &'static str {
 }
 
 impl Refusal {
+    /// Refuses who asks to do with a job what only its submitter and operators may.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::NotYours`] for everybody else.
+    pub fn unless_own(job: JobId, submitter: &str, (by, role): (&str, Role)) -> Result<(), Self> {
+        if role >= Role::Operator || by == submitter {
+            return Ok(());
+        }
+        Err(Self::NotYours { job, owner: submitter.to_owned(), by: by.to_owned() })
+    }
+
     /// The stable code, documented in `docs/reasons.md`.
     pub fn code(&self) -> &'static str {
         match self {
@@ -511,6 +523,10 @@ impl Refusal {
             }
             Self::ClassProhibited { .. } => Some(
                 "this work is not run here under any name; `repower policy show` has the rule"
+                    .into(),
+            ),
+            Self::Content { mark, .. } if mark.sign == Sign::Unread && mark.place == "image" => Some(
+                "name one of the images that the policy lists: `repower policy show --text` has them as `images`"
                     .into(),
             ),
             Self::Content { mark, .. } if mark.sign == Sign::Unread => Some(
@@ -644,6 +660,7 @@ fn code_of(sign: Sign) -> &'static str {
         Sign::ProofOfWork => "content.proof-of-work",
         Sign::PoolClient => "content.pool-client",
         Sign::KnownDigest => "content.known-digest",
+        Sign::Rule => "content.policy-rule",
         Sign::Word => "content.word",
         Sign::Unread => "content.unread",
     }

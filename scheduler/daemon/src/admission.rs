@@ -7,9 +7,10 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
-use repower_admission::{is_program, of_input, texts};
+use repower_admission::{Rules, is_program, of_input, ruled, texts};
 use repower_artefacts::{Mover, Pool};
-use repower_core::policy::hash_of;
+use repower_core::policy::{Policy, YaraRules, hash_of};
+use repower_core::refusal::Refusal;
 use repower_core::state::State;
 use repower_model::{Egress, Hash, JobSpec, Mark, Source};
 use repower_patterns::Patterns;
@@ -36,6 +37,8 @@ static PATTERNS: LazyLock<Patterns> = LazyLock::new(Patterns::new);
 pub(crate) struct Admission {
     known: Mutex<Known>,
     turns: Pool<By>,
+    /// Those that were used last, with the digest of their text.
+    rules: Mutex<Option<(Hash, Arc<Rules>)>>,
 }
 
 /// What was found in a job.
@@ -60,7 +63,31 @@ impl Admission {
     /// Opens what was found before.
     pub(crate) fn open(folder: &Path) -> Result<Self, Error> {
         let known = Mutex::new(Known::open(&folder.join("looked"))?);
-        Ok(Self { known, turns: Pool::new(TURNS, SHARE) })
+        Ok(Self { known, turns: Pool::new(TURNS, SHARE), rules: Mutex::default() })
+    }
+
+    /// Compiles rules of a policy, or remembers them.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::BadPolicy`] with all that is wrong, by line; also if this build can have no rules.
+    pub(crate) async fn rules(
+        &self,
+        shared: &Shared,
+        rules: Option<YaraRules>,
+    ) -> Result<Option<Arc<Rules>>, Problem> {
+        let Some(YaraRules { text, line }) = rules else { return Ok(None) };
+        let hash = hash_of(text.as_bytes());
+        let kept = || self.rules.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, rules)) = kept().as_ref().filter(|(known, _)| *known == hash) {
+            return Ok(Some(Arc::clone(rules)));
+        }
+        let compiled = shared.aside.run(move || Rules::compile(&text)).await?;
+        let bad =
+            compiled.map_err(|error| Refusal::BadPolicy { problem: error.told(line).join("; ") });
+        let fresh = Arc::new(bad?);
+        *kept() = Some((hash, Arc::clone(&fresh)));
+        Ok(Some(fresh))
     }
 
     /// Looks at all that a job brings along.
@@ -70,18 +97,20 @@ impl Admission {
         spec: &JobSpec,
         which: Files,
     ) -> Result<Look, Problem> {
-        let (words, list, looked_by) = {
+        let (words, list, looked_by, rules) = {
             let state = shared.published.read();
             let policy = state.policy.as_ref().map(|(policy, _)| policy);
             let words = policy.map(|policy| policy.admission.review_words.clone());
             let list = List::of(&state, spec);
-            (words.unwrap_or_default(), list, policy.map(|policy| policy.hash))
+            let rules = policy.and_then(|policy| policy.admission.yara_rules.clone());
+            (words.unwrap_or_default(), list, policy.map(|policy| policy.hash), rules)
         };
-        let mut marks = of_texts(shared, spec, words).await?;
+        let rules = self.rules(shared, rules).await?;
+        let mut marks = of_texts(shared, spec, words, rules.clone()).await?;
         for input in &spec.inputs {
             let Source::Stored { digest, .. } = input.source else { continue };
             let file = (digest, is_program(spec, input));
-            let found = self.of_file(shared, file, &list, which).await?;
+            let found = self.of_file(shared, file, (&list, rules.as_ref()), which).await?;
             marks.extend(found.iter().map(|mark| of_input(&input.path, mark)));
             // Few at any time, however many inputs there are.
             marks = Mark::heaviest(marks);
@@ -98,7 +127,7 @@ impl Admission {
         &self,
         shared: &Shared,
         file: (Hash, bool),
-        list: &List,
+        (list, rules): (&List, Option<&Arc<Rules>>),
         which: Files,
     ) -> Result<Vec<Mark>, Problem> {
         let (digest, executable) = file;
@@ -112,7 +141,7 @@ impl Admission {
             return Ok(known);
         }
         let mut reading = shared.artefacts.store().get(&Mover::Own, digest, 0).await?;
-        let looking = Looking::begin(turn, executable, Arc::clone(&list.digests));
+        let looking = Looking::begin(turn, executable, Arc::clone(&list.digests), rules.cloned());
         let read = loop {
             match reading.next().await {
                 // Whoever looks has seen enough.
@@ -141,10 +170,31 @@ impl Admission {
     }
 }
 
+/// Whether this build can have the policy that is in force; another one is about to be: `brought`.
+///
+/// # Errors
+///
+/// [`Error::RulesInForce`] with all that is wrong.
+pub(crate) fn check_in_force(state: &State, brought: Option<&str>) -> Result<(), Error> {
+    let in_force = state.policy.as_ref().filter(|_| brought.is_none());
+    let Some((policy, _)) = in_force else { return Ok(()) };
+    check(policy).map_err(|problem| {
+        let version = policy.version.clone();
+        Error::RulesInForce { version, problem }
+    })
+}
+
+/// Whether this build can use the rules of a policy; else why not, by line.
+pub(crate) fn check(policy: &Policy) -> Result<(), String> {
+    let Some(rules) = &policy.admission.yara_rules else { return Ok(()) };
+    let compiled = Rules::compile(&rules.text).map(|_| ());
+    compiled.map_err(|error| error.told(rules.line).join("; "))
+}
+
 /// Digests of what must not run: those of the policy's list and those in quarantine.
 struct List {
     digests: Arc<BTreeSet<Hash>>,
-    /// SHA-256 over all of them.
+    /// SHA-256 over all of them, and over the rules of the policy.
     hash: Hash,
 }
 
@@ -158,7 +208,11 @@ impl List {
                 digests.extend(&policy.admission.known_digests);
             }
         }
-        let bytes: Vec<u8> = digests.iter().flat_map(|digest| digest.0).collect();
+        let mut bytes: Vec<u8> = digests.iter().flat_map(|digest| digest.0).collect();
+        let policy = state.policy.as_ref().map(|(policy, _)| policy);
+        if let Some(rules) = policy.and_then(|policy| policy.admission.yara_rules.as_ref()) {
+            bytes.extend_from_slice(rules.text.as_bytes());
+        }
         Self { digests: Arc::new(digests), hash: hash_of(&bytes) }
     }
 }
@@ -167,12 +221,18 @@ async fn of_texts(
     shared: &Shared,
     spec: &JobSpec,
     words: Vec<String>,
+    rules: Option<Arc<Rules>>,
 ) -> Result<Vec<Mark>, Problem> {
-    if said(spec) <= SHORT {
+    if rules.is_none() && said(spec) <= SHORT {
         return Ok(texts(&PATTERNS, spec, &words));
     }
     let spec = spec.clone();
-    shared.aside.run(move || texts(&PATTERNS, &spec, &words)).await
+    let look = move || {
+        let mut marks = texts(&PATTERNS, &spec, &words);
+        marks.extend(rules.iter().flat_map(|rules| ruled(rules, &spec)));
+        Mark::heaviest(marks)
+    };
+    shared.aside.run(look).await
 }
 
 /// How much a job says.
@@ -213,6 +273,30 @@ mod tests {
         ];
 
         assert!(all.iter().all(|spec| said(spec) > SHORT));
+    }
+
+    #[cfg(not(feature = "yara"))]
+    #[test]
+    fn a_build_without_rules_does_not_start_under_a_policy_with_some_unless_another_is_brought() {
+        use repower_core::engine::Engine;
+        use repower_core::input::Input;
+        use repower_core::policy::DEFAULT;
+
+        let ruled = "[admission]\nyara-rules = \"rule a { condition: true }\"\n";
+        let ruled = DEFAULT.replace("[admission]\n", ruled);
+        let mut engine = Engine::new();
+        let now = crate::clock::now();
+        let found = Input::Found { cell: "x".into(), version: "0".into() };
+        engine.turn(&found, now).unwrap();
+        let adopt = Input::Adopt { text: ruled, by: String::new(), replaces: None };
+        engine.turn(&adopt, now).unwrap();
+
+        let alone = check_in_force(engine.state(), None);
+
+        let said = alone.unwrap_err().to_string();
+        assert!(said.contains("which is in force") && said.contains("no rules of YARA"), "{said}");
+        assert!(check_in_force(engine.state(), Some(DEFAULT)).is_ok());
+        assert!(check_in_force(Engine::new().state(), None).is_ok());
     }
 
     #[tokio::test]

@@ -66,6 +66,14 @@ pub enum Error {
         #[source]
         source: std::io::Error,
     },
+    /// The policy of the ledger has rules that this build cannot use.
+    #[error("the policy {version}, which is in force, cannot be used by this build: {problem}")]
+    RulesInForce {
+        /// Its own version.
+        version: String,
+        /// What is wrong.
+        problem: String,
+    },
     /// The policy file is not a policy.
     #[error("the policy {} is not valid: {problem}", path.display())]
     Policy {
@@ -143,6 +151,9 @@ impl Error {
             }
             Self::File { .. } => "check that the folder exists, and that this user may write it",
             Self::Policy { .. } => "`repower policy check FILE` tells what is wrong",
+            Self::RulesInForce { .. } => {
+                "start a build with `--features yara`, or put another policy in force with --policy FILE"
+            }
             Self::Certificate { .. } => {
                 "restore the `tls` folder of the data folder from a backup; agents and clients trust its authority"
             }

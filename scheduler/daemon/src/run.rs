@@ -19,7 +19,7 @@ use tokio::task::JoinSet;
 use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 
-use crate::admission::Admission;
+use crate::admission::{self, Admission};
 use crate::artefacts::{self, Artefacts, Bin};
 use crate::aside::Aside;
 use crate::calls::Calls;
@@ -69,6 +69,7 @@ pub async fn run(
     // Before anything is made: who cannot listen leaves no ledger behind.
     let port = Port::open(options.listen).await?;
     let Replayed { journal, engine, snapshot } = journal::open(&options.data, &options.cell)?;
+    admission::check_in_force(engine.state(), policy.as_deref())?;
     let output = Output::open(&options.data)?;
     let artefacts = Artefacts::open(&options)?;
     let admission = Admission::open(&options.data)?;
@@ -149,10 +150,10 @@ fn read_policy(path: &std::path::Path) -> Result<String, Error> {
         path: path.to_owned(),
         source,
     })?;
-    match Policy::proposed(&text) {
-        Ok(_) => Ok(text),
-        Err(error) => Err(Error::Policy { path: path.to_owned(), problem: error.to_string() }),
-    }
+    let wrong = |problem| Error::Policy { path: path.to_owned(), problem };
+    let policy = Policy::proposed(&text).map_err(|error| wrong(error.to_string()))?;
+    admission::check(&policy).map_err(wrong)?;
+    Ok(text)
 }
 
 struct Threads {

@@ -33,7 +33,10 @@ impl Approval {
 }
 
 /// What a mark is a sign of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+///
+/// Their order is that of their weight. New ones come last, whatever they weigh: what was written down before
+/// numbers them as they stand here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Sign {
     /// Constants of a proof-of-work function.
     ProofOfWork,
@@ -45,12 +48,31 @@ pub enum Sign {
     Word,
     /// It could not be looked at.
     Unread,
+    /// A rule of the policy matches.
+    Rule,
 }
 
 impl Sign {
     /// All, in order of weight.
-    pub const ALL: [Self; 5] =
-        [Self::ProofOfWork, Self::PoolClient, Self::KnownDigest, Self::Word, Self::Unread];
+    pub const ALL: [Self; 6] = [
+        Self::ProofOfWork,
+        Self::PoolClient,
+        Self::KnownDigest,
+        Self::Rule,
+        Self::Word,
+        Self::Unread,
+    ];
+
+    const fn weight(self) -> u8 {
+        match self {
+            Self::ProofOfWork => 0,
+            Self::PoolClient => 1,
+            Self::KnownDigest => 2,
+            Self::Rule => 3,
+            Self::Word => 4,
+            Self::Unread => 5,
+        }
+    }
 
     /// The word for it, as tables and JSON write it.
     pub const fn as_str(self) -> &'static str {
@@ -60,7 +82,20 @@ impl Sign {
             Self::KnownDigest => "known-digest",
             Self::Word => "word",
             Self::Unread => "unread",
+            Self::Rule => "rule",
         }
+    }
+}
+
+impl Ord for Sign {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.weight().cmp(&other.weight())
+    }
+}
+
+impl PartialOrd for Sign {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
     }
 }
 

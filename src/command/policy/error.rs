@@ -4,6 +4,7 @@ use std::error::Error;
 use std::fmt;
 use std::path::PathBuf;
 
+use repower_admission::Rules;
 use repower_core::policy::PolicyError;
 
 use super::file::LARGEST;
@@ -20,6 +21,8 @@ pub(super) enum CheckError {
     TooLarge { path: PathBuf },
     #[error("{path} is not a policy that can be adopted", path = path.display())]
     Wrong { path: PathBuf, source: Faults },
+    #[error("{path} has rules of YARA that cannot be used", path = path.display())]
+    Rules { path: PathBuf, source: Told },
     #[error("the policy in force cannot be read by this command line")]
     Newer { source: PolicyError },
 }
@@ -55,6 +58,33 @@ impl Error for Faults {
     }
 }
 
+/// Sentences about what is wrong, each the cause of the one before.
+#[derive(Debug)]
+pub(super) struct Told {
+    first: String,
+    rest: Option<Box<Told>>,
+}
+
+impl Told {
+    /// Of sentences, in their order; `None`: there are none.
+    pub(super) fn of(list: Vec<String>) -> Option<Self> {
+        let chain = |rest: Option<Self>, first| Some(Self { first, rest: rest.map(Box::new) });
+        list.into_iter().rev().fold(None, chain)
+    }
+}
+
+impl fmt::Display for Told {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.first)
+    }
+}
+
+impl Error for Told {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.rest.as_deref().map(|rest| rest as &dyn Error)
+    }
+}
+
 impl Explain for CheckError {
     fn hint(&self) -> Option<String> {
         Some(match self {
@@ -66,6 +96,12 @@ impl Explain for CheckError {
             }
             Self::Wrong { source, .. } if source.has(&PolicyError::NothingRuns) => {
                 "to stop new work, drain the nodes: `repower drain NODE`".to_owned()
+            }
+            Self::Rules { .. } if Rules::BUILT => {
+                "modules and includes are not there; see docs/policy.md".to_owned()
+            }
+            Self::Rules { .. } => {
+                "`cargo build --release --features yara` makes a build that has them".to_owned()
             }
             Self::Wrong { .. } => {
                 "`repower policy show --text` shows one that is well formed".to_owned()

@@ -3,9 +3,10 @@
 use std::io::Read as _;
 use std::path::Path;
 
+use repower_admission::Rules as Yara;
 use repower_core::policy::Policy as Rules;
 
-use super::error::{CheckError, Faults};
+use super::error::{CheckError, Faults, Told};
 
 /// The largest policy that is read, in bytes.
 pub(super) const LARGEST: u64 = 1 << 20;
@@ -23,13 +24,20 @@ pub(super) fn read(path: &Path) -> Result<Rules, CheckError> {
     if text.len() as u64 > LARGEST {
         return Err(CheckError::TooLarge { path: path.to_owned() });
     }
-    match Faults::of(Rules::faults(&text)) {
-        Some(source) => Err(CheckError::Wrong { path: path.to_owned(), source }),
+    let rules = match Faults::of(Rules::faults(&text)) {
+        Some(source) => return Err(CheckError::Wrong { path: path.to_owned(), source }),
         None => Rules::proposed(&text).map_err(|error| {
             let source = Faults::of(vec![error]).expect("a list of one");
             CheckError::Wrong { path: path.to_owned(), source }
-        }),
+        })?,
+    };
+    if let Some(yara) = &rules.admission.yara_rules
+        && let Err(error) = Yara::compile(&yara.text)
+        && let Some(source) = Told::of(error.told(yara.line))
+    {
+        return Err(CheckError::Rules { path: path.to_owned(), source });
     }
+    Ok(rules)
 }
 
 #[cfg(test)]

@@ -97,6 +97,15 @@ impl Policy {
         say("admission.review-words".into(), admission.review_words.join(", "));
         let digests: Vec<_> = admission.known_digests.iter().map(ToString::to_string).collect();
         say("admission.known-digests".into(), digests.join(", "));
+        let rules =
+            admission.yara_rules.as_ref().map(|rules| super::hash_of(rules.text.as_bytes()));
+        let rules = rules.map(|hash| format!("rules with sha256 {hash}"));
+        say("admission.yara-rules".into(), rules.unwrap_or_default());
+        let images = admission.images.as_ref().map(|images| {
+            let all: Vec<_> = images.iter().map(|image| format!("sha256:{image}")).collect();
+            format!("only {}", if all.is_empty() { "none".to_owned() } else { all.join(", ") })
+        });
+        say("admission.images".into(), images.unwrap_or_default());
         say("approvals.longest".into(), admission.longest_approval.to_string());
         let scheduling = &self.scheduling;
         say("scheduling.policy".into(), scheduling.discipline.as_str().to_owned());

@@ -203,7 +203,8 @@ pub(super) fn read(text: &str, table: Spanned<DeTable<'_>>) -> Result<Policy, Wr
             table.into_inner().read().map_err(|why| wrong(at, why))?
         }
     };
-    let admission = file.admission.read(file.approvals).map_err(|(at, why)| wrong(at, why))?;
+    let admission =
+        file.admission.read(file.approvals, text).map_err(|(at, why)| wrong(at, why))?;
     let mappings = mappings(text, file.mapping, &classes)?;
     if file.policy_version.trim().is_empty() {
         return Err(PolicyError::VersionMissing.into());

@@ -23,7 +23,8 @@ use repower_model::Hash;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-pub use admission::{Admission, Verdict};
+pub(crate) use admission::IMAGE;
+pub use admission::{Admission, Verdict, YaraRules};
 pub use catalogue::{Catalogue, Mapping};
 pub use class::{Class, Evidence, Replication, Tier};
 pub use content::content_of;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::{Buf as _, Bytes};
-use repower_admission::{Limits, Looked, Sought, files};
+use repower_admission::{Limits, Looked, Rules, Sought, files};
 use repower_model::Hash;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -37,11 +37,12 @@ impl Drop for Waited {
 }
 
 impl Looking {
-    /// Begins to look; `digests` are of what must not run.
+    /// Begins to look; `digests` are of what must not run, `rules` those of the policy.
     pub(super) fn begin(
         turn: impl Send + 'static,
         executable: bool,
         digests: Arc<BTreeSet<Hash>>,
+        rules: Option<Arc<Rules>>,
     ) -> Self {
         let (pieces, received) = mpsc::channel(WAITING);
         let is_waited = Arc::new(AtomicBool::new(true));
@@ -50,7 +51,7 @@ impl Looking {
             let _turn = turn;
             let mut stream = Pieces { received, piece: Bytes::new() };
             let leave = || !is_waited.load(Ordering::Relaxed);
-            let sought = Sought { patterns: &PATTERNS, digests: &digests };
+            let sought = Sought { patterns: &PATTERNS, digests: &digests, rules: rules.as_deref() };
             files(sought, &mut stream, executable, &Limits::default(), &leave)
         });
         Self { pieces, thread, waited_for }
@@ -97,7 +98,7 @@ mod tests {
     async fn a_look_that_nobody_waits_for_is_left_off_and_gives_its_turn_back() {
         let turns = Arc::new(Semaphore::new(1));
         let turn = Arc::clone(&turns).acquire_owned().await.unwrap();
-        let looking = Looking::begin(turn, false, Arc::default());
+        let looking = Looking::begin(turn, false, Arc::default(), None);
         let pieces = looking.pieces.clone();
         let zeros = Bytes::from(vec![0; 1 << 20]);
         pieces.send(Ok(zeros.clone())).await.unwrap();

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use repower_core::effect::Answer;
 use repower_core::engine::Engine;
 use repower_core::input::{Approve, Input};
+use repower_core::policy::YaraRules;
 use repower_core::refusal::Refusal;
 use repower_core::state::State;
 use repower_model::{Approval, ApprovalId, Hash, Timestamp};
@@ -55,7 +56,8 @@ impl Policies for Service {
             return Err(Problem::bad_request(told).into());
         }
         let replaces = (!replaces.is_empty()).then(|| digest(&replaces)).transpose()?;
-        let (version, hash) = named(&text)?;
+        let (version, hash, rules) = named(&text)?;
+        self.0.admission.rules(&self.0, rules).await?;
         let input = Input::Adopt { text, by, replaces };
         let answer = if dry_run {
             let mut engine = Engine::from_state(self.0.published.state());
@@ -123,11 +125,11 @@ impl Service {
     }
 }
 
-/// Version and hash of a policy's text.
-fn named(text: &str) -> Result<(String, String), Problem> {
+/// Version, hash and rules of a policy's text.
+fn named(text: &str) -> Result<(String, String, Option<YaraRules>), Problem> {
     let policy = repower_core::policy::Policy::proposed(text);
     let policy = policy.map_err(|error| Refusal::BadPolicy { problem: error.to_string() })?;
-    Ok((policy.version, policy.hash.to_string()))
+    Ok((policy.version, policy.hash.to_string(), policy.admission.yara_rules))
 }
 
 /// The hash of a policy, as `show` has it.

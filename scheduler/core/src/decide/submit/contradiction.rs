@@ -14,6 +14,7 @@ fn rule(sign: Sign) -> Option<(&'static str, u8)> {
         Sign::ProofOfWork => Some(("content.known-constants", 1)),
         Sign::KnownDigest => Some(("content.known-digest", 1)),
         Sign::PoolClient => Some(("content.pool-words", 2)),
+        Sign::Rule => Some(("content.policy-rule", 2)),
         Sign::Word | Sign::Unread => None,
     }
 }

@@ -3,7 +3,7 @@
 use repower_model::{Hash, JobSpec, Mark, Sign};
 
 use crate::input::Submit;
-use crate::policy::{Policy, Verdict, hash_of};
+use crate::policy::{IMAGE, Policy, Verdict, hash_of};
 use crate::refusal::Refusal;
 
 /// What whoever looked has found, and what the policy's list of digests says; the heaviest first.
@@ -16,7 +16,24 @@ pub(super) fn all(submit: &Submit, policy: &Policy) -> Result<Vec<Mark>, Refusal
         return Err(Refusal::PolicyChanged { version: policy.version.clone() });
     }
     let known = known(&submit.spec, policy);
-    Ok(Mark::heaviest(known.into_iter().chain(submit.marks.iter().cloned()).collect()))
+    // Whoever has listed an image has looked at it.
+    let is_listed = policy.admission.lists(&submit.spec.image);
+    let counts = |mark: &&Mark| !(is_listed && mark.sign == Sign::Unread && mark.place == IMAGE);
+    let found = submit.marks.iter().filter(counts).cloned();
+    let unlisted = unlisted(submit, policy);
+    Ok(Mark::heaviest(known.into_iter().chain(unlisted).chain(found).collect()))
+}
+
+/// An image that is not on the policy's list, if that has one. Whoever looked has marked it as well, unless nobody did.
+fn unlisted(submit: &Submit, policy: &Policy) -> Option<Mark> {
+    let (spec, admission) = (&submit.spec, &policy.admission);
+    let is_listed = admission.images.is_none() || admission.lists(&spec.image);
+    let is_marked = |mark: &Mark| mark.sign == Sign::Unread && mark.place == IMAGE;
+    if spec.image.is_empty() || is_listed || submit.marks.iter().any(is_marked) {
+        return None;
+    }
+    let detail = "is not one of those that the policy lists".to_owned();
+    Some(Mark { sign: Sign::Unread, place: IMAGE.to_owned(), detail })
 }
 
 /// Whether a person has to look at a job with these marks.
