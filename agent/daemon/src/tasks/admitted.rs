@@ -27,22 +27,26 @@ pub(super) struct Untold {
     /// What it knows, and what it is told.
     known: BTreeSet<JobId>,
     told: Vec<AdmittedFiles>,
+    /// Jobs of which there is nothing to tell: many tasks may be of one.
+    silent: BTreeSet<JobId>,
     room: usize,
 }
 
 impl Untold {
     pub(super) fn new(known: &[u64]) -> Self {
         let known = known.iter().copied().map(JobId).collect();
-        Self { known, told: Vec::new(), room: AT_ONCE }
+        Self { known, told: Vec::new(), silent: BTreeSet::new(), room: AT_ONCE }
     }
 
     /// Tells of the inputs of a job, if there is room.
     pub(super) fn add(&mut self, job: JobId, wanted: &Wanted) {
-        if self.room == 0 || self.known.len() >= JOBS || self.known.contains(&job) {
+        let is_done = self.known.contains(&job) || self.silent.contains(&job);
+        if self.room == 0 || self.known.len() >= JOBS || is_done {
             return;
         }
         let files = wanted.admitted(job);
         if files.is_empty() {
+            self.silent.insert(job);
             return;
         }
         self.known.insert(job);

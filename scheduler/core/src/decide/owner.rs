@@ -9,11 +9,8 @@ use crate::refusal::Refusal;
 pub(crate) type Asker<'a> = (&'a str, Role);
 
 /// Whether the asker may do with a job what only its submitter and operators may.
-pub(crate) fn may(job: JobId, submitter: &str, (by, role): Asker<'_>) -> Result<(), Refusal> {
-    if role >= Role::Operator || by == submitter {
-        return Ok(());
-    }
-    Err(Refusal::NotYours { job, owner: submitter.to_owned(), by: by.to_owned() })
+pub(crate) fn may(job: JobId, submitter: &str, asker: Asker<'_>) -> Result<(), Refusal> {
+    Refusal::unless_own(job, submitter, asker)
 }
 
 /// Whether the asker may do what only operators may.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use prost::Message as _;
 use repower_core::refusal::Refusal;
-use repower_model::{Array, IndexRange, JobId, JobSpec, Role, Sequel};
+use repower_model::{Array, IndexRange, JobId, JobSpec, Sequel};
 use repower_proto::{convert, v1};
 use repower_store::journal::ReadError;
 use repower_store::sqlite::{AttemptFilter, Reader};
@@ -29,9 +29,7 @@ pub(super) async fn resubmit(
     let key = convert::key("key", &request.key).map_err(Problem::from)?;
     let job = JobId(request.job);
     let Known { mut spec, submitter, failed_so_far } = known(shared, job).await?;
-    if by.role < Role::Operator && by.name != submitter {
-        return Err(Problem::from(Refusal::NotYours { job, owner: submitter, by: by.name }).into());
-    }
+    Refusal::unless_own(job, &submitter, (&by.name, by.role)).map_err(Problem::from)?;
     if failed_so_far.is_some() && !request.failed {
         let text = format!("job {job} has not ended, so its tasks are not run again");
         let problem = Problem::new(Code::FailedPrecondition, "resubmit.live", text);

@@ -108,7 +108,7 @@ async fn one_client_with_all_its_transfers_stopped_keeps_no_other_waiting() {
             drop(stream);
         });
     }
-    // They have come by the time that a new line is answered.
+    // A new line is answered meanwhile. On theirs nothing would be: its window is full.
     assert_eq!(stat(&world, &large).await.bytes, Some(LARGE as u64));
 
     let mut other = ArtefactsClient::new(world.line_of("other").await);
