@@ -77,8 +77,22 @@ impl Layout {
 }
 
 impl Fetch {
-    /// Fetches what the job has brought back.
+    /// Fetches what the job has brought back, until Ctrl-C.
     pub(super) async fn run(self, screen: &mut Screen) -> Result<Exit, Failure> {
+        let what = self.what.to_string();
+        let fetched = tokio::select! {
+            fetched = self.all(screen) => Some(fetched),
+            signal = tokio::signal::ctrl_c() => { drop(signal); None }
+        };
+        fetched.unwrap_or_else(|| {
+            screen.tell(format_args!(
+                "interrupted: what has come stays where it is, and the same `repower fetch {what}` goes on from there"
+            ));
+            Ok(Exit::INTERRUPTED)
+        })
+    }
+
+    async fn all(self, screen: &mut Screen) -> Result<Exit, Failure> {
         let client = self.reach.connect(screen).await?;
         if self.what.attempt.is_some() {
             return Err(FetchError::Attempt { what: self.what.to_string() }.into());

@@ -164,6 +164,7 @@ fn remark(job: &JobSummary) -> String {
             format!("{} running{}", job.running, claimed.unwrap_or_default())
         }
         JobState::Running => format!("{} running, {}", job.running, failed()),
+        JobState::Failed if !job.failure.is_empty() => format!("{}, {}", failed(), job.failure),
         JobState::Failed => format!("{}, exit {}", failed(), job.exit_code),
         JobState::Succeeded => String::new(),
         JobState::Cancelled => reason(job).unwrap_or_default(),

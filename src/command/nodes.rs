@@ -36,6 +36,9 @@ fn show(screen: &mut Screen, reply: &ListNodesReply, now_ms: i64) -> Result<(), 
         }
         return Ok(());
     }
+    for remark in &reply.remarks {
+        screen.note(words::remark(remark));
+    }
     if reply.nodes.is_empty() {
         screen.note("no nodes; `repower token join` makes a join file for an agent");
         return Ok(());

@@ -8,16 +8,26 @@ use crate::arguments::Reach;
 use crate::failure::{Exit, Failure};
 use crate::render::Screen;
 
+const EXAMPLES: &str = "\
+Examples:
+  repower review 12 --approve --reason 'read the script: it sorts'
+  repower review 12 --deny --reason 'nobody knows where the data is from'
+Without a reason nothing is decided.";
+
 /// Options of `repower review`.
 #[derive(Debug, clap::Args)]
+#[command(
+    after_help = EXAMPLES,
+    group = clap::ArgGroup::new("decision").required(true).args(["approve", "deny"])
+)]
 pub struct Review {
     /// Job that waits for a review
     #[arg(value_name = "JOB", value_parser = wait::job)]
     job: u64,
     /// Let it run
-    #[arg(long, required_unless_present = "deny", conflicts_with = "deny")]
+    #[arg(long)]
     approve: bool,
-    /// End it
+    /// End it: its tasks never start
     #[arg(long)]
     deny: bool,
     /// Why; it is kept in the ledger under your name

@@ -141,6 +141,7 @@ fn attempts(screen: &mut Screen, reply: &AttemptsReply) -> Result<(), Failure> {
     let zone = TimeZone::system();
     let told = reply.attempts.iter().flat_map(|task| steps::steps(task, &zone));
     let told = told.chain(steps::checkpoints(&reply.attempts));
+    let told = told.chain(reply.remarks.iter().map(words::remark));
     let told: Vec<String> = told.chain(claims::lines(&reply.attempts, (&zone, now_ms))).collect();
     if !told.is_empty() {
         screen.line("")?;
@@ -255,7 +256,8 @@ fn detail(
         screen.line("")?;
         screen.table(&attempts_table(shown, now_ms))?;
     }
-    let mut told = steps::checkpoints(shown);
+    let mut told: Vec<String> = reply.remarks.iter().map(words::remark).collect();
+    told.extend(steps::checkpoints(shown));
     told.extend(claims::lines(shown, (zone, now_ms)));
     if !told.is_empty() {
         screen.line("")?;
@@ -296,6 +298,7 @@ fn fields(
                 spec.working_folder.clone()
             },
         ),
+        ("runs as", asked::user(spec, &summary.project)),
         ("each task", asked::resources(spec)),
         ("limits", asked::limits(spec)),
     ];
@@ -306,6 +309,7 @@ fn fields(
     if let Some(reason) = reason(summary) {
         fields.insert(2, ("waits for", format!("{reason} [{}]", summary.reason_code)));
     }
+    fields.extend(asked::decisions(&reply.decisions, zone));
     if !spec.dependencies.is_empty() {
         fields.push(("after", asked::after(spec)));
     }
@@ -326,7 +330,12 @@ fn fields(
 fn state(summary: &JobSummary) -> String {
     let word = words::job_state(summary.state());
     match summary.state() {
-        JobState::Failed => format!("{word}, exit code {}", summary.exit_code),
+        JobState::Failed if summary.failure.is_empty() => {
+            format!("{word}, exit code {}", summary.exit_code)
+        }
+        JobState::Failed => {
+            format!("{word}, exit code {}: {}", summary.exit_code, summary.failure)
+        }
         JobState::Unspecified
         | JobState::Held
         | JobState::Pending

@@ -52,7 +52,14 @@ impl Submit {
         let Self { job, until, key, reach } = self;
         let (spec, uploads) = job.into_spec()?;
         let client = reach.connect(screen).await?;
-        uploads.send(&client, screen.is_quiet() || screen.is_json()).await?;
+        let quiet = screen.is_quiet() || screen.is_json();
+        tokio::select! {
+            sent = uploads.send(&client, quiet) => sent?,
+            _ = tokio::signal::ctrl_c() => {
+                screen.tell("interrupted: nothing is submitted, and what was sent stays: the same command goes on from there");
+                return Ok(Exit::INTERRUPTED);
+            }
+        }
         let key = key.unwrap_or_else(Uuid::new_v4);
         let reply =
             send(&client, key, SubmitRequest { key: key.as_bytes().to_vec(), spec: Some(spec) })

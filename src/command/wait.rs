@@ -213,7 +213,9 @@ fn sentence(job: &JobSummary) -> String {
     let rest = match job.state() {
         JobState::Succeeded => tasks,
         JobState::Failed => {
-            format!("{} of {tasks} failed, exit code {}", job.failed, job.exit_code)
+            let why =
+                if job.failure.is_empty() { String::new() } else { format!(" ({})", job.failure) };
+            format!("{} of {tasks} failed, exit code {}{why}", job.failed, job.exit_code)
         }
         JobState::Unspecified
         | JobState::Held

@@ -55,6 +55,9 @@ pub(super) fn show(
     if !why.approved.is_empty() {
         screen.sentence(words::tame(&why.approved))?;
     }
+    for remark in &why.remarks {
+        screen.sentence(words::remark(remark))?;
+    }
     if let Some(claimed) = &why.progress {
         let bad = claimed.progress.as_ref().and_then(claims::bad_lines);
         for line in [claims::live(claimed, (zone, now_ms)), bad].into_iter().flatten() {

@@ -33,7 +33,7 @@ impl Progress {
         if !std::io::stderr().is_terminal() {
             return Self { shown: Shown::Lines(None) };
         }
-        let style = "{bar:24.cyan/blue} {pos}/{len} tasks{msg}, {rate}/s, ETA {eta}";
+        let style = "{wide_bar:.cyan/blue} {pos}/{len} tasks{msg}, {rate}/s, ETA {eta}";
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(10))
             .with_style(
                 ProgressStyle::with_template(style)

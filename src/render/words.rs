@@ -1,9 +1,9 @@
 //! The words for states, the same in tables and in JSON.
 
 use repower_proto::v1::{
-    DependencyKind, Egress, EgressKind, FindingResponse, FindingSource, FindingState, Inventory,
-    Isolation, JobState, Keep, LabelRule, Layout, NodePhase, NodeSummary, Outcome, OutcomeKind,
-    Role, StopCause, StopStep, Stream, TaskState, TokenKind,
+    DecisionKind, DependencyKind, Egress, EgressKind, FindingResponse, FindingSource, FindingState,
+    Inventory, Isolation, JobState, Keep, LabelRule, Layout, NodePhase, NodeSummary, Outcome,
+    OutcomeKind, Remark, Role, StopCause, StopStep, Stream, TaskState, TokenKind,
 };
 
 use crate::jobfile::signal;
@@ -179,6 +179,22 @@ pub fn outcome(outcome: &Outcome) -> String {
     if outcome.detail.is_empty() { what } else { format!("{what}: {}", outcome.detail) }
 }
 
+/// Returns the word for what was decided about a job.
+pub fn decision(kind: DecisionKind) -> &'static str {
+    match kind {
+        DecisionKind::Unspecified => "decided",
+        DecisionKind::Cancelled => "cancelled",
+        DecisionKind::Approved => "approved",
+        DecisionKind::Denied => "denied",
+    }
+}
+
+/// Returns what people should know as one sentence.
+pub fn remark(remark: &Remark) -> String {
+    let hint = if remark.hint.is_empty() { String::new() } else { format!("; {}", remark.hint) };
+    format!("{} [{}]{hint}", tame(&remark.text), remark.code)
+}
+
 /// Returns the word for what a dependency waits for.
 pub fn dependency_kind(kind: DependencyKind) -> &'static str {
     match kind {
@@ -307,6 +323,7 @@ pub fn tame(text: &str) -> String {
     let mut tamed = String::with_capacity(text.len());
     for letter in text.chars() {
         match letter {
+            '\n' | '\r' | '\t' => tamed.extend(letter.escape_default()),
             letter if letter.is_control() => tamed.push('\u{fffd}'),
             letter if is_unseen(letter) => tamed.extend(letter.escape_unicode()),
             letter => tamed.push(letter),
@@ -365,6 +382,6 @@ mod tests {
 
     #[test]
     fn what_others_wrote_cannot_move_the_cursor() {
-        assert_eq!(tame("a\x1b[2Jb\nc"), "a\u{fffd}[2Jb\u{fffd}c");
+        assert_eq!(tame("a\x1b[2Jb\nc"), "a\u{fffd}[2Jb\\nc");
     }
 }

@@ -83,6 +83,11 @@ impl Attempt {
         self.definition.spec.amounts(self.alternative.unwrap_or(0))
     }
 
+    /// Whether nothing more happens to it.
+    pub(crate) fn is_over(&self) -> bool {
+        self.phase == Phase::Ended
+    }
+
     /// One of its two streams.
     pub(crate) fn printed(&mut self, stream: Stream) -> &mut Printed {
         match stream {

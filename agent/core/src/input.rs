@@ -23,6 +23,8 @@ pub enum Input<'a> {
     LinkUp(Terms),
     /// The scheduler was there at this moment, on the steady clock.
     Heard(Moment),
+    /// The scheduler has no room for output, so none is to be sent; or it has room again.
+    HoldOutput(bool),
     /// The link is gone.
     LinkDown {
         /// When the scheduler was there for certain, on the steady clock.

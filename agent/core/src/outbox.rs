@@ -1,6 +1,6 @@
 //! Reports, in order, from the moment they are made until they are acknowledged.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use repower_model::RankId;
 
@@ -50,6 +50,12 @@ pub(crate) struct Outbox {
     fresh: VecDeque<Option<Report>>,
     /// How many were fresh before the first of them.
     gone: u64,
+    /// Whether the scheduler has no room for output.
+    holding: bool,
+    /// Output that waits until it has, and what follows it of the same attempts.
+    held: VecDeque<Report>,
+    /// Of which attempts there is output in `held`.
+    behind: BTreeSet<RankId>,
     /// The bytes of all.
     bytes: usize,
 }
@@ -67,6 +73,9 @@ impl Outbox {
             sent_bytes: 0,
             fresh: VecDeque::new(),
             gone: 0,
+            holding: false,
+            held: VecDeque::new(),
+            behind: BTreeSet::new(),
             bytes: 0,
         }
     }
@@ -84,7 +93,7 @@ impl Outbox {
 
     /// How many reports wait.
     pub(crate) fn len(&self) -> usize {
-        self.numbered.len() + self.fresh.len()
+        self.numbered.len() + self.fresh.len() + self.held.len()
     }
 
     /// How many bytes they take.
@@ -177,9 +186,69 @@ impl Outbox {
                 return false;
             };
             self.gone += 1;
-            self.numbered.extend(slot);
+            let Some(report) = slot else { continue };
+            if self.holding && self.waits(&report) {
+                self.held.push_back(report);
+            } else {
+                self.numbered.push_back(report);
+            }
         }
         true
+    }
+
+    /// Whether a report is output, or follows output that waits.
+    fn waits(&mut self, report: &Report) -> bool {
+        let attempt = report.attempt();
+        if matches!(report, Report::Output { .. }) {
+            self.behind.insert(attempt);
+        }
+        self.behind.contains(&attempt)
+    }
+
+    /// Holds output back from now on, or sends what was held back. What has a sequence goes all the same.
+    pub(crate) fn hold(&mut self, hold: bool) {
+        self.holding = hold;
+        if !hold {
+            // They have no sequence yet: should there be no room again, they wait again.
+            for report in std::mem::take(&mut self.held).into_iter().rev() {
+                self.fresh.push_front(Some(report));
+                self.gone -= 1;
+            }
+            self.behind.clear();
+        }
+    }
+
+    /// Drops what is held back of an attempt's output, so that what follows it need not wait; returns how many bytes
+    /// of each of its streams that was.
+    pub(crate) fn drop_held(&mut self, attempt: RankId) -> [(Stream, u64); 2] {
+        let mut dropped = [(Stream::Stdout, 0), (Stream::Stderr, 0)];
+        if !self.holding {
+            return dropped;
+        }
+        let mut is_dropped = |report: &Report| {
+            let Report::Output { attempt: whose, stream, data, .. } = report else { return false };
+            let is_it = *whose == attempt;
+            for (_, bytes) in dropped.iter_mut().filter(|(of, _)| is_it && of == stream) {
+                *bytes += data.len() as u64;
+            }
+            is_it
+        };
+        for report in std::mem::take(&mut self.held) {
+            if report.attempt() != attempt {
+                self.held.push_back(report);
+            } else if is_dropped(&report) {
+                self.bytes -= report.size();
+            } else {
+                self.numbered.push_back(report);
+            }
+        }
+        for slot in &mut self.fresh {
+            if let Some(report) = slot.take_if(|report| is_dropped(report)) {
+                self.bytes -= report.size();
+            }
+        }
+        self.behind.remove(&attempt);
+        dropped
     }
 
     /// Forgets what is durable, and hands each report to `durable` before.

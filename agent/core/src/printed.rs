@@ -83,6 +83,11 @@ impl Printed {
         self.window.clear();
     }
 
+    /// So many bytes that went out were dropped on their way.
+    pub(crate) fn lose(&mut self, bytes: u64) {
+        self.lost += bytes;
+    }
+
     /// Gives the window's memory back: nothing more comes.
     pub(crate) fn close(&mut self) {
         self.lost += self.all - self.passed;

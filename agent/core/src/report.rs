@@ -95,6 +95,20 @@ impl Report {
     /// The largest piece of output in one report, in bytes.
     pub const PIECE: usize = 256 << 10;
 
+    /// Whose it is.
+    pub fn attempt(&self) -> RankId {
+        match self {
+            Self::Output { attempt, .. }
+            | Self::Started { attempt, .. }
+            | Self::Kept { attempt, .. }
+            | Self::Saved { attempt, .. }
+            | Self::Stopping { attempt, .. }
+            | Self::Claimed { attempt, .. }
+            | Self::Ended { attempt, .. } => *attempt,
+            Self::Noticed(noticed) => noticed.attempt,
+        }
+    }
+
     /// About how many bytes it takes, on the wire or in memory, whichever is more.
     pub fn size(&self) -> usize {
         const FIXED: usize = 128;

@@ -120,6 +120,7 @@ impl Session {
             Input::Attached { capacity, limits } => self.attached(capacity, limits, now, actions),
             Input::LinkUp(terms) => self.link_up(terms, now, actions),
             Input::Heard(contact) => self.heard(contact),
+            Input::HoldOutput(hold) => self.outbox.hold(hold),
             Input::LinkDown { contact } => self.link_down(contact),
             Input::Define { job, spec, tasks, watch, hardest } => {
                 self.define(Definition { job, spec: *spec, tasks, watch, hardest });

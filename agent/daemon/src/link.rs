@@ -9,7 +9,7 @@ mod stream;
 use std::time::Duration;
 
 use repower_agent_core::Moment;
-use repower_model::Inventory;
+use repower_model::{Inventory, Span};
 use tokio::sync::watch;
 use tonic::transport::Endpoint;
 
@@ -20,6 +20,10 @@ use crate::{Error, clock};
 
 pub(crate) use backoff::Backoff;
 use stream::End;
+
+/// A link that has lasted so long was a good one: the next try need not wait. One that ends as soon as it is there is tried
+/// less and less often.
+const LASTED: Span = Span::from_secs(1);
 
 /// The link to the scheduler.
 #[derive(Debug)]
@@ -40,13 +44,16 @@ impl Link {
         let mut backoff = Backoff::default();
         let mut welcomed = false;
         loop {
+            let began = clock::now().steady;
             let end = match endpoint::connect(&self.endpoint).await {
                 Ok(channel) => self.hold(channel).await,
                 Err(failure) => End::Broken { failure, heard: None },
             };
             if let Some(heard) = end.heard() {
                 welcomed = true;
-                backoff = Backoff::default();
+                if clock::now().steady.since(began) >= LASTED {
+                    backoff = Backoff::default();
+                }
                 self.lost(heard).await;
             }
             match end {

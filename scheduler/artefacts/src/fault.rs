@@ -33,6 +33,19 @@ pub enum Fault {
         /// How many must stay free.
         reserve: u64,
     },
+    /// It would not fit if nothing else were there.
+    #[error(
+        "{bytes} bytes never fit: the disk that holds {} has room for {most} when it is empty",
+        path.display()
+    )]
+    TooLarge {
+        /// What was to be written.
+        path: PathBuf,
+        /// How many bytes it has.
+        bytes: u64,
+        /// How many find room on the disk, but for what must stay free.
+        most: u64,
+    },
     /// A file cannot be read or written.
     #[error("cannot {what} {}", path.display())]
     Io {
@@ -128,7 +141,8 @@ impl Fault {
             | Self::Superseded { .. }
             | Self::Ending
             | Self::Remote { .. } => true,
-            Self::WrongDigest { .. }
+            Self::TooLarge { .. }
+            | Self::WrongDigest { .. }
             | Self::WrongSize { .. }
             | Self::Missing { .. }
             | Self::BadAddress { .. }
@@ -139,13 +153,16 @@ impl Fault {
 
     /// Whether there is too little space.
     pub fn is_full(&self) -> bool {
-        matches!(self, Self::Full { .. } | Self::NoRoom { .. })
+        matches!(self, Self::Full { .. } | Self::NoRoom { .. } | Self::TooLarge { .. })
     }
 
     /// What to do about it.
     pub fn hint(&self) -> &'static str {
         match self {
             Self::Full { .. } | Self::NoRoom { .. } => "free space on that disk",
+            Self::TooLarge { .. } => {
+                "make it smaller, or use a larger disk for the store of artefacts"
+            }
             Self::Io { .. } => "check the disk, and owner and permissions of the folder",
             Self::WrongDigest { .. } | Self::WrongSize { .. } => {
                 "check whether the file changed on its way, or the digest is that of another version"

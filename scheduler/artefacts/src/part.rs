@@ -9,15 +9,13 @@ use std::thread::JoinHandle;
 use repower_model::Hash;
 use rustix::fs::OFlags;
 
-use crate::{Fault, Hasher, PIECE};
+use crate::{Disk, Fault, Hasher, PIECE};
 
 /// Bytes between two looks at how much space is left.
 const LOOK: u64 = 64 << 20;
 /// Bytes after which what is there goes to the disk, while more arrives: otherwise a gigabyte would
 /// have to go there at the end, and whoever sent it would wait for that.
 const FLUSH: u64 = 64 << 20;
-/// What must stay free on a disk: a twentieth, but not more than this.
-const RESERVE: u64 = 256 << 20;
 
 /// A file that is on its way: what has arrived stays, if the transfer breaks off, for the next try.
 #[derive(Debug)]
@@ -81,12 +79,12 @@ impl Part {
     /// disk must not find it full.
     pub fn check_room(&self, more: u64) -> Result<(), Fault> {
         let folder = self.path.parent().unwrap_or(Path::new("/"));
-        let Ok(disk) = rustix::fs::statvfs(folder) else {
-            return Ok(());
-        };
-        let unit = disk.f_frsize.max(1);
-        let free = disk.f_bavail.saturating_mul(unit);
-        let reserve = RESERVE.min(disk.f_blocks.saturating_mul(unit) / 20);
+        let Some(disk) = Disk::of(folder) else { return Ok(()) };
+        let (free, reserve) = (disk.free, disk.reserve());
+        let (bytes, most) = (self.written.saturating_add(more), disk.total.saturating_sub(reserve));
+        if bytes > most {
+            return Err(Fault::TooLarge { path: self.path.clone(), bytes, most });
+        }
         if free < more.saturating_add(reserve) {
             return Err(Fault::NoRoom { path: self.path.clone(), asked: more, free, reserve });
         }

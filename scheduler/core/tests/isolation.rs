@@ -204,12 +204,47 @@ fn a_folder_of_the_nodes_is_no_place_for_the_files_of_a_job_that_is_kept_apart()
     ] {
         let refused = world.try_submit(spec).unwrap_err().to_string();
         assert!(refused.starts_with("the working folder "), "{refused}");
+        let reasons = ["asks for isolation", "class `strangers` has isolation", "have the user of"];
+        let named = reasons.iter().filter(|reason| refused.contains(**reason)).count();
+        assert_eq!(named, 1, "one reason applies, and is named: {refused}");
     }
 
     world.submit(with("sci-simulation", Isolation::Bare, "/srv/../data", true));
     world.submit(with("guests", Isolation::Bare, "/srv/../data", false));
     world.submit(with("strangers", Isolation::Bare, "/usr/..data", false));
     world.submit(with("strangers", Isolation::Bare, "", true));
+}
+
+#[test]
+fn a_folder_that_no_box_shows_is_refused_with_what_asks_for_the_box() {
+    let mut world = world();
+    let at = |class: &str, isolation, egress, folder: &str| JobSpec {
+        working_folder: folder.into(),
+        ..of(class, isolation, egress)
+    };
+
+    for (spec, because) in [
+        (
+            at("sci-simulation", Isolation::Boxed, None, "/home/ada"),
+            "the job asks for isolation `boxed`",
+        ),
+        (
+            at("strangers", Isolation::Bare, None, "/home/ada"),
+            "class `strangers` has isolation `boxed`",
+        ),
+        (
+            at("sci-simulation", Isolation::Bare, Some(Egress::None), "/home/ada"),
+            "the job asks for an egress that is not open",
+        ),
+        (at("sci-simulation", Isolation::Boxed, None, "/tmp/mine"), "not seen from a box"),
+        (at("sci-simulation", Isolation::Boxed, None, "/usrlocal"), "not seen from a box"),
+    ] {
+        let refused = world.try_submit(spec).unwrap_err().to_string();
+        assert!(refused.contains(because) && refused.contains("say `fresh`"), "{refused}");
+    }
+    world.submit(at("sci-simulation", Isolation::Boxed, None, "/tmp"));
+    world.submit(at("sci-simulation", Isolation::Bare, Some(Egress::None), "/opt/tools"));
+    world.submit(at("sci-simulation", Isolation::Bare, None, "/home/ada"));
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use repower_artefacts::{Entry, Fault, Mover, PIECE, Permit, Place, Pool, Standing, Store};
-use repower_model::{Hash, JobSpec, Source, Span, Timestamp};
+use repower_model::{Hash, JobSpec, NodeId, Source, Span, Timestamp};
 use tokio::sync::{RwLock, mpsc};
 use tonic::Code;
 
@@ -17,6 +17,8 @@ use crate::{Error, clock};
 
 /// How long an artefact is kept that no job refers to: it may be for one that is just being submitted.
 const GRACE: Span = Span::from_secs(24 * 3600);
+/// Who found no room tries again well within this.
+const TURNED_AWAY: Span = Span::from_secs(60);
 /// How often what is not needed any more is looked for.
 const SWEEP: Duration = Duration::from_hours(1);
 /// How much news of what tasks have saved may wait.
@@ -37,6 +39,8 @@ pub(crate) struct Artefacts {
     seats: Pool<Mover>,
     /// What somebody asked about: they were told that they need not send it.
     asked: Mutex<BTreeMap<Hash, Asked>>,
+    /// What nodes have tried to bring and found no room for, with what they were told, and when.
+    turned_away: Mutex<BTreeMap<(NodeId, Hash), (String, Timestamp)>>,
     /// Held for writing from the last look whether something is needed until it is gone, and for
     /// reading while somebody is told that it is there.
     removing: RwLock<()>,
@@ -107,7 +111,8 @@ impl Artefacts {
 
     fn of(store: Store) -> Self {
         let seats = Pool::new(SEATS, SHARE);
-        Self { store, seats, asked: Mutex::default(), removing: RwLock::default() }
+        let (asked, turned_away) = (Mutex::default(), Mutex::default());
+        Self { store, seats, asked, turned_away, removing: RwLock::default() }
     }
 
     /// The store itself.
@@ -133,6 +138,29 @@ impl Artefacts {
 
     fn asked(&self) -> MutexGuard<'_, BTreeMap<Hash, Asked>> {
         self.asked.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A node has tried to bring an artefact: remembers whether there was room for it.
+    pub(crate) fn brought(&self, node: NodeId, digest: Hash, brought: Result<(), &Fault>) {
+        let now = clock::now();
+        let mut away = self.turned_away.lock().unwrap_or_else(PoisonError::into_inner);
+        away.retain(|_, (_, at)| *at >= now.before(TURNED_AWAY));
+        match brought {
+            Err(fault) if fault.is_full() && fault.may_pass() && away.len() < REMEMBERED => {
+                away.insert((node, digest), (fault.to_string(), now));
+            }
+            Ok(()) | Err(_) => {
+                away.remove(&(node, digest));
+            }
+        }
+    }
+
+    /// Why a node cannot bring what tasks there have made, if that is for want of room.
+    pub(crate) fn no_room_for(&self, node: NodeId) -> Option<String> {
+        let since = clock::now().before(TURNED_AWAY);
+        let away = self.turned_away.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut of_node = away.range((node, Hash([0; 32]))..=(node, Hash([0xff; 32])));
+        of_node.find(|(_, (_, at))| *at >= since).map(|(_, (why, _))| why.clone())
     }
 
     /// Takes in a few bytes that the scheduler has itself.

@@ -2,7 +2,7 @@
 //!
 //! [`run`] is the whole of it. Inside: `keeper` (the loop: turn, commit), `follower` (what follows
 //! a commit), `published` (what is durable, for readers), `services` and `gate` (calls, and who may
-//! make them), `link` (agents), `output` (what tasks print), `tls` and `server` (the port).
+//! make them), `link` (agents), `output` (what tasks print), `room` (what of the disk is the ledger's), `tls` and `server` (the port).
 
 mod admission;
 mod arrivals;
@@ -27,6 +27,7 @@ mod problem;
 mod profile;
 mod published;
 mod reasons;
+mod room;
 mod run;
 mod samples;
 mod secret;

@@ -68,6 +68,9 @@ pub(crate) struct Metrics {
     output_stored: Gauge,
     output_saved: Counter,
     output_removed: Counter,
+    output_held: Gauge,
+    disk_free: Gauge,
+    disk_reserve: Gauge,
 }
 
 /// How metrics are written.
@@ -107,6 +110,9 @@ impl Metrics {
             output_stored: Gauge::default(),
             output_saved: Counter::default(),
             output_removed: Counter::default(),
+            output_held: Gauge::default(),
+            disk_free: Gauge::default(),
+            disk_reserve: Gauge::default(),
         };
         metrics.ledger_entries.inc_by(ledger_entries);
         metrics.register();
@@ -208,12 +214,40 @@ impl Metrics {
             Unit::Bytes,
             self.output_saved.clone(),
         );
+        self.register_disk(registry);
+    }
+
+    fn register_disk(&self, registry: &mut Registry) {
         registry.register_with_unit(
             "repower_output_removed",
             "Output of ended tasks that was removed, because it was old or there was too much",
             Unit::Bytes,
             self.output_removed.clone(),
         );
+        registry.register(
+            "repower_output_held",
+            "Whether agents keep the output of tasks because the disk of the data folder is nearly full: 1 if so",
+            self.output_held.clone(),
+        );
+        registry.register_with_unit(
+            "repower_disk_free",
+            "What is free on the disk of the data folder",
+            Unit::Bytes,
+            self.disk_free.clone(),
+        );
+        registry.register_with_unit(
+            "repower_disk_reserve",
+            "How much of that is kept for the ledger: output and files of jobs are not taken when less is free",
+            Unit::Bytes,
+            self.disk_reserve.clone(),
+        );
+    }
+
+    /// What the disk of the data folder has, and whether output is held back for that.
+    pub(crate) fn disk(&self, free: u64, reserve: u64, held: bool) {
+        self.disk_free.set(i64::try_from(free).unwrap_or(i64::MAX));
+        self.disk_reserve.set(i64::try_from(reserve).unwrap_or(i64::MAX));
+        self.output_held.set(held.into());
     }
 
     /// What the output of tasks takes.

@@ -4,16 +4,18 @@ mod tender;
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use repower_model::JobId;
 use repower_store::Fault;
-use repower_store::output::{Chunk, Output, Refused};
+use repower_store::output::{Chunk, Output, Refused, Spare};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::clock;
 use crate::notices::Notices;
 use crate::problem::Problem;
+use crate::room::Room;
 
 pub(crate) use tender::tend;
 
@@ -22,11 +24,22 @@ const WAITING: usize = 1024;
 /// A commit is closed when it has so many bytes.
 const COMMIT_BYTES: usize = 16 << 20;
 
+/// While there is no room for chunks, this is how often it is looked whether they are still wanted.
+const PAUSE: Duration = Duration::from_millis(500);
+
 /// Chunks of one message, and who waits for them.
 #[derive(Debug)]
 struct Piece {
     chunks: Vec<Chunk>,
-    done: oneshot::Sender<Result<(), Problem>>,
+    done: oneshot::Sender<Result<(), Unkept>>,
+}
+
+/// Chunks that were not kept.
+#[derive(Debug)]
+enum Unkept {
+    /// There is no room for them now: here they are again.
+    NoRoom(Vec<Chunk>),
+    Problem(Problem),
 }
 
 /// What is to be done.
@@ -49,6 +62,8 @@ impl fmt::Debug for Tending {
 #[derive(Debug, Clone)]
 pub(crate) struct Printer {
     letters: mpsc::Sender<Letter>,
+    room: Arc<Room>,
+    spare: Arc<Mutex<Spare>>,
 }
 
 /// The writer, before it runs on its thread.
@@ -59,21 +74,64 @@ pub(crate) struct Printing {
     /// The bound of each stream.
     bound: u64,
     letters: mpsc::Receiver<Letter>,
+    room: Arc<Room>,
+    /// What there was of room in the files after the last commit.
+    spare: Arc<Mutex<Spare>>,
 }
 
 /// A writer, and the way to it.
-pub(crate) fn printer(output: Output, notices: Arc<Notices>, bound: u64) -> (Printer, Printing) {
+pub(crate) fn printer(
+    output: Output,
+    notices: Arc<Notices>,
+    bound: u64,
+    room: &Arc<Room>,
+) -> (Printer, Printing) {
     let (letters, received) = mpsc::channel(WAITING);
-    (Printer { letters }, Printing { output, notices, bound, letters: received })
+    let spare = Arc::<Mutex<Spare>>::default();
+    let printer = Printer { letters, room: Arc::clone(room), spare: Arc::clone(&spare) };
+    let printing =
+        Printing { output, notices, bound, letters: received, room: Arc::clone(room), spare };
+    printing.count();
+    (printer, printing)
 }
 
 impl Printer {
-    /// Keeps chunks; returns when they are durable.
-    pub(crate) async fn keep(&self, chunks: Vec<Chunk>) -> Result<(), Problem> {
-        let (done, kept) = oneshot::channel();
-        let sent = self.letters.send(Letter::Keep(Piece { chunks, done })).await;
-        sent.map_err(|_| Problem::ending())?;
-        kept.await.map_err(|_| Problem::ending())?
+    /// Keeps chunks; returns when they are durable. While there is no room for them it waits, and passes over those that
+    /// are not `wanted` any more.
+    pub(crate) async fn keep(
+        &self,
+        mut chunks: Vec<Chunk>,
+        wanted: impl Fn(&Chunk) -> bool,
+    ) -> Result<(), Problem> {
+        loop {
+            let (done, kept) = oneshot::channel();
+            let sent = self.letters.send(Letter::Keep(Piece { chunks, done })).await;
+            sent.map_err(|_| Problem::ending())?;
+            chunks = match kept.await.map_err(|_| Problem::ending())? {
+                Ok(()) => return Ok(()),
+                Err(Unkept::Problem(problem)) => return Err(problem),
+                Err(Unkept::NoRoom(chunks)) => chunks,
+            };
+            loop {
+                chunks.retain(&wanted);
+                if chunks.is_empty() {
+                    return Ok(());
+                }
+                if tokio::time::timeout(PAUSE, self.room.returns()).await.is_ok() {
+                    break;
+                }
+            }
+        }
+    }
+
+    /// What there is of room in the files of output.
+    pub(crate) fn spare(&self) -> Spare {
+        *self.spare.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Gives back what room can be given back.
+    pub(crate) async fn settle(&self) -> Result<(), Problem> {
+        self.tend(Output::settle).await
     }
 
     /// Does something with what is there, between two commits.
@@ -101,6 +159,7 @@ impl Printing {
                 Letter::Keep(first) => self.gather(first),
                 Letter::Tend(Tending(work)) => {
                     work(&mut self.output);
+                    self.count();
                     None
                 }
             };
@@ -113,24 +172,74 @@ impl Printing {
         let (mut chunks, mut waiting, mut bytes) = (Vec::new(), Vec::new(), 0);
         let mut next = Some(Letter::Keep(first));
         while let Some(Letter::Keep(piece)) = next {
-            bytes += piece.chunks.iter().map(|chunk| chunk.bytes.len()).sum::<usize>();
-            chunks.extend(piece.chunks);
-            waiting.push(piece.done);
+            let more = piece.chunks.iter().map(|chunk| chunk.bytes.len()).sum::<usize>();
+            if self.takes((bytes + more) as u64) {
+                bytes += more;
+                waiting.push((piece.done, piece.chunks.len()));
+                chunks.extend(piece.chunks);
+            } else {
+                tell(piece.done, Err(Unkept::NoRoom(piece.chunks)));
+            }
             next = (bytes < COMMIT_BYTES).then(|| self.letters.try_recv().ok()).flatten();
         }
         let kept = self.keep(&chunks);
-        for done in waiting {
-            if done.send(kept.clone()).is_err() {
-                tracing::debug!("the link that printed has gone");
-            }
+        let mut chunks = chunks.into_iter();
+        for (done, count) in waiting {
+            let own = chunks.by_ref().take(count);
+            tell(
+                done,
+                match &kept {
+                    Ok(()) => {
+                        own.for_each(drop);
+                        Ok(())
+                    }
+                    Err(None) => Err(Unkept::NoRoom(own.collect())),
+                    Err(Some(problem)) => Err(Unkept::Problem(problem.clone())),
+                },
+            );
         }
+        self.count();
         next
     }
 
-    fn keep(&mut self, chunks: &[Chunk]) -> Result<(), Problem> {
+    /// Whether there is room for so many bytes, if need be that of the log.
+    fn takes(&mut self, bytes: u64) -> bool {
+        let spare = self.count();
+        if self.room.takes(bytes, spare) {
+            return true;
+        }
+        if spare.owed > 0
+            && let Err(fault) = self.output.settle()
+        {
+            tracing::debug!(%fault, "the log of output cannot be given back");
+        }
+        let spare = self.count();
+        let takes = self.room.takes(bytes, spare);
+        if !takes {
+            self.room.hold();
+        }
+        takes
+    }
+
+    /// Looks how much room there is in the files.
+    fn count(&self) -> Spare {
+        let spare = self.output.spare().unwrap_or_else(|fault| {
+            tracing::debug!(%fault, "cannot count what is free in the file of output");
+            Spare::default()
+        });
+        *self.spare.lock().unwrap_or_else(PoisonError::into_inner) = spare;
+        spare
+    }
+
+    /// Keeps chunks; without a problem in the error, there is no room for them.
+    fn keep(&mut self, chunks: &[Chunk]) -> Result<(), Option<Problem>> {
         let kept = self.output.append(chunks, self.bound, clock::now()).map_err(|fault| {
+            if let Fault::Full { .. } = fault {
+                self.room.hold();
+                return None;
+            }
             tracing::error!(%fault, "output cannot be kept");
-            Problem::from(fault)
+            Some(Problem::from(fault))
         })?;
         for (chunk, refused) in
             chunks.iter().zip(kept).filter_map(|(chunk, kept)| Some((chunk, kept.err()?)))
@@ -146,5 +255,11 @@ impl Printing {
             chunks.iter().map(|chunk| chunk.rank.attempt.task.job).collect();
         self.notices.tell(jobs);
         Ok(())
+    }
+}
+
+fn tell(done: oneshot::Sender<Result<(), Unkept>>, kept: Result<(), Unkept>) {
+    if done.send(kept).is_err() {
+        tracing::debug!("the link that printed has gone");
     }
 }

@@ -132,7 +132,18 @@ impl From<ReadError> for Problem {
 
 impl From<repower_store::Fault> for Problem {
     fn from(fault: repower_store::Fault) -> Self {
-        Self::unreadable(&fault).hint(fault.hint())
+        let hint = fault.hint();
+        match &fault {
+            repower_store::Fault::Full { .. } => {
+                let text = "the disk of the scheduler's data folder is full";
+                Self::new(Code::ResourceExhausted, "store.full", text).because(&fault).hint(hint)
+            }
+            repower_store::Fault::Io { .. }
+            | repower_store::Fault::ReadOnly { .. }
+            | repower_store::Fault::Damaged { .. }
+            | repower_store::Fault::Busy { .. }
+            | repower_store::Fault::Refused { .. } => Self::unreadable(&fault).hint(hint),
+        }
     }
 }
 

@@ -36,6 +36,7 @@ use crate::output::{printer, tend};
 use crate::profile::{self, founding};
 use crate::published::Published;
 use crate::reasons::Reasons;
+use crate::room::{self, Room};
 use crate::samples::Samples;
 use crate::server::Port;
 use crate::shared::Shared;
@@ -96,7 +97,8 @@ pub async fn run(
     let history = journal.reader();
     let saved = journal.snapshots();
     let tails = output.reader();
-    let (printer, printing) = printer(output, Arc::clone(&notices), options.output_bytes);
+    let room = Room::of(&options.data);
+    let (printer, printing) = printer(output, Arc::clone(&notices), options.output_bytes, &room);
     let runtime = Handle::current();
     let parts = Parts {
         engine,
@@ -120,6 +122,7 @@ pub async fn run(
         history,
         printed: tails,
         printer,
+        room,
         admission,
         artefacts,
         links,
@@ -231,6 +234,8 @@ async fn serve(
     crew.spawn(async move { artefacts::sweep(&sweeping).await });
     let tending = Arc::clone(&shared);
     crew.spawn(async move { tend(&tending).await });
+    let looking = Arc::clone(&shared);
+    crew.spawn(async move { room::watch(&looking).await });
 
     let facts = shared.published.read().seq;
     tracing::info!(%address, cell = shared.options.cell, facts, "the scheduler serves");

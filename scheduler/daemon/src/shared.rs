@@ -29,6 +29,7 @@ use crate::output::Printer;
 use crate::problem::Problem;
 use crate::published::Published;
 use crate::reasons::Reasons;
+use crate::room::Room;
 use crate::samples::Samples;
 use crate::sessions::Sessions;
 use crate::tls::Authority;
@@ -42,6 +43,7 @@ pub(crate) struct Shared {
     pub(crate) history: Reader,
     pub(crate) printed: output::Reader,
     pub(crate) printer: Printer,
+    pub(crate) room: Arc<Room>,
     pub(crate) admission: Admission,
     pub(crate) artefacts: Artefacts,
     pub(crate) links: Arc<Links>,
@@ -66,6 +68,15 @@ impl Shared {
     /// A node was heard of.
     pub(crate) fn heard(&self, node: NodeId) {
         self.leases.lock().unwrap_or_else(PoisonError::into_inner).heard(node, clock::steady());
+    }
+
+    /// For how long a node has been silent that should have said something; `None`: it speaks, or is not watched.
+    pub(crate) fn silence(&self, node: NodeId) -> Option<Span> {
+        let leases = self.leases.lock().unwrap_or_else(PoisonError::into_inner);
+        let silence = leases.silence(node, clock::steady())?;
+        drop(leases);
+        let expected = Span::from_millis(2 * self.options.heartbeat().as_millis());
+        (silence > expected || !self.links.has(node)).then_some(silence)
     }
 
     /// A node is no longer watched.

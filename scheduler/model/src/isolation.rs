@@ -32,6 +32,19 @@ impl Isolation {
     }
 }
 
+/// Folders of a node that a box shows, to be read: where systems keep programs, libraries and their settings.
+pub const SYSTEM_FOLDERS: [&str; 11] = [
+    "/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/etc", "/opt", "/nix", "/gnu",
+];
+
+/// Whether a box may have a folder of this name: one of the system, or its own `/tmp`, which is empty.
+pub fn is_seen_from_boxes(folder: &str) -> bool {
+    let below = |shown: &&str| {
+        folder.strip_prefix(*shown).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    folder.trim_end_matches('/') == "/tmp" || SYSTEM_FOLDERS.iter().any(below)
+}
+
 /// What of the network a task reaches.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum Egress {

@@ -38,7 +38,9 @@ pub use id::{
 };
 pub use image::{ImageError, check_image};
 pub use indices::Indices;
-pub use isolation::{Ability, Egress, Isolation, OnDisconnect, is_place};
+pub use isolation::{
+    Ability, Egress, Isolation, OnDisconnect, SYSTEM_FOLDERS, is_place, is_seen_from_boxes,
+};
 pub use job::{Dependency, DependencyKind, JobSpec, JobState, Retries, TaskState, Variable};
 pub use label::{LabelError, LabelRule, METER, SITE, WATTS, check_label, watts_of};
 pub use node::{Inventory, NodePhase, TokenKind};

@@ -76,6 +76,10 @@ impl Fault {
         )]
         match code {
             ErrorCode::DiskFull => Self::Full { path, source },
+            // Where not even a page more can be made, SQLite speaks of a failure of the disk.
+            ErrorCode::SystemIoFailure | ErrorCode::CannotOpen if is_full(&path) => {
+                Self::Full { path, source }
+            }
             ErrorCode::SystemIoFailure
             | ErrorCode::CannotOpen
             | ErrorCode::PermissionDenied
@@ -110,6 +114,14 @@ impl Fault {
             }
         }
     }
+}
+
+/// Whether the disk that holds a file has no room for one more piece of shared memory of SQLite.
+fn is_full(path: &Path) -> bool {
+    const PIECE: u64 = 32 << 10;
+    let folder = path.parent().unwrap_or(path);
+    let disk = rustix::fs::statvfs(folder);
+    disk.is_ok_and(|disk| disk.f_bavail.saturating_mul(disk.f_frsize.max(1)) < PIECE)
 }
 
 /// Adds the path to what SQLite says.

@@ -14,7 +14,7 @@ mod tail;
 #[cfg(test)]
 mod tests;
 
-pub use append::{Output, Refused};
+pub use append::{Output, Refused, Spare};
 pub use pack::{Block, Packed};
 pub use read::{Arrival, Piece, Printer, Reader};
 pub use remove::Removed;

@@ -75,6 +75,8 @@ pub enum Row {
     CheckpointSettled(CheckpointRow),
     /// What a process said last of its progress.
     ProgressClaimed(Box<ClaimRow>),
+    /// Somebody has decided about a job; the same words of the same person are kept once.
+    Decided(DecisionRow),
     /// Nobody needs what a task has saved, or all tasks of a job.
     CheckpointsDropped {
         /// Which job.
@@ -86,6 +88,46 @@ pub enum Row {
     Node(Box<NodeRow>),
     /// A finding was opened, seen again or decided. The row is replaced.
     Finding(Box<FindingRow>),
+}
+
+/// What was decided about a job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Verdict {
+    /// It, or some of its tasks, must not go on.
+    Cancelled,
+    /// It may run.
+    Approved,
+    /// It must not run.
+    Denied,
+}
+
+impl Verdict {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Cancelled, Self::Approved, Self::Denied];
+
+    /// Its word in the table.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Cancelled => "cancelled",
+            Self::Approved => "approved",
+            Self::Denied => "denied",
+        }
+    }
+}
+
+/// A row of the table `decisions`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DecisionRow {
+    /// About which job.
+    pub job: JobId,
+    /// What.
+    pub verdict: Verdict,
+    /// Who has decided.
+    pub by: String,
+    /// Their words.
+    pub reason: String,
+    /// When.
+    pub at: Timestamp,
 }
 
 /// A row of the table `findings`.

@@ -8,6 +8,7 @@ mod append;
 mod attempts;
 mod checkpoints;
 mod claims;
+mod decisions;
 mod files;
 mod findings;
 mod jobs;

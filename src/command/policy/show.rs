@@ -86,7 +86,7 @@ impl Show {
 /// Which classes may be root is said wherever a policy is shown: it decides who owns the nodes.
 pub(super) fn rooted(screen: &mut Screen, names: &[String]) -> Result<(), Failure> {
     if !names.is_empty() {
-        screen.line(format_args!("ROOT: {} ({ROOTED})", names.join(", ")))?;
+        screen.sentence(format_args!("ROOT: {} ({ROOTED})", names.join(", ")))?;
     }
     Ok(())
 }

@@ -1,7 +1,9 @@
 //! What a job asks for, in the words of `repower show`.
 
 use jiff::tz::TimeZone;
-use repower_proto::v1::{Dependency, Estimate, JobSpec, Keep, OnDisconnect, Resources};
+use repower_proto::v1::{
+    Decision, Dependency, Estimate, Isolation, JobSpec, Keep, OnDisconnect, Resources,
+};
 
 use crate::jobfile::signal;
 use crate::render::quantity::{bytes, count, cpus};
@@ -19,6 +21,28 @@ pub(super) fn command(spec: &JobSpec) -> String {
         format!("a script of {size}")
     } else {
         format!("a script of {size} with {words}")
+    }
+}
+
+/// Who has cancelled, approved or denied it, and why.
+pub(super) fn decisions<'a>(
+    decisions: &'a [Decision],
+    zone: &'a TimeZone,
+) -> impl Iterator<Item = (&'static str, String)> + 'a {
+    decisions.iter().map(move |one| {
+        let (by, at) = (&one.by, time::calendar(one.at_ms, zone));
+        let reason = if one.reason.is_empty() { "no reason given" } else { &one.reason };
+        (words::decision(one.kind()), format!("by {by}, {at}: {reason}"))
+    })
+}
+
+/// As which user of its node a task runs.
+pub(super) fn user(spec: &JobSpec, project: &str) -> String {
+    let is_boxed = !matches!(spec.isolation(), Isolation::Unspecified | Isolation::Bare);
+    if spec.project_user || is_boxed {
+        format!("a user of project {project} on each node, or its agent's where that is not root")
+    } else {
+        "the user of its agent, because its class may".to_owned()
     }
 }
 

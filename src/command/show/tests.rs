@@ -1,8 +1,9 @@
 //! How a job looks.
 
 use repower_proto::v1::{
-    Array, Constraints, Dependency, DependencyKind, Estimate, Gang, IndexRange, LabelRule, Layout,
-    Outcome, OutcomeKind, RankSummary, Resources, Retries, TaskState, Usage, Variable,
+    Array, Constraints, Decision, DecisionKind, Dependency, DependencyKind, Estimate, Gang,
+    IndexRange, LabelRule, Layout, Outcome, OutcomeKind, RankSummary, Remark, Resources, Retries,
+    TaskState, Usage, Variable,
 };
 
 use super::*;
@@ -64,6 +65,8 @@ fn reply() -> ShowJobReply {
         estimate: None,
         content: "1f6a".into(),
         marks: Vec::new(),
+        remarks: Vec::new(),
+        decisions: Vec::new(),
     }
 }
 
@@ -123,6 +126,7 @@ tasks       1000 [0-999, 8 at once]: 871 pending, 8 running, 120 succeeded, 1 fa
 times       submitted 2026-05-01 11:00:00, started after 1.5s
 command     ./train --name 'two words'
 runs in     a fresh folder
+runs as     the user of its agent, because its class may
 each task   0.5 cpus, 4 GiB of memory
 limits      2h00m each, priority 0, 2 retries (system 20)
 after       ok:7
@@ -160,7 +164,7 @@ fn all_that_a_job_asks_of_nodes_and_time_is_shown() {
     let utc = TimeZone::UTC;
     let shown = page(Form::Table, |screen| detail(screen, &reply, &[], (&utc, 1_777_633_300_000)));
 
-    let asked: Vec<&str> = shown.lines().skip(8).take(9).collect();
+    let asked: Vec<&str> = shown.lines().skip(9).take(9).collect();
     assert_eq!(
         asked.join("\n"),
         "\
@@ -190,4 +194,40 @@ fn a_huge_command_is_cut_on_a_screen_and_whole_elsewhere() {
     let command = shown.lines().find(|line| line.starts_with("command")).unwrap();
     assert_eq!((command.chars().count(), command.ends_with('…')), (4 * 80, true));
     assert!(told.contains("`-o json` and pipes get it whole"), "{told}");
+}
+
+#[test]
+fn who_has_decided_about_a_job_what_a_task_waits_for_and_a_line_break_are_told() {
+    let utc = TimeZone::UTC;
+    let mut reply = reply();
+    if let Some(spec) = &mut reply.spec {
+        spec.command = vec!["sh".into(), "-c".into(), "make\ntest".into()];
+        spec.project_user = true;
+    }
+    reply.decisions =
+        [(DecisionKind::Approved, "ben", "read it"), (DecisionKind::Cancelled, "mia", "")]
+            .map(|(kind, by, reason)| Decision {
+                kind: kind.into(),
+                by: by.into(),
+                reason: reason.into(),
+                at_ms: 1_777_633_200_000,
+            })
+            .into();
+    reply.remarks = vec![Remark {
+        code: "node.silent".into(),
+        text: "nothing has been heard of its node rig-07 for 23s".into(),
+        hint: "check the machine".into(),
+    }];
+
+    let shown = page(Form::Table, |screen| detail(screen, &reply, &[], (&utc, 1_777_633_300_000)));
+
+    for line in [
+        "approved    by ben, 2026-05-01 11:00:00: read it",
+        "cancelled   by mia, 2026-05-01 11:00:00: no reason given",
+        "command     sh -c 'make\\ntest'",
+        "runs as     a user of project vision on each node, or its agent's where that is not root",
+        "nothing has been heard of its node rig-07 for 23s [node.silent]; check the",
+    ] {
+        assert!(shown.lines().any(|shown| shown == line), "{line}\n{shown}");
+    }
 }

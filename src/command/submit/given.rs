@@ -36,6 +36,8 @@ pub(super) enum GivenError {
     File { path: PathBuf, source: io::Error },
     #[error("the job file {path} is larger than {LARGEST_FILE} bytes, the most that is read", path = path.display())]
     FileTooLarge { path: PathBuf },
+    #[error("there is nothing to run: neither a command, nor a script, nor a job file was given")]
+    Nothing,
     #[error("the job file {path} has neither `command` nor `script`", path = path.display())]
     NothingToRun { path: PathBuf },
     #[error("`{words}` stands before the `--`, where only a script can stand")]
@@ -55,6 +57,11 @@ impl Explain for GivenError {
             Self::FileTooLarge { .. } => "keep data in files that the nodes can reach".to_owned(),
             Self::NothingToRun { .. } => {
                 "add for example command = [\"./train\", \"--lr\", \"0.1\"]".to_owned()
+            }
+            Self::Nothing => {
+                "say `repower submit OPTIONS -- COMMAND ARGUMENTS`, or name a script (`repower submit run.sh`) or a job \
+                 file (`repower submit job.toml`)"
+                    .to_owned()
             }
             Self::Stray { words } => {
                 format!("put a program and its arguments behind it: repower submit -- {words}")
@@ -81,6 +88,9 @@ pub(super) fn given(
         Directives::Off => Ok(Draft::default()),
     };
     let Some(path) = file else {
+        if command.is_empty() {
+            return Err(GivenError::Nothing);
+        }
         return Ok((Program::Command(command), Draft::default()));
     };
     if path.extension() != Some(OsStr::new("toml")) {

@@ -289,7 +289,7 @@ mod tests {
         let nodes = (0..nodes).map(|at| node(&format!("rig-{at:02}"))).collect();
         let running =
             RunningReply { tasks: (0..tasks).map(task).collect(), total: u64::from(tasks) };
-        (ListNodesReply { nodes }, running)
+        (ListNodesReply { nodes, ..ListNodesReply::default() }, running)
     }
 
     fn lines(

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::claimed::Claimed;
 use super::files::Kept;
-use super::{Spec, Task, text};
+use super::{Decision, Remark, Spec, Task, text};
 use crate::render::{time, words};
 
 /// Why a job waits.
@@ -48,6 +48,9 @@ pub struct Job {
     started_at: Option<String>,
     ended_at: Option<String>,
     exit_code: Option<i32>,
+    /// What its first failure came to, where that says more than the exit code.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    failure: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     claimed: Option<Claimed>,
 }
@@ -75,6 +78,11 @@ pub struct JobDetail {
     marks: Vec<Mark>,
     estimate: Option<Estimate>,
     failures: Vec<Task>,
+    /// Who has cancelled, approved or denied it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    decisions: Vec<Decision>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    remarks: Vec<Remark>,
     outputs: Vec<Kept>,
     /// Whether there are more of them than `outputs` has.
     more_outputs: bool,
@@ -177,6 +185,7 @@ impl From<&v1::JobSummary> for Job {
             started_at: time::rfc3339(job.started_ms),
             ended_at: time::rfc3339(job.ended_ms),
             exit_code: words::has_ended(job.state()).then_some(job.exit_code),
+            failure: text(&job.failure),
             claimed: job.progress.as_ref().map(Claimed::from),
         }
     }
@@ -201,6 +210,8 @@ impl From<&v1::ShowJobReply> for JobDetail {
             outputs: Vec::new(),
             more_outputs: false,
             failures: reply.failures.iter().map(Task::from).collect(),
+            decisions: reply.decisions.iter().map(Decision::from).collect(),
+            remarks: reply.remarks.iter().map(Remark::from).collect(),
         }
     }
 }

@@ -6,7 +6,7 @@ use repower_proto::v1;
 use serde::Serialize;
 
 use super::claimed::Claimed;
-use super::{Task, text};
+use super::{Remark, Task, text};
 use crate::render::{time, words};
 
 /// Amounts of what tasks need and nodes have.
@@ -49,6 +49,9 @@ pub struct Node {
     running: u32,
     waiting: u32,
     since: Option<String>,
+    /// For how long a node has been silent that should have said something.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    silent_ms: Option<u64>,
     inventory: Option<Inventory>,
 }
 
@@ -56,6 +59,8 @@ pub struct Node {
 #[derive(Debug, Serialize)]
 pub struct Nodes {
     nodes: Vec<Node>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    remarks: Vec<Remark>,
 }
 
 /// All nodes, and what runs on them.
@@ -161,6 +166,7 @@ impl From<&v1::NodeSummary> for Node {
             running: node.running,
             waiting: node.waiting,
             since: time::rfc3339(node.since_ms),
+            silent_ms: Some(node.silent_ms).filter(|ms| *ms > 0),
             inventory: node.inventory.as_ref().map(Inventory::from),
         }
     }
@@ -189,7 +195,10 @@ impl From<&v1::Inventory> for Inventory {
 
 impl From<&v1::ListNodesReply> for Nodes {
     fn from(reply: &v1::ListNodesReply) -> Self {
-        Self { nodes: reply.nodes.iter().map(Node::from).collect() }
+        Self {
+            nodes: reply.nodes.iter().map(Node::from).collect(),
+            remarks: reply.remarks.iter().map(Remark::from).collect(),
+        }
     }
 }
 

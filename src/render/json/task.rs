@@ -6,7 +6,7 @@ use repower_proto::v1;
 use serde::Serialize;
 
 use super::claimed::Claimed;
-use super::{hex, text};
+use super::{Remark, hex, text};
 use crate::render::{time, words};
 
 /// How an attempt ended.
@@ -92,6 +92,8 @@ pub(super) struct Rank {
 pub struct Tasks {
     attempts: Vec<Task>,
     more: bool,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    remarks: Vec<Remark>,
 }
 
 /// A piece of output; one line of JSON each.
@@ -208,7 +210,11 @@ impl From<&v1::RankSummary> for Rank {
 
 impl From<&v1::AttemptsReply> for Tasks {
     fn from(reply: &v1::AttemptsReply) -> Self {
-        Self { attempts: reply.attempts.iter().map(Task::from).collect(), more: reply.more }
+        Self {
+            attempts: reply.attempts.iter().map(Task::from).collect(),
+            more: reply.more,
+            remarks: reply.remarks.iter().map(Remark::from).collect(),
+        }
     }
 }
 

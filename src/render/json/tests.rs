@@ -322,6 +322,14 @@ fn node() -> v1::NodeSummary {
     }
 }
 
+fn low_disk() -> v1::Remark {
+    v1::Remark {
+        code: "scheduler.low-disk".into(),
+        text: "the scheduler's disk has 12 MiB free, and keeps 256 MiB for its ledger".into(),
+        hint: "free space on the scheduler's disk".into(),
+    }
+}
+
 fn explanation() -> v1::Explanation {
     let step = |code: &str, condition: &str, nodes_left| v1::FunnelStep {
         code: code.into(),
@@ -358,6 +366,7 @@ fn explanation() -> v1::Explanation {
             text: "ask for 4 cpus or less".into(),
         }],
         approved: String::new(),
+        remarks: Vec::new(),
         progress: None,
         claimed_forecast: Some(v1::Forecast {
             code: "estimate.claimed".into(),
@@ -433,6 +442,13 @@ fn the_page_about_json_has_every_shape_as_it_is_printed() {
             place: "input weights.7z".into(),
             detail: "is packed with 7z, which is not unpacked here".into(),
         }],
+        remarks: vec![low_disk()],
+        decisions: vec![v1::Decision {
+            kind: v1::DecisionKind::Cancelled.into(),
+            by: "mia".into(),
+            reason: "wrong data".into(),
+            at_ms: 1_777_633_230_000,
+        }],
     };
     let chunk = v1::LogChunk {
         index: 3,
@@ -505,13 +521,16 @@ fn the_page_about_json_has_every_shape_as_it_is_printed() {
         ("show", pretty(&JobDetail::from(&shown).with_outputs(&kept()))),
         (
             "attempts",
-            pretty(&TaskList::from(&v1::AttemptsReply { attempts: vec![attempt()], more: false })),
+            pretty(&TaskList::from(&v1::AttemptsReply {
+                attempts: vec![attempt()],
+                ..v1::AttemptsReply::default()
+            })),
         ),
         (
             "ranks",
             pretty(&TaskList::from(&v1::AttemptsReply {
                 attempts: vec![gang_attempt()],
-                more: false,
+                ..v1::AttemptsReply::default()
             })),
         ),
         (
@@ -524,14 +543,20 @@ fn the_page_about_json_has_every_shape_as_it_is_printed() {
         (
             "top",
             pretty(&Top::new(
-                &v1::ListNodesReply { nodes: Vec::new() },
+                &v1::ListNodesReply::default(),
                 &v1::RunningReply { tasks: vec![running()], total: 214 },
             )),
         ),
         ("cancel", pretty(&serde_json::json!({ "cancelled": [cancelled], "refused": [] }))),
         ("why", pretty(&Why::from(&explanation()))),
         ("plan", pretty(&Plan::from(&plan()))),
-        ("nodes", pretty(&Nodes::from(&v1::ListNodesReply { nodes: vec![node()] }))),
+        (
+            "nodes",
+            pretty(&Nodes::from(&v1::ListNodesReply {
+                nodes: vec![node()],
+                ..v1::ListNodesReply::default()
+            })),
+        ),
         ("approvals", pretty(&Approvals::from(&approved))),
         ("reservations", pretty(&Reservations::from(&reserved))),
         ("findings", pretty(&Findings::from(&findings()))),

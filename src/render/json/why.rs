@@ -4,7 +4,7 @@ use repower_proto::v1;
 use serde::Serialize;
 
 use super::claimed::Claimed;
-use super::text;
+use super::{Remark, text};
 use crate::render::{time, words};
 
 /// Why a job or task is where it is.
@@ -27,6 +27,8 @@ pub struct Why {
     claimed: Option<Claimed>,
     #[serde(skip_serializing_if = "Option::is_none")]
     claimed_start: Option<Forecast>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    remarks: Vec<Remark>,
 }
 
 #[derive(Debug, Serialize)]
@@ -127,6 +129,7 @@ impl From<&v1::Explanation> for Why {
             approved: text(&why.approved),
             claimed: why.progress.as_ref().map(Claimed::from),
             claimed_start: why.claimed_forecast.as_ref().map(Forecast::from),
+            remarks: why.remarks.iter().map(Remark::from).collect(),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What happens to attempts, and what is done about it.
 
-use repower_model::RankId;
+use repower_model::{Outcome, RankId};
 
 use super::Session;
 use crate::phase::{Deed, End, Event, Held, Phase, Rules, Why};
@@ -141,11 +141,13 @@ impl Session {
             job.unended -= 1;
         }
         let bound = self.output_bound();
-        let Some(attempt) = self.attempts.get(&id) else {
-            return;
-        };
         match end.outcome {
             Some(outcome) => {
+                if outcome == Outcome::Cancelled {
+                    // Nobody wants it to go on, so it does not wait for room for what it has printed.
+                    self.drop_held(id);
+                }
+                let Some(attempt) = self.attempts.get(&id) else { return };
                 self.outbox.push(Report::Ended {
                     attempt: id,
                     outcome,

@@ -131,5 +131,11 @@ impl Session {
             StopReason::Finding => Event::Stop(Why::Finding),
         };
         self.step(attempt, &event, now, actions);
+        if reason == StopReason::Cancelled
+            && self.attempts.get(&attempt).is_some_and(Attempt::is_over)
+        {
+            // What it has printed must not keep its end from being told.
+            self.drop_held(attempt);
+        }
     }
 }

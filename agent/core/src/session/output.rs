@@ -109,6 +109,15 @@ impl Session {
         }
     }
 
+    /// Drops what an attempt has printed and the scheduler has no room for.
+    pub(super) fn drop_held(&mut self, id: RankId) {
+        let dropped = self.outbox.drop_held(id);
+        let Some(attempt) = self.attempts.get_mut(&id) else { return };
+        for (stream, bytes) in dropped {
+            attempt.printed(stream).lose(bytes);
+        }
+    }
+
     /// Forgets what is durable.
     pub(super) fn acknowledged(&mut self, through: u64) {
         let attempts = &mut self.attempts;

@@ -9,8 +9,8 @@ use repower_model::Instance;
 use repower_proto::v1::from_executor::Body as Up;
 use repower_proto::v1::to_executor::Body as Down;
 use repower_proto::v1::{
-    AttemptRef, Claims, End, FindProcess, FromExecutor, Heard, Leave, LinkDown, LinkUp, Process,
-    Reports, RunningProcess, Standing, Succession, TellHeld, Watched, Welcome,
+    Acknowledged, AttemptRef, Claims, End, FindProcess, FromExecutor, Heard, Leave, LinkDown,
+    LinkUp, Process, Reports, RunningProcess, Standing, Succession, TellHeld, Watched, Welcome,
 };
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixStream;
@@ -247,8 +247,9 @@ impl Executor {
     }
 
     /// The scheduler was heard, and everything up to this report is durable.
-    pub(crate) async fn heard(&self, heard: Moment, through: u64) -> Result<(), Gone> {
-        self.send(Down::Heard(Heard { heard_ms: heard.as_millis(), through })).await
+    pub(crate) async fn heard(&self, heard: Moment, said: Acknowledged) -> Result<(), Gone> {
+        let Acknowledged { through, hold_output } = said;
+        self.send(Down::Heard(Heard { heard_ms: heard.as_millis(), through, hold_output })).await
     }
 
     /// It has to stop all tasks, and to start none.

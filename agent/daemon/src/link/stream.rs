@@ -111,6 +111,8 @@ struct Course {
     channel: Channel,
     /// Commands in the boxes of tasks: they end with the link.
     sessions: JoinSet<()>,
+    /// Whether the scheduler has no room for output.
+    holds_output: bool,
 }
 
 /// How many commands people may run in the boxes of tasks here at a time.
@@ -135,6 +137,7 @@ impl Link {
             sampling: Sampling::new(self.executor.running()),
             channel,
             sessions: JoinSet::new(),
+            holds_output: false,
         };
         let end = match client.link(ReceiverStream::new(receiver)).await {
             Ok(reply) => self.converse(reply.into_inner(), &mut course).await,
@@ -233,7 +236,8 @@ impl Link {
                 let now = clock::now().steady;
                 if course.heard.is_some() {
                     course.heard = Some(now);
-                    self.executor.heard(now, acknowledged.through).await?;
+                    course.note_hold(acknowledged.hold_output);
+                    self.executor.heard(now, acknowledged).await?;
                 }
             }
             Down::Forbidden(forbidden) => {
@@ -300,6 +304,18 @@ impl Link {
 }
 
 impl Course {
+    /// Says so in the log when the scheduler begins or ceases to have no room for output.
+    fn note_hold(&mut self, hold: bool) {
+        if std::mem::replace(&mut self.holds_output, hold) == hold {
+            return;
+        }
+        if hold {
+            tracing::warn!("the scheduler's disk is full: what tasks print is kept here");
+        } else {
+            tracing::info!("the scheduler has room again: what tasks print is sent");
+        }
+    }
+
     /// Sends as soon as there is room; any message counts as a heartbeat.
     async fn send(&mut self, body: Up) -> Result<(), Status> {
         let sent = self.sender.send(FromAgent { body: Some(body) }).await;

@@ -1,6 +1,7 @@
 //! What holds a task: asked for as its job says, and asked afterwards what the task has used.
 
 use std::ffi::{CString, OsStr};
+use std::io;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Component, Path};
@@ -182,10 +183,14 @@ fn meaning(failure: sandbox::Failure, held: &Prepared, launch: &Launch, job: &Jo
     let (step, source) = (failure.step, failure.error());
     if let (Step::Folder, Some(folder)) = (step, &job.working_folder) {
         let folder = folder.clone();
-        return if held.is_boxed() {
-            Failure::Unseen { folder }
-        } else {
-            Failure::WorkingFolder { folder, source }
+        return match &held.user {
+            _ if held.is_boxed() => Failure::Unseen { folder },
+            Some(user) if source.kind() == io::ErrorKind::PermissionDenied => {
+                let user =
+                    format!("{} (that of project {})", user.uid, launch.definition.spec.project);
+                Failure::ClosedFolder { folder, user }
+            }
+            Some(_) | None => Failure::WorkingFolder { folder, source },
         };
     }
     if matches!(step, Step::Exec | Step::Folder) {

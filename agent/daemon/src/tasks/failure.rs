@@ -46,6 +46,11 @@ pub(super) enum Failure {
     #[error("the working folder {} cannot be entered ({source}): make it on this node, or leave it out", folder.display())]
     WorkingFolder { folder: PathBuf, source: io::Error },
     #[error(
+        "the working folder {} is on this node, but the user of the task, {user}, may not enter it: let that user into it and into the folders above it, or leave it out",
+        folder.display()
+    )]
+    ClosedFolder { folder: PathBuf, user: String },
+    #[error(
         "the arguments and the environment take {bytes} bytes, more than the kernel accepts: put them into a file or a script"
     )]
     TooLong { bytes: usize },

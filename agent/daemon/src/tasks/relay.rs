@@ -241,7 +241,11 @@ impl Tasks {
             Down::Heard(heard) => {
                 let moment = Moment::from_millis(heard.heard_ms);
                 self.relay.outgoing().heard = moment;
-                self.tell([Input::Heard(moment), Input::Acknowledged(heard.through)]);
+                self.tell([
+                    Input::HoldOutput(heard.hold_output),
+                    Input::Heard(moment),
+                    Input::Acknowledged(heard.through),
+                ]);
             }
             Down::Leave(_) => {
                 self.relay.outgoing().leave();

@@ -302,7 +302,7 @@ async fn listen(
             }
         };
         if let Some(through) = acknowledged {
-            let body = Some(Down::Acknowledged(Acknowledged { through }));
+            let body = Some(Down::Acknowledged(Acknowledged { through, hold_output: false }));
             if link.send(Ok(ToAgent { body })).await.is_err() {
                 break;
             }

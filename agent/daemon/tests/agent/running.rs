@@ -109,7 +109,7 @@ async fn a_task_that_prints_faster_than_the_link_carries_is_slowed_down_and_lose
         memory.withhold = false;
         memory.reports.len() as u64
     };
-    fake.send(Down::Acknowledged(Acknowledged { through })).await;
+    fake.send(Down::Acknowledged(Acknowledged { through, hold_output: false })).await;
     let ended = fake.ended(attempt).await;
 
     assert_eq!(ended.usage.unwrap().stdout_bytes, 20_000_000);

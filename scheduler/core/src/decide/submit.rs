@@ -44,7 +44,7 @@ pub(crate) fn submit(draft: &mut Draft<'_>, submit: &Submit) -> Result<Answer, R
         return Ok(refuse(draft, submit, &submit.marks, refusal));
     }
     let (tier, spec) = (class.tier, box_of::settled(&submit.spec, class)?);
-    box_of::check_folder(&spec)?;
+    box_of::check_folder(&spec, &submit.spec, class)?;
     let marks = marks::all(submit, policy)?;
     let is_suspect = match marks::judge(&marks, policy) {
         Ok(is_suspect) => is_suspect,

@@ -35,6 +35,11 @@ impl Leases {
         self.heard.remove(&node);
     }
 
+    /// For how long nothing was heard of a node; `None`: it is not watched.
+    pub fn silence(&self, node: NodeId, now: Timestamp) -> Option<Span> {
+        self.heard.get(&node).map(|heard| now.since(*heard))
+    }
+
     /// Nodes not heard of for a whole lease, with the time since then; they are forgotten.
     pub fn expired(&mut self, now: Timestamp, lease: Span) -> Vec<(NodeId, Span)> {
         let late: Vec<_> = self
@@ -66,6 +71,8 @@ mod tests {
         leases.restart([NodeId(1), NodeId(2)], at(0));
 
         leases.heard(NodeId(2), at(50));
+        assert_eq!(leases.silence(NodeId(1), at(60)), Some(Span::from_millis(60)));
+        assert_eq!(leases.silence(NodeId(3), at(60)), None);
 
         assert_eq!(leases.expired(at(99), lease), []);
         assert_eq!(leases.expired(at(100), lease), [(NodeId(1), Span::from_millis(100))]);

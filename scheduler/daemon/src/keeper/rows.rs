@@ -6,12 +6,13 @@ use prost::Message as _;
 use repower_core::fact::{AttemptEnded, Entry, Fact, JobSubmitted};
 use repower_core::state::{Job, State};
 use repower_model::{
-    Artefact, AttemptId, FindingId, JobId, JobState, NodeId, Sequel, Source, TaskId, Timestamp,
+    Artefact, AttemptId, FindingId, JobId, JobState, NodeId, Sequel, Source, StopReason, TaskId,
+    Timestamp,
 };
 use repower_proto::v1;
 use repower_store::rows::{
-    self, AttemptPlaced, CheckpointRow, ClaimRow, Collection, FindingRow, JobEnded, JobRow,
-    NodeRow, Row, StepTaken,
+    self, AttemptPlaced, CheckpointRow, ClaimRow, Collection, DecisionRow, FindingRow, JobEnded,
+    JobRow, NodeRow, Row, StepTaken, Verdict,
 };
 
 /// Makes rows of facts. Remembers of live work what later rows need.
@@ -28,6 +29,29 @@ struct Touched {
     jobs: BTreeSet<JobId>,
     nodes: BTreeMap<NodeId, Option<String>>,
     findings: BTreeSet<FindingId>,
+    decided: BTreeSet<(JobId, Verdict, String, String)>,
+}
+
+impl Touched {
+    /// The row about a decision that a fact brings, once for many tasks.
+    fn decision(&mut self, entry: &Entry) -> Option<Row> {
+        let (job, verdict, by, reason) = if let Fact::TasksCancelled { job, by, reason, .. } =
+            &entry.fact
+        {
+            (*job, Verdict::Cancelled, by, reason)
+        } else if let Fact::AttemptStopping { attempt, why: StopReason::Cancelled, by, reason } =
+            &entry.fact
+        {
+            (attempt.task.job, Verdict::Cancelled, by, reason)
+        } else if let Fact::JobReviewed { job, approved, by, reason, .. } = &entry.fact {
+            (*job, if *approved { Verdict::Approved } else { Verdict::Denied }, by, reason)
+        } else {
+            return None;
+        };
+        let is_new = self.decided.insert((job, verdict, by.clone(), reason.clone()));
+        let (by, reason) = (by.clone(), reason.clone());
+        is_new.then_some(Row::Decided(DecisionRow { job, verdict, by, reason, at: entry.at }))
+    }
 }
 
 impl Projector {
@@ -50,6 +74,7 @@ impl Projector {
             rows.extend(self.row(entry, state, &mut touched));
             rows.extend(ranks(&entry.fact, state));
             rows.extend(files(&entry.fact));
+            rows.extend(touched.decision(entry));
             rows.extend(self.checkpoint(entry));
             touched.findings.extend(finding(&entry.fact));
         }

@@ -96,8 +96,8 @@ enum Next {
 #[derive(Debug, Default)]
 struct Inner {
     items: VecDeque<Item>,
-    /// The last report that is durable.
-    durable: u64,
+    /// The last report that is durable, and whether there is no room for output.
+    told: v1::Acknowledged,
     /// Whether the agent is to be told so.
     owes_acknowledgement: bool,
     /// Whether it is to be asked what its tasks use.
@@ -134,7 +134,19 @@ impl Outbox {
         if inner.closed {
             return;
         }
-        inner.durable = inner.durable.max(through);
+        inner.told.through = inner.told.through.max(through);
+        inner.owes_acknowledgement = true;
+        drop(inner);
+        self.news.notify_one();
+    }
+
+    /// Tells the agent from now on whether there is no room for output.
+    pub(crate) fn hold_output(&self, hold: bool) {
+        let mut inner = self.lock();
+        if inner.closed || inner.told.hold_output == hold {
+            return;
+        }
+        inner.told.hold_output = hold;
         inner.owes_acknowledgement = true;
         drop(inner);
         self.news.notify_one();
@@ -204,8 +216,7 @@ impl Outbox {
             return Next::Message(Out::Orders(orders(&mut inner.items)));
         }
         if std::mem::take(&mut inner.owes_acknowledgement) {
-            let through = inner.durable;
-            return Next::Message(Out::Acknowledged(v1::Acknowledged { through }));
+            return Next::Message(Out::Acknowledged(inner.told));
         }
         if !inner.closed && std::mem::take(&mut inner.sample) {
             let (every_ms, for_ms) = (samples::EVERY_MS, samples::FOR_MS);
@@ -297,7 +308,7 @@ mod tests {
 
         let Some(Out::Orders(orders)) = first.unwrap().body else { panic!("no orders") };
         assert_eq!(orders.orders.len(), 2);
-        let acknowledged = Out::Acknowledged(v1::Acknowledged { through: 9 });
+        let acknowledged = Out::Acknowledged(v1::Acknowledged { through: 9, hold_output: false });
         assert_eq!(second.unwrap().body, Some(acknowledged));
     }
 

@@ -19,6 +19,8 @@ pub(crate) struct Links {
 #[derive(Debug, Default)]
 struct Inner {
     links: BTreeMap<NodeId, Link>,
+    /// Whether there is no room for output.
+    hold_output: bool,
     /// On which links a job is defined.
     defined: BTreeMap<JobId, BTreeSet<NodeId>>,
 }
@@ -68,6 +70,7 @@ impl Links {
         }
         // It may have broken while its hello was being turned.
         if !outbox.is_closed() {
+            outbox.hold_output(inner.hold_output);
             inner.links.insert(outbox.node, link);
         }
     }
@@ -86,6 +89,15 @@ impl Links {
         let inner = self.lock();
         let link = inner.links.get(&node).filter(|link| !link.outbox.is_closed());
         link.map(|link| link.outbox.push([Item::Open(open)])).is_some()
+    }
+
+    /// Tells all agents whether there is no room for output, and those that come later.
+    pub(crate) fn hold_output(&self, hold: bool) {
+        let mut inner = self.lock();
+        inner.hold_output = hold;
+        for link in inner.links.values() {
+            link.outbox.hold_output(hold);
+        }
     }
 
     /// Asks all agents what their tasks use.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use repower_core::input::{Input, Report};
+use repower_core::life::attempt::Phase;
 use repower_core::state::Findings;
 use repower_model::{AttemptId, Finding, NodeId, RankId, Stored, Verdict};
 use repower_proto::convert;
@@ -166,7 +167,7 @@ impl Reader<'_> {
         let outbox = Arc::clone(self.outbox);
         self.present(async {
             if !chunks.is_empty() {
-                self.shared.printer.keep(chunks).await?;
+                self.shared.printer.keep(chunks, |chunk| self.is_wanted(chunk)).await?;
             }
             for bundle in bundles {
                 self.keep(bundle, &mut told).await;
@@ -248,6 +249,15 @@ impl Reader<'_> {
             });
         }
         chunks
+    }
+
+    /// Whether output is worth waiting for until there is room for it: that of what is being cancelled, or has been given
+    /// up, is not.
+    fn is_wanted(&self, chunk: &Chunk) -> bool {
+        let state = self.shared.published.read();
+        let AttemptId { task, number } = chunk.rank.attempt;
+        let live = state.attempts.get(&task).filter(|live| live.number == number);
+        live.is_some_and(|live| live.phase != Phase::Cancelling)
     }
 
     /// What the processes of this node use; whatever is not on it is passed over.

@@ -120,6 +120,11 @@ impl Service {
         incoming: &mut Incoming,
     ) -> Result<(), Status> {
         let store = self.0.artefacts.store();
+        let told = |brought: Result<(), &Fault>| {
+            if let Mover::Node(node) = mover {
+                self.0.artefacts.brought(*node, digest, brought);
+            }
+        };
         let put = store.put(mover, digest, start.bytes, start.offset).await;
         let put = put.map_err(Problem::from)?;
         loop {
@@ -139,7 +144,9 @@ impl Service {
                 break;
             }
         }
-        Ok(put.finish().await.map_err(Problem::from)?)
+        let finished = put.finish().await;
+        told(finished.as_ref().copied());
+        Ok(finished.map_err(Problem::from)?)
     }
 
     /// Whether a caller may do this. An agent needs a reason on its node.
@@ -209,6 +216,7 @@ impl From<Fault> for Problem {
     fn from(fault: Fault) -> Self {
         let (status, code) = match &fault {
             Fault::Full { .. } | Fault::NoRoom { .. } => (Code::ResourceExhausted, "store.full"),
+            Fault::TooLarge { .. } => (Code::FailedPrecondition, "artefact.too-large"),
             Fault::WrongDigest { .. } | Fault::WrongSize { .. } => {
                 (Code::InvalidArgument, "artefact.wrong")
             }

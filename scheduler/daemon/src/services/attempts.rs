@@ -1,12 +1,14 @@
 //! The attempts of a job.
 
+use repower_core::refusal::Refusal;
 use repower_model::{AttemptId, Gang, JobId, RankId, TaskId};
 use repower_proto::v1;
 use repower_store::sqlite::AttemptFilter;
 use tonic::Status;
 
-use super::summary;
+use super::{remarks, summary};
 use crate::claims;
+use crate::problem::Problem;
 use crate::shared::Shared;
 
 /// The most attempts of one answer.
@@ -21,8 +23,18 @@ pub(super) async fn attempts(
     request: v1::AttemptsRequest,
 ) -> Result<v1::AttemptsReply, Status> {
     let job = JobId(request.job);
-    if shared.published.read().job(job).is_none() {
-        summary::row(shared, job).await?;
+    let known = shared.published.read().job(job).map(|job| job.spec.array.clone());
+    match (known, request.index) {
+        (Some(array), Some(index)) if array.place(index).is_none() => {
+            return Err(Problem::from(Refusal::TaskUnknown { job, index }).into());
+        }
+        (Some(_), _) => {}
+        (None, index) => {
+            let row = summary::row(shared, job).await?;
+            if let Some(index) = index {
+                summary::check_task(&row, index)?;
+            }
+        }
     }
     let limit = match request.limit as usize {
         0 => 1000,
@@ -42,7 +54,8 @@ pub(super) async fn attempts(
         let state = shared.published.read();
         rows.into_iter().map(|row| summary::attempt(row, &state)).collect()
     };
-    let mut reply = v1::AttemptsReply { attempts, more };
+    let remarks = remarks::of_job(shared, &shared.published.read(), job, request.index);
+    let mut reply = v1::AttemptsReply { attempts, more, remarks };
     if let Some(index) = request.index {
         add_ranks(shared, TaskId { job, index }, &mut reply).await?;
         add_steps(shared, TaskId { job, index }, &mut reply).await?;

@@ -7,10 +7,12 @@ use repower_core::policy::content_of;
 use repower_core::state::{Job, State};
 use repower_model::{JobId, JobSpec, JobState};
 use repower_proto::{convert, v1};
+use repower_store::journal::ReadError;
+use repower_store::rows::Verdict;
 use repower_store::sqlite::{AttemptFilter, JobFilter};
 use tonic::Status;
 
-use super::summary;
+use super::{remarks, summary};
 use crate::problem::Problem;
 use crate::shared::Shared;
 
@@ -18,6 +20,8 @@ use crate::shared::Shared;
 const MOST: usize = 10_000;
 /// How many examples of failures are shown.
 const FAILURES: usize = 10;
+/// How many decisions about a job are shown.
+const DECISIONS: usize = 20;
 
 struct Wanted {
     states: Vec<JobState>,
@@ -39,9 +43,18 @@ pub(super) async fn list(
     let ended: Vec<_> = wanted.states.iter().copied().filter(|state| state.is_end()).collect();
     if !ended.is_empty() {
         let filter = JobFilter { states: ended, limit: limit + 1, ..wanted.filter };
-        let rows = shared.past(move |history| history.jobs(&filter)).await?;
+        let rows = shared
+            .past(move |history| {
+                let rows = history.jobs(&filter)?;
+                let told = rows.into_iter().map(|row| {
+                    let failure = summary::failure(history, &row)?;
+                    Ok(v1::JobSummary { failure, ..summary::past(row) })
+                });
+                told.collect::<Result<Vec<_>, ReadError>>()
+            })
+            .await?;
         // A job that ended between the two looks is in both; the later one counts.
-        found.extend(rows.into_iter().map(|row| (row.id.0, summary::past(row))));
+        found.extend(rows.into_iter().map(|row| (row.id, row)));
     }
     let more = found.len() > limit;
     let jobs = found.into_values().rev().take(limit).collect();
@@ -99,6 +112,7 @@ pub(super) async fn show(shared: &Shared, job: JobId) -> Result<v1::ShowJobReply
         Some(reply) => reply,
         None => from_history(shared, job).await?,
     };
+    reply.decisions = decisions(shared, job).await?;
     if reply.summary.as_ref().is_some_and(|summary| summary.failed > 0) {
         reply.failures = failures(shared, job).await?;
     }
@@ -119,11 +133,15 @@ fn from_memory(shared: &Shared, state: &State, job: &Job) -> v1::ShowJobReply {
         }),
         content: content(&job.spec),
         marks: job.marks.iter().map(Into::into).collect(),
+        remarks: remarks::of_job(shared, state, job.id, None),
+        decisions: Vec::new(),
     }
 }
 
 async fn from_history(shared: &Shared, job: JobId) -> Result<v1::ShowJobReply, Problem> {
     let mut row = summary::row(shared, job).await?;
+    let known = row.clone();
+    let failure = shared.past(move |history| summary::failure(history, &known)).await?;
     let spec = v1::JobSpec::decode(std::mem::take(&mut row.spec).as_slice())
         .map_err(|error| Problem::unreadable(&error))?;
     let content = JobSpec::try_from(spec.clone()).map(|spec| content(&spec)).unwrap_or_default();
@@ -131,12 +149,31 @@ async fn from_history(shared: &Shared, job: JobId) -> Result<v1::ShowJobReply, P
         spec: Some(spec),
         tier: std::mem::take(&mut row.tier),
         policy_hash: std::mem::take(&mut row.policy_hash),
-        summary: Some(summary::past(row)),
+        summary: Some(v1::JobSummary { failure, ..summary::past(row) }),
         failures: Vec::new(),
         estimate: None,
         content,
         marks: Vec::new(),
+        remarks: Vec::new(),
+        decisions: Vec::new(),
     })
+}
+
+/// Who has decided what about a job.
+async fn decisions(shared: &Shared, job: JobId) -> Result<Vec<v1::Decision>, Problem> {
+    let rows = shared.past(move |history| history.decisions(job, DECISIONS)).await?;
+    let told = rows.into_iter().map(|row| v1::Decision {
+        kind: match row.verdict {
+            Verdict::Cancelled => v1::DecisionKind::Cancelled,
+            Verdict::Approved => v1::DecisionKind::Approved,
+            Verdict::Denied => v1::DecisionKind::Denied,
+        }
+        .into(),
+        by: row.by,
+        reason: row.reason,
+        at_ms: row.at.as_millis(),
+    });
+    Ok(told.collect())
 }
 
 /// What a job runs, as one digest; empty if nobody knows.

@@ -14,6 +14,7 @@ mod nodes;
 mod outputs;
 mod plan;
 mod policies;
+mod remarks;
 mod reservations;
 mod resubmit;
 mod running;

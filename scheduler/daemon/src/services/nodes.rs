@@ -10,7 +10,7 @@ use repower_proto::v1::nodes_server::Nodes;
 use tonic::{Request, Response, Status};
 
 use super::reservations::{self, id_of};
-use super::{check_reason, running, summary};
+use super::{check_reason, remarks, running, summary};
 use crate::gate;
 use crate::problem::Problem;
 use crate::shared::Shared;
@@ -24,7 +24,7 @@ impl Service {
         let node = state.nodes.get(&id).ok_or_else(|| {
             Problem::from(repower_core::refusal::Refusal::NodeUnknown { node: id })
         })?;
-        Ok(summary::node(node, self.0.links.has(id)))
+        Ok(summary::node(&self.0, node, self.0.links.has(id)))
     }
 }
 
@@ -37,8 +37,10 @@ impl Nodes for Service {
         let connected = self.0.links.nodes();
         let state = self.0.published.read();
         let nodes = state.nodes.values();
-        let nodes = nodes.map(|node| summary::node(node, connected.contains(&node.id))).collect();
-        Ok(Response::new(v1::ListNodesReply { nodes }))
+        let nodes =
+            nodes.map(|node| summary::node(&self.0, node, connected.contains(&node.id))).collect();
+        let remarks = remarks::of_scheduler(&self.0);
+        Ok(Response::new(v1::ListNodesReply { nodes, remarks }))
     }
 
     async fn show(

@@ -1,11 +1,17 @@
 //! Jobs, tasks and nodes as people see them.
 
+use prost::Message as _;
 use repower_core::life::attempt::Phase;
+use repower_core::refusal::Refusal;
 use repower_core::state::{Attempt, Job, Node, State};
-use repower_model::{AttemptId, Fault, JobId, Outcome, Sequel, TaskId, TaskState};
+use repower_model::{
+    Array, AttemptId, Fault, JobId, JobState, NodePhase, Outcome, Sequel, TaskId, TaskState,
+};
 use repower_proto::convert::moment_ms;
 use repower_proto::v1;
+use repower_store::journal::ReadError;
 use repower_store::rows::{AttemptRow, JobRow, RankRow};
+use repower_store::sqlite::Reader;
 
 use crate::claims;
 use crate::clock;
@@ -35,6 +41,7 @@ pub(super) fn live(shared: &Shared, state: &State, job: &Job) -> v1::JobSummary 
         ended_ms: 0,
         exit_code: job.exit_code,
         progress: only(job).and_then(|task| progress(shared, state, task)),
+        failure: String::new(),
     }
 }
 
@@ -75,7 +82,18 @@ pub(super) fn past(row: JobRow) -> v1::JobSummary {
         ended_ms: moment_ms(row.ended),
         exit_code: row.exit_code.unwrap_or_default(),
         progress: None,
+        failure: String::new(),
     }
+}
+
+/// What the first failure of a job that has ended came to, where that says more than its exit code; empty where it does not.
+pub(super) fn failure(history: &Reader, row: &JobRow) -> Result<String, ReadError> {
+    // Nothing is looked for that the code rules out.
+    if row.state != JobState::Failed || row.exit_code != Some(Outcome::OutOfMemory.exit_code()) {
+        return Ok(String::new());
+    }
+    let is_it = history.ran_out_of_memory(row.id)?;
+    Ok(if is_it { "out of memory".to_owned() } else { String::new() })
 }
 
 /// A job that has not ended, by its id.
@@ -90,7 +108,10 @@ pub(super) async fn of(shared: &Shared, job: JobId) -> Result<v1::JobSummary, Pr
     if let Some(summary) = live_by_id(shared, job) {
         return Ok(summary);
     }
-    Ok(past(row(shared, job).await?))
+    let row = row(shared, job).await?;
+    let known = row.clone();
+    let failure = shared.past(move |history| failure(history, &known)).await?;
+    Ok(v1::JobSummary { failure, ..past(row) })
 }
 
 /// The row of a job in the history.
@@ -99,8 +120,18 @@ pub(super) async fn row(shared: &Shared, job: JobId) -> Result<JobRow, Problem> 
     row.ok_or_else(|| unknown(job))
 }
 
+/// Refuses a task that a job in the history does not have.
+pub(super) fn check_task(row: &JobRow, index: u32) -> Result<(), Problem> {
+    let spec = v1::JobSpec::decode(row.spec.as_slice());
+    let array = spec.ok().and_then(|spec| spec.array.map(Array::try_from).transpose().ok());
+    // What cannot be read says nothing about its tasks.
+    let is_there =
+        array.is_none_or(|array| array.unwrap_or_else(Array::single).place(index).is_some());
+    if is_there { Ok(()) } else { Err(Refusal::TaskUnknown { job: row.id, index }.into()) }
+}
+
 pub(super) fn unknown(job: JobId) -> Problem {
-    repower_core::refusal::Refusal::JobUnknown { job }.into()
+    Refusal::JobUnknown { job }.into()
 }
 
 /// An attempt, as the history has it; `state` knows more of one that goes on.
@@ -223,9 +254,12 @@ fn after(sequel: Sequel, fault: Fault) -> TaskState {
 }
 
 /// A node.
-pub(super) fn node(node: &Node, connected: bool) -> v1::NodeSummary {
+pub(super) fn node(shared: &Shared, node: &Node, connected: bool) -> v1::NodeSummary {
     let drained = node.drained.as_ref().map(|(by, reason)| format!("{reason} (by {by})"));
-    let reasons = [drained, node.held_back.clone()];
+    let is_up = node.phase == NodePhase::Up;
+    let silence = if is_up { shared.silence(node.id) } else { None };
+    let silent = silence.map(|silence| format!("nothing heard for {silence}"));
+    let reasons = [drained, node.held_back.clone(), silent];
     let reason: Vec<_> = reasons.into_iter().flatten().collect();
     v1::NodeSummary {
         id: node.id.0,
@@ -241,5 +275,6 @@ pub(super) fn node(node: &Node, connected: bool) -> v1::NodeSummary {
         inventory: Some((&node.inventory).into()),
         since_ms: node.since.as_millis(),
         connected,
+        silent_ms: silence.map_or(0, |silence| silence.as_millis().max(1)),
     }
 }

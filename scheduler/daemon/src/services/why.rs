@@ -7,7 +7,7 @@ use repower_model::{Dimension, JobId, TaskId};
 use repower_proto::{convert, v1};
 use tonic::Status;
 
-use super::summary;
+use super::{remarks, summary};
 use crate::clock;
 use crate::problem::Problem;
 use crate::shared::Shared;
@@ -29,6 +29,7 @@ pub(super) async fn why(
             return Ok(v1::Explanation {
                 progress: task.and_then(|task| summary::progress(shared, &state, task)),
                 claimed_forecast: claimed.as_ref().map(told),
+                remarks: remarks::of_job(shared, &state, job, index),
                 ..wire(explanation)
             });
         }
@@ -37,12 +38,17 @@ pub(super) async fn why(
         }
     }
     let row = summary::row(shared, job).await?;
+    if let Some(index) = index {
+        summary::check_task(&row, index)?;
+    }
+    let known = row.clone();
+    let failure = shared.past(move |history| summary::failure(history, &known)).await?;
     let reason = Reason::Ended { how: row.state.as_str() };
     Ok(v1::Explanation {
         job: job.0,
         state: v1::JobState::from(row.state).into(),
         code: reason.code().to_owned(),
-        text: reason.to_string(),
+        text: if failure.is_empty() { reason.to_string() } else { format!("{reason}, {failure}") },
         ..v1::Explanation::default()
     })
 }
@@ -95,6 +101,7 @@ pub fn wire(explanation: Explanation) -> v1::Explanation {
         approved: approved.unwrap_or_default(),
         progress: None,
         claimed_forecast: None,
+        remarks: Vec::new(),
     }
 }
 

@@ -113,7 +113,7 @@ async fn while_the_ledger_cannot_be_written_agents_that_come_back_keep_their_lea
     }
 
     assert!(matches!(dismissed, Down::Dismissed(_)), "{dismissed:?}");
-    assert_eq!(answer, Down::Acknowledged(v1::Acknowledged { through: 0 }));
+    assert_eq!(answer, Down::Acknowledged(v1::Acknowledged { through: 0, hold_output: false }));
     assert!(matches!(refused, Down::Dismissed(_)), "what was reported has to be sent again");
     assert_eq!(world.wait(first).await.state(), v1::JobState::Succeeded);
 }

@@ -108,7 +108,10 @@ async fn heartbeats_are_answered() {
 
     agent.send(Up::Heartbeat(v1::Heartbeat {})).await;
 
-    assert_eq!(agent.message().await, Down::Acknowledged(v1::Acknowledged { through: 0 }));
+    assert_eq!(
+        agent.message().await,
+        Down::Acknowledged(v1::Acknowledged { through: 0, hold_output: false })
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

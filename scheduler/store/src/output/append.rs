@@ -48,6 +48,15 @@ pub enum Refused {
     },
 }
 
+/// Room in the files of output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Spare {
+    /// How many bytes of the file are free: chunks find room there although the disk is full.
+    pub inside: u64,
+    /// How many bytes are in the log: so many may have to be written once more, to their place.
+    pub owed: u64,
+}
+
 impl Output {
     /// Opens the output of a data folder, and makes both if they are not there.
     pub fn open(folder: &Path) -> Result<Self, FileError> {
@@ -63,6 +72,25 @@ impl Output {
     /// A handle for reading from any thread.
     pub fn reader(&self) -> Reader {
         self.reader.clone()
+    }
+
+    /// What can still be written where the disk is full, and what has still to be.
+    pub fn spare(&self) -> Result<Spare, Fault> {
+        let value =
+            |name| self.connection.pragma_query_value(None, name, |row| row.get::<_, u64>(0));
+        let pages = value("freelist_count").at(&self.path)?;
+        let inside = pages.saturating_mul(value("page_size").at(&self.path)?);
+        // Without a log there is nothing in it.
+        let log = self.path.with_extension("db-wal");
+        let owed = std::fs::metadata(log).map_or(0, |log| log.len());
+        Ok(Spare { inside, owed })
+    }
+
+    /// Brings what is in its log to its place, as far as nobody reads it there, and gives the room of the log back.
+    pub fn settle(&mut self) -> Result<(), Fault> {
+        // The answer says whether somebody reads; then it is done the next time.
+        let settled = self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+        settled.at(&self.path)
     }
 
     /// Keeps chunks that came at `now`, in one durable commit, and returns for each how long its stream is now.

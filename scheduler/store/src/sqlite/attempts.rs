@@ -160,6 +160,15 @@ fn attempt(job: JobId, row: &Row<'_>) -> rusqlite::Result<AttemptRow> {
     Ok(AttemptRow { placed, started, ended: Some(ended) })
 }
 
+/// Whether an attempt that failed its task has ended for want of memory.
+pub(super) fn ran_out_of_memory(connection: &Connection, job: JobId) -> rusqlite::Result<bool> {
+    let mut query = connection.prepare_cached(
+        "SELECT EXISTS (SELECT 1 FROM attempts WHERE job = ?1 AND outcome = ?2 AND sequel = ?3)",
+    )?;
+    let failed = words::sequel(repower_model::Sequel::Failed);
+    query.query_row((int(job.0), Outcome::OutOfMemory.code(), failed), |row| row.get(0))
+}
+
 /// The tasks whose newest attempt ended them as failed.
 pub(super) fn failed_tasks(
     connection: &Connection,

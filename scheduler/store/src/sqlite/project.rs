@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use repower_model::AttemptId;
 use rusqlite::Connection;
 
-use super::{attempts, checkpoints, claims, files, findings, jobs, nodes, ranks, steps};
+use super::{attempts, checkpoints, claims, decisions, files, findings, jobs, nodes, ranks, steps};
 use crate::rows::Row;
 
 /// Writes the rows in order.
@@ -33,6 +33,7 @@ pub(super) fn rows(connection: &Connection, rows: &[Row]) -> rusqlite::Result<()
             Row::OutputsKept(kept) => files::kept(connection, kept)?,
             Row::StepTaken(taken) => steps::taken(connection, taken)?,
             Row::ProgressClaimed(row) => claims::made(connection, row)?,
+            Row::Decided(row) => decisions::made(connection, row)?,
             Row::CheckpointSettled(row) => checkpoints::settled(connection, row)?,
             Row::CheckpointsDropped { job, index } => {
                 checkpoints::dropped(connection, *job, *index)?;
@@ -63,6 +64,7 @@ fn told_whole(rows: &[Row]) -> BTreeSet<AttemptId> {
         | Row::InputsGiven { .. }
         | Row::OutputsKept(_)
         | Row::StepTaken(_)
+        | Row::Decided(_)
         | Row::CheckpointSettled(_)
         | Row::ProgressClaimed(_)
         | Row::CheckpointsDropped { .. }

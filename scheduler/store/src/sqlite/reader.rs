@@ -8,15 +8,16 @@ use rusqlite::OptionalExtension as _;
 
 use super::schema::LEDGER;
 use super::{
-    AttemptFilter, FindingFilter, JobFilter, attempts, checkpoints, claims, files, findings, jobs,
-    ledger, nodes, ranks, steps,
+    AttemptFilter, FindingFilter, JobFilter, attempts, checkpoints, claims, decisions, files,
+    findings, jobs, ledger, nodes, ranks, steps,
 };
 use crate::database::FileError;
 use crate::journal::{Ledger, ReadError, SignedHead, StoredEntry};
 use crate::merkle::Hash;
 use crate::pool::Pool;
 use crate::rows::{
-    AttemptRow, CheckpointRow, ClaimRow, Collection, JobRow, NodeRow, RankRow, StepTaken,
+    AttemptRow, CheckpointRow, ClaimRow, Collection, DecisionRow, JobRow, NodeRow, RankRow,
+    StepTaken,
 };
 
 /// A handle for queries on a ledger; cheap to clone, and to share between threads.
@@ -117,6 +118,16 @@ impl Reader {
         limit: usize,
     ) -> Result<Vec<ClaimRow>, ReadError> {
         Ok(self.pool.with(|connection| claims::list(connection, job, tasks, limit))?)
+    }
+
+    /// What was decided about a job, in the order in which it was: at most `limit`, the latest.
+    pub fn decisions(&self, job: JobId, limit: usize) -> Result<Vec<DecisionRow>, ReadError> {
+        Ok(self.pool.with(|connection| decisions::list(connection, job, limit))?)
+    }
+
+    /// Whether a task of a job has failed for want of memory.
+    pub fn ran_out_of_memory(&self, job: JobId) -> Result<bool, ReadError> {
+        Ok(self.pool.with(|connection| attempts::ran_out_of_memory(connection, job))?)
     }
 
     /// Whether an artefact is an output of any job, an input of one that goes on or ended at `inputs_since` or later, or

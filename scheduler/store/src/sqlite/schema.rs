@@ -6,7 +6,7 @@ use crate::database::Kind;
 pub(super) const LEDGER: Kind = Kind {
     name: "ledger.db",
     application_id: 0x5250_574C,
-    version: 7,
+    version: 8,
     schema: concat!(
         include_str!("schema.sql"),
         include_str!("ranks.sql"),
@@ -15,7 +15,8 @@ pub(super) const LEDGER: Kind = Kind {
         include_str!("steps.sql"),
         include_str!("checkpoints.sql"),
         include_str!("findings.sql"),
-        include_str!("claims.sql")
+        include_str!("claims.sql"),
+        include_str!("decisions.sql")
     ),
     upgrades: &[
         include_str!("ranks.sql"),
@@ -24,5 +25,6 @@ pub(super) const LEDGER: Kind = Kind {
         concat!(include_str!("steps.sql"), include_str!("checkpoints.sql")),
         include_str!("findings.sql"),
         include_str!("claims.sql"),
+        include_str!("decisions.sql"),
     ],
 };

@@ -1,6 +1,6 @@
 //! What tasks print.
 
-use repower_model::Span;
+use repower_model::{Span, StopReason};
 
 use super::{World, attempt, spec, terms};
 use crate::{Action, Input, Limits, Report, Status, Stream};
@@ -171,4 +171,88 @@ fn an_ended_attempt_leaves_no_window_and_no_timer() {
     world.tell(Input::Timer);
     let end = pieces(&mut world);
     assert_eq!(end.iter().map(|piece| piece.2).sum::<usize>(), 700);
+}
+
+/// What goes out in one message, in words.
+fn told(world: &mut World) -> Vec<String> {
+    let reports = world.sent().map(|(_, reports)| reports).unwrap_or_default();
+    let word = |report: &Report| match report {
+        Report::Output { attempt, data, .. } => format!("{attempt} printed {}", data.len()),
+        Report::Started { attempt, .. } => format!("{attempt} started"),
+        Report::Ended { attempt, usage, .. } => {
+            format!("{attempt} ended{}", if usage.truncated { ", cut" } else { "" })
+        }
+        Report::Kept { attempt, .. }
+        | Report::Saved { attempt, .. }
+        | Report::Claimed { attempt, .. }
+        | Report::Stopping { attempt, .. } => format!("{attempt} other"),
+        Report::Noticed(_) => "noticed".to_owned(),
+    };
+    reports.iter().map(word).collect()
+}
+
+#[test]
+fn while_there_is_no_room_for_output_it_waits_with_what_follows_it_and_nothing_else_does() {
+    let mut world = World::new();
+    world.tell(Input::HoldOutput(true));
+
+    world.run(0);
+    world.print(attempt(0), b"words");
+    world.run(1);
+    world.exit(attempt(0), Status::Code(0), true);
+    world.exit(attempt(1), Status::Code(0), true);
+
+    let (first, second) = (attempt(0), attempt(1));
+    assert_eq!(told(&mut world), [format!("{second} ended")]);
+    assert!(!world.session.has_unsent() && !world.session.is_settled());
+    world.tell(Input::HoldOutput(false));
+    world.tell(Input::HoldOutput(true));
+    assert_eq!(told(&mut world), Vec::<String>::new(), "it comes and goes");
+    world.tell(Input::HoldOutput(false));
+    assert_eq!(told(&mut world), [format!("{first} printed 5"), format!("{first} ended")]);
+    world.tell(Input::Acknowledged(3));
+    assert!(world.session.is_settled());
+}
+
+#[test]
+fn what_has_a_number_goes_again_on_the_next_link_although_there_is_no_room() {
+    let mut world = World::new();
+    world.run(0);
+    world.print(attempt(0), b"words");
+    assert_eq!(told(&mut world).len(), 2);
+
+    world.tell(Input::HoldOutput(true));
+    world.tell(Input::LinkUp(terms()));
+    world.print(attempt(0), b"more");
+
+    assert_eq!(told(&mut world).len(), 2, "they have been told before, in this order");
+    assert_eq!(told(&mut world), Vec::<String>::new());
+}
+
+#[test]
+fn who_is_cancelled_does_not_wait_for_room_and_says_that_output_is_missing() {
+    let mut world = World::new();
+    world.tell(Input::HoldOutput(true));
+    world.run(0);
+    world.print(attempt(0), b"words");
+    world.run(1);
+    world.print(attempt(1), b"last words");
+    world.exit(attempt(1), Status::Code(0), true);
+    told(&mut world);
+
+    world.stop(attempt(0), StopReason::Cancelled);
+    world.exit(attempt(0), Status::Signal(15), true);
+    // This one has ended before, and only its output keeps it.
+    world.stop(attempt(1), StopReason::Cancelled);
+
+    let (first, second) = (attempt(0), attempt(1));
+    let expected =
+        [format!("{first} other"), format!("{first} ended, cut"), format!("{second} ended")];
+    let mut found = told(&mut world);
+    found.sort();
+    let mut expected = expected.to_vec();
+    expected.sort();
+    assert_eq!(found, expected);
+    world.tell(Input::HoldOutput(false));
+    assert_eq!(told(&mut world), Vec::<String>::new());
 }

@@ -3,10 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Where a system keeps programs, libraries and their settings.
-const FOLDERS: [&str; 11] = [
-    "/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/etc", "/opt", "/nix", "/gnu",
-];
+use repower_model::SYSTEM_FOLDERS;
 
 /// Devices that any program may use.
 pub(super) const DEVICES: [&str; 6] = ["null", "zero", "full", "random", "urandom", "tty"];
@@ -30,7 +27,7 @@ impl System {
     /// Looks at the host.
     pub(crate) fn look(is_privileged: bool) -> Self {
         let mut system = Self { is_privileged, ..Self::default() };
-        for folder in FOLDERS.map(Path::new) {
+        for folder in SYSTEM_FOLDERS.map(Path::new) {
             let Ok(metadata) = fs::symlink_metadata(folder) else { continue };
             if metadata.is_symlink() {
                 system.links.extend(fs::read_link(folder).map(|target| (folder.into(), target)));

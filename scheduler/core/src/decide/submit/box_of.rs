@@ -1,6 +1,6 @@
 //! How far a job is kept apart: the most of what it asks for and what its class takes.
 
-use repower_model::{Egress, Isolation, JobSpec, check_image, is_place};
+use repower_model::{Egress, Isolation, JobSpec, check_image, is_place, is_seen_from_boxes};
 
 use crate::policy::Class;
 use crate::refusal::Refusal;
@@ -52,23 +52,53 @@ fn egress(spec: &JobSpec, class: &Class, is_sealed: bool) -> Result<Egress, Stri
 }
 
 /// Refuses a folder of the nodes for the files of a job whose tasks may do less than the agent, which come and go in a
-/// fresh folder of its own; and for a box one of which only the node could tell where it is.
-pub(super) fn check_folder(spec: &JobSpec) -> Result<(), Refusal> {
+/// fresh folder of its own; and for a box one that no box shows. `spec` is what was asked for, settled.
+pub(super) fn check_folder(spec: &JobSpec, asked: &JobSpec, class: &Class) -> Result<(), Refusal> {
     let is_boxed = spec.isolation > Isolation::Bare;
-    if !is_boxed && !spec.project_user {
+    let folder = &spec.working_folder;
+    if folder.is_empty() || !(is_boxed || spec.project_user) {
         return Ok(());
     }
-    let has_files = !spec.inputs.is_empty() || !spec.outputs.is_empty();
-    let problem = if !spec.working_folder.is_empty() && has_files {
-        "cannot be chosen for a job with inputs or outputs whose tasks have not the agent's own user, as those on the \
-         isolation levels `boxed` and `sealed`, which its class or its egress may ask for, and those of a class that \
-         may not be root: leave it out"
-    } else if is_boxed && spec.working_folder.split('/').any(|name| name == "..") {
-        "has `..` in it, which it may have on the isolation level `bare` only"
-    } else {
+    let why = || why_other(spec, asked, class);
+    let problem = if !spec.inputs.is_empty() || !spec.outputs.is_empty() {
+        let what = if spec.inputs.is_empty() { "outputs" } else { "inputs" };
+        format!(
+            "cannot be {folder} because the job has {what}, which come and go in a fresh folder where {}: leave it out, \
+             or say `fresh`",
+            why()
+        )
+    } else if !is_boxed {
         return Ok(());
+    } else if folder.split('/').any(|name| name == "..") {
+        format!("has `..` in it, which it must not have where {}", why())
+    } else if !spec.image.is_empty() {
+        format!("cannot be {folder} in a container where {}: leave it out, or say `fresh`", why())
+    } else if is_seen_from_boxes(folder) {
+        return Ok(());
+    } else {
+        format!(
+            "cannot be {folder}, which is not seen from a box, and the tasks are in one because {}: leave it out, or say \
+             `fresh`",
+            why()
+        )
     };
-    Err(Refusal::BadText { what: "the working folder", problem: problem.to_owned() })
+    Err(Refusal::BadText { what: "the working folder", problem })
+}
+
+/// Why tasks may do less than the agent: the one reason that comes first.
+fn why_other(spec: &JobSpec, asked: &JobSpec, class: &Class) -> String {
+    let name = &asked.class;
+    if asked.isolation > Isolation::Bare {
+        format!("the job asks for isolation `{}`", asked.isolation.as_str())
+    } else if class.isolation > Isolation::Bare {
+        format!("class `{name}` has isolation `{}`", class.isolation.as_str())
+    } else if spec.isolation == Isolation::Bare {
+        format!("tasks of class `{name}` have the user of their project")
+    } else if asked.egress.as_ref().is_some_and(|egress| *egress != Egress::Open) {
+        "the job asks for an egress that is not open".to_owned()
+    } else {
+        format!("the egress of class `{name}` is not open")
+    }
 }
 
 /// Bounds on what a job says about it.

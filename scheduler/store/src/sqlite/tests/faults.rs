@@ -57,7 +57,7 @@ fn a_full_disk_refuses_the_batch_and_the_next_one_goes_on_when_there_is_space() 
     fs::write(&ballast, vec![0; 512 * 1024]).unwrap();
 
     let size = fill(&mut journal);
-    let again = journal.append(&large(size..size + 100), &[], at(0));
+    let again = journal.append(&large(size..size + 100), &[submitted(job(size + 1))], at(0));
     assert!(matches!(again, Err(AppendError::Fault(Fault::Full { .. }))), "{again:?}");
     fs::remove_file(ballast).unwrap();
     journal.append(&large(size..size + 100), &[submitted(job(size + 1))], at(1)).unwrap();
@@ -68,6 +68,28 @@ fn a_full_disk_refuses_the_batch_and_the_next_one_goes_on_when_there_is_space() 
     let journal = Journal::open(tmpfs.path(), ORIGIN).unwrap();
     assert_eq!(journal.head().size, size + 100);
     assert_holds(tmpfs.path(), size + 100);
+}
+
+#[test]
+fn a_ledger_on_a_full_disk_is_not_opened_and_it_is_the_disk_that_is_full() {
+    let Some(tmpfs) = Tmpfs::mount(2048) else {
+        return;
+    };
+    let data = tmpfs.path().join("data");
+    Journal::open(&data, ORIGIN).unwrap().append(&entries(0..3), &[], at(0)).unwrap();
+    let mut ballast = fs::File::create(tmpfs.path().join("ballast")).unwrap();
+    while std::io::Write::write_all(&mut ballast, &[0; 512]).is_ok() {}
+    drop(ballast);
+
+    let refused = Journal::open(&data, ORIGIN).unwrap_err();
+    fs::remove_file(tmpfs.path().join("ballast")).unwrap();
+
+    let causes =
+        std::iter::successors(Some(&refused as &dyn std::error::Error), |one| one.source());
+    let told: Vec<String> = causes.map(ToString::to_string).collect();
+    assert!(told.join(": ").contains("is full"), "{told:?}");
+    assert!(refused.hint().contains("free space"), "{}", refused.hint());
+    assert_eq!(Journal::open(&data, ORIGIN).unwrap().head().size, 3);
 }
 
 #[test]

@@ -2,12 +2,16 @@
 
 use repower_model::{
     Artefact, AttemptId, Claim, Count, Finding, FindingId, FindingSource, FindingState, Fraction,
-    Hash, JobId, JobState, Progress, RankId, StopCause, StopStep, Stored, TaskId, Verdict,
+    Hash, JobId, JobState, Progress, RankId, StopCause, StopStep, Stored, TaskId, Timestamp,
+    Verdict,
 };
 
 use super::common::{at, entries, folder, job, open, submitted};
 use crate::journal::Journal as _;
-use crate::rows::{CheckpointRow, ClaimRow, Collection, FindingRow, JobEnded, Row, StepTaken};
+use crate::rows::{
+    CheckpointRow, ClaimRow, Collection, DecisionRow, FindingRow, JobEnded, Row, StepTaken,
+    Verdict as Decided,
+};
 
 fn artefact(path: &str, byte: u8) -> Artefact {
     Artefact { path: path.to_owned(), bytes: 5, digest: Hash([byte; 32]) }
@@ -221,4 +225,30 @@ fn an_output_that_a_finding_holds_back_is_held_by_its_digest_unless_another_put_
     let row = Row::Finding(Box::new(FindingRow { finding, body: Vec::new() }));
     journal.append(&entries(1..2), &[row], at(1)).unwrap();
     assert_eq!(held(1), None);
+}
+
+#[test]
+fn what_was_decided_about_a_job_is_kept_once_for_the_same_words_and_in_order() {
+    let folder = folder();
+    let mut journal = open(&folder);
+    let decided = |verdict, by: &str, reason: &str, ms| DecisionRow {
+        job: JobId(1),
+        verdict,
+        by: by.into(),
+        reason: reason.into(),
+        at: Timestamp::from_millis(ms),
+    };
+    let approved = decided(Decided::Approved, "mia", "read it", 5);
+    let first = decided(Decided::Cancelled, "ada", "", 7);
+    let second = decided(Decided::Cancelled, "ada", "wrong data", 9);
+    let again = decided(Decided::Cancelled, "ada", "", 11);
+    let rows: Vec<Row> =
+        [&approved, &first, &second, &again].map(|row| Row::Decided(row.clone())).into();
+
+    journal.append(&entries(0..1), &rows, Timestamp::from_millis(0)).unwrap();
+
+    let reader = journal.reader();
+    assert_eq!(reader.decisions(JobId(1), 9).unwrap(), [approved, first, second.clone()]);
+    assert_eq!(reader.decisions(JobId(1), 1).unwrap(), [second]);
+    assert_eq!(reader.decisions(JobId(2), 9).unwrap(), []);
 }

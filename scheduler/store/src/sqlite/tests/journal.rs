@@ -117,7 +117,7 @@ fn a_ledger_of_a_newer_version_and_a_foreign_database_are_refused() {
 
     let error = Journal::open(newer.path(), ORIGIN).unwrap_err();
     assert!(
-        matches!(error, OpenError::File(FileError::Newer { found: 99, known: 7, .. })),
+        matches!(error, OpenError::File(FileError::Newer { found: 99, known: 8, .. })),
         "{error}"
     );
     assert!(matches!(Reader::open(newer.path()), Err(FileError::Newer { .. })));
