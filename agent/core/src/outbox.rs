@@ -52,7 +52,7 @@ pub(crate) struct Outbox {
     gone: u64,
     /// Whether the scheduler has no room for output.
     holding: bool,
-    /// Output that waits until it has, and what follows it of the same attempts.
+    /// Output that waits until it has, and what follows it of the same attempts; none has a sequence.
     held: VecDeque<Report>,
     /// Of which attempts there is output in `held`.
     behind: BTreeSet<RankId>,
@@ -103,7 +103,8 @@ impl Outbox {
 
     /// Whether there is something that has not been sent on this link.
     pub(crate) fn has_unsent(&self) -> bool {
-        self.sent < self.numbered.len() || !self.fresh.is_empty()
+        let is_ready = !self.holding && !self.held.is_empty();
+        self.sent < self.numbered.len() || !self.fresh.is_empty() || is_ready
     }
 
     pub(crate) fn push(&mut self, report: Report) -> Place {
@@ -182,6 +183,10 @@ impl Outbox {
     /// Makes sure that the next report to send has a sequence; false if there is none.
     fn number_one(&mut self) -> bool {
         while self.sent == self.numbered.len() {
+            if let Some(report) = self.take_held() {
+                self.numbered.push_back(report);
+                break;
+            }
             let Some(slot) = self.fresh.pop_front() else {
                 return false;
             };
@@ -196,6 +201,18 @@ impl Outbox {
         true
     }
 
+    /// The first that was held back, if there is room again.
+    fn take_held(&mut self) -> Option<Report> {
+        if self.holding {
+            return None;
+        }
+        let report = self.held.pop_front();
+        if report.is_none() {
+            self.behind.clear();
+        }
+        report
+    }
+
     /// Whether a report is output, or follows output that waits.
     fn waits(&mut self, report: &Report) -> bool {
         let attempt = report.attempt();
@@ -205,17 +222,10 @@ impl Outbox {
         self.behind.contains(&attempt)
     }
 
-    /// Holds output back from now on, or sends what was held back. What has a sequence goes all the same.
+    /// Holds output back from now on, or sends what was held back before all that came later. What has a sequence goes all
+    /// the same.
     pub(crate) fn hold(&mut self, hold: bool) {
         self.holding = hold;
-        if !hold {
-            // They have no sequence yet: should there be no room again, they wait again.
-            for report in std::mem::take(&mut self.held).into_iter().rev() {
-                self.fresh.push_front(Some(report));
-                self.gone -= 1;
-            }
-            self.behind.clear();
-        }
     }
 
     /// Drops what is held back of an attempt's output, so that what follows it need not wait; returns how many bytes

@@ -215,6 +215,27 @@ fn while_there_is_no_room_for_output_it_waits_with_what_follows_it_and_nothing_e
 }
 
 #[test]
+fn what_was_held_back_is_not_taken_for_another_report_that_is_not_wanted_any_more() {
+    let mut world = World::new();
+    world.tell(Input::HoldOutput(true));
+    world.run(0);
+    world.print(attempt(0), b"words");
+    world.run(1);
+    world.print(attempt(0), b" and more");
+    told(&mut world);
+
+    world.tell(Input::HoldOutput(false));
+    // Its end makes the report of its start superfluous, wherever that has been.
+    world.exit(attempt(1), Status::Code(0), true);
+    world.exit(attempt(0), Status::Code(0), true);
+
+    let told = told(&mut world).into_iter().filter(|one| one.contains("printed"));
+    let printed: usize =
+        told.map(|one| one.rsplit(' ').next().unwrap().parse::<usize>().unwrap()).sum();
+    assert_eq!(printed, b"words and more".len());
+}
+
+#[test]
 fn what_has_a_number_goes_again_on_the_next_link_although_there_is_no_room() {
     let mut world = World::new();
     world.run(0);
