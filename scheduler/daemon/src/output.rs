@@ -24,7 +24,8 @@ const WAITING: usize = 1024;
 /// A commit is closed when it has so many bytes.
 const COMMIT_BYTES: usize = 16 << 20;
 
-/// While there is no room for chunks, this is how often it is looked whether they are still wanted.
+/// While there is no room for chunks, this is how often it is looked whether they are still wanted, or fit by now although
+/// no more is to come: what others report waits behind them.
 const PAUSE: Duration = Duration::from_millis(500);
 
 /// Chunks of one message, and who waits for them.
@@ -117,7 +118,9 @@ impl Printer {
                 if chunks.is_empty() {
                     return Ok(());
                 }
-                if tokio::time::timeout(PAUSE, self.room.returns()).await.is_ok() {
+                let returns = tokio::time::timeout(PAUSE, self.room.returns()).await.is_ok();
+                let bytes = chunks.iter().map(|chunk| chunk.bytes.len() as u64).sum();
+                if returns || self.room.takes(bytes, self.spare()) {
                     break;
                 }
             }

@@ -5,6 +5,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use repower_model::Bytes;
@@ -40,6 +41,8 @@ pub(crate) struct Disk {
 #[derive(Debug)]
 pub(crate) struct Room {
     data: PathBuf,
+    /// How many agents send, at the last look.
+    links: AtomicUsize,
     /// What there is, and whether output is held back.
     seen: watch::Sender<Seen>,
 }
@@ -54,9 +57,9 @@ impl Room {
     /// That of a data folder.
     pub(crate) fn of(data: &Path) -> Arc<Self> {
         let disk = Self::disk(data);
-        let room =
-            Self { data: data.to_owned(), seen: watch::Sender::new(Seen { disk, held: false }) };
-        room.look(Spare::default(), 0);
+        let (data, links) = (data.to_owned(), AtomicUsize::new(0));
+        let room = Self { data, links, seen: watch::Sender::new(Seen { disk, held: false }) };
+        room.look(Spare::default());
         Arc::new(room)
     }
 
@@ -69,10 +72,10 @@ impl Room {
         Disk { free, reserve, total }
     }
 
-    /// Looks at the disk, where the files of output have some room of their own, and so many agents send;
-    /// returns whether output is held back.
-    fn look(&self, spare: Spare, links: usize) -> bool {
+    /// Looks at the disk, where the files of output have some room of their own; returns whether output is held back.
+    fn look(&self, spare: Spare) -> bool {
         let disk = Self::disk(&self.data);
+        let links = self.links.load(Ordering::Relaxed);
         self.seen.send_if_modified(|seen| {
             let before = *seen;
             let held = is_held(disk, spare, links, before.held);
@@ -82,9 +85,11 @@ impl Room {
         self.seen.borrow().held
     }
 
-    /// Whether so many bytes of output may be written now.
+    /// Whether so many bytes of output may be written now. This looks at the disk, too: a task fills a small one
+    /// between two looks.
     pub(crate) fn takes(&self, bytes: u64, spare: Spare) -> bool {
-        let disk = Self::disk(&self.data);
+        self.look(spare);
+        let disk = self.last();
         let need = bytes.saturating_mul(WRITTEN);
         let least = (disk.reserve.as_u64() / 2).saturating_add(need);
         disk.free.as_u64().saturating_sub(spare.owed) >= least || spare.inside >= need
@@ -136,7 +141,8 @@ fn is_held(disk: Disk, spare: Spare, links: usize, held: bool) -> bool {
 pub(crate) async fn watch(shared: &Shared) {
     let mut held = false;
     loop {
-        let now = shared.room.look(shared.printer.spare(), shared.links.count());
+        shared.room.links.store(shared.links.count(), Ordering::Relaxed);
+        let now = shared.room.look(shared.printer.spare());
         let Disk { free, reserve, .. } = shared.room.last();
         shared.metrics.disk(free.as_u64(), reserve.as_u64(), now);
         if now != held {
@@ -219,7 +225,7 @@ mod tests {
         room.hold();
 
         assert!(room.shortage().is_some());
-        assert!(!room.look(Spare::default(), 0), "there is room for less");
+        assert!(!room.look(Spare::default()), "there is room for less");
         assert!(room.shortage().is_none());
     }
 }
