@@ -8,6 +8,7 @@ use std::fs;
 use std::net::SocketAddr;
 use std::path::Path;
 
+use support::bounded::until;
 use support::bucket::{Buckets, credentials, credentials_file};
 use support::by_hand::Cell;
 use support::bytes::{noise, sha256};
@@ -28,6 +29,15 @@ fn add_agent(cell: &mut Cell, server: SocketAddr) {
     cell.add_agent_with("n1", &known, &["--cpus", "2"]);
 }
 
+/// A cell that keeps its artefacts in a bucket.
+fn cell_in_bucket(folder: &Path, server: SocketAddr) -> Cell {
+    let credentials = credentials_file(folder, server);
+    let place = ["--artefacts", "s3://files/cell", "--artefacts-credentials"];
+    let mut cell = Cell::start(folder, &[&place[..], &[credentials.to_str().unwrap()]].concat());
+    cell.add_agent("n1", &["--cpus", "2"]);
+    cell
+}
+
 /// A line of shell that succeeds if the input `in` has these bytes.
 fn checks(bytes: &[u8]) -> String {
     format!("sha256sum < in | grep -q {}", sha256(bytes))
@@ -37,14 +47,6 @@ fn checks(bytes: &[u8]) -> String {
 fn submit(cli: &Cli, words: &[&str], line: &str) -> String {
     let words = [words, &["--system-retries", "0", "--", "/bin/sh", "-c", line]].concat();
     cli.submit(&words)
-}
-
-/// Why a job of one task was not started.
-fn detail(cli: &Cli, job: &str) -> String {
-    let shown = cli.json(&["show", &format!("{job}.0")]);
-    let last = shown["attempts"].as_array().unwrap().last().unwrap();
-    assert_eq!(last["outcome"]["kind"], "not-started", "{last}");
-    last["outcome"]["detail"].as_str().unwrap().to_owned()
 }
 
 #[test]
@@ -83,7 +85,7 @@ fn a_bucket_that_is_gone_in_the_middle_of_an_input_ends_the_attempt_with_the_rea
 
     assert_ne!(code, 0);
     assert!(line.cuts() > 0, "it broke in the middle");
-    let detail = detail(&cell.cli, &job);
+    let detail = cell.cli.why_not_started(&job);
     for words in ["the input \"in\" cannot be had", "after 6 tries", "s3://files/data/one"] {
         assert!(detail.contains(words), "{detail}");
     }
@@ -96,11 +98,7 @@ fn a_bucket_that_is_gone_in_the_middle_of_an_input_ends_the_attempt_with_the_rea
 fn a_cell_whose_artefacts_are_in_a_bucket_takes_inputs_in_and_gives_outputs_back() {
     let (folder, server) = (scratch(), buckets());
     let line = Line::to(server.address);
-    let credentials = credentials_file(folder.path(), line.address);
-    let place = ["--artefacts", "s3://files/cell", "--artefacts-credentials"];
-    let mut cell =
-        Cell::start(folder.path(), &[&place[..], &[credentials.to_str().unwrap()]].concat());
-    cell.add_agent("n1", &["--cpus", "2"]);
+    let cell = cell_in_bucket(folder.path(), line.address);
     let bytes = noise(20 << 20, 23);
     let name = file(folder.path(), "in", &bytes);
 
@@ -136,11 +134,7 @@ fn a_cell_whose_artefacts_are_in_a_bucket_takes_inputs_in_and_gives_outputs_back
 fn while_the_bucket_of_a_cell_is_gone_submitters_are_told_and_outputs_wait_until_it_is_back() {
     let (folder, server) = (scratch(), buckets());
     let line = Line::to(server.address);
-    let credentials = credentials_file(folder.path(), line.address);
-    let place = ["--artefacts", "s3://files/cell", "--artefacts-credentials"];
-    let mut cell =
-        Cell::start(folder.path(), &[&place[..], &[credentials.to_str().unwrap()]].concat());
-    cell.add_agent("n1", &["--cpus", "2"]);
+    let cell = cell_in_bucket(folder.path(), line.address);
 
     line.gone_after(3 << 20);
     let job = submit(&cell.cli, &["--outputs", "out"], "head -c 9000000 /dev/zero > out");
@@ -166,14 +160,4 @@ fn while_the_bucket_of_a_cell_is_gone_submitters_are_told_and_outputs_wait_until
 /// What a daemon of a cell has logged.
 fn log(cell: &Cell, name: &str) -> String {
     fs::read_to_string(cell.cli.folder.join(format!("{name}.log"))).unwrap_or_default()
-}
-
-fn until(what: &str, mut is_so: impl FnMut() -> bool) {
-    for _ in 0..3_000_000 {
-        if is_so() {
-            return;
-        }
-        std::thread::yield_now();
-    }
-    panic!("it never is so that {what}");
 }

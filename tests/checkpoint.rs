@@ -15,6 +15,7 @@ use std::process::{Command, Stdio};
 
 use image::Image;
 use serde_json::Value;
+use support::bounded::until;
 use support::by_hand::Cell;
 use support::program;
 use support::shared::{file, scratch};
@@ -23,9 +24,6 @@ use support::tmpfs::Disk;
 /// An hour of work, in minutes of a thousand steps; the first three melt and settle the fluid.
 const SIMULATION: [&str; 8] =
     ["--steps", "57000", "--particles", "240", "--density", "0.8", "--checkpoint-every", "1000"];
-
-/// How often something is looked at that takes its time; each look takes a while.
-const LOOKS: u32 = 3_000_000;
 
 fn argon() -> PathBuf {
     let argon = program().with_file_name("argon");
@@ -61,16 +59,6 @@ fn runs(cell: &Cell, job: &str, number: usize) -> String {
         }
     }
     panic!("attempt {number} of job {job} never runs: {:?}", cell.cli.run(&["show", job]));
-}
-
-fn until(what: &str, mut is_so: impl FnMut() -> bool) {
-    for _ in 0..LOOKS {
-        if is_so() {
-            return;
-        }
-        std::thread::yield_now();
-    }
-    panic!("it never is so that {what}");
 }
 
 /// Whether there is nothing in a folder; one that is not there has nothing in it.

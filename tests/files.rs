@@ -345,7 +345,7 @@ fn a_file_of_the_node_is_an_input_if_the_agent_shares_its_folder_and_no_other_on
         let asked = ["--input", &input, "--system-retries", "0"];
         let refused = submitted(&cell.cli, &asked, "true");
         assert_ne!(cell.cli.run(&["wait", &refused]).code, 0);
-        let detail = detail(&cell.cli, &refused);
+        let detail = cell.cli.why_not_started(&refused);
         assert!(detail.contains(why), "{path}: {detail}");
     }
 }
@@ -414,18 +414,10 @@ fn an_input_comes_by_https_if_the_agent_trusts_who_vouches_for_its_server_and_el
     let refused = submitted(&cell.cli, &on_n1, "true");
 
     assert_ne!(cell.cli.run(&["wait", &refused]).code, 0);
-    let detail = detail(&cell.cli, &refused);
+    let detail = cell.cli.why_not_started(&refused);
     assert!(detail.contains("the input \"in\" cannot be had"), "{detail}");
     assert!(detail.contains("certificate"), "{detail}");
     assert_eq!((asked, web.asked()), (1, 1), "nothing is asked of a server that is not trusted");
-}
-
-/// Why the last attempt of a job of one task was not started.
-fn detail(cli: &Cli, job: &str) -> String {
-    let shown = cli.json(&["show", &format!("{job}.0")]);
-    let last = shown["attempts"].as_array().unwrap().last().unwrap();
-    assert_eq!(last["outcome"]["kind"], "not-started", "{last}");
-    last["outcome"]["detail"].as_str().unwrap().to_owned()
 }
 
 #[test]

@@ -10,6 +10,21 @@ use rustix::process::{Pid, Signal, kill_process};
 /// Far above what any command needs: who reaches it hangs.
 pub(crate) const LONGEST: Duration = Duration::from_mins(2);
 
+/// More looks than anything needs that comes at all.
+const LOOKS: usize = 3_000_000;
+
+/// Waits until something is so that nothing tells of.
+#[track_caller]
+pub(crate) fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    for _ in 0..LOOKS {
+        if is_so() {
+            return;
+        }
+        std::thread::yield_now();
+    }
+    panic!("it never is so that {what}");
+}
+
 /// Runs a command to its end, with nothing to read.
 pub(crate) fn output(command: &mut Command) -> Output {
     output_with(command, b"")

@@ -126,6 +126,15 @@ impl Cli {
         said.ok().out.trim().to_owned()
     }
 
+    /// Why the last attempt of a job of one task was not started.
+    #[track_caller]
+    pub(crate) fn why_not_started(&self, job: &str) -> String {
+        let shown = self.json(&["show", &format!("{job}.0")]);
+        let last = shown["attempts"].as_array().unwrap().last().unwrap();
+        assert_eq!(last["outcome"]["kind"], "not-started", "{last}");
+        last["outcome"]["detail"].as_str().unwrap().to_owned()
+    }
+
     /// Submits a line of shell with these further arguments, waits for its end, and returns how that was.
     pub(crate) fn wait_for(&self, arguments: &[&str], line: &str) -> Said {
         let submit = ["submit", "--class", "software-build", "--workdir", "fresh", "-q", "--wait"];

@@ -53,7 +53,7 @@ fn noticed(world: &mut World) -> JobId {
         last_seen: world.now,
         times: 2,
     };
-    let own = Image { digest: Hash([7; 32]), path: "/work/task".into(), shared: false };
+    let own = Image { digest: Hash([7; 32]), path: "tool".into(), shared: false };
     let noticed = Noticed {
         rank: attempt.rank(0),
         verdicts: vec![verdict],

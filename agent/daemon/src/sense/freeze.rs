@@ -221,7 +221,8 @@ impl Sent {
 /// Whether a process could compute: it is neither stopped nor at its end, and does not wait for a device, after which it
 /// would stop.
 fn is_astir(process: u32) -> bool {
-    let line = fs::read(format!("/proc/{process}/stat")).unwrap_or_default();
+    // One that is gone has none.
+    let Ok(line) = fs::read(format!("/proc/{process}/stat")) else { return false };
     let line = String::from_utf8_lossy(&line);
     let state = line.rsplit(')').next().and_then(|rest| rest.trim_start().chars().next());
     state.is_some_and(|state| !['T', 't', 'Z', 'X', 'x', 'D'].contains(&state))
@@ -267,6 +268,12 @@ mod tests {
         }
     }
 
+    fn until_all(processes: [u32; 2], wanted: bool) {
+        for process in processes {
+            until_still(process, wanted);
+        }
+    }
+
     fn end(mut child: Child) {
         drop(child.stdin.take());
         assert!(child.wait().unwrap().success());
@@ -279,13 +286,9 @@ mod tests {
         let frozen = stop(task, MOST);
 
         assert!(frozen.partial().is_none(), "{frozen:?}");
-        for process in processes {
-            until_still(process, true);
-        }
+        until_all(processes, true);
         frozen.release();
-        for process in processes {
-            until_still(process, false);
-        }
+        until_all(processes, false);
         end(child);
     }
 
@@ -293,9 +296,7 @@ mod tests {
     fn what_another_lets_go_on_is_stopped_again_at_the_next_look() {
         let (child, task, processes) = pair();
         let mut frozen = stop(task, MOST);
-        for process in processes {
-            until_still(process, true);
-        }
+        until_all(processes, true);
         assert_eq!(frozen.hold(), 0, "all of it stands still");
 
         let woken = Pid::from_raw(processes[1].cast_signed()).unwrap();
@@ -303,13 +304,9 @@ mod tests {
         until_still(processes[1], false);
 
         assert_eq!(frozen.hold(), 1);
-        for process in processes {
-            until_still(process, true);
-        }
+        until_all(processes, true);
         frozen.release();
-        for process in processes {
-            until_still(process, false);
-        }
+        until_all(processes, false);
         end(child);
     }
 

@@ -110,6 +110,13 @@ pub(super) fn remove(path: &Path) -> Result<(), Error> {
     }
 }
 
+/// Removes the folder of a group that is not used after all. One that is left costs no more than its name.
+pub(super) fn discard(path: &Path) {
+    if let Err(error) = remove_all(path) {
+        tracing::debug!(%error, "a control group that is not used is left");
+    }
+}
+
 /// The pids in a group and in all groups below it.
 pub(super) fn all_pids(folder: &Path) -> Result<Vec<i32>, Error> {
     let mut all = pids(&folder.join("cgroup.procs"))?;

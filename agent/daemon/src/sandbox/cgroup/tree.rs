@@ -230,7 +230,7 @@ impl Tree {
         }
         for mount in Mounts::look().all() {
             // What still has processes stays, and belongs to somebody.
-            let _ = file::remove_all(&mount.join(place));
+            file::discard(&mount.join(place));
         }
     }
 
@@ -304,7 +304,7 @@ fn root_v1(mounts: &Mounts, controller: &str, proof: &str, name: &str) -> Option
         let file = path.join(proof);
         let is_ours = file::read(&file).and_then(|now| file::write(&file, &now)).is_ok();
         if !is_ours {
-            let _ = file::remove(&path);
+            file::discard(&path);
         }
         is_ours.then_some(path)
     })
@@ -320,7 +320,7 @@ fn root_of_cpus(mounts: &Mounts, name: &str) -> Option<PathBuf> {
     });
     let has_any = file::read(&path.join(v1::CPUS)).is_ok_and(|all| !all.is_empty());
     if given.is_err() || !has_any {
-        let _ = file::remove(&path);
+        file::discard(&path);
         return None;
     }
     Some(path)
@@ -336,7 +336,7 @@ fn root_of_devices(mounts: &Mounts, name: &str) -> Option<PathBuf> {
         let names_few = file::read(&path.join("devices.list")).is_ok_and(|all| all == "a *:* rwm");
         let is_ours = names_few && path.join(v1::DENY).exists();
         if !is_ours {
-            let _ = file::remove(&path);
+            file::discard(&path);
         }
         is_ours.then_some(path)
     })
@@ -364,7 +364,7 @@ fn root_v2(hierarchy: &Hierarchy, name: &str) -> Option<(PathBuf, Controllers)> 
             devices: true,
         };
         if !has.memory && !has.pids && place != mount.as_path() {
-            let _ = file::remove(&path);
+            file::discard(&path);
             return None;
         }
         Some((path, has))

@@ -19,13 +19,16 @@ impl Host {
     pub(in crate::sandbox) fn trials(&self) -> Vec<(&'static str, io::Result<()>)> {
         let none = Namespaces { user: !self.is_privileged(), ..Namespaces::default() };
         let plain = |namespaces| Confinement { namespaces, ..Confinement::default() };
-        let view = self.view(&[], None, &[]).ok();
-        let boxed = |network| Confinement {
-            namespaces: self.namespaces(true, network),
-            view: view.as_ref(),
-            landlock: self.landlock,
-            filter: Some(&self.filter),
-            ..Confinement::default()
+        let view = self.bare_view();
+        let boxed = |network| {
+            let view = view.as_ref().map_err(|error| io::Error::other(error.to_string()))?;
+            Ok(Confinement {
+                namespaces: self.namespaces(true, network),
+                view: Some(view),
+                landlock: self.landlock,
+                filter: Some(&self.filter),
+                ..Confinement::default()
+            })
         };
         let user = Namespaces { user: true, ..Namespaces::default() };
         let filter = Confinement { filter: Some(&self.filter), ..Confinement::default() };
@@ -43,9 +46,9 @@ impl Host {
             (name::DEVICES, self.attempt_denial()),
             (name::BARE, self.attempt_unprivileged()),
             (name::LANDLOCK, whole(Confinement::default())),
-            (name::BOXED, whole(boxed(false))),
-            (name::SEALED, whole(boxed(true))),
-            (name::ALLOW_LIST, self.attempt_reach(boxed(false))),
+            (name::BOXED, boxed(false).and_then(whole)),
+            (name::SEALED, boxed(true).and_then(whole)),
+            (name::ALLOW_LIST, boxed(false).and_then(|boxed| self.attempt_reach(boxed))),
         ]
     }
 
