@@ -206,11 +206,7 @@ impl Outbox {
         if self.holding {
             return None;
         }
-        let report = self.held.pop_front();
-        if report.is_none() {
-            self.behind.clear();
-        }
-        report
+        self.held.pop_front()
     }
 
     /// Whether a report is output, or follows output that waits.
@@ -225,11 +221,14 @@ impl Outbox {
     /// Holds output back from now on, or sends what was held back before all that came later. What has a sequence goes all
     /// the same.
     pub(crate) fn hold(&mut self, hold: bool) {
+        if hold && !self.holding {
+            self.behind = self.held.iter().map(Report::attempt).collect();
+        }
         self.holding = hold;
     }
 
-    /// Drops what is held back of an attempt's output, so that what follows it need not wait; returns how many bytes
-    /// of each of its streams that was.
+    /// Drops what is held back of an attempt's output, so that what follows it need not wait, and says in the report of
+    /// its end that something is missing; returns how many bytes of each of its streams that was.
     pub(crate) fn drop_held(&mut self, attempt: RankId) -> [(Stream, u64); 2] {
         let mut dropped = [(Stream::Stdout, 0), (Stream::Stderr, 0)];
         if !self.holding {
@@ -243,13 +242,14 @@ impl Outbox {
             }
             is_it
         };
+        let mut freed = VecDeque::new();
         for report in std::mem::take(&mut self.held) {
             if report.attempt() != attempt {
                 self.held.push_back(report);
             } else if is_dropped(&report) {
                 self.bytes -= report.size();
             } else {
-                self.numbered.push_back(report);
+                freed.push_back(report);
             }
         }
         for slot in &mut self.fresh {
@@ -257,6 +257,13 @@ impl Outbox {
                 self.bytes -= report.size();
             }
         }
+        let is_cut = dropped.iter().any(|(_, bytes)| *bytes > 0);
+        for report in freed.iter_mut().chain(self.fresh.iter_mut().flatten()) {
+            if let Report::Ended { attempt: whose, usage, .. } = report {
+                usage.truncated |= is_cut && *whose == attempt;
+            }
+        }
+        self.numbered.append(&mut freed);
         self.behind.remove(&attempt);
         dropped
     }

@@ -232,6 +232,24 @@ fn where_only_an_interpreter_ran_what_it_was_told_to_run_is_forbidden() {
 }
 
 #[test]
+fn what_an_interpreter_was_told_to_run_is_forbidden_however_many_other_programs_run_beside() {
+    let mut world = World::with_nodes(&[1]);
+    let scripted =
+        || JobSpec { script: b"#!/bin/sh\nmine\n".to_vec(), command: Vec::new(), ..job() };
+    let here = run(&mut world, scripted());
+    let image = |byte| Image { digest: Hash([byte; 32]), path: "/usr/bin/x".into(), shared: true };
+    let (rank, evidence) = (here.0.rank(0), None);
+    let (verdicts, images) = (vec![verdict(MODES, world.now)], (100..132).map(image).collect());
+    let noticed = Noticed { rank, verdicts, images, evidence };
+    let report = Report::Noticed(Box::new(noticed));
+    world.turn(&Input::Report { node: here.1, report }).unwrap();
+
+    world.decide(1, FindingState::Confirmed).unwrap();
+
+    assert_eq!(refused(&mut world, scripted()), ["policy.quarantined"]);
+}
+
+#[test]
 fn nothing_was_seen_before_the_job_was_there_whatever_the_clock_of_the_agent_says() {
     let mut world = World::with_nodes(&[1]);
     let here = run(&mut world, job());

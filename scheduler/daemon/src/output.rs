@@ -7,7 +7,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use repower_model::JobId;
+use repower_model::{JobId, RankId};
 use repower_store::Fault;
 use repower_store::output::{Chunk, Output, Refused, Spare};
 use tokio::sync::{mpsc, oneshot};
@@ -97,26 +97,28 @@ pub(crate) fn printer(
 }
 
 impl Printer {
-    /// Keeps chunks; returns when they are durable. While there is no room for them it waits, and passes over those that
-    /// are not `wanted` any more.
+    /// Keeps chunks; returns when they are durable, with those of whom some were dropped: while there is no room for them it
+    /// waits, and passes over those that are not `wanted` any more.
     pub(crate) async fn keep(
         &self,
         mut chunks: Vec<Chunk>,
         wanted: impl Fn(&Chunk) -> bool,
-    ) -> Result<(), Problem> {
+    ) -> Result<BTreeSet<RankId>, Problem> {
+        let mut dropped = BTreeSet::new();
         loop {
             let (done, kept) = oneshot::channel();
             let sent = self.letters.send(Letter::Keep(Piece { chunks, done })).await;
             sent.map_err(|_| Problem::ending())?;
             chunks = match kept.await.map_err(|_| Problem::ending())? {
-                Ok(()) => return Ok(()),
+                Ok(()) => return Ok(dropped),
                 Err(Unkept::Problem(problem)) => return Err(problem),
                 Err(Unkept::NoRoom(chunks)) => chunks,
             };
             loop {
-                chunks.retain(&wanted);
+                let gone = chunks.extract_if(.., |chunk| !wanted(chunk));
+                dropped.extend(gone.map(|chunk| chunk.rank));
                 if chunks.is_empty() {
-                    return Ok(());
+                    return Ok(dropped);
                 }
                 let returns = tokio::time::timeout(PAUSE, self.room.returns()).await.is_ok();
                 let bytes = chunks.iter().map(|chunk| chunk.bytes.len() as u64).sum();
@@ -238,7 +240,7 @@ impl Printing {
     fn keep(&mut self, chunks: &[Chunk]) -> Result<(), Option<Problem>> {
         let kept = self.output.append(chunks, self.bound, clock::now()).map_err(|fault| {
             if let Fault::Full { .. } = fault {
-                self.room.hold();
+                self.room.refused();
                 return None;
             }
             tracing::error!(%fault, "output cannot be kept");

@@ -8,12 +8,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use repower_model::Bytes;
+use repower_model::{Bytes, Span, Timestamp};
 use repower_store::output::Spare;
 use tokio::sync::watch;
 
+use crate::clock;
 use crate::shared::Shared;
 
+/// After this a disk that has refused to be written is tried again.
+const AGAIN: Span = Span::from_secs(5);
 /// How often the disk is looked at.
 const LOOK: Duration = Duration::from_millis(500);
 /// So much more must be free before output is taken again, or a sixteenth of a small disk.
@@ -51,6 +54,8 @@ pub(crate) struct Room {
 struct Seen {
     disk: Disk,
     held: bool,
+    /// Until when nothing is written, because the disk has refused it, on the steady clock.
+    refused: Option<Timestamp>,
 }
 
 impl Room {
@@ -58,7 +63,8 @@ impl Room {
     pub(crate) fn of(data: &Path) -> Arc<Self> {
         let disk = Self::disk(data);
         let (data, links) = (data.to_owned(), AtomicUsize::new(0));
-        let room = Self { data, links, seen: watch::Sender::new(Seen { disk, held: false }) };
+        let seen = watch::Sender::new(Seen { disk, held: false, refused: None });
+        let room = Self { data, links, seen };
         room.look(Spare::default());
         Arc::new(room)
     }
@@ -78,8 +84,9 @@ impl Room {
         let links = self.links.load(Ordering::Relaxed);
         self.seen.send_if_modified(|seen| {
             let before = *seen;
-            let held = is_held(disk, spare, links, before.held);
-            *seen = Seen { disk, held };
+            let refused = before.refused.filter(|until| clock::steady() < *until);
+            let held = refused.is_some() || is_held(disk, spare, links, before.held);
+            *seen = Seen { disk, held, refused };
             before.held != held
         });
         self.seen.borrow().held
@@ -89,7 +96,10 @@ impl Room {
     /// between two looks.
     pub(crate) fn takes(&self, bytes: u64, spare: Spare) -> bool {
         self.look(spare);
-        let disk = self.last();
+        let Seen { disk, refused, .. } = *self.seen.borrow();
+        if refused.is_some() {
+            return false;
+        }
         let need = bytes.saturating_mul(WRITTEN);
         let least = (disk.reserve.as_u64() / 2).saturating_add(need);
         disk.free.as_u64().saturating_sub(spare.owed) >= least || spare.inside >= need
@@ -97,10 +107,19 @@ impl Room {
 
     /// Output is held back until there is room again.
     pub(crate) fn hold(&self) {
+        self.set(None);
+    }
+
+    /// The disk has refused to be written, whatever it says of its room: output is held back for a while, and tried again.
+    pub(crate) fn refused(&self) {
+        self.set(Some(clock::steady() + AGAIN));
+    }
+
+    fn set(&self, refused: Option<Timestamp>) {
         let disk = Self::disk(&self.data);
         self.seen.send_if_modified(|seen| {
             let before = seen.held;
-            *seen = Seen { disk, held: true };
+            *seen = Seen { disk, held: true, refused };
             !before
         });
     }
@@ -110,10 +129,11 @@ impl Room {
         self.seen.borrow().disk
     }
 
-    /// What the disk had at the last look, if output is held back.
-    pub(crate) fn shortage(&self) -> Option<Disk> {
-        let seen = *self.seen.borrow();
-        seen.held.then_some(seen.disk)
+    /// What the disk had at the last look, if output is held back, and whether it has refused to be written although it
+    /// says that it has room.
+    pub(crate) fn shortage(&self) -> Option<(Disk, bool)> {
+        let Seen { disk, held, refused } = *self.seen.borrow();
+        held.then_some((disk, refused.is_some() && disk.free >= disk.reserve))
     }
 
     /// Waits until output is not held back.
@@ -148,7 +168,9 @@ pub(crate) async fn watch(shared: &Shared) {
         if now != held {
             held = now;
             shared.links.hold_output(held);
-            if held {
+            if held && shared.room.shortage().is_some_and(|(_, refuses)| refuses) {
+                tracing::error!(%free, "the disk refuses to be written, although it says that it has room: output of tasks waits");
+            } else if held {
                 tracing::error!(%free, %reserve, "the disk is nearly full: output of tasks is not taken, so that the ledger has room");
             } else {
                 tracing::info!(%free, "the disk has room again: output of tasks is taken");
@@ -211,6 +233,18 @@ mod tests {
         assert!(!held(130, 100, true));
         assert!(held(120, 100, false), "its log needs room, too");
         assert!(held(130, 1, false));
+    }
+
+    #[test]
+    fn a_disk_that_refuses_to_be_written_is_left_alone_for_a_while_whatever_room_it_says_it_has() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let room = Room::of(folder.path());
+
+        room.refused();
+
+        assert!(room.look(Spare::default()), "a look at the disk changes nothing");
+        assert!(!room.takes(1, Spare::default()));
+        assert!(room.shortage().unwrap().1);
     }
 
     #[test]

@@ -72,11 +72,14 @@ impl Shared {
 
     /// For how long a node has been silent that should have said something; `None`: it speaks, or is not watched.
     pub(crate) fn silence(&self, node: NodeId) -> Option<Span> {
-        let leases = self.leases.lock().unwrap_or_else(PoisonError::into_inner);
-        let silence = leases.silence(node, clock::steady())?;
-        drop(leases);
+        let silence = self.last_heard(node)?;
         let expected = Span::from_millis(2 * self.options.heartbeat().as_millis());
         (silence > expected || !self.links.has(node)).then_some(silence)
+    }
+
+    /// How long ago something was heard of a node; `None`: it is not watched.
+    pub(crate) fn last_heard(&self, node: NodeId) -> Option<Span> {
+        self.leases.lock().unwrap_or_else(PoisonError::into_inner).silence(node, clock::steady())
     }
 
     /// A node is no longer watched.

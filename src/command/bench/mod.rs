@@ -145,7 +145,7 @@ impl Bench {
             What::Start(one) => one.run(screen).await?,
             What::Recover(one) => one.run(screen).await?,
             What::Idle(one) => one.run(screen).await?,
-            What::Output(one) => one.run(screen).await?,
+            What::Output(one) => Box::pin(one.run(screen)).await?,
             What::Spawn(one) => one.run(screen)?,
             What::Files(one) => one.run(screen).await?,
             What::Plan(one) => one.run(screen)?,

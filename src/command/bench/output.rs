@@ -2,8 +2,9 @@
 
 use std::io::Read as _;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
-use repower_proto::v1::{JobSpec, LogsRequest, Resources, ShowJobRequest};
+use repower_proto::v1::{JobSpec, ListNodesRequest, LogsRequest, Resources, ShowJobRequest};
 
 use super::figures::{Report, number};
 use super::load::{TRUE, all_succeed, submit};
@@ -12,6 +13,11 @@ use crate::client::Client;
 use crate::clock::Stopwatch;
 use crate::failure::Failure;
 use crate::render::Screen;
+
+/// How often it is asked when the agent was heard of.
+const LOOK: Duration = Duration::from_millis(5);
+/// For how long nothing runs, so that only heartbeats are heard.
+const PAUSE: Duration = Duration::from_secs(3);
 
 /// Options of `repower bench output`.
 #[derive(Debug, clap::Args)]
@@ -40,20 +46,33 @@ impl Output {
         let line = format!("head -c {bytes} /dev/zero");
         let (mut bare, mut ours, mut ratio) = (Vec::new(), Vec::new(), Vec::new());
         let (mut alone, mut beside, mut kept) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut silence, mut silence_beside) = (Vec::new(), Vec::new());
         for round in 0..self.rounds {
             let seconds = pipe(&line)?;
             bare.push(mib(bytes) / seconds);
-            for _ in 0..self.tasks {
-                alone.push(one(&client, command(&[TRUE])).await? * 1e3);
-            }
+            let tasks = async {
+                let mut all = Vec::new();
+                for _ in 0..self.tasks {
+                    all.push(one(&client, command(&[TRUE])).await? * 1e3);
+                }
+                // Nothing but heartbeats for a while.
+                tokio::time::sleep(PAUSE).await;
+                Ok(all)
+            };
+            let (tasks, silent) = heard(&client, tasks).await?;
+            alone.extend(tasks);
+            silence.push(silent);
             let watch = Stopwatch::start();
             let flood = submit(&client, command(&["/bin/sh", "-c", &line])).await?;
-            let (ended, others) = tokio::join!(
-                async { all_succeed(&client, flood).await.map(|()| watch.seconds()) },
-                short(&client, flood)
-            );
-            let seconds = ended?;
-            beside.extend(others?);
+            let both = async {
+                tokio::try_join!(
+                    async { all_succeed(&client, flood).await.map(|()| watch.seconds()) },
+                    short(&client, flood)
+                )
+            };
+            let ((seconds, others), silent) = heard(&client, both).await?;
+            beside.extend(others);
+            silence_beside.push(silent);
             ours.push(mib(bytes) / seconds);
             ratio.push(mib(bytes) / seconds / bare[bare.len() - 1]);
             kept.push(mib(printed(&client, flood).await?));
@@ -73,6 +92,8 @@ impl Output {
         report.add("as a task / bare", "ratio", &ratio);
         report.add("a task of true, alone", "ms", &alone);
         report.add("a task of true, beside the flood", "ms", &beside);
+        report.add("longest silence of the agent, otherwise", "ms", &silence);
+        report.add("longest silence of the agent, beside the flood", "ms", &silence_beside);
         report.add("kept of it", "MiB", &kept);
         for (name, mib) in marks {
             report.add(format!("most memory of the {name}"), "MiB", &[mib]);
@@ -111,6 +132,26 @@ async fn short(client: &Client, until: u64) -> Result<Vec<f64>, Failure> {
         let summary = shown.map_err(|status| client.refused(&status))?.into_inner().summary;
         if summary.is_none_or(|summary| summary.ended_ms > 0) {
             return Ok(all);
+        }
+    }
+}
+
+/// Waits for some work; returns the most milliseconds for which nothing was heard of the node meanwhile.
+async fn heard<T>(
+    client: &Client,
+    work: impl Future<Output = Result<T, Failure>>,
+) -> Result<(T, f64), Failure> {
+    let mut work = std::pin::pin!(work);
+    let mut look = tokio::time::interval(LOOK);
+    let mut longest = 0;
+    loop {
+        tokio::select! {
+            done = work.as_mut() => return Ok((done?, number(longest))),
+            _ = look.tick() => {
+                let nodes = client.nodes().list(ListNodesRequest {}).await;
+                let nodes = nodes.map_err(|status| client.refused(&status))?.into_inner().nodes;
+                longest = nodes.iter().filter_map(|node| node.heard_ms_ago).fold(longest, u64::max);
+            }
         }
     }
 }

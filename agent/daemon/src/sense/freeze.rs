@@ -10,7 +10,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
-use super::Members;
+use super::{Members, proc};
 
 /// How often the processes are gone through; one that forks all the time could outrun a single pass.
 const PASSES: usize = 20;
@@ -20,6 +20,9 @@ const MOST: usize = 32_768;
 
 /// How many of them are held open at a time.
 const BATCH: usize = 256;
+
+/// The most threads of a process that are looked at.
+const THREADS: usize = 4096;
 
 /// A task that stands still until it is released.
 #[derive(Debug)]
@@ -218,14 +221,29 @@ impl Sent {
     }
 }
 
-/// Whether a process could compute: it is neither stopped nor at its end, and does not wait for a device, after which it
-/// would stop.
+/// Whether a process could compute: a thread of it is neither stopped nor at its end, and does not wait for a device, after
+/// which it would stop.
 fn is_astir(process: u32) -> bool {
-    // One that is gone has none.
-    let Ok(line) = fs::read(format!("/proc/{process}/stat")) else { return false };
-    let line = String::from_utf8_lossy(&line);
-    let state = line.rsplit(')').next().and_then(|rest| rest.trim_start().chars().next());
-    state.is_some_and(|state| !['T', 't', 'Z', 'X', 'x', 'D'].contains(&state))
+    match state(&format!("/proc/{process}/stat")) {
+        // So its first thread is, and the others may be at work.
+        Some('Z' | 'D') => {
+            let threads = proc::numbers(&format!("/proc/{process}/task"), THREADS).into_iter();
+            threads
+                .filter_map(|thread| state(&format!("/proc/{process}/task/{thread}/stat")))
+                .any(moves)
+        }
+        state => state.is_some_and(moves),
+    }
+}
+
+fn moves(state: char) -> bool {
+    !['T', 't', 'Z', 'X', 'x', 'D'].contains(&state)
+}
+
+/// The state of a process or a thread, as a letter; `None`: it is gone.
+fn state(stat: &str) -> Option<char> {
+    let line = fs::read(stat).ok()?;
+    String::from_utf8_lossy(&line).rsplit(')').next()?.trim_start().chars().next()
 }
 
 /// Releases a control group.
@@ -308,6 +326,36 @@ mod tests {
         frozen.release();
         until_all(processes, false);
         end(child);
+    }
+
+    #[test]
+    fn a_process_whose_first_thread_has_ended_is_stopped_again_for_the_others() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let (code, program) = (folder.path().join("alone.c"), folder.path().join("alone"));
+        let text = "#include <pthread.h>\nvoid *spin(void *none) { for (;;); }\n\
+                    int main(void) { pthread_t one; pthread_create(&one, 0, spin, 0); pthread_exit(0); }\n";
+        fs::write(&code, text).unwrap();
+        let built = Command::new("cc").args(["-pthread", "-o"]).args([&program, &code]).status();
+        assert!(built.unwrap().success(), "a C compiler is there, as building takes one");
+        let mut child = Command::new(&program).spawn().unwrap();
+        while state(&format!("/proc/{}/stat", child.id())) != Some('Z') {
+            std::thread::yield_now();
+        }
+
+        let before = is_astir(child.id());
+        let pid = Pid::from_child(&child);
+        rustix::process::kill_process(pid, Signal::STOP).unwrap();
+        while is_astir(child.id()) {
+            std::thread::yield_now();
+        }
+        rustix::process::kill_process(pid, Signal::CONT).unwrap();
+        while !is_astir(child.id()) {
+            std::thread::yield_now();
+        }
+
+        assert!(before, "its second thread computes");
+        child.kill().unwrap();
+        child.wait().unwrap();
     }
 
     #[test]

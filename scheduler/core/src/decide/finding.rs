@@ -140,10 +140,10 @@ fn open(draft: &mut Draft<'_>, node: NodeId, told: &Noticed, verdicts: &[Verdict
         submitter: submitter.clone(),
         ..blank(draft, FindingSource::Task)
     };
-    let mut images = told.images.clone();
-    if let Some(job) = state.job(id).filter(|_| images.iter().all(|image| image.shared)) {
-        images.extend(quarantine::told_to_run(&job.spec));
-    }
+    let job = state.job(id).filter(|_| told.images.iter().all(|image| image.shared));
+    // First: there is room for a few only, and what a task lets run beside is its own choice.
+    let mut images = job.map(|job| quarantine::told_to_run(&job.spec)).unwrap_or_default();
+    images.extend(told.images.iter().cloned());
     finding.notice(verdicts, &images, told.evidence);
     let id = finding.id;
     draft.push(Fact::FindingOpened(Box::new(finding)));

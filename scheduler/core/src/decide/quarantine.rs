@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use repower_model::{Finding, FindingId, FindingState, Hash, Image, JobSpec};
+use repower_model::{Finding, FindingId, FindingState, Hash, Image, JobSpec, Response};
 
 use super::owner;
 use super::submit::marks;
@@ -14,8 +14,12 @@ use crate::refusal::Refusal;
 use crate::state::{Findings, Quarantined, State, Token};
 
 /// The programs of a finding that are nobody else's.
-fn own(finding: &Finding) -> impl Iterator<Item = Hash> {
-    finding.images.iter().filter(|image| !image.shared).map(|image| image.digest)
+fn own(state: &State, finding: &Finding) -> BTreeSet<Hash> {
+    let own = finding.images.iter().filter(|image| !image.shared);
+    let own: BTreeSet<Hash> = own.map(|image| image.digest).collect();
+    let job = finding.job.and_then(|job| state.job(job)).filter(|_| own.is_empty());
+    // A finding from before what is told to run was one of its programs.
+    job.map_or(own, |job| told_to_run(&job.spec).into_iter().map(|image| image.digest).collect())
 }
 
 /// What a job has its program run, where that is everybody's, as an interpreter: its script, its inputs that are marked as
@@ -36,10 +40,11 @@ pub(super) fn suspend(draft: &mut Draft<'_>, id: FindingId, reason: &str) {
     let Some(finding) = state.findings.get(id) else { return };
     let Some(job) = finding.job.and_then(|job| state.job(job)) else { return };
     let brought: BTreeSet<Hash> = marks::digests(&job.spec).map(|(_, digest)| digest).collect();
-    let room = Findings::FORBIDDEN.saturating_sub(state.findings.forbidden().len());
-    let new = own(finding).filter(|digest| !state.findings.forbidden().contains_key(digest));
-    let new = new.filter(|digest| brought.contains(digest)).take(room);
-    for digest in new.collect::<BTreeSet<_>>() {
+    let forbidden = state.findings.forbidden();
+    let room = Findings::FORBIDDEN.saturating_sub(forbidden.len());
+    let new = own(state, finding).into_iter().filter(|digest| brought.contains(digest));
+    let new = new.filter(|digest| !forbidden.contains_key(digest)).take(room);
+    for digest in new.collect::<Vec<_>>() {
         let (by, reason) = (Token::SCHEDULER.to_owned(), reason.to_owned());
         draft.push(Fact::DigestQuarantined { digest, finding: Some(id), by, reason });
     }
@@ -52,13 +57,14 @@ pub(super) fn suspend(draft: &mut Draft<'_>, id: FindingId, reason: &str) {
 /// [`Refusal::OutOfBounds`] if there is not.
 pub(super) fn fits(draft: &Draft<'_>, finding: &Finding) -> Result<(), Refusal> {
     let forbidden = draft.state().findings.forbidden();
-    let new = own(finding).filter(|digest| !forbidden.contains_key(digest)).count();
+    let own = own(draft.state(), finding);
+    let new = own.iter().filter(|digest| !forbidden.contains_key(digest)).count();
     room(forbidden.len() + new)
 }
 
 /// Forbids the programs of a finding everywhere, because a person says so.
 pub(super) fn forbid(draft: &mut Draft<'_>, finding: &Finding, by: &str, reason: &str) {
-    for digest in own(finding) {
+    for digest in own(draft.state(), finding) {
         let known = draft.state().findings.forbidden().get(&digest);
         if known.is_some_and(Quarantined::holds_everywhere) {
             continue;
@@ -74,14 +80,13 @@ pub(super) fn undo(draft: &mut Draft<'_>, dismissed: FindingId, by: &str, reason
     let held = forbidden.filter(|(_, why)| why.finding == Some(dismissed));
     let held: Vec<Hash> = held.map(|(digest, _)| *digest).collect();
     for digest in held {
-        let by = by.to_owned();
         // It stays forbidden for whichever other one says the same of it.
-        let fact = if let Some(other) = confirmed_about(draft.state(), digest) {
-            let reason = format!("finding {other} was confirmed, which is about it, too");
-            Fact::DigestQuarantined { digest, finding: Some(other), by, reason }
+        let fact = if let Some((other, by)) = held_by(draft.state(), digest, by) {
+            let reason = format!("finding {other} is about it, too");
+            Fact::DigestQuarantined { digest, finding: Some(other), by: by.to_owned(), reason }
         } else {
             let reason = format!("finding {dismissed} was dismissed: {reason}");
-            Fact::DigestReleased { digest, by, reason }
+            Fact::DigestReleased { digest, by: by.to_owned(), reason }
         };
         draft.push(fact);
     }
@@ -133,10 +138,16 @@ fn may_change(draft: &Draft<'_>, known: &Quarantined, by: &str) -> Result<(), Re
     about.map_or(Ok(()), |finding| owner::four_eyes(draft, &finding.submitter, by))
 }
 
-/// A finding that a person has confirmed, and of which this is a program.
-fn confirmed_about(state: &State, digest: Hash) -> Option<FindingId> {
-    let mut confirmed = state.findings.iter().filter(|one| one.state == FindingState::Confirmed);
-    confirmed.find(|one| own(one).any(|own| own == digest)).map(|one| one.id)
+/// Another finding for which a program stays forbidden, and who says so: `by` if a person has confirmed it, else the
+/// scheduler, if two witnesses have led to it and nobody has looked.
+fn held_by<'a>(state: &State, digest: Hash, by: &'a str) -> Option<(FindingId, &'a str)> {
+    let is_about = |one: &Finding| own(state, one).contains(&digest);
+    let find = |is_so: &dyn Fn(&Finding) -> bool| {
+        state.findings.iter().find(|one| is_so(one) && is_about(one)).map(|one| one.id)
+    };
+    let confirmed = find(&|one| one.state == FindingState::Confirmed);
+    let waits = || find(&|one| one.state.is_undecided() && one.response == Response::Kill);
+    confirmed.map(|id| (id, by)).or_else(|| waits().map(|id| (id, Token::SCHEDULER)))
 }
 
 /// Whether so many may be forbidden.

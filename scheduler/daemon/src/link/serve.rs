@@ -1,5 +1,6 @@
 //! One link, from its hello to its end.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -50,7 +51,7 @@ pub(crate) async fn serve(
         Ok(outbox) => outbox,
         Err(problem) => return refuse(&sender, &problem.text).await,
     };
-    let mut link = Reader { shared: &shared, outbox: &outbox, next: None };
+    let mut link = Reader { shared: &shared, outbox: &outbox, next: None, cut: BTreeSet::new() };
     tokio::select! {
         end = link.read(inbound) => {
             if let Err(problem) = end {
@@ -123,6 +124,8 @@ struct Reader<'a> {
     outbox: &'a Arc<Outbox>,
     /// The number of the next report, once one has come.
     next: Option<u64>,
+    /// Of whom output was dropped, until their end is told.
+    cut: BTreeSet<RankId>,
 }
 
 impl Reader<'_> {
@@ -165,17 +168,26 @@ impl Reader<'_> {
         let Sorted { chunks, mut told, bundles } = sort(reports.reports)?;
         let chunks = self.of_this_node(chunks);
         let outbox = Arc::clone(self.outbox);
-        self.present(async {
+        let mut cut = std::mem::take(&mut self.cut);
+        let told = self.present(async {
             if !chunks.is_empty() {
-                self.shared.printer.keep(chunks, |chunk| self.is_wanted(chunk)).await?;
+                let dropped = self.shared.printer.keep(chunks, |chunk| self.is_wanted(chunk));
+                cut.extend(dropped.await?);
+            }
+            for report in &mut told {
+                if let Report::Ended { rank, usage, .. } = report {
+                    usage.truncated |= cut.remove(rank);
+                }
             }
             for bundle in bundles {
                 self.keep(bundle, &mut told).await;
             }
             self.check_saved(&mut told).await;
             self.shared.keeper.send(Mail::Reports(Reports { outbox, told, through })).await
-        })
-        .await
+        });
+        told.await?;
+        self.cut = cut;
+        Ok(())
     }
 
     /// Does something that may take its time. An agent whose message is in our hands is there,

@@ -45,12 +45,15 @@ pub(super) fn of_job(
     remarks
 }
 
-fn low_disk(Disk { free, reserve, .. }: Disk) -> v1::Remark {
+fn low_disk((Disk { free, reserve, .. }, refuses): (Disk, bool)) -> v1::Remark {
+    let has = if refuses {
+        format!("the scheduler's disk refuses to be written, although it says that {free} are free")
+    } else {
+        format!("the scheduler's disk has {free} free, and keeps {reserve} for its ledger")
+    };
     v1::Remark {
         code: "scheduler.low-disk".to_owned(),
-        text: format!(
-            "the scheduler's disk has {free} free, and keeps {reserve} for its ledger: what tasks print waits on their nodes"
-        ),
+        text: format!("{has}: what tasks print waits on their nodes"),
         hint: "free space on the scheduler's disk; what waits then comes by itself".to_owned(),
     }
 }

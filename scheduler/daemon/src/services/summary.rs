@@ -5,7 +5,7 @@ use repower_core::life::attempt::Phase;
 use repower_core::refusal::Refusal;
 use repower_core::state::{Attempt, Job, Node, State};
 use repower_model::{
-    Array, AttemptId, Fault, JobId, JobState, NodePhase, Outcome, Sequel, TaskId, TaskState,
+    Array, AttemptId, Fault, JobId, JobState, NodePhase, Outcome, Sequel, Span, TaskId, TaskState,
 };
 use repower_proto::convert::moment_ms;
 use repower_proto::v1;
@@ -276,5 +276,6 @@ pub(super) fn node(shared: &Shared, node: &Node, connected: bool) -> v1::NodeSum
         since_ms: node.since.as_millis(),
         connected,
         silent_ms: silence.map_or(0, |silence| silence.as_millis().max(1)),
+        heard_ms_ago: shared.last_heard(node.id).map(Span::as_millis),
     }
 }

@@ -112,8 +112,8 @@ pub(super) fn holds(
         .optional()
 }
 
-/// The first finding that keeps an artefact from being read: all who put it out are held back, and nobody has brought it
-/// along. Of what everybody puts out, as empty files, one row is enough to see that.
+/// The first finding that keeps an artefact from being read: all who put it out are held back, and nobody had brought it
+/// along before. Of what everybody puts out, as empty files, one row is enough to see that.
 pub(super) fn holds_artefact(
     connection: &Connection,
     digest: Hash,
@@ -122,7 +122,7 @@ pub(super) fn holds_artefact(
         "SELECT findings.id FROM outputs JOIN findings ON findings.job = outputs.job AND holds_outputs
                 AND (findings.task IS NULL OR findings.task = outputs.task)
          WHERE digest = ?1 AND bytes > 0
-           AND NOT EXISTS (SELECT 1 FROM inputs WHERE inputs.digest = ?1)
+           AND NOT EXISTS (SELECT 1 FROM inputs WHERE inputs.digest = ?1 AND inputs.job <= outputs.job)
            AND NOT EXISTS (SELECT 1 FROM outputs AS other WHERE other.digest = ?1
                            AND NOT EXISTS (SELECT 1 FROM findings AS own WHERE own.job = other.job AND own.holds_outputs
                                            AND (own.task IS NULL OR own.task = other.task)))

@@ -268,7 +268,7 @@ fn who_is_cancelled_does_not_wait_for_room_and_says_that_output_is_missing() {
 
     let (first, second) = (attempt(0), attempt(1));
     let expected =
-        [format!("{first} other"), format!("{first} ended, cut"), format!("{second} ended")];
+        [format!("{first} other"), format!("{first} ended, cut"), format!("{second} ended, cut")];
     let mut found = told(&mut world);
     found.sort();
     let mut expected = expected.to_vec();

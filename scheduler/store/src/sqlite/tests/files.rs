@@ -213,6 +213,9 @@ fn an_output_that_a_finding_holds_back_is_held_by_its_digest_unless_another_put_
         )),
         Row::OutputsKept(collection(rank(1, 1, 0), &[artefact("b", 2)], &[])),
         Row::Finding(Box::new(FindingRow { finding: finding.clone(), body: Vec::new() })),
+        // Who names it as an input afterwards had not brought it.
+        submitted(job(2)),
+        Row::InputsGiven { job: JobId(2), inputs: vec![artefact("later", 1)] },
     ];
 
     journal.append(&entries(0..1), &rows, at(1)).unwrap();
